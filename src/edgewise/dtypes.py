@@ -117,3 +117,9 @@ class DType(Enum):
 _BY_CODE = {d.code: d for d in DType}
 _BY_TEXT = {d.text: d for d in DType}
 _BY_NUMPY = {d.numpy: d for d in reversed(DType) if d not in (DType.RESOURCE, DType.VARIANT)}
+
+FLOATS = frozenset({DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, DType.FLOAT64})
+QUANTIZED_8 = frozenset({DType.INT8, DType.UINT8})
+QUANTIZED = QUANTIZED_8 | {DType.INT16}
+INDICES = frozenset({DType.INT32, DType.INT64})
+NUMBERS = FLOATS | QUANTIZED | INDICES | {DType.UINT32, DType.UINT64, DType.UINT16}

@@ -1,0 +1,154 @@
+"""Run a graph on NumPy arrays with the operators' references: oracle, folder, first interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.errors import EdgewiseError, ShapeError
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import result_declaration
+from edgewise.ir.op import Arithmetic, Op, Quantized, Role
+from edgewise.ir.types import TensorType
+
+State = dict[Value, np.ndarray]
+
+
+def evaluate(
+    graph: Graph,
+    inputs: Sequence[np.ndarray],
+    *,
+    state: State | None = None,
+    keep: Callable[[Value, np.ndarray], None] | None = None,
+    before_node: Callable[[Node], None] | None = None,
+) -> list[np.ndarray]:
+    """The graph's outputs on `inputs` (in order; shapes may differ from the declared ones).
+
+    `state` holds variable tensors between calls and is updated. `keep` is called with every
+    value computed; arrays are otherwise dropped after their last reader. `before_node` is called
+    before each node (progress, cancellation, deadlines).
+
+    Raises:
+        ShapeError: arrays an operator does not accept, naming the node.
+    """
+    if len(inputs) != len(graph.inputs):
+        raise ShapeError(f"the graph takes {len(graph.inputs)} inputs; got {len(inputs)}")
+    state = {} if state is None else state
+    live: dict[Value, np.ndarray] = dict(zip(graph.inputs, inputs, strict=True))
+    last = last_uses(graph)
+    for node in graph.nodes:
+        if before_node is not None:
+            before_node(node)
+        operands = [None if v is None else _read(v, live, state) for v in node.inputs]
+        types = [None if v is None else v.type for v in node.inputs]
+        try:
+            results = evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
+        except EdgewiseError as error:
+            raise type(error)(f"{node}: {error}") from None
+        count = len(node.outputs)
+        for value, array in zip(node.outputs, results[:count], strict=True):
+            live[value] = array
+            if keep is not None:
+                keep(value, array)
+        for value, array in zip(_updated(node), results[count:], strict=True):
+            state[value] = array
+        for value in last.get(node, ()):
+            live.pop(value, None)
+    return [_read(value, live, state) for value in graph.outputs]
+
+
+def evaluate_op(
+    op: Op,
+    operands: Sequence[np.ndarray | None],
+    types: Sequence[TensorType | None],
+    results: Sequence[TensorType],
+) -> list[np.ndarray]:
+    """One operator. Integer tensors with a scale go through `integer`; float operators with
+    quantized operands (hybrid) see those dequantized; the rest is `reference`."""
+    first = next((t for t in (*types, *results) if t is not None and t.is_quantized), None)
+    if first is None or not _is_integer(op, types, results):
+        arrays = [
+            _float_operand(op, i, a, t)
+            for i, (a, t) in enumerate(zip(operands, types, strict=True))
+        ]
+        out = op.reference(*arrays, *[None] * (len(op.operands) - len(arrays)))
+    else:
+        quantized = [
+            None if a is None or t is None else Quantized(a, t.quant)
+            for a, t in zip(operands, types, strict=True)
+        ]
+        out = op.integer(quantized + [None] * (len(op.operands) - len(quantized)), results)
+    arrays_out = list(out) if isinstance(out, tuple) else [out]
+    return [
+        _cast(a, results[i].dtype if i < len(results) else None) for i, a in enumerate(arrays_out)
+    ]
+
+
+def last_uses(graph: Graph) -> Mapping[Node, list[Value]]:
+    """For each node, the values that nobody reads after it."""
+    order: dict[Value, Node] = {}
+    for node in graph.nodes:
+        for value in (*node.inputs, *node.outputs):
+            if value is not None:
+                order[value] = node
+    kept = set(graph.outputs)
+    dead: dict[Node, list[Value]] = {}
+    for value, node in order.items():
+        if value not in kept:
+            dead.setdefault(node, []).append(value)
+    return dead
+
+
+def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]) -> bool:
+    """The data is quantized and the operator interprets the integers."""
+    data = next(
+        (t for i, t in enumerate(types) if t is not None and op.declared(i).role is Role.DATA),
+        None,
+    )
+    probe = data if data is not None and data.is_quantized else None
+    probe = probe or next((t for t in results if t.is_quantized), None)
+    return probe is not None and op.arithmetic_for(probe.dtype) is not Arithmetic.NONE
+
+
+def _float_operand(
+    op: Op, index: int, array: np.ndarray | None, type_: TensorType | None
+) -> np.ndarray | None:
+    """Weights of a hybrid operator, dequantized; anything else as it is."""
+    if array is None or type_ is None or not type_.is_quantized:
+        return array
+    arithmetic = op.arithmetic_for(type_.dtype)
+    if arithmetic is Arithmetic.NONE or result_declaration(op, 0).like is None:
+        return array
+    if op.declared(index).role in (Role.WEIGHT, Role.BIAS, Role.DATA):
+        assert type_.quant is not None
+        return type_.quant.dequantize(array)
+    return array
+
+
+def _read(value: Value, live: Mapping[Value, np.ndarray], state: State) -> np.ndarray:
+    if value.data is not None:
+        return value.data
+    if value.is_variable and value.producer is None:
+        if value not in state:
+            zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
+            if not value.type.is_static:
+                raise ShapeError(f"variable {value.name!r} must have a known shape")
+            state[value] = np.full(value.shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
+        return state[value]
+    return live[value]
+
+
+def _updated(node: Node) -> Iterator[Value]:
+    for name in node.op.updates:
+        for declaration, value in zip(node.op.operands, node.inputs, strict=False):
+            if declaration.name == name and value is not None:
+                yield value
+
+
+def _cast(array: np.ndarray, dtype: object) -> np.ndarray:
+    array = np.asarray(array)
+    if dtype is None:
+        return array
+    wanted = dtype.numpy  # type: ignore[attr-defined]
+    return array if array.dtype == wanted else array.astype(wanted)

@@ -1,0 +1,126 @@
+"""Result types of a node from its operands: the one place where shapes and dtypes are derived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from edgewise.dtypes import DType
+from edgewise.errors import EdgewiseError, ShapeError
+from edgewise.ir.dim import Shape
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.op import FixedRange, Op, Out, Role, SameScale
+from edgewise.ir.types import Quant, TensorType
+
+
+def result_types(
+    op: Op,
+    operands: Sequence[Value | None],
+    declared: Sequence[TensorType | None] = (),
+) -> list[TensorType]:
+    """Types of the results of `op` on `operands`.
+
+    `declared` gives what is already known of them: quantization is taken from there (integers do
+    not determine it), a dtype where the operator leaves it free, a shape where inference cannot
+    know even the rank.
+
+    Raises:
+        ShapeError: operands the operator does not accept; the message does not name the node.
+    """
+    check_operands(op, operands)
+    shapes = _shapes(op, operands)
+    types = []
+    for index, shape in enumerate(shapes):
+        known = declared[index] if index < len(declared) else None
+        dtype = _dtype(op, result_declaration(op, index), operands, known)
+        if shape is None and known is not None:
+            shape = known.shape
+        types.append(TensorType(shape, dtype, _quant(op, dtype, operands, known)))
+    return types
+
+
+def infer_graph(graph: Graph) -> None:
+    """Recompute the type of every value from the graph's inputs on; quantization stays.
+
+    Raises:
+        ShapeError: naming the first node whose operands do not fit.
+    """
+    for node in graph.nodes:
+        infer_node(node)
+
+
+def infer_node(node: Node) -> None:
+    """Recompute the result types of one node. Raises ShapeError naming it."""
+    try:
+        types = result_types(node.op, node.inputs, [v.type for v in node.outputs])
+    except EdgewiseError as error:
+        raise type(error)(f"{node}: {error}") from None
+    if len(types) != len(node.outputs):
+        raise ShapeError(f"{node}: has {len(types)} results; {len(node.outputs)} are declared")
+    for value, type_ in zip(node.outputs, types, strict=True):
+        value.type = type_
+
+
+def check_operands(op: Op, operands: Sequence[Value | None]) -> None:
+    """Count, presence and dtypes of the operands. Raises ShapeError."""
+    if len(operands) < sum(not (i.optional or i.variadic) for i in op.operands):
+        names = ", ".join(i.name for i in op.operands)
+        raise ShapeError(f"takes {len(op.operands)} operands ({names}); got {len(operands)}")
+    for index, operand in enumerate(operands):
+        declaration = op.declared(index)
+        if operand is None:
+            if not declaration.optional:
+                raise ShapeError(f"operand {declaration.name!r} is missing")
+        elif declaration.dtypes and operand.dtype not in declaration.dtypes:
+            allowed = ", ".join(d.text for d in DType if d in declaration.dtypes)
+            raise ShapeError(
+                f"operand {declaration.name!r} must be one of {allowed}; got {operand.dtype.text}"
+            )
+
+
+def result_declaration(op: Op, index: int) -> Out:
+    """The declaration of result `index`; the last one repeats where it is variadic."""
+    return op.results[min(index, len(op.results) - 1)]
+
+
+def _shapes(op: Op, operands: Sequence[Value | None]) -> tuple[Shape | None, ...]:
+    if any(o is not None and o.type.shape is None for o in operands):
+        return (None,) * len(op.results)
+    padded = list(operands) + [None] * (len(op.operands) - len(operands))
+    shapes = op.infer(*padded)
+    several = isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple | None)
+    return cast("tuple[Shape | None, ...]", shapes if several else (shapes,))
+
+
+def _dtype(op: Op, out: Out, operands: Sequence[Value | None], known: TensorType | None) -> DType:
+    if out.free and known is not None:
+        return known.dtype
+    if out.dtype is not None:
+        return out.dtype
+    if out.attr is not None:
+        dtype = getattr(op, out.attr)
+        assert isinstance(dtype, DType)
+        return dtype
+    for declaration, operand in zip(op.operands, operands, strict=False):
+        if declaration.name == out.like and operand is not None:
+            return operand.dtype
+    if known is None:
+        raise ShapeError(f"the dtype of result {out.name!r} must be declared")
+    return known.dtype
+
+
+def _quant(
+    op: Op, dtype: DType, operands: Sequence[Value | None], known: TensorType | None
+) -> Quant | None:
+    if known is not None and known.quant is not None:
+        return known.quant
+    if not dtype.is_integer:
+        return None
+    if isinstance(op.quantization, FixedRange):
+        data = next((o for o in operands if o is not None), None)
+        return op.quantization.of(dtype) if data is not None and data.quant is not None else None
+    if isinstance(op.quantization, SameScale):
+        for index, operand in enumerate(operands):
+            if operand is not None and op.declared(index).role is Role.DATA:
+                return operand.quant if operand.dtype is dtype else None
+    return None

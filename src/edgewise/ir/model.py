@@ -1,0 +1,87 @@
+"""Model: graphs by name, signatures, metadata. What every verb takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgewise.errors import ConversionError
+from edgewise.ir.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A named entry point: argument and result names to positions in the graph's lists."""
+
+    key: str
+    graph: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+@dataclass
+class Model:
+    """A whole model. `graphs["main"]`-like first entry is the main graph; the rest are bodies."""
+
+    graphs: dict[str, Graph] = field(default_factory=dict)
+    signatures: list[Signature] = field(default_factory=list)
+    description: str = ""
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    file: str = ""
+    # facts of the file format that only its writer understands, kept for the round trip
+    extras: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Graph:
+        """The first graph. Raises ConversionError where the model has none."""
+        if not self.graphs:
+            raise ConversionError(f"{self.file or 'model'}: holds no subgraph; nothing can run")
+        return next(iter(self.graphs.values()))
+
+    def add(self, graph: Graph) -> Graph:
+        """Add a graph under its name; raises ValueError where the name is taken."""
+        if graph.name in self.graphs:
+            raise ValueError(f"the model has a graph named {graph.name!r} already")
+        self.graphs[graph.name] = graph
+        return graph
+
+    def signature(self, key: str | None = None) -> Signature:
+        """The signature `key`; None: the only one, `serving_default`, or the main graph's lists.
+
+        Raises:
+            ValueError: no such signature, or several and none is the default.
+        """
+        by_key = {s.key: s for s in self.signatures}
+        if key is None and "serving_default" in by_key:
+            key = "serving_default"
+        if key is None:
+            if len(by_key) > 1:
+                raise ValueError(f"the model has several signatures: {sorted(by_key)}; name one")
+            return next(iter(by_key.values()), _positional(self.main))
+        if key not in by_key:
+            raise ValueError(f"no signature {key!r}; the model has {sorted(by_key)}")
+        return by_key[key]
+
+    def copy(self) -> Model:
+        """A copy whose graphs may be changed; constants and operators are shared."""
+        return Model(
+            {name: graph.copy() for name, graph in self.graphs.items()},
+            list(self.signatures),
+            self.description,
+            dict(self.metadata),
+            self.file,
+            dict(self.extras),
+        )
+
+
+def _positional(graph: Graph) -> Signature:
+    return Signature(
+        "",
+        graph.name,
+        {_unique(v.name, i): i for i, v in enumerate(graph.inputs)},
+        {_unique(v.name, i): i for i, v in enumerate(graph.outputs)},
+    )
+
+
+def _unique(name: str, index: int) -> str:
+    return name or str(index)

@@ -1,0 +1,264 @@
+"""The operator base: what an operator is, written down once.
+
+A concrete operator is a class whose body is its declaration::
+
+    class Softmax(Op, builtin="SOFTMAX", options="SoftmaxOptions"):
+        '''y = exp(beta*x) / sum(exp(beta*x)) over the last axis. ...'''
+        beta: float = 1.0                         # attribute = .tflite option field
+        operands = (In("x", FLOATS | {INT8}),)
+        results = (Out("y"),)
+        ...
+
+The subclass becomes a frozen dataclass and enters the registry. Everything else in Edgewise asks
+the class: shapes (`infer`), meaning (`reference`), integer arithmetic (`integer`), quantization
+rule, file encoding, version and cost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import Enum, auto
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform, get_type_hints
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.errors import ShapeError
+from edgewise.ir.dim import Dim, Shape
+from edgewise.ir.types import Quant, TensorType
+
+
+class Role(Enum):
+    """What an operand is for; quantization and hybrid execution depend on it."""
+
+    DATA = auto()
+    WEIGHT = auto()  # symmetric; per channel along `In.channel_axis`
+    BIAS = auto()  # scale = scale of DATA * scale of WEIGHT, zero point 0, int32 (int64 for 16x8)
+    PARAMETER = auto()  # shapes, axes, paddings, indices: never quantized
+    STATE = auto()  # a variable tensor: read, and updated by the inference
+
+
+class Arithmetic(Enum):
+    """How an operator computes on quantized tensors (docs/numerics.md)."""
+
+    NONE = "moves elements; the integers are not interpreted"
+    F32 = "int32 accumulation, one float32 multiplication, round half to even"
+    FIXED = "LiteRT's 32-bit multiplier and shift"
+    TABLE = "table over every input, filled by the reference"
+    LITERT_16X8 = "int64 accumulation, 15-bit reduced multiplier, as LiteRT's reference"
+    FLOAT = "dequantize, compute in float, quantize"
+
+
+@dataclass(frozen=True, slots=True)
+class SameScale:
+    """All data operands and results have one scale and zero point."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeScale:
+    """Every operand and result has its own scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRange:
+    """The result has this (scale, zero_point) per dtype, whatever the data."""
+
+    ranges: tuple[tuple[DType, float, int], ...]
+
+    def of(self, dtype: DType) -> Quant | None:
+        """The prescribed parameters for a dtype, None where it is not prescribed."""
+        return next((Quant(s, z) for d, s, z in self.ranges if d is dtype), None)
+
+
+@dataclass(frozen=True, slots=True)
+class NotQuantized:
+    """The operator has no quantized form; it stays in float."""
+
+
+QuantRule = SameScale | FreeScale | FixedRange | NotQuantized
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """An operand: name, element types allowed (empty: any), role."""
+
+    name: str
+    dtypes: Collection[DType] = ()
+    role: Role = Role.DATA
+    optional: bool = False
+    variadic: bool = False
+    channel_axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A result. Its dtype is a fixed `dtype`, else the attribute `attr`, else that of operand
+    `like`. With `free` that is only the default: whoever makes the node may declare another."""
+
+    name: str
+    like: str | None = "x"
+    dtype: DType | None = None
+    attr: str | None = None
+    free: bool = False
+    variadic: bool = False
+
+
+class Operand(Protocol):
+    """What `infer` may look at: a Value, or anything with these."""
+
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def dtype(self) -> DType: ...
+    @property
+    def quant(self) -> Quant | None: ...
+
+    data: np.ndarray | None
+
+
+class Quantized(NamedTuple):
+    """An operand of `integer`: the stored integers and how to read them.
+
+    `quant` is None for operands that are not quantized (shapes, axes)."""
+
+    data: np.ndarray
+    quant: Quant | None
+
+    @property
+    def scale(self) -> np.float32:
+        """The only scale. For per-tensor operands."""
+        assert self.quant is not None
+        return np.float32(self.quant.scale.flat[0])
+
+    @property
+    def zero_point(self) -> int:
+        """The only zero point. For per-tensor operands."""
+        assert self.quant is not None
+        return int(self.quant.zero_point.flat[0])
+
+
+def require(rule: bool, sentence: str) -> None:
+    """Raise ShapeError(sentence) unless the rule holds; callers prefix the node."""
+    if not rule:
+        raise ShapeError(sentence)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Op:
+    """Base of all operators. Instances are immutable attribute sets; see the module docstring."""
+
+    name: ClassVar[str]  # snake_case, as in IR text: "conv_2d"
+    builtin: ClassVar[str] = ""  # BuiltinOperator name in the .tflite schema, "" if it has none
+    options: ClassVar[str] = ""  # options table in the .tflite schema, "" if it has none
+    custom: ClassVar[str] = ""  # custom operator name, where builtin is CUSTOM
+
+    operands: ClassVar[tuple[In, ...]] = ()
+    results: ClassVar[tuple[Out, ...]] = (Out("y"),)
+    updates: ClassVar[tuple[str, ...]] = ()  # STATE operands whose new values follow the results
+    arithmetic: ClassVar[Arithmetic | dict[DType, Arithmetic]] = Arithmetic.NONE
+    quantization: ClassVar[QuantRule] = SameScale()
+    tolerance: ClassVar[float] = 0.0  # of a float kernel or LiteRT, relative to the output range
+    # .tflite operator versions: {dtype of the first operand: version}; others are version 1
+    versions: ClassVar[dict[DType, int]] = {}
+    is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
+
+    registry: ClassVar[dict[str, type[Op]]] = {}
+    _attributes: ClassVar[dict[str, Any]]  # filled on first use: resolving hints is slow
+
+    def __init_subclass__(
+        cls, builtin: str = "", options: str = "", custom: str = "", abstract: bool = False
+    ) -> None:
+        """Make the subclass a frozen dataclass and register it (`abstract`: a shared base)."""
+        dataclass(frozen=True, kw_only=True)(cls)
+        if abstract:
+            return
+        cls.builtin, cls.options, cls.custom = builtin, options, custom
+        cls.name = custom.lower() if custom else (builtin or _snake(cls.__name__)).lower()
+        if cls.name in Op.registry:
+            raise TypeError(f"operator {cls.name!r} is defined twice")
+        Op.registry[cls.name] = cls
+
+    # -- to be defined by operators -----------------------------------------------------------
+
+    def infer(self, *operands: Any) -> Shape | tuple[Shape | None, ...] | None:
+        """Result shape (a tuple of shapes for several results; None: rank unknown).
+
+        Operands are `Operand`s, None where absent. Raises ShapeError through `require`.
+        """
+        raise NotImplementedError
+
+    def reference(self, *operands: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The meaning, on NumPy arrays: constant folder and test oracle."""
+        raise NotImplementedError
+
+    def integer(
+        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The quantized arithmetic: stored integers in, stored integers out. Types that need
+        no interpretation (`Arithmetic.NONE`) go through `reference` instead."""
+        raise NotImplementedError
+
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        """The .tflite operator version LiteRT expects for these types."""
+        first = next((t for t in operands if t is not None), None)
+        return 1 if first is None else self.versions.get(first.dtype, 1)
+
+    def integer_steps(self, dtype: DType) -> float:
+        """How many output steps `integer` may lie from the real value rounded (tests)."""
+        return 1.5
+
+    def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
+        """Multiply-accumulates (0 for operators that are not linear algebra)."""
+        return 0
+
+    # -- derived ------------------------------------------------------------------------------
+
+    def arithmetic_for(self, dtype: DType) -> Arithmetic:
+        """The arithmetic on tensors of this integer type."""
+        if isinstance(self.arithmetic, Arithmetic):
+            return self.arithmetic
+        return self.arithmetic.get(dtype, Arithmetic.FLOAT)
+
+    def declared(self, index: int) -> In:
+        """The declaration of operand `index`; the last one repeats where it is variadic.
+
+        Raises:
+            ShapeError: the operator has no such operand.
+        """
+        if index >= len(self.operands) and not (self.operands and self.operands[-1].variadic):
+            raise ShapeError(f"takes at most {len(self.operands)} operands; got {index + 1}")
+        return self.operands[min(index, len(self.operands) - 1)]
+
+    def replace(self, **changes: Any) -> Self:
+        """The same operator with other attributes."""
+        return replace(self, **changes)  # type: ignore[type-var]
+
+    @classmethod
+    def attributes(cls) -> dict[str, Any]:
+        """Attribute names and their types, in order."""
+        if "_attributes" not in cls.__dict__:
+            hints = get_type_hints(cls)
+            cls._attributes = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]
+        return cls._attributes
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Attribute names and values, in order."""
+        return ((name, getattr(self, name)) for name in self.attributes())
+
+
+def operator(name: str) -> type[Op]:
+    """The operator class named `name` (snake_case). Raises KeyError."""
+    return Op.registry[name]
+
+
+@cache
+def by_builtin() -> dict[str, type[Op]]:
+    """Operator classes by BuiltinOperator name. Call after `edgewise.ops` is imported."""
+    return {cls.builtin: cls for cls in Op.registry.values() if cls.builtin and not cls.custom}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)

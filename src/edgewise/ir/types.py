@@ -1,0 +1,115 @@
+"""Types of values: shape, element type and quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.dim import Dim, Shape, is_static
+
+
+class Quant:
+    """Affine quantization `real = scale * (q - zero_point)`.
+
+    `scale` is float32 and `zero_point` int64, read-only and of one shape: [1] per tensor, [C] per
+    channel along `axis`, or, per block, the shape of the tensor with dimension `axis` divided by
+    `block_size`. Source: TensorFlow Lite quantization specification; schema.fbs.
+
+    Raises:
+        ValueError: scale and zero_point differ in shape.
+    """
+
+    __slots__ = ("axis", "block_size", "scale", "zero_point")
+
+    def __init__(
+        self,
+        scale: float | Sequence[float] | np.ndarray,
+        zero_point: int | Sequence[int] | np.ndarray = 0,
+        axis: int | None = None,
+        block_size: int | None = None,
+    ) -> None:
+        self.scale = np.atleast_1d(np.array(scale, np.float32))
+        points = np.atleast_1d(np.array(zero_point, np.int64))
+        if points.size == 1 and self.scale.size != 1:
+            points = np.full(self.scale.shape, points.flat[0], np.int64)
+        if points.shape != self.scale.shape:
+            raise ValueError(
+                f"scale and zero_point need one shape; got {self.scale.shape} and {points.shape}"
+            )
+        self.zero_point = points
+        self.axis, self.block_size = axis, block_size
+        for array in (self.scale, self.zero_point):
+            array.flags.writeable = False
+
+    @property
+    def per_channel(self) -> bool:
+        """More than one scale along `axis` (and not per block)."""
+        return self.scale.size > 1 and self.block_size is None
+
+    def broadcast(self, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """(scale, zero_point) reshaped so that they broadcast against an array of this rank."""
+        if self.scale.size == 1 or self.axis is None:
+            return self.scale.reshape(()), self.zero_point.reshape(())
+        shape = [1] * rank
+        shape[self.axis] = self.scale.size
+        return self.scale.reshape(shape), self.zero_point.reshape(shape)
+
+    def dequantize(self, q: np.ndarray) -> np.ndarray:
+        """float32 array `scale * (q - zero_point)`, subtraction exact, one rounding."""
+        if self.block_size is not None:
+            scale = np.repeat(self.scale, self.block_size, self.axis)
+            point = np.repeat(self.zero_point, self.block_size, self.axis)
+        else:
+            scale, point = self.broadcast(q.ndim)
+        return ((q.astype(np.int64) - point).astype(np.float32) * scale).astype(np.float32)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Quant)
+            and (self.axis, self.block_size) == (other.axis, other.block_size)
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.scale.tobytes(), self.zero_point.tobytes(), self.axis, self.block_size))
+
+    def __repr__(self) -> str:
+        if self.scale.size == 1:
+            return f"Quant({self.scale.flat[0]!s}, {self.zero_point.flat[0]})"
+        return f"Quant({self.scale.size} scales, axis={self.axis}, block_size={self.block_size})"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape (None: rank unknown until the model runs), element type, quantization."""
+
+    shape: Shape | None
+    dtype: DType
+    quant: Quant | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray, quant: Quant | None = None) -> TensorType:
+        """The type of a NumPy array."""
+        return cls(tuple(array.shape), DType.of(array.dtype), quant)
+
+    @property
+    def is_static(self) -> bool:
+        """Rank and every dimension are known integers."""
+        return self.shape is not None and is_static(self.shape)
+
+    @property
+    def is_quantized(self) -> bool:
+        """An integer type with a scale."""
+        return self.quant is not None and self.dtype.is_integer
+
+    def with_shape(self, shape: Sequence[Dim] | None) -> TensorType:
+        """The same type with another shape."""
+        return replace(self, shape=None if shape is None else tuple(shape))
+
+    def __str__(self) -> str:
+        dims = "?" if self.shape is None else ",".join(map(str, self.shape))
+        return f"{self.dtype.text}[{dims}]"

@@ -1,0 +1,64 @@
+"""Sliding windows: the padding arithmetic of convolutions and pools, and views of the windows.
+
+Source: TensorFlow Lite's padding.h (SAME puts the odd element of padding after).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.ir.dim import Dim, dim_max
+from edgewise.ir.enums import Padding
+from edgewise.ir.op import require
+
+
+class Axis(NamedTuple):
+    """One spatial axis of a window: kernel elements, stride, dilation."""
+
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """Input elements from the first to the last tap, inclusive."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def output(self, size: Dim, padding: Padding) -> Dim:
+        """Output size: ceil(size / stride) for SAME, whole windows only for VALID."""
+        if padding is Padding.SAME:
+            return (size + (self.stride - 1)) // self.stride
+        return dim_max((size - self.extent + self.stride) // self.stride, 0)
+
+    def pads(self, size: int, padding: Padding) -> tuple[int, int]:
+        """Elements of padding (before, after) an axis of this size."""
+        if padding is not Padding.SAME:
+            return 0, 0
+        out = -(-size // self.stride)
+        total = max((out - 1) * self.stride + self.extent - size, 0)
+        return total // 2, total - total // 2
+
+
+def check_axis(axis: Axis, name: str) -> None:
+    """Raise ShapeError for a kernel, stride or dilation below 1."""
+    for what, number in zip(("kernel", "stride", "dilation"), axis, strict=True):
+        require(number >= 1, f"{what}_{name} must be at least 1; got {number}")
+
+
+def windows(x: np.ndarray, h: Axis, w: Axis, padding: Padding, fill: float = 0) -> np.ndarray:
+    """View of the windows of `x` [N, H, W, C] as [N, OH, OW, KH, KW, C], padded with `fill`."""
+    (top, bottom), (left, right) = h.pads(x.shape[1], padding), w.pads(x.shape[2], padding)
+    if top or bottom or left or right:
+        x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    n, rows, cols, channels = x.shape
+    oh = max((rows - h.extent + h.stride) // h.stride, 0)
+    ow = max((cols - w.extent + w.stride) // w.stride, 0)
+    sn, sh, sw, sc = x.strides
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (n, oh, ow, h.kernel, w.kernel, channels),
+        (sn, sh * h.stride, sw * w.stride, sh * h.dilation, sw * w.dilation, sc),
+        writeable=False,
+    )

@@ -1,0 +1,1 @@
+"""One table of cases per operator family: `CASES` in each module."""
