@@ -1,0 +1,1 @@
+"""Pre-trained models: weights read as data, networks built as Graphs."""
