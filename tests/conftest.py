@@ -1,0 +1,90 @@
+"""Test tiers, oracles and data for every test.
+
+Tiers (a test without one is `quick`, a parity test without one is `full`):
+
+- `pytest -m quick`: seconds per area, under a minute in all; for every save.
+- `pytest`: the ci tier, which is `quick` and `ci`; for every push.
+- `pytest --full`: everything.
+
+`parity` tests ask the real TensorFlow Lite. It is never imported here: it aborts the process on
+some models, so it runs in the interpreter that `--oracle-python PATH` names (by default this one,
+if it has ai_edge_litert). Models of others are read from `../shared/data` where that exists.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import plugin
+from tests.oracle.plugin import micro_oracle, oracle
+
+__all__ = ["micro_oracle", "oracle"]
+
+ROOT = Path(__file__).resolve().parent.parent
+TIERS = ("quick", "ci", "full")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    plugin.pytest_addoption(parser)
+    parser.addoption("--full", action="store_true", help="run the full tier: every test")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write golden files instead of comparing"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    named = config.getoption("--oracle-python")
+    if named is not None and not Path(named).is_file():
+        raise pytest.UsageError(f"--oracle-python {named}: no such file")
+    config.pluginmanager.register(Clock(), "edgewise-clock")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if not any(item.get_closest_marker(tier) for tier in TIERS):
+            parity = item.get_closest_marker("parity")
+            item.add_marker(pytest.mark.full if parity else pytest.mark.quick)
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="the full tier runs with --full")
+    for item in items:
+        asked = config.getoption("--oracle-python") and item.get_closest_marker("parity")
+        if item.get_closest_marker("full") and not asked:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real models, weights and pictures that are not part of the repository; skips without them."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("../shared/data is missing: the models of others are not in the repository")
+    return path
+
+
+@pytest.fixture
+def update_golden(pytestconfig: pytest.Config) -> bool:
+    """Golden files are to be written, not compared; the change is reviewed as a diff."""
+    return bool(pytestconfig.getoption("--update-golden"))
+
+
+class Clock:
+    """Seconds of tests per area (the folder or module under `tests/`), printed at the end."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        area = report.nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
+        self.seconds[area] += report.duration
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.seconds.total() < 1:
+            return
+        terminalreporter.section("minutes per area")
+        for area, seconds in self.seconds.most_common():
+            terminalreporter.write_line(f"{seconds / 60:8.2f}  {area}")
+        terminalreporter.write_line(f"{self.seconds.total() / 60:8.2f}  in all")
