@@ -46,17 +46,20 @@ class DType(Enum):
     @cached_property
     def code(self) -> int:
         """The `.tflite` TensorType integer."""
-        return self.value[0]
+        code: int = self.value[0]
+        return code
 
     @cached_property
     def bits(self) -> int:
         """Bits per element in a file; 0 where an element has no fixed size."""
-        return self.value[1]
+        bits: int = self.value[1]
+        return bits
 
     @cached_property
     def numpy(self) -> np.dtype[np.generic]:
         """The NumPy dtype of an array in memory."""
-        return np.dtype(self.value[2])
+        kind: np.dtype[np.generic] = np.dtype(self.value[2])
+        return kind
 
     @cached_property
     def text(self) -> str:
