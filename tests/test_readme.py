@@ -1,0 +1,64 @@
+"""The README and CONTRIBUTING say what is true: links lead somewhere, commands exist, code runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_are_short(page):
+    lines = (ROOT / page).read_text().splitlines()
+    assert [line for line in lines if len(line) > 100] == []
+
+
+def test_commands_use_declared_groups_and_extras():
+    text = "".join(block for page in PAGES for block in blocks(page, "sh"))
+    groups, extras = PROJECT["dependency-groups"], PROJECT["project"]["optional-dependencies"]
+    assert set(re.findall(r"--group (\w+)", text)) <= set(groups)
+    assert set(re.findall(r"--extra (\w+)", text)) <= set(extras)
+    assert "pip install uv && uv run --extra demo edgewise demo\n" in text
+    assert "pip install uv && uv run --group test pytest\n" in text
+
+
+def test_the_two_commands_install_no_tensorflow():
+    project = PROJECT["project"]
+    packages = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    packages += PROJECT["dependency-groups"]["test"]
+    names = {re.split(r"[<>=\[ ]", package)[0].lower() for package in packages}
+    assert names & {"tensorflow", "tensorflow-cpu", "tf-keras", "keras", "torch", "onnx"} == set()
+
+
+@pytest.mark.ci
+def test_the_python_example_runs(shared_data, tmp_path, monkeypatch):
+    """The first example, with a smaller MobileNet (visual wake words) in the model's place."""
+    folder = shared_data / "bench" / "tiny_vww"
+    shutil.copy(folder / "m.keras", tmp_path / "mobilenet_v2.keras")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"photo": np.load(folder / "in.npy")}
+    example = blocks("README.md", "python")[0].replace("print(", "str(")
+    exec(example, names)  # noqa: S102 (our own text)
+    with np.load(folder / "out.npz") as expected:
+        [keras] = expected.values()
+    np.testing.assert_allclose(names["probabilities"], keras, atol=3e-4)
+    assert (tmp_path / "mobilenet_v2.tflite").stat().st_size > 100_000
