@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
+from edgewise.ir.op import require
 from edgewise.ir.types import Quant, TensorType
 
 Array = np.ndarray
@@ -63,6 +64,11 @@ def multiplier(real: float) -> tuple[int, int]:
 def round_half_away(x: float) -> int:
     """The nearest integer, halves away from zero (C's `round`)."""
     return math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)
+
+
+def round_away(x: Array) -> Array:
+    """The nearest integers, halves away from zero, in the floating-point dtype of `x`."""
+    return np.copysign(np.floor(np.abs(x) + x.dtype.type(0.5)), x)
 
 
 def high_mul(a: Array, m: int | Array) -> Array:
@@ -121,6 +127,12 @@ def activation_range(act: Activation, type_: TensorType) -> tuple[int, int]:
     if upper is not None:
         high = min(high, point + round_half_away(float(np.float32(upper) / scale)))
     return low, high
+
+
+def check_activation(act: Activation) -> None:
+    """Raise ShapeError for a fused activation that has no meaning on numbers (SIGN_BIT)."""
+    known = act in (Activation.NONE, Activation.TANH) or act in _BOUNDS
+    require(known, f"the fused activation must be defined on numbers; got {act.name}")
 
 
 def activate(x: Array, act: Activation) -> Array:
