@@ -1,0 +1,74 @@
+"""Cases of ops/fully_connected.py."""
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir import Quant, TensorType
+from edgewise.ir.enums import Activation, FullyConnectedWeightsFormat
+from edgewise.ops.fully_connected import FullyConnected
+from tests.ops.case import Case, arg, weights
+
+ALL = ("int8", "uint8", "int16")
+SHUFFLED = FullyConnectedWeightsFormat.SHUFFLED4x16INT8
+
+
+def dense(x, w, bias=True, *, quantize=ALL, label="", error="", **attributes):
+    return Case(
+        FullyConnected(**attributes),
+        (arg(x), weights(w, low=-1, high=1), weights((w[0],)) if bias else None),
+        label=label,
+        quantize=() if error else quantize,
+        error=error,
+    )
+
+
+def hybrid(x, w, quant, dtype="int8", *, label, no_litert="", **attributes):
+    return Case(
+        FullyConnected(**attributes),
+        (arg(x), weights(w, dtype, quant=quant), weights((w[0],))),
+        label=label,
+        no_litert=no_litert or "quantizes x on the fly",
+    )
+
+
+PER_ROW = Quant(np.linspace(0.002, 0.01, 7), axis=0)
+BLOCKS = Quant(np.linspace(0.002, 0.01, 14).reshape(7, 2), axis=1, block_size=32)
+
+CASES = [
+    dense((5, 13), (7, 13)),
+    dense((1, 1), (1, 1), label="ones"),
+    dense((3, 64), (17, 64), False, label="no-bias"),
+    dense((2, 3, 4, 5), (6, 20), label="flatten"),
+    dense((2, 3, 11), (5, 11), keep_num_dims=True, label="keep"),
+    dense((11,), (5, 11), keep_num_dims=True, label="keep-vector", quantize=()),
+    dense((33,), (5, 11), label="vector"),
+    dense((4, 9), (6, 9), fused_activation_function=Activation.RELU, label="relu"),
+    dense((4, 9), (6, 9), fused_activation_function=Activation.RELU6, label="relu6"),
+    dense((4, 9), (6, 9), fused_activation_function=Activation.RELU_N1_TO_1, label="relu_n1"),
+    dense((0, 9), (6, 9), label="empty", quantize=()),
+    hybrid((3, 64), (7, 64), PER_ROW, label="hybrid-rows"),
+    hybrid((3, 64), (7, 64), Quant(0.01), label="hybrid"),
+    hybrid((3, 64), (7, 64), Quant(0.1), "int4", label="hybrid-int4"),
+    hybrid((3, 64), (7, 64), BLOCKS, "int4", label="blocks", no_litert="no per-block kernel"),
+    hybrid((3, 64), (7, 64), Quant(0.01), asymmetric_quantize_inputs=True, label="asymmetric"),
+    Case(
+        FullyConnected(),
+        (
+            arg((3, 64), "int8", quant=Quant(0.03, 5)),
+            weights((7, 64), "int4", quant=PER_ROW),
+            None,
+        ),
+        label="int4",
+        results=(TensorType(None, DType.INT8, Quant(0.02, -3)),),
+    ),
+    dense((5, 13), (7, 12), error="x must have a multiple of 12 elements"),
+    dense((5, 13), (7, 12), keep_num_dims=True, error="last dimension of x must be that of w"),
+    dense((5, 13), (7, 13), weights_format=SHUFFLED, error="weights_format must be DEFAULT"),
+    dense((5, 13), (7, 13, 1), error="w must be [O, K]"),
+    dense((5, 13), (7, 0), error="must be known"),
+    Case(
+        FullyConnected(),
+        (arg((5, 13)), weights((7, 13)), weights((6,))),
+        error="bias must have 7 elements",
+    ),
+]
