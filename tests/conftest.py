@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.oracle import plugin
@@ -25,6 +26,10 @@ __all__ = ["micro_oracle", "oracle"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("quick", "ci", "full")
+
+# No deadline: a shared machine is slow at times. The blob repeats a failure elsewhere.
+hypothesis.settings.register_profile("edgewise", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("edgewise")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

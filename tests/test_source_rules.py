@@ -27,15 +27,21 @@ def prints(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def environment(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Behaviour is an argument, not a variable of the environment."""
-    for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
-        if name in {"environ", "environb", "getenv", "getenvb"}:
-            yield node.lineno, f"reads the environment ({name}); make it an argument"
-        if isinstance(node, ast.ImportFrom) and node.module == "os":
-            for alias in node.names:
-                if alias.name in {"environ", "environb", "getenv", "getenvb"}:
-                    yield node.lineno, f"reads the environment ({alias.name})"
+    """Behaviour is an argument; only EDGEWISE_DEBUG, which shows more, may be read."""
+    readers = {"environ", "environb", "getenv", "getenvb"}
+    allowed: set[ast.AST] = set()
+    for node in ast.walk(tree):  # a call comes before the names inside it
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="environ") as reader, attr="get"),
+                args=[ast.Constant("EDGEWISE_DEBUG")],
+            ):
+                allowed.add(reader)
+            case ast.Attribute(attr=name) | ast.Name(name) if name in readers:
+                if node not in allowed:
+                    yield node.lineno, f"reads the environment ({name}); make it an argument"
+            case ast.ImportFrom(module="os", names=names) if readers & {n.name for n in names}:
+                yield node.lineno, "reads the environment; make it an argument"
 
 
 def loggers(tree: ast.Module) -> Iterator[tuple[int, str]]:
