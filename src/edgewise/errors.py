@@ -42,6 +42,14 @@ class LimitError(EdgewiseError, RuntimeError):
     """A public limit (`Limits`) was exceeded; the message names it."""
 
 
+class OutputError(EdgewiseError, OSError):
+    """An output that cannot be written; what was there is unchanged."""
+
+
+class InputError(EdgewiseError, ValueError):
+    """Data given to a model (arrays, names, files) that does not fit its inputs."""
+
+
 class MissingExtra(EdgewiseError, ImportError):
     """An optional dependency is not installed; the message names the extra that has it."""
 

@@ -172,6 +172,8 @@ class Graph:
     def __init__(self, name: str = "main") -> None:
         self.name = name
         self.inputs: list[Value] = []
+        # values in the order of the file's tensor indices, unread ones included; empty elsewhere
+        self.tensors: list[Value] = []
         self._outputs: list[Value] = []
         self._first: Node | None = None
         self._last: Node | None = None
@@ -328,6 +330,7 @@ class Graph:
                 location=node.location,
             )
         graph.set_outputs(_copy_value(v, memo) for v in self._outputs)
+        graph.tensors = [_copy_value(v, memo) for v in self.tensors]
         return graph
 
     def _link(self, node: Node, before: Node | None) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
-from edgewise.errors import ConversionError
+from edgewise.errors import ConversionError, OutputError
+from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph
+from edgewise.ir.report import Report, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Model:
     description: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
     file: str = ""
+    # writers by file suffix; a format plugs itself in, the IR knows none
+    formats: ClassVar[dict[str, Callable[[Model], Iterable[Chunk]]]] = {}
     # facts of the file format that only its writer understands, kept for the round trip
     extras: dict[str, object] = field(default_factory=dict)
 
@@ -44,6 +51,30 @@ class Model:
             raise ValueError(f"the model has a graph named {graph.name!r} already")
         self.graphs[graph.name] = graph
         return graph
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+        """Write the model in the format of the path's suffix (`.tflite`); returns the bytes.
+
+        Raises:
+            OutputError: the file exists and `overwrite` is False, or it cannot be written.
+        """
+        suffix = Path(path).suffix
+        if suffix not in self.formats:
+            known = ", ".join(sorted(self.formats)) or "none"
+            raise OutputError(f"{path}: no format has the suffix {suffix!r}; known: {known}")
+        return write_atomically(path, self.formats[suffix](self), overwrite=overwrite)
+
+    def to_bytes(self, suffix: str = ".tflite") -> bytes:
+        """The file that `save` would write, in memory."""
+        return b"".join(as_bytes(chunk) for chunk in self.formats[suffix](self))
+
+    def report(self) -> Report:
+        """What is in the main graph: operators, tensors, sizes, work."""
+        return describe(self.main)
+
+    def summary(self) -> str:
+        """The report as text, one line per operator."""
+        return str(self.report())
 
     def signature(self, key: str | None = None) -> Signature:
         """The signature `key`; None: the only one, `serving_default`, or the main graph's lists.

@@ -1,0 +1,92 @@
+"""Reading and writing files so that nothing is lost: bounded reads, atomic writes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from edgewise.errors import FormatError, OutputError
+
+Chunk = bytes | memoryview | np.ndarray
+
+
+def as_bytes(chunk: Chunk) -> memoryview:
+    """A flat view of the chunk's bytes; nothing is copied where it is contiguous."""
+    if isinstance(chunk, np.ndarray):
+        return memoryview(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8))
+    return memoryview(chunk).cast("B")
+
+
+def read_model_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a model file, in private memory (a mapped file that shrinks would kill us).
+
+    Raises:
+        FormatError: not a readable file, or empty.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise FormatError("is a directory; give the model file inside it", file=str(path))
+    if not file.exists():
+        raise FormatError("does not exist; check the path", file=str(path))
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise FormatError(f"cannot be read: {error.strerror}", file=str(path)) from error
+    if not data:
+        raise FormatError("is empty; the copy or download may have failed", file=str(path))
+    return data
+
+
+def write_atomically(
+    path: str | os.PathLike[str], chunks: Iterable[Chunk], *, overwrite: bool = False
+) -> int:
+    """Write a file through a temporary one in the same folder and a rename; returns its bytes.
+
+    Raises:
+        OutputError: the file exists and `overwrite` is False, or it cannot be written. The
+            target is then as it was.
+    """
+    target = Path(path)
+    check_output(target, overwrite=overwrite)
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as stream:
+            temporary = Path(stream.name)
+            size = 0
+            for chunk in chunks:
+                size += stream.write(as_bytes(chunk))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+    return size
+
+
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Raise OutputError where `path` cannot become an output file; before any work is done."""
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"{target}: is a directory; give a file name")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: exists already; choose another name or allow overwriting")
+    if not target.absolute().parent.is_dir():
+        raise OutputError(f"{target}: the folder {target.parent} does not exist; create it first")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

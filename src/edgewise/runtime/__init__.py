@@ -1,0 +1,5 @@
+"""Graph -> outputs: the interpreter and what executes a graph."""
+
+from edgewise.runtime.interpreter import Interpreter
+
+__all__ = ["Interpreter"]

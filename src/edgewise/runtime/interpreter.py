@@ -1,0 +1,133 @@
+"""The public interpreter: a model made callable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.format import load
+from edgewise.ir.model import Model, Signature
+from edgewise.ir.types import TensorType
+from edgewise.runtime.session import Progress, Session
+
+
+class Interpreter:
+    """Runs a model.
+
+        interpreter = Interpreter("model.tflite")
+        outputs = interpreter(image)                    # positional, in the signature's order
+        outputs = interpreter(image=image)              # or by name
+        probabilities = outputs["probabilities"]
+
+    Arguments are arrays of the input's dtype and shape; unknown dimensions take any size, and a
+    change of size derives all shapes anew. A call returns a dict of arrays by output name.
+    Variables keep their values from call to call and are shared by all signatures.
+
+    Args:
+        model: a Model, the path of a `.tflite` file, or its bytes.
+        keep_all: also keep every intermediate tensor of the last call, in `tensors`.
+        progress: called with (operators done, operators in all) while a call runs.
+
+    Raises:
+        FormatError: the file is not a model. ShapeError: the model is not well formed.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str] | bytes,
+        *,
+        keep_all: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model.copy() if isinstance(model, Model) else load(model)
+        self._keep_all = keep_all
+        self._progress = progress
+        self._sessions: dict[str, Session] = {}
+        self._last: Session | None = None
+
+    @property
+    def signatures(self) -> list[str]:
+        """Keys of the signatures; empty where the model has none."""
+        return [s.key for s in self.model.signatures]
+
+    def inputs(self, signature: str | None = None) -> dict[str, TensorType]:
+        """Name and type of every input of a signature (None: the default one)."""
+        chosen = self.model.signature(signature)
+        graph = self.model.graphs[chosen.graph]
+        return {name: graph.inputs[i].type for name, i in chosen.inputs.items()}
+
+    def outputs(self, signature: str | None = None) -> dict[str, TensorType]:
+        """Name and type of every output of a signature."""
+        chosen = self.model.signature(signature)
+        graph = self.model.graphs[chosen.graph]
+        return {name: graph.outputs[i].type for name, i in chosen.outputs.items()}
+
+    def __call__(
+        self, *arrays: np.ndarray, signature: str | None = None, **named: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Run one inference.
+
+        Raises:
+            InputError: a missing, unknown, doubled or misshapen argument.
+        """
+        chosen = self.model.signature(signature)
+        session = self._session(chosen.graph)
+        feed = bind(chosen, arrays, named)
+        order = sorted(chosen.inputs.items(), key=lambda item: item[1])
+        inputs = [np.asarray(feed[name]) for name, _ in order]
+        if len(inputs) != len(session.graph.inputs):
+            raise InputError(f"signature {chosen.key!r} leaves inputs of its graph unbound")
+        outputs = session.run(inputs)
+        self._last = session
+        return {name: outputs[i] for name, i in chosen.outputs.items()}
+
+    @property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Every tensor computed by the last call, by name. Needs `keep_all=True`."""
+        if not self._keep_all:
+            raise InputError("intermediate tensors are kept only with Interpreter(keep_all=True)")
+        return {} if self._last is None else {v.name: a for v, a in self._last.kept.items()}
+
+    def reset_variables(self) -> None:
+        """All variables are zero again."""
+        for session in self._sessions.values():
+            session.reset_variables()
+
+    def _session(self, graph: str) -> Session:
+        if graph not in self._sessions:
+            self._sessions[graph] = Session(
+                self.model.graphs[graph], keep_all=self._keep_all, progress=self._progress
+            )
+        return self._sessions[graph]
+
+
+def bind(
+    signature: Signature, arrays: tuple[np.ndarray, ...], named: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Arguments by input name.
+
+    Raises:
+        InputError: too many arrays, unknown names, a name given twice, or missing ones.
+    """
+    names = list(signature.inputs)
+    if len(arrays) > len(names):
+        raise InputError(
+            f"the model takes {len(names)} inputs ({', '.join(names)}); got {len(arrays)} arrays"
+        )
+    feed = dict(zip(names, arrays, strict=False))
+    unknown = sorted(set(named) - set(names))
+    if unknown:
+        raise InputError(f"no input is named {', '.join(unknown)}; inputs are {', '.join(names)}")
+    twice = sorted(set(named) & set(feed))
+    if twice:
+        raise InputError(f"given both by position and by name: {', '.join(twice)}")
+    feed.update(named)
+    missing = [name for name in names if name not in feed]
+    if missing:
+        raise InputError(
+            f"missing inputs: {', '.join(missing)}; the model takes {', '.join(names)}"
+        )
+    return feed

@@ -1,0 +1,128 @@
+"""Session: one graph made ready to run, with its variables. The seam to the native runtime.
+
+Everything above (the public `Interpreter`, `edgewise.lite`) only uses `Session`; what executes
+the graph is chosen here. At present that is the operators' NumPy references.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from edgewise.errors import EdgewiseError, InputError
+from edgewise.ir.dim import same_dim
+from edgewise.ir.evaluate import State, evaluate
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import infer_graph
+from edgewise.ir.types import TensorType
+
+Progress = Callable[[int, int], None]  # (operators done, operators in all)
+
+
+class BusyError(EdgewiseError, RuntimeError):
+    """One interpreter is used from two threads at once."""
+
+
+class Session:
+    """Runs one graph. Variables live here and survive from run to run.
+
+    `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
+    before each operator.
+    """
+
+    def __init__(
+        self, graph: Graph, *, keep_all: bool = False, progress: Progress | None = None
+    ) -> None:
+        self.graph = graph
+        self.progress = progress
+        self.keep_all = keep_all
+        self.kept: dict[Value, np.ndarray] = {}
+        self._state: State = {}
+        self._lock = threading.Lock()
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Outputs on `inputs`, in the order of the graph's inputs.
+
+        Raises:
+            InputError: an array whose dtype or shape is not the input's.
+            BusyError: another thread is running this session.
+        """
+        for value, array in zip(self.graph.inputs, inputs, strict=True):
+            check_array(value.name, value.type, array)
+        with self.exclusive():
+            self.kept = {}
+            keep = self.kept.__setitem__ if self.keep_all else None
+            return evaluate(
+                self.graph, inputs, state=self._state, keep=keep, before_node=self._counter()
+            )
+
+    def resize(self, shapes: Sequence[Sequence[int]]) -> None:
+        """Give the inputs these shapes and derive all others anew.
+
+        Raises:
+            ShapeError: a node that does not accept them; the session keeps its old shapes.
+        """
+        before = [(value, value.type) for value in self.graph.values()]
+        try:
+            for value, shape in zip(self.graph.inputs, shapes, strict=True):
+                value.type = value.type.with_shape(shape)
+            infer_graph(self.graph)
+        except EdgewiseError:
+            for value, type_ in before:
+                value.type = type_
+            raise
+
+    def variables(self) -> State:
+        """Variable tensors that hold a value, by their graph value."""
+        return self._state
+
+    def reset_variables(self) -> None:
+        """Variables are zero again (quantized ones: their zero point)."""
+        self._state.clear()
+
+    def _counter(self) -> Callable[[Node], None] | None:
+        if self.progress is None:
+            return None
+        progress, total, done = self.progress, len(self.graph), itertools.count()
+        return lambda _: progress(next(done), total)
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """A context in which no other thread runs the session. Raises BusyError."""
+        if not self._lock.acquire(blocking=False):
+            raise BusyError(
+                "this interpreter is running in another thread; make one interpreter per thread"
+            )
+        return _Release(self._lock)
+
+    def __reduce__(self) -> str:
+        raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
+
+
+class _Release(AbstractContextManager[object]):
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def check_array(name: str, type_: TensorType, array: np.ndarray) -> None:
+    """Raise InputError unless the array may be fed to an input of this type."""
+    if array.dtype != type_.dtype.numpy:
+        raise InputError(
+            f"input {name!r} takes {type_.dtype.text}; got {array.dtype}. "
+            f"Convert it with .astype({type_.dtype.text!r})"
+            + ("" if type_.quant is None else ", or quantize it with the input's scale")
+        )
+    if type_.shape is None:
+        return
+    fits = array.ndim == len(type_.shape) and all(
+        same_dim(a, b) is not False for a, b in zip(array.shape, type_.shape, strict=True)
+    )
+    if not fits:
+        wanted = [d if isinstance(d, int) else str(d) for d in type_.shape]
+        raise InputError(f"input {name!r} takes shape {wanted}; got {list(array.shape)}")
