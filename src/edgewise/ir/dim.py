@@ -145,6 +145,25 @@ def same_dim(a: Dim, b: Dim) -> bool | None:
     return False if lower > 0 or (upper is not None and upper < 0) else None
 
 
+def exact_quotient(a: Dim, b: Dim) -> Dim | None:
+    """q with q * b == a for every value of the unknowns where b is not 0; None where there is no
+    such q among the sums of products, or b is 0. b must be an integer or one product."""
+    divisors = list(_terms(b).items())
+    if len(divisors) != 1:
+        return 1 if a == b and divisors else None
+    (atoms, coefficient), terms = divisors[0], {}
+    for product, c in _terms(a).items():
+        rest = list(product)
+        for atom in atoms:
+            if atom not in rest:
+                return None
+            rest.remove(atom)
+        if c % coefficient:
+            return None
+        terms[tuple(rest)] = c // coefficient
+    return _collapse(terms)
+
+
 def bounds(dim: Dim) -> tuple[int, int | None]:
     """Inclusive (lower, upper) bounds by interval arithmetic; upper None: unbounded.
 

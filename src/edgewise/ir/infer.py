@@ -28,7 +28,7 @@ def result_types(
         ShapeError: operands the operator does not accept; the message does not name the node.
     """
     check_operands(op, operands)
-    shapes = _shapes(op, operands)
+    shapes = _shapes(op, operands, max(op.result_count(), len(declared)))
     types = []
     for index, shape in enumerate(shapes):
         known = declared[index] if index < len(declared) else None
@@ -83,9 +83,10 @@ def result_declaration(op: Op, index: int) -> Out:
     return op.results[min(index, len(op.results) - 1)]
 
 
-def _shapes(op: Op, operands: Sequence[Value | None]) -> tuple[Shape | None, ...]:
+def _shapes(op: Op, operands: Sequence[Value | None], count: int) -> tuple[Shape | None, ...]:
     if any(o is not None and o.type.shape is None for o in operands):
-        return (None,) * len(op.results)
+        variadic = bool(op.results) and op.results[-1].variadic
+        return (None,) * (count if variadic else len(op.results))
     padded = list(operands) + [None] * (len(op.operands) - len(operands))
     shapes = op.infer(*padded)
     several = isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple | None)

@@ -45,6 +45,7 @@ class Arithmetic(Enum):
     """How an operator computes on quantized tensors (docs/numerics.md)."""
 
     NONE = "moves elements; the integers are not interpreted"
+    ZERO_POINT = "moves elements; new ones are the zero point"
     F32 = "int32 accumulation, one float32 multiplication, round half to even"
     FIXED = "LiteRT's 32-bit multiplier and shift"
     TABLE = "table over every input, filled by the reference"
@@ -164,6 +165,8 @@ class Op:
     # .tflite operator versions: {dtype of the first operand: version}; others are version 1
     versions: ClassVar[dict[DType, int]] = {}
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
+    # `reference` also works on object arrays of Dims: the operator occurs in shape arithmetic
+    carries_dims: ClassVar[bool] = False
 
     registry: ClassVar[dict[str, type[Op]]] = {}
     _attributes: ClassVar[dict[str, Any]]  # filled on first use: resolving hints is slow
@@ -213,6 +216,21 @@ class Op:
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         """Multiply-accumulates (0 for operators that are not linear algebra)."""
         return 0
+
+    def result_count(self) -> int:
+        """How many results; an operator with a variadic result says how many there are."""
+        return len(self.results)
+
+    def contents(
+        self, operands: Sequence[Any], known: Sequence[np.ndarray | None]
+    ) -> np.ndarray | None:
+        """The result's elements as an object array of Dims, where they are known before the
+        model runs; `known` holds the same for the operands. For shape arithmetic
+        (`ir/contents.py`)."""
+        if not self.carries_dims or any(k is None for k in known):
+            return None
+        result = self.reference(*known, *[None] * (len(self.operands) - len(known)))
+        return result if isinstance(result, np.ndarray) else None
 
     # -- derived ------------------------------------------------------------------------------
 
