@@ -138,7 +138,8 @@ def quantized(case: Case, dtype: DType) -> Case:
             args.append(a)
             continue
         if role is Role.BIAS:
-            args.append(_quantized_bias(a, values, args[0], args[1], dtype))
+            x = _first(case.op, args, Role.DATA)
+            args.append(_quantized_bias(a, values, x, _first(case.op, args, Role.WEIGHT), dtype))
             continue
         if role is Role.WEIGHT:
             axis = case.op.declared(index).channel_axis
@@ -191,6 +192,11 @@ def _data(a: Arg, rng: np.random.Generator) -> np.ndarray:
     if a.dtype is DType.BOOL:
         return rng.integers(0, 2, a.shape).astype(bool)
     return rng.uniform(a.low, a.high, a.shape).astype(a.dtype.numpy)
+
+
+def _first(op: Op, args: Sequence[Arg | None], role: Role) -> Arg | None:
+    """The first operand of this role."""
+    return next(a for i, a in enumerate(args) if op.declared(i).role is role)
 
 
 def _range_quant(values: np.ndarray, dtype: DType, rng: np.random.Generator) -> Quant:
