@@ -1,0 +1,58 @@
+"""Cases of ops/activation.py and ops/sigmoid.py."""
+
+import numpy as np
+
+from edgewise.ops.activation import (
+    Elu,
+    Gelu,
+    HardSwish,
+    LeakyRelu,
+    Prelu,
+    Relu,
+    Relu0To1,
+    Relu6,
+    ReluN1To1,
+)
+from edgewise.ops.sigmoid import Logistic, Tanh
+from tests.ops.case import Case, arg, const, weights
+
+ALL = ("int8", "uint8", "int16")
+FAR = np.array([-np.inf, -100.0, -20.0, -0.0, 0.0, 20.0, 100.0, np.inf], np.float32)
+
+
+def each(op, quantize, *, low=-8.0, high=8.0, label=""):
+    return [
+        Case(op, (arg((3, 5, 7), low=low, high=high),), label=label, quantize=quantize),
+        Case(op, (arg((1, 1), low=low, high=high),), label=f"{label}one"),
+        Case(op, (arg((0, 3)),), label=f"{label}empty"),
+    ]
+
+
+def prelu(x, alpha, *, label="", error="", quantize=()):
+    args = (arg(x), weights(alpha, low=-0.5, high=1.5))
+    return Case(Prelu(), args, label=label, error=error, quantize=quantize)
+
+
+CASES = [
+    *each(Relu(), ALL),
+    *each(Relu6(), ALL),
+    *each(ReluN1To1(), ALL),
+    *each(Relu0To1(), ALL),
+    *each(HardSwish(), ALL),
+    *each(Gelu(), ALL, label="erf"),
+    *each(Gelu(approximate=True), ALL, label="tanh"),
+    *each(Elu(), ALL),
+    *each(LeakyRelu(alpha=0.2), ALL),
+    *each(LeakyRelu(alpha=-0.5), ALL, label="negative"),
+    *each(LeakyRelu(alpha=1.5), ALL, label="steep"),
+    *each(Logistic(), ALL),
+    *each(Tanh(), ALL),
+    *[Case(op, (const(FAR),), label="far") for op in (Logistic(), Tanh(), Elu(), Relu6())],
+    prelu((2, 4, 5, 3), (1, 1, 3), label="channel", quantize=ALL),
+    prelu((2, 4, 5, 3), (4, 5, 3), label="element", quantize=ALL),
+    prelu((7, 3), (3,), label="rank2"),
+    prelu((0, 3), (3,), label="empty"),
+    prelu((2, 3), (4, 2, 3), error="alpha must broadcast to the shape of x"),
+    prelu((2, 3), (2,), error="shapes must broadcast"),
+    Case(Relu(), (arg((3,), "bool"),), error="operand 'x' must be one of"),
+]
