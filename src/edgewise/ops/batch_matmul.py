@@ -24,8 +24,9 @@ class BatchMatMul(Op, builtin="BATCH_MATMUL", options="BatchMatMulOptions"):
 
     Quantized: int8 x int8 with arithmetic F32 (LiteRT does the same where y's zero point is 0;
     elsewhere it uses its fixed-point multiplier, and 0.1 % of the outputs differ by one step);
-    int16 x int16 and int16 x int8 with int64 accumulators. Hybrid (float x, int8 y): float arithmetic on the dequantized y;
-    `asymmetric_quantize_inputs` tells kernels that quantize x on the fly to use a zero point.
+    int16 x int16 and int16 x int8 with int64 accumulators. Hybrid (float x, int8 y): float
+    arithmetic on the dequantized y; `asymmetric_quantize_inputs` tells kernels that quantize x on
+    the fly to use a zero point.
     **Source:** TensorFlow Lite batch_matmul.cc; measured against LiteRT 2.3.
     """
 
