@@ -1,21 +1,17 @@
-"""Cases of ops/binary.py."""
+"""Cases of ops/arithmetic.py and ops/binary.py."""
 
 import numpy as np
 
 from edgewise.ir.enums import Activation
+from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
 from edgewise.ops.binary import (
-    Add,
-    AddN,
     Atan2,
-    Div,
     FloorDiv,
     FloorMod,
     Maximum,
     Minimum,
-    Mul,
     Pow,
     SquaredDifference,
-    Sub,
 )
 from tests.ops.case import Case, arg, const
 
