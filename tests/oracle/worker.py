@@ -14,6 +14,7 @@ import os
 import pickle
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,8 @@ def run(
         _set_inputs(interpreter, inputs)
         interpreter.invoke()
         outputs = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
-        steps.append({"outputs": outputs, "tensors": _all_tensors(interpreter) if keep_all else {}})
+        tensors = _all_tensors(interpreter, _handles(model)) if keep_all else {}
+        steps.append({"outputs": outputs, "tensors": tensors})
     return {"steps": steps}
 
 
@@ -161,12 +163,21 @@ def _set_inputs(interpreter: Any, inputs: list[np.ndarray]) -> None:
         interpreter.set_tensor(detail["index"], array)
 
 
-def _all_tensors(interpreter: Any) -> dict[int, np.ndarray]:
-    """Every tensor of the main graph that has data (resources, variants and strings have none)."""
+def _handles(model: bytes) -> set[int]:
+    """Tensors without values of their own: reading one ends the process."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(model)).subgraphs[0]
+    return {i for i, tensor in enumerate(graph.tensors) if tensor.type in HANDLE_CODES}
+
+
+def _all_tensors(interpreter: Any, skip: set[int]) -> dict[int, np.ndarray]:
+    """Every tensor of the main graph that has data."""
     found = {}
-    for detail in interpreter.get_tensor_details():
-        with contextlib.suppress(ValueError, RuntimeError):
-            found[detail["index"]] = interpreter.get_tensor(detail["index"])
+    for index in (detail["index"] for detail in interpreter.get_tensor_details()):
+        if index not in skip:
+            with contextlib.suppress(ValueError, RuntimeError):
+                found[index] = interpreter.get_tensor(index)
     return found
 
 
@@ -232,7 +243,12 @@ def _code(operator_code: Any) -> int:
     return int(max(operator_code.builtinCode, operator_code.deprecatedBuiltinCode))
 
 
-_VERBS = {"versions": versions, "details": details, "run": run, "run_operators": run_operators}
+_VERBS: dict[str, Callable[..., dict[str, Any]]] = {
+    "versions": versions,
+    "details": details,
+    "run": run,
+    "run_operators": run_operators,
+}
 
 if __name__ == "__main__":
     main()
