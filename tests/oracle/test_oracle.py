@@ -8,7 +8,7 @@ import pytest
 from tests.oracle import answers, inputs
 from tests.oracle.litert import Oracle
 
-ABORTS = "bench/mobilenet_v3_small/int8.tflite"  # HARD_SWISH of BUILTIN_REF checks and aborts
+ABORTS = "bench/mobilenet_v3_small/int8.tflite"  # its SOFTMAX aborts in BUILTIN_REF
 SLOW = "bench/efficientnet_lite0/int8.tflite"
 SMALL = "bench/tiny_dscnn/int8.tflite"
 
