@@ -1,0 +1,346 @@
+"""LSTM layers: UNIDIRECTIONAL_SEQUENCE_LSTM (whole sequences) and LSTM (one time step)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.ir.dim import Dim, Shape, elements, same_dim
+from edgewise.ir.enums import Activation, LSTMKernelType
+from edgewise.ir.op import (
+    Arithmetic,
+    FreeScale,
+    In,
+    Op,
+    Operand,
+    Out,
+    Quantized,
+    Role,
+    require,
+)
+from edgewise.ir.types import TensorType
+from edgewise.ops.lstm_cell import Cell, Gate, run_cell, sigmoid
+from edgewise.ops.lstm_integer import run_cell_integer
+from edgewise.ops.requant import activate, check_activation
+
+WEIGHTS = FLOATS | {DType.INT8, DType.UINT8}
+VECTORS = FLOATS | {DType.INT8, DType.INT16, DType.UINT8}
+BIASES = FLOATS | {DType.INT32}
+ARITHMETIC = {DType.INT8: Arithmetic.FIXED}
+
+
+def _weight(name: str, *, optional: bool = False) -> In:
+    return In(name, WEIGHTS, Role.WEIGHT, optional=optional)
+
+
+def _vector(name: str) -> In:
+    return In(name, VECTORS, Role.WEIGHT, optional=True)
+
+
+def _bias(name: str, *, optional: bool = False) -> In:
+    return In(name, BIASES, Role.BIAS, optional=optional)
+
+
+OPERANDS: tuple[In, ...] = (
+    In("x", FLOATS | {DType.INT8}),
+    _weight("input_to_input_weights", optional=True),
+    _weight("input_to_forget_weights"),
+    _weight("input_to_cell_weights"),
+    _weight("input_to_output_weights"),
+    _weight("recurrent_to_input_weights", optional=True),
+    _weight("recurrent_to_forget_weights"),
+    _weight("recurrent_to_cell_weights"),
+    _weight("recurrent_to_output_weights"),
+    _vector("cell_to_input_weights"),
+    _vector("cell_to_forget_weights"),
+    _vector("cell_to_output_weights"),
+    _bias("input_gate_bias", optional=True),
+    _bias("forget_gate_bias"),
+    _bias("cell_gate_bias"),
+    _bias("output_gate_bias"),
+    _weight("projection_weights", optional=True),
+    _bias("projection_bias", optional=True),
+    In("output_state", FLOATS | {DType.INT8}, Role.STATE),
+    In("cell_state", FLOATS | {DType.INT16}, Role.STATE),
+    _vector("input_layer_norm_coefficients"),
+    _vector("forget_layer_norm_coefficients"),
+    _vector("cell_layer_norm_coefficients"),
+    _vector("output_layer_norm_coefficients"),
+)
+OUTPUT_STATE, CELL_STATE = 18, 19
+
+
+class FullLSTM(Op, abstract=True):
+    """What the full LSTM kernels share: 24 operands, the checks, and one cell.
+
+    `intermediate_scales` and `intermediate_zero_points` are those of the file's intermediate
+    tensors (empty in float models): four gates before layer normalisation, and the hidden value
+    before projection.
+    """
+
+    fused_activation_function: Activation = Activation.NONE
+    cell_clip: float = 0.0
+    proj_clip: float = 0.0
+    asymmetric_quantize_inputs: bool = False
+    intermediate_scales: tuple[float, ...] = ()
+    intermediate_zero_points: tuple[int, ...] = ()
+
+    operands = OPERANDS
+    results = (Out("y"),)
+    updates = ("output_state", "cell_state")
+    arithmetic = ARITHMETIC
+    quantization = FreeScale()
+    tolerance = 1e-5
+
+    def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
+        per_step: Dim = 0
+        for shape in (*operands[1:9], operands[16]):
+            per_step = per_step + (0 if shape is None else elements(shape))
+        return elements(results[0][:-1]) * per_step
+
+    def _check(self, batch: Dim, *operands: Operand | None) -> Dim:
+        """Shapes of the 24 operands; the number of outputs."""
+        check_activation(self.fused_activation_function)
+        require(
+            self.cell_clip >= 0 and self.proj_clip >= 0,
+            f"cell_clip and proj_clip must be at least 0; got {self.cell_clip}, {self.proj_clip}",
+        )
+        x, w, recurrent = operands[0], operands[4], operands[8]
+        assert x is not None
+        require(w is not None and recurrent is not None, "the output gate's weights are missing")
+        assert w is not None
+        assert recurrent is not None
+        require(len(w.shape) == 2, f"weights must be [cells, input]; got {list(w.shape)}")
+        cells, outputs = w.shape[0], recurrent.shape[-1]
+        diagonal = len(recurrent.shape) == 1
+        for index, operand in enumerate(operands):
+            if operand is None or index == 0:
+                continue
+            wanted: Shape = (cells,)
+            if index <= 4:
+                wanted = (cells, x.shape[-1])
+            elif index <= 8 and not diagonal:
+                wanted = (cells, outputs)
+            elif index in (16, 17):
+                wanted = (outputs, cells) if index == 16 else (outputs,)
+            elif index in (OUTPUT_STATE, CELL_STATE):
+                wanted = (batch, outputs if index == OUTPUT_STATE else cells)
+            fits = len(operand.shape) == len(wanted) and all(
+                same_dim(a, b) is not False for a, b in zip(operand.shape, wanted, strict=True)
+            )
+            require(
+                fits,
+                f"{OPERANDS[index].name} must be {list(wanted)}; got {list(operand.shape)}",
+            )
+        coupled = operands[1] is None
+        for index in (5, 12):
+            require(
+                (operands[index] is None) == coupled,
+                "the input gate must have all of its weights and its bias, or none (CIFG)",
+            )
+        norms = [operands[i] is not None for i in (21, 22, 23)]
+        require(all(norms) or not any(norms), "layer normalisation needs every gate's coefficients")
+        require(
+            operands[16] is not None or same_dim(cells, outputs) is not False,
+            f"without projection there are as many outputs as cells; got {outputs} and {cells}",
+        )
+        if x.quant is not None:
+            scales = self.intermediate_scales
+            require(
+                len(scales) == len(self.intermediate_zero_points) == 5 and min(scales) > 0,
+                f"a quantized LSTM needs 5 positive intermediate scales; got {list(scales)}",
+            )
+            plain = [
+                OPERANDS[i].name
+                for i, o in enumerate(operands)
+                if o is not None and o.quant is None and not 12 <= i <= 15 and i != 17
+            ]
+            require(not plain, f"operands must have scales like x; {', '.join(plain)} have none")
+        return outputs
+
+    def _run(
+        self, x: np.ndarray, operands: Sequence[np.ndarray | None]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x [T, B, I] and the 24 operands to (y [T, B, O], output state, cell state)."""
+        o = [None if a is None else a.astype(x.dtype) for a in operands]
+
+        def gate(i: int) -> Gate | None:
+            w, recurrent = o[1 + i], o[5 + i]
+            peephole = o[9 + (0, 1, 0, 2)[i]] if i != 2 else None
+            if w is None or recurrent is None:
+                return None
+            return Gate(w, recurrent, peephole, o[12 + i], o[20 + i])
+
+        forget, cell, output = gate(1), gate(2), gate(3)
+        h, c = o[OUTPUT_STATE], o[CELL_STATE]
+        assert forget is not None
+        assert cell is not None
+        assert output is not None
+        assert h is not None
+        assert c is not None
+        act = self.fused_activation_function
+        lstm = Cell(
+            gate(0), forget, cell, output, o[16], o[17], act, self.cell_clip, self.proj_clip
+        )
+        return run_cell(lstm, x, h, c)
+
+    def _run_integer(
+        self, x: np.ndarray, operands: Sequence[Quantized | None], result: TensorType
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return run_cell_integer(
+            x,
+            operands,
+            result,
+            self.intermediate_scales,
+            self.intermediate_zero_points,
+            self.cell_clip,
+            self.proj_clip,
+        )
+
+
+class UnidirectionalSequenceLSTM(
+    FullLSTM,
+    builtin="UNIDIRECTIONAL_SEQUENCE_LSTM",
+    options="UnidirectionalSequenceLSTMOptions",
+):
+    """An LSTM layer over a sequence; the state carries over to the next call.
+
+    gate = sigmoid(W x + R h + P c + b); c = clip(f*c + i*act(W x + R h + b));
+    h = o * act(c), then projected and clipped. Optional: peepholes P, coupled input and forget
+    gates (no input gate: i = 1 - f), projection, layer normalisation of the gates, diagonal R.
+
+    Shapes: x [B, T, I] ([T, B, I] with `time_major`), weights [C, I] and [C, O], y [B, T, O],
+    output_state [B, O], cell_state [B, C].
+
+    Quantized (int8 x and weights, int16 cell state at a power of two): LiteRT's fully integer
+    kernel, see lstm_integer.py. Hybrid: float arithmetic on dequantized weights.
+    **Source:** TensorFlow Lite unidirectional_sequence_lstm.cc, lstm_eval.cc.
+    """
+
+    time_major: bool = False
+    diagonal_recurrent_tensors: bool = False
+
+    def infer(self, x: Operand, *rest: Operand | None) -> Shape:
+        require(len(x.shape) == 3, f"x must be [B, T, I]; got rank {len(x.shape)}")
+        return *x.shape[:2], self._check(x.shape[1 if self.time_major else 0], x, *rest)
+
+    def reference(self, *operands: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        x = operands[0]
+        assert x is not None
+        y, h, c = self._run(self._time_first(x), operands)
+        return self._time_first(y), h, c
+
+    def integer(
+        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
+    ) -> tuple[np.ndarray, ...]:
+        assert operands[0] is not None
+        y, h, c = self._run_integer(self._time_first(operands[0].data), operands, results[0])
+        return self._time_first(y), h, c
+
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        x, w = operands[0], operands[2]
+        assert x is not None
+        assert w is not None
+        if self.diagonal_recurrent_tensors:
+            return 4
+        if x.dtype is DType.FLOAT32 and w.dtype is DType.INT8:
+            return 3 if self.asymmetric_quantize_inputs else 2
+        return 1
+
+    def _time_first(self, x: np.ndarray) -> np.ndarray:
+        return x if self.time_major else x.swapaxes(0, 1)
+
+
+class LSTM(FullLSTM, builtin="LSTM", options="LSTMOptions"):
+    """One step of an LSTM cell.
+
+    FULL kernel: operands and arithmetic of UNIDIRECTIONAL_SEQUENCE_LSTM with x [B, I], y [B, O].
+    BASIC kernel (TensorFlow's BasicLSTMCell, float): operands x [B, I], previous activation
+    [B, C], weights [4*C, I+C], biases [4*C], previous state [B, C]; results activation [B, C],
+    state [B, C], the concatenated input [B, I+C] and the gates before activation [B, 4*C]
+    in the order input, new input, forget, output.
+    **Source:** TensorFlow Lite lstm.cc, lstm_eval.cc; reference_ops lstm_cell.h.
+    """
+
+    kernel_type: LSTMKernelType = LSTMKernelType.FULL
+
+    operands = tuple(
+        In(i.name, VECTORS | BIASES, i.role, optional=index > 0) for index, i in enumerate(OPERANDS)
+    )
+    results = (Out("y", variadic=True),)
+
+    def infer(self, x: Operand, *rest: Operand | None) -> Shape | tuple[Shape, ...]:
+        require(len(x.shape) == 2, f"x must be [B, I]; got rank {len(x.shape)}")
+        if self.kernel_type is LSTMKernelType.BASIC:
+            return self._infer_basic(x, *rest[:4])
+        for declared, operand in zip(OPERANDS[1:], rest, strict=True):
+            require(
+                declared.optional or operand is not None, f"operand {declared.name!r} is missing"
+            )
+        return x.shape[0], self._check(x.shape[0], x, *rest)
+
+    def result_count(self) -> int:
+        """1, or the 4 of the BASIC kernel."""
+        return 4 if self.kernel_type is LSTMKernelType.BASIC else 1
+
+    def reference(self, *operands: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        x = operands[0]
+        assert x is not None
+        if self.kernel_type is LSTMKernelType.BASIC:
+            return self._basic(x, *operands[1:5])
+        y, h, c = self._run(x[None], operands)
+        return y[0], h, c
+
+    def integer(
+        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
+    ) -> tuple[np.ndarray, ...]:
+        assert operands[0] is not None
+        y, h, c = self._run_integer(operands[0].data[None], operands, results[0])
+        return y[0], h, c
+
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        if self.kernel_type is LSTMKernelType.BASIC:
+            return 2
+        x, w = operands[0], operands[2]
+        assert x is not None
+        assert w is not None
+        if x.dtype is DType.FLOAT32 and w.dtype is DType.INT8:
+            return 4 if self.asymmetric_quantize_inputs else 3
+        return 1
+
+    def _infer_basic(self, x: Operand, *rest: Operand | None) -> tuple[Shape, ...]:
+        require(
+            all(o is not None and o.dtype is x.dtype and x.dtype in FLOATS for o in rest),
+            "the BASIC kernel takes 5 float operands (x, activation, weights, biases, state)",
+        )
+        h, w, bias, c = rest
+        assert h is not None
+        assert w is not None
+        assert bias is not None
+        assert c is not None
+        batch, size = x.shape
+        cells = h.shape[-1]
+        wanted: tuple[Shape, ...] = (
+            (batch, cells),
+            (cells * 4, size + cells),
+            (cells * 4,),
+            (batch, cells),
+        )
+        for name, operand, shape in zip(
+            ("activation", "weights", "biases", "state"), (h, w, bias, c), wanted, strict=True
+        ):
+            fits = len(operand.shape) == len(shape) and all(
+                same_dim(a, b) is not False for a, b in zip(operand.shape, shape, strict=True)
+            )
+            require(fits, f"{name} must be {list(shape)}; got {list(operand.shape)}")
+        return (batch, cells), (batch, cells), (batch, size + cells), (batch, cells * 4)
+
+    def _basic(self, x: np.ndarray, *rest: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        h, w, bias, c = (np.asarray(a, x.dtype) for a in rest)
+        joined = np.concatenate([x, h], -1)
+        gates = joined @ w.T + bias
+        i, z, f, o = np.split(gates, 4, -1)
+        state = sigmoid(i) * activate(z, Activation.TANH) + sigmoid(f) * c
+        return sigmoid(o) * np.tanh(state), state, joined, gates
