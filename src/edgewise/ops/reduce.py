@@ -26,7 +26,6 @@ from edgewise.ops.requant import (
     multiply_fixed,
     multiply_fixed_64,
     round_away,
-    round_f32,
     wrap_int32,
 )
 
@@ -91,11 +90,19 @@ def _count(x: np.ndarray, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
+def _round_with_point(acc: np.ndarray, scale: np.float32, type_: TensorType) -> np.ndarray:
+    """`rne(float32(acc) * scale + zero_point)`, saturating: float32, the point before rounding."""
+    assert type_.quant is not None
+    real = wrap_int32(acc).astype(np.float32) * scale + np.float32(type_.quant.zero_point[0])
+    return np.clip(np.rint(real), *type_.dtype.range).astype(type_.dtype.numpy)
+
+
 class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
     """y = sum of x over the axes / number of elements summed.
 
     Quantized, with `acc = sum(x) - n * zp_x`: int8 and uint8 use arithmetic F32 with the scale
-    `float32(float32(s_x / s_y) / n)`; int16 LiteRT's fixed-point multiplier of s_x / s_y, divided
+    `float32(float32(s_x / s_y) / n)`, except that the zero point is added before rounding (which
+    matters at ties); int16 LiteRT's fixed-point multiplier of s_x / s_y, divided
     by n in integers (rounded down, which costs up to 2**-30 of the value). Integers without a
     scale: the quotient truncated towards zero. The mean of nothing is NaN (0 for integers).
     **Source:** TensorFlow Lite reduce.h, QuantizedMeanOrSum; measured against LiteRT 2.3.
@@ -130,16 +137,15 @@ class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
             fixed = multiply_fixed(wrap_int32(acc), (m << bits) // max(n, 1), shift - bits)
             return np.clip(fixed.astype(np.int64) + point, -32768, 32767).astype(np.int16)
         scale = x.scale / type_.quant.scale[0] / np.float32(max(n, 1))
-        y = round_f32(wrap_int32(acc), scale, point, *type_.dtype.range)
-        return y.astype(type_.dtype.numpy)
+        return _round_with_point(acc, scale, type_)
 
 
 class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
     """y = sum of x over the axes. Integers without a scale wrap around.
 
-    Quantized (LiteRT's own order of float32 roundings, halves away from zero):
-    `y = round(float32(S) * s + float32(-zp_x * s * n)) + zp_y` with S the sum of the stored
-    integers, n their number and `s = float32(s_x / s_y)`.
+    Quantized, n the number of elements summed: int8 and uint8 as MEAN with the scale
+    `s = float32(s_x / s_y)`. int16 in LiteRT's own order of float32 roundings, halves away from
+    zero: `round(float32(sum(x)) * s + float32(-zp_x * s * n)) + zp_y`.
     **Source:** TensorFlow Lite reduce.h, QuantizedMeanOrSum; measured against LiteRT 2.3.
     """
 
@@ -160,9 +166,13 @@ class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
         assert type_.quant is not None
         chosen = _chosen(axes.data, x.data.ndim)
         scale = np.float32(x.scale / type_.quant.scale[0])
-        total = x.data.sum(chosen, keepdims=self.keep_dims, dtype=np.int64).astype(np.float32)
-        offset = np.float32(-x.zero_point) * scale * np.float32(_count(x.data, chosen))
-        y = round_away(total * scale + offset) + np.float32(type_.quant.zero_point[0])
+        total = x.data.sum(chosen, keepdims=self.keep_dims, dtype=np.int64)
+        n = _count(x.data, chosen)
+        if type_.dtype is not DType.INT16:
+            return _round_with_point(total - n * x.zero_point, scale, type_)
+        offset = np.float32(-x.zero_point) * scale * np.float32(n)
+        y = round_away(total.astype(np.float32) * scale + offset)
+        y = y + np.float32(type_.quant.zero_point[0])
         return np.clip(y, *type_.dtype.range).astype(type_.dtype.numpy)
 
 
