@@ -11,6 +11,7 @@ from edgewise.ir.dim import Dim, Shape, elements, same_dim
 from edgewise.ir.enums import Activation
 from edgewise.ir.op import Arithmetic, FreeScale, In, Op, Operand, Out, Quantized, require
 from edgewise.ir.types import TensorType
+from edgewise.ops.requant import multiplier, multiply_fixed, wrap_int32
 from edgewise.ops.scaled import accumulate_zero, scale_accumulator
 
 ARITHMETIC = {DType.INT8: Arithmetic.F32, DType.INT16: Arithmetic.LITERT_16X8}
@@ -22,11 +23,10 @@ class BatchMatMul(Op, builtin="BATCH_MATMUL", options="BatchMatMulOptions"):
     Shapes: x [..., M, K] ([..., K, M] with `adj_x`), y [..., K, N] ([..., N, K] with `adj_y`),
     z [..., M, N]; the leading dimensions broadcast. There is no bias and no activation.
 
-    Quantized: int8 x int8 with arithmetic F32 (LiteRT does the same where y's zero point is 0;
-    elsewhere it uses its fixed-point multiplier, and 0.1 % of the outputs differ by one step);
-    int16 x int16 and int16 x int8 with int64 accumulators. Hybrid (float x, int8 y): float
-    arithmetic on the dequantized y; `asymmetric_quantize_inputs` tells kernels that quantize x on
-    the fly to use a zero point.
+    Quantized: int8 x int8 with arithmetic F32 where y's zero point is 0, else with LiteRT's
+    32-bit multiplier (the delegate takes only the former); int16 x int16 and int16 x int8 with
+    int64 accumulators. Hybrid (float x, int8 y): float arithmetic on the dequantized y;
+    `asymmetric_quantize_inputs` tells kernels that quantize x on the fly to use a zero point.
     **Source:** TensorFlow Lite batch_matmul.cc; measured against LiteRT 2.3.
     """
 
@@ -66,7 +66,13 @@ class BatchMatMul(Op, builtin="BATCH_MATMUL", options="BatchMatMulOptions"):
         assert x is not None
         assert y is not None
         acc = self._accumulate(accumulate_zero(x), accumulate_zero(y))
-        return scale_accumulator(acc, x, y, None, results[0], Activation.NONE)
+        type_ = results[0]
+        if type_.dtype is not DType.INT8 or not y.zero_point:
+            return scale_accumulator(acc, x, y, None, type_, Activation.NONE)
+        assert type_.quant is not None
+        real = float(x.scale) * float(y.scale) / float(type_.quant.scale[0])
+        z = multiply_fixed(wrap_int32(acc), *multiplier(real)).astype(np.int64)
+        return np.clip(z + int(type_.quant.zero_point[0]), -128, 127).astype(np.int8)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         x, y = operands
