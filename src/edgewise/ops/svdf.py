@@ -25,8 +25,8 @@ class SVDF(Op, builtin="SVDF", options="SVDFOptions"):
 
     Quantized: int8 x, weights_feature and y, int16 weights_time and state (zero points 0), int32
     bias at the scale of state times weights_time; two 32-bit multipliers. As in LiteRT (which
-    demands RELU) the fused activation is not applied then: the output's range expresses it. Hybrid: float arithmetic
-    on dequantized weights.
+    demands RELU) the fused activation is not applied then: the output's range expresses it.
+    Hybrid: float arithmetic on dequantized weights.
     **Source:** TensorFlow Lite svdf.cc and reference svdf.h.
     """
 
