@@ -9,16 +9,17 @@ A concrete operator is a class whose body is its declaration::
         results = (Out("y"),)
         ...
 
-The subclass becomes a frozen dataclass and enters the registry. Everything else in Edgewise asks
-the class: shapes (`infer`), meaning (`reference`), integer arithmetic (`integer`), quantization
-rule, file encoding, version and cost.
+The subclass becomes an immutable value with keyword arguments and enters the registry (what a
+frozen dataclass would be, without the half millisecond that making one takes). Everything else in
+Edgewise asks the class: shapes (`infer`), meaning (`reference`), integer arithmetic (`integer`),
+quantization rule, file encoding, version and cost.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform, get_type_hints
@@ -169,13 +170,16 @@ class Op:
     carries_dims: ClassVar[bool] = False
 
     registry: ClassVar[dict[str, type[Op]]] = {}
+    _fields: ClassVar[tuple[str, ...]] = ()
     _attributes: ClassVar[dict[str, Any]]  # filled on first use: resolving hints is slow
 
     def __init_subclass__(
         cls, builtin: str = "", options: str = "", custom: str = "", abstract: bool = False
     ) -> None:
-        """Make the subclass a frozen dataclass and register it (`abstract`: a shared base)."""
-        dataclass(frozen=True, kw_only=True)(cls)
+        """Collect the attributes and register the class (`abstract`: a shared base)."""
+        own = cls.__dict__.get("__annotations__", {})
+        named = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
+        cls._fields = tuple(dict.fromkeys((*cls._fields, *named)))
         if abstract:
             return
         cls.builtin, cls.options, cls.custom = builtin, options, custom
@@ -183,6 +187,29 @@ class Op:
         if cls.name in Op.registry:
             raise TypeError(f"operator {cls.name!r} is defined twice")
         Op.registry[cls.name] = cls
+
+    def __init__(self, **attributes: Any) -> None:
+        """Set the attributes; those not given have the class's defaults. Raises TypeError."""
+        fields = self._fields
+        for name in attributes:
+            if name not in fields:
+                raise TypeError(f"{self.name} has no attribute {name!r}; it has {list(fields)}")
+        for name in fields:
+            if name not in attributes and not hasattr(type(self), name):
+                raise TypeError(f"{self.name} needs the attribute {name!r}")
+        self.__dict__.update(attributes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"operators are immutable; use replace({name}=...)")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.items())})"
 
     # -- to be defined by operators -----------------------------------------------------------
 
@@ -252,19 +279,27 @@ class Op:
 
     def replace(self, **changes: Any) -> Self:
         """The same operator with other attributes."""
-        return replace(self, **changes)  # type: ignore[type-var]
+        return type(self)(**{**self.__dict__, **changes})
 
     @classmethod
     def attributes(cls) -> dict[str, Any]:
         """Attribute names and their types, in order."""
         if "_attributes" not in cls.__dict__:
             hints = get_type_hints(cls)
-            cls._attributes = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]
+            cls._attributes = {name: hints[name] for name in cls._fields}
         return cls._attributes
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The attributes that have a default, with it."""
+        return {name: getattr(cls, name) for name in cls._fields if hasattr(cls, name)}
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Attribute names and values, in order."""
-        return ((name, getattr(self, name)) for name in self.attributes())
+        return ((name, getattr(self, name)) for name in self._fields)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._fields])
 
 
 def operator(name: str) -> type[Op]:
