@@ -1,0 +1,123 @@
+"""Operators to and from their code and options table, driven by the operator classes.
+
+An option field and the attribute of the same name are one thing: enumerations and element types
+are members on both sides, vectors are tuples in the operator and arrays in the record. Operators
+without a class become `Opaque`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgewise.format.record import Record, record_type
+from edgewise.format.schema import UNIONS, table
+from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.ir.op import Op, by_builtin
+from edgewise.ir.types import Quant, TensorType
+from edgewise.ops.opaque import Opaque
+
+_NO_QUANT = Quant(1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an operator code says: BuiltinOperator name, custom name, version."""
+
+    builtin: str
+    custom: str
+    version: int
+
+
+def read_code(record: Record) -> Code:
+    """The meaning of an OperatorCode record. Raises ValueError.
+
+    Codes above 126 do not fit the old byte field, which then holds 127; files older than the new
+    field leave it 0. So the code is the larger of the two.
+    """
+    number = max(record.deprecated_builtin_code, int(record.builtin_code))
+    if record.deprecated_builtin_code < 0 or number not in ENUMS["BuiltinOperator"].members:
+        raise ValueError(f"unknown operator code {number}")
+    builtin, custom = BuiltinOperator(number).name, record.custom_code or ""
+    if builtin == "CUSTOM" and not custom:
+        raise ValueError("a custom operator must have a name (custom_code)")
+    return Code(builtin, custom if builtin == "CUSTOM" else "", record.version)
+
+
+def read_op(code: Code, record: Record, intermediates: tuple[TensorType, ...]) -> Op:
+    """The operator that an Operator record describes."""
+    options = record.builtin_options
+    if options is None:
+        options = record.builtin_options_2
+    cls = by_builtin().get(code.builtin)
+    if cls is None:
+        return _opaque(code, record, options)
+    fields: Mapping[str, object] = {}
+    if options is not None and options.table.name == cls.options:
+        fields = vars(options)
+    attributes = {name: _attribute(fields[name]) for name in _option_names(cls) if name in fields}
+    if intermediates and "intermediate_scales" in cls.attributes():
+        attributes.update(_intermediates([t.quant for t in intermediates]))
+    return cls(**attributes)
+
+
+def write_options(op: Op) -> Record | None:
+    """The options record of an operator; None where it has no options table."""
+    if not op.options:
+        return None
+    if isinstance(op, Opaque):
+        return record_type(op.options)(**{name: _stored(value) for name, value in op.fields})
+    names = _option_names(type(op))
+    return record_type(op.options)(**{name: _stored(getattr(op, name)) for name in names})
+
+
+def is_options_2(record: Record) -> bool:
+    """The record belongs in the second union of options."""
+    return record.table.name in UNIONS["BuiltinOptions2"]
+
+
+def _opaque(code: Code, record: Record, options: Record | None) -> Opaque:
+    fields = {} if options is None else {**vars(options)}
+    fields.pop("byte_offset", None)
+    custom = record.custom_options
+    return Opaque(
+        code=code.builtin,
+        custom_code=code.custom,
+        table="" if options is None else options.table.name,
+        fields=tuple((name, _attribute(value)) for name, value in fields.items()),
+        custom_options=b"" if custom is None else custom.tobytes(),
+        result_total=0 if record.outputs is None else len(record.outputs),
+    )
+
+
+def _intermediates(quants: Sequence[Quant | None]) -> dict[str, object]:
+    """The attributes of an LSTM that a file keeps as tensors; empty where none has a scale.
+
+    Without layer normalisation only the last one has; a scale nobody reads is then 1.
+    """
+    if all(quant is None for quant in quants):
+        return {}
+    known = [_NO_QUANT if quant is None else quant for quant in quants]
+    return {
+        "intermediate_scales": tuple(float(q.scale.flat[0]) for q in known),
+        "intermediate_zero_points": tuple(int(q.zero_point.flat[0]) for q in known),
+    }
+
+
+def _option_names(cls: type[Op]) -> tuple[str, ...]:
+    """Attributes that are fields of the options table."""
+    fields = table(cls.options).by_name if cls.options else {}
+    return tuple(name for name in cls.attributes() if name in fields)
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tobytes() if value.dtype == np.uint8 else tuple(value.tolist())
+    return value
+
+
+def _stored(value: Any) -> Any:
+    return np.array(value) if isinstance(value, tuple) and value else value

@@ -1,0 +1,171 @@
+"""The tensors of one subgraph: records to values, with their constants and quantization."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.errors import FormatError
+from edgewise.format import sparsity
+from edgewise.format.constants import decode_elements
+from edgewise.format.quantization import blockwise_tensors, read_quant
+from edgewise.format.record import Record
+from edgewise.ir.dim import Dim, Shape, Sym
+from edgewise.ir.graph import Source, Value
+from edgewise.ir.types import Quant, TensorType
+
+_MAX_ELEMENTS = 1 << 56  # sizes in bytes stay in 63 bits
+
+
+class Symbols:
+    """Names for the unknown dimensions of one model: `batch` once, then `d1`, `d2`, ..."""
+
+    def __init__(self) -> None:
+        self._serial: Iterator[int] = itertools.count(1)
+        self._batch_is_free = True
+
+    def fresh(self, *, batch: bool = False) -> Sym:
+        """An unknown that no other one equals; `batch` asks for that name."""
+        if batch and self._batch_is_free:
+            self._batch_is_free = False
+            return Sym("batch")
+        return Sym(f"d{next(self._serial)}")
+
+
+class TensorReader:
+    """Makes the values of one subgraph.
+
+    `values` are in the order of the file. A result of an operator has no shape yet: inference
+    gives it, and `declared_shape` what the file says where inference does not know.
+    """
+
+    def __init__(
+        self, graph: Record, index: int, buffers: Sequence[Record], symbols: Symbols, file: str
+    ) -> None:
+        self.records: list[Record] = graph.tensors or []
+        self.index, self.buffers, self.symbols, self.file = index, buffers, symbols, file
+        self.values: list[Value] = []
+        self._data: dict[int, np.ndarray] = {}
+
+    def read(self, inputs: set[int], produced: set[int], used: set[int]) -> list[Value]:
+        """All values; `inputs` and `produced` say how tensors get their contents, `used` which
+        ones anything refers to.
+
+        Raises:
+            FormatError: what a tensor says of itself cannot be true.
+        """
+        for index, record in enumerate(self.records):
+            try:
+                value = self._value(index, record, index in inputs, index in produced)
+                if index in used and any(d < 0 for d in value.extras["shape"]):  # type: ignore[attr-defined]
+                    raise ValueError(f"dimensions are not negative; got {value.extras['shape']}")
+                self.values.append(value)
+            except ValueError as problem:
+                raise self.error(index, str(problem)) from None
+        for value, record in zip(self.values, self.records, strict=True):
+            tensors = blockwise_tensors(record.quantization)
+            if tensors is not None and value.quant is not None:
+                scales, points = tensors
+                zero = self.values[points] if points > 0 else None
+                value.extras["blockwise"] = (self.values[scales], zero)
+        return self.values
+
+    def complete(self, value: Value) -> None:
+        """Fill in what inference leaves open of a result from what the file declares of it."""
+        assert value.source is not None
+        record, type_ = self.records[value.source.tensor], value.type
+        if type_.dtype is not record.type and record.quantization is not None:
+            stored = [] if record.shape is None else record.shape.tolist()
+            type_ = replace(type_, quant=self._quant(record, type_.dtype, stored))
+        # Without `has_rank`, [] is said of scalars and of unknown ranks alike.
+        says = record.has_rank or (record.shape is not None and record.shape.size)
+        if type_.shape is None and says:
+            type_ = type_.with_shape(self._shape(record, is_input=False))
+        value.type = value.extras["as_read"] = type_
+
+    def error(self, index: int, rule: str) -> FormatError:
+        """The error for a tensor that breaks a rule."""
+        record = self.records[index]
+        where = f"tensor {index} {record.name or ''!r} of subgraph {self.index}"
+        return FormatError(f"{where}: {rule}", file=self.file, offset=record.byte_offset)
+
+    def _value(self, index: int, record: Record, is_input: bool, is_result: bool) -> Value:
+        stored = [] if record.shape is None else record.shape.tolist()
+        dtype: DType = record.type
+        data = self._constant(index)
+        if data is not None and is_result:
+            raise ValueError("is the result of an operator, yet has a constant buffer")
+        if data is not None and record.is_variable:
+            raise ValueError("is a variable, yet has a constant buffer")
+        if prod(stored) > _MAX_ELEMENTS:
+            raise ValueError(f"a tensor has at most {_MAX_ELEMENTS} elements; got {stored}")
+        shape: Shape | None = None
+        if not is_result:
+            shape = tuple(stored) if data is not None else self._shape(record, is_input)
+        value = Value(
+            TensorType(shape, dtype, self._quant(record, dtype, stored)),
+            record.name or "",
+            data,
+            is_variable=record.is_variable,
+            source=Source(self.index, index, record.name or ""),
+        )
+        extras = value.extras
+        extras["record"] = record
+        extras["as_read"] = value.type
+        if record.sparsity is not None and data is not None:
+            extras["sparse"] = (data, self.buffers[record.buffer].data)
+        extras["shape"] = stored
+        if record.shape_signature is not None and record.shape_signature.size:
+            extras["shape_signature"] = record.shape_signature.tolist()
+        if record.sparsity is not None:
+            extras["sparsity_parameters"] = sparsity.details(record.sparsity)
+        return value
+
+    def _quant(self, record: Record, dtype: DType, stored: list[int]) -> Quant | None:
+        if record.quantization is None:
+            return None
+        return read_quant(record.quantization, dtype, stored, self._constant_by_index)
+
+    def _constant_by_index(self, index: int) -> np.ndarray | None:
+        return self._constant(index) if 0 <= index < len(self.records) else None
+
+    def _constant(self, index: int) -> np.ndarray | None:
+        if index in self._data:
+            return self._data[index]
+        record = self.records[index]
+        if record.external_buffer:
+            raise ValueError("keeps its constant in another file, which is not supported")
+        if record.buffer >= len(self.buffers):
+            raise ValueError(f"names buffer {record.buffer}; there are {len(self.buffers)}")
+        raw = self.buffers[record.buffer].data
+        shape = [] if record.shape is None else record.shape.tolist()
+        if raw is None or record.buffer == 0:
+            return None
+        if raw.size == 0 and (prod(shape) or not shape):
+            return None  # some writers give every tensor an empty buffer
+        if any(d < 0 for d in shape):
+            raise ValueError(f"dimensions are not negative; got {shape}")
+        if record.sparsity is not None:
+            array = sparsity.expand(raw, record.type, shape, record.sparsity)
+        else:
+            array = decode_elements(raw, record.type, shape)
+        self._data[index] = array
+        return array
+
+    def _shape(self, record: Record, is_input: bool) -> Shape:
+        stored = [] if record.shape is None else record.shape.tolist()
+        signature = record.shape_signature
+        if signature is None or signature.size == 0:
+            return tuple(stored)
+        if signature.size != len(stored):
+            raise ValueError(f"shape {stored} and shape_signature differ in rank: {signature}")
+        dims: list[Dim] = []
+        for axis, (size, declared) in enumerate(zip(stored, signature.tolist(), strict=True)):
+            unknown = declared < 0
+            dims.append(self.symbols.fresh(batch=is_input and axis == 0) if unknown else size)
+        return tuple(dims)
