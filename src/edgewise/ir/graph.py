@@ -120,7 +120,17 @@ class Value:
 class Node:
     """An operator applied to values. Change it through its graph."""
 
-    __slots__ = ("_inputs", "graph", "location", "name", "next", "op", "outputs", "prev")
+    __slots__ = (
+        "_inputs",
+        "extras",
+        "graph",
+        "location",
+        "name",
+        "next",
+        "op",
+        "outputs",
+        "prev",
+    )
 
     def __init__(
         self, op: Op, inputs: Sequence[Value | None], outputs: Sequence[Value], name: str = ""
@@ -132,6 +142,8 @@ class Node:
         self.prev: Node | None = None
         self.next: Node | None = None
         self.location: Location | None = None
+        # what a file says of this operator that the IR has no word for; kept for the round trip
+        self.extras: dict[str, object] = {}
 
     @property
     def inputs(self) -> tuple[Value | None, ...]:
@@ -322,13 +334,14 @@ class Graph:
         graph = Graph(self.name)
         graph.inputs = [_copy_value(value, memo) for value in self.inputs]
         for node in self.nodes:
-            graph.insert(
+            copied = graph.insert(
                 node.op,
                 [None if v is None else _copy_value(v, memo) for v in node._inputs],
                 [_copy_value(v, memo) for v in node.outputs],
                 name=node.name,
                 location=node.location,
             )
+            copied.extras = dict(node.extras)
         graph.set_outputs(_copy_value(v, memo) for v in self._outputs)
         graph.tensors = [_copy_value(v, memo) for v in self.tensors]
         return graph

@@ -89,6 +89,8 @@ def _shapes(op: Op, operands: Sequence[Value | None], count: int) -> tuple[Shape
         return (None,) * (count if variadic else len(op.results))
     padded = list(operands) + [None] * (len(op.operands) - len(operands))
     shapes = op.infer(*padded)
+    if count == 0:
+        return ()
     several = isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple | None)
     return cast("tuple[Shape | None, ...]", shapes if several else (shapes,))
 
