@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape, same_dim, unknown_dim
+from edgewise.ir.types import TensorType
 from edgewise.ops.axes import shown
 
 
@@ -30,6 +32,12 @@ def broadcast_shape(*shapes: Shape) -> Shape:
             merged = pair
         result.append(merged)
     return tuple(reversed(result))
+
+
+def broadcasts_above(operands: Sequence[TensorType | None], rank: int) -> bool:
+    """Shapes differ and one has more dimensions than `rank`: LiteRT's newer kernels are needed."""
+    shapes = [t.shape for t in operands if t is not None and t.shape is not None]
+    return len(set(shapes)) > 1 and max(map(len, shapes)) > rank
 
 
 def _merge(a: Dim, b: Dim) -> Dim | None:
