@@ -25,7 +25,15 @@ from edgewise.ops.requant import (
     multiply_fixed,
     round_half_away,
 )
-from edgewise.ops.table import F32, Array, UnaryTable, point_of, saturate, scale_of
+from edgewise.ops.table import (
+    F32,
+    Array,
+    UnaryTable,
+    point_of,
+    real_value,
+    saturate,
+    scale_of,
+)
 from edgewise.ops.unary import COMPUTED_ON_INT16
 
 
@@ -59,6 +67,8 @@ class Relu(Clipped, builtin="RELU"):
     **Source:** TensorFlow Lite activations.cc (QuantizedReluX), LiteRT 2.3.
     """
 
+    versions = {DType.INT8: 2, DType.UINT8: 2, DType.INT16: 3}
+
 
 class Relu6(Clipped, builtin="RELU6"):
     """y = min(max(x, 0), 6). Any shape; floats, quantized.
@@ -67,6 +77,7 @@ class Relu6(Clipped, builtin="RELU6"):
     """
 
     high = 6.0
+    versions = {DType.INT8: 2, DType.INT16: 3}
 
 
 class ReluN1To1(Clipped, builtin="RELU_N1_TO_1"):
@@ -121,18 +132,25 @@ class HardSwish(UnaryTable, builtin="HARD_SWISH", options="HardSwishOptions"):
 
 
 class Gelu(UnaryTable, builtin="GELU", options="GeluOptions"):
-    """y = x/2 * (1 + erf(x / sqrt 2)), or with `approximate`
+    """y = x/2 * erfc(-x / sqrt 2), or with `approximate`
     y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3))). Any shape; floats, quantized by table.
 
     **Source:** TensorFlow Lite reference gelu.h, LiteRT 2.3.
     """
 
     approximate: bool = False
+    versions = {DType.INT8: 2, DType.UINT8: 2}
+
+    def real(self, x: Array, dtype: DType, out_quant: Quant) -> Array:
+        if self.approximate:
+            return super().real(x, dtype, out_quant)
+        # LiteRT evaluates in float32; `math.erfc` rounded to that gives its bits, on every CPU
+        return self.reference(x.astype(F32))
 
     def reference(self, x: Array) -> Array:
         of = x.dtype.type
         if not self.approximate:
-            return of(0.5) * x * (of(1) + elementary.erf(x * of(math.sqrt(0.5))))
+            return of(0.5) * x * elementary.erfc(x * of(-math.sqrt(0.5)))
         with np.errstate(over="ignore"):
             inner = of(math.sqrt(2 / math.pi)) * (x + of(0.044715) * x * x * x)
         return of(0.5) * x * (of(1) + elementary.tanh(inner))
@@ -141,12 +159,19 @@ class Gelu(UnaryTable, builtin="GELU", options="GeluOptions"):
 class Elu(UnaryTable, builtin="ELU"):
     """y = x above 0, e**x - 1 below. Any shape; floats, quantized by table.
 
-    **Source:** TensorFlow Lite activations.cc (EluPrepare), LiteRT 2.3.
+    The table rounds half to even after the zero point is added, as LiteRT's default does.
+    **Source:** XNNPACK unary operators; TensorFlow Lite activations.cc, LiteRT 2.3.
     """
 
     def reference(self, x: Array) -> Array:
         zero = x.dtype.type(0)
         return np.where(x < zero, elementary.expm1(np.minimum(x, zero)), x)
+
+    def stored(self, q: Array, dtype: DType, in_quant: Quant, out_quant: Quant) -> Array:
+        y = self.real(real_value(q, in_quant), dtype, out_quant).astype(F32)
+        return saturate(
+            np.rint(y * (F32(1) / scale_of(out_quant)) + F32(point_of(out_quant))), dtype
+        )
 
 
 class LeakyRelu(UnaryTable, builtin="LEAKY_RELU", options="LeakyReluOptions"):
@@ -160,6 +185,7 @@ class LeakyRelu(UnaryTable, builtin="LEAKY_RELU", options="LeakyReluOptions"):
 
     alpha: float = 0.0
     arithmetic = COMPUTED_ON_INT16
+    versions = {DType.INT16: 2}
 
     def reference(self, x: Array) -> Array:
         return np.where(x > 0, x, x * x.dtype.type(self.alpha))
@@ -183,7 +209,8 @@ class Prelu(Op, builtin="PRELU"):
 
     Shapes: x [...], alpha broadcastable to x (usually [1, 1, C]), y as x. Floats, quantized.
 
-    Quantized: 32-bit multipliers, s_x / s_y above 0 and s_x * s_alpha / s_y below.
+    Quantized: 32-bit multipliers, s_x / s_y above 0 and s_x * s_alpha / s_y below. LiteRT's int16
+    kernel is wrong below 0 (results unrelated to the product, even in sign); ours is not.
     **Source:** TensorFlow Lite reference prelu.h, LiteRT 2.3.
     """
 

@@ -28,7 +28,7 @@ from edgewise.ir.op import (
 )
 from edgewise.ir.types import TensorType
 from edgewise.ops import elementary
-from edgewise.ops.broadcast import broadcast_shape
+from edgewise.ops.broadcast import broadcast_shape, broadcasts_above
 from edgewise.ops.fixed_point import squared_difference_fixed
 
 Array = np.ndarray
@@ -66,6 +66,12 @@ class Extreme(Binary, abstract=True):
     operands = (In("a", FLOATS | QUANTIZED | INTEGERS), In("b", FLOATS | QUANTIZED | INTEGERS))
     quantization = SameScale()
     tolerance = 0.0
+    versions = {DType.INT8: 2}
+
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        if operands[0] is not None and operands[0].dtype is DType.INT16:
+            return 4
+        return 3 if broadcasts_above(operands, 4) else super().version(operands, results)
 
 
 class Maximum(Extreme, builtin="MAXIMUM", options="MaximumMinimumOptions"):
@@ -116,6 +122,7 @@ class FloorDiv(Binary, builtin="FLOOR_DIV", options="FloorDivOptions"):
     """
 
     operands = (In("a", FLOATS | INTEGERS), In("b", FLOATS | INTEGERS))
+    versions = {DType.FLOAT32: 2, DType.INT8: 3, DType.INT16: 3}
 
     def infer(self, a: Operand, b: Operand) -> Shape:
         if b.data is not None:
@@ -137,6 +144,7 @@ class FloorMod(Binary, builtin="FLOOR_MOD", options="FloorModOptions"):
     """
 
     operands = (In("a", FLOATS | INTEGERS), In("b", FLOATS | INTEGERS))
+    versions = {DType.INT8: 2, DType.INT16: 2}
 
     def infer(self, a: Operand, b: Operand) -> Shape:
         if b.data is not None:
@@ -164,6 +172,7 @@ class SquaredDifference(Binary, builtin="SQUARED_DIFFERENCE", options="SquaredDi
     )
     quantization = FreeScale()
     arithmetic = Arithmetic.FIXED
+    versions = {DType.INT8: 2}
 
     def _compute(self, a: Array, b: Array) -> Array:
         difference = a - b

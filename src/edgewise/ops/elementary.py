@@ -46,9 +46,9 @@ def tanh(x: Array) -> Array:
     return _apply(x, np.tanh, math.tanh)
 
 
-def erf(x: Array) -> Array:
-    """Error function, in every type through `math.erf`: NumPy has none."""
-    return _each(x, math.erf)
+def erfc(x: Array) -> Array:
+    """1 - erf(x), accurate where erf is near 1; in every type through `math.erfc`."""
+    return _each(x, math.erfc)
 
 
 def logistic(x: Array) -> Array:

@@ -33,6 +33,7 @@ class Logistic(UnaryTable, builtin="LOGISTIC"):
         ((DType.INT8, 1 / 256, -128), (DType.UINT8, 1 / 256, 0), (DType.INT16, 1 / 32768, 0))
     )
     arithmetic = ON_INT16
+    versions = {DType.INT8: 2, DType.INT16: 3}
 
     def reference(self, x: Array) -> Array:
         return elementary.logistic(x)
@@ -60,6 +61,7 @@ class Tanh(UnaryTable, builtin="TANH"):
         ((DType.INT8, 1 / 128, 0), (DType.UINT8, 1 / 128, 128), (DType.INT16, 1 / 32768, 0))
     )
     arithmetic = ON_INT16
+    versions = {DType.INT8: 2, DType.INT16: 3}
 
     def reference(self, x: Array) -> Array:
         return elementary.tanh(x)
@@ -76,20 +78,19 @@ class Tanh(UnaryTable, builtin="TANH"):
         return 4.0 if dtype is DType.INT16 else 1.5
 
 
-# Indices at which LiteRT's table of round(65536 * sigmoid(i / 24)) is one above that value.
-_ONE_ABOVE = (
-    *(4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41),
-    *(43, 44, 45, 46, 49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255),
-)
-
-
 @cache
 def _table() -> Array:
-    """65536 * sigmoid(i / 24) for i in 0..255, as int64 [256]."""
-    exact = [round(65536 / (1 + math.exp(-i / 24))) for i in range(256)]
-    table = np.array(exact, np.int64)
-    table[list(_ONE_ABOVE)] += 1
-    return table
+    """65536 * sigmoid(i / 24) for i in 0..255, as int64 [256]. Each value is moved by half the
+    error that linear interpolation has in the middle of its interval."""
+
+    def value(i: float) -> float:
+        return 65536 / (1 + math.exp(-i / 24))
+
+    def moved(i: int) -> int:
+        chord = (value(i) + value(i + 1)) / 2
+        return math.floor(value(i) - (chord - value(i + 0.5)) / 2 + 0.5)
+
+    return np.array([moved(i) for i in range(255)] + [65535], np.int64)
 
 
 def _sigmoid(distance: Array, fraction_bits: int, last: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,14 +18,12 @@ from edgewise.ir.op import (
     Quantized,
     require,
 )
-from edgewise.ir.types import Quant, TensorType
+from edgewise.ir.types import TensorType
 from edgewise.ops import elementary
 from edgewise.ops.requant import multiplier, multiply_fixed, quantize_real
-from edgewise.ops.table import half_away, interpolate, knots, saturate
+from edgewise.ops.table import KNOTS, half_away, interpolate, point_of, saturate, scale_of
 
 Array = np.ndarray
-
-_UNIT = Quant(2 / 65535)  # int16 for [-1, 1]
 
 
 class LastAxis(Op, abstract=True):
@@ -61,6 +59,7 @@ class Softmax(LastAxis, builtin="SOFTMAX", options="SoftmaxOptions"):
         DType.UINT8: Arithmetic.TABLE,
         DType.INT16: Arithmetic.FIXED,
     }
+    versions = {DType.INT8: 2, DType.INT16: 3}
 
     def reference(self, x: Array) -> Array:
         e = elementary.exp((x - x.max(-1, keepdims=True, initial=-np.inf)) * _like(x, self.beta))
@@ -74,18 +73,10 @@ class Softmax(LastAxis, builtin="SOFTMAX", options="SoftmaxOptions"):
             return x.data.astype(result.dtype.numpy)
         distance = x.data.max(-1, keepdims=True).astype(np.int64) - x.data
         if x.data.dtype == np.int16:
-            return _softmax_int16(distance, float(np.float32(x.scale * np.float32(self.beta))))
-        table = self.exponentials(float(x.scale))[distance]
-        total = np.cumsum(table, -1, dtype=np.float32)[..., -1:]  # one after the other, as there
-        scale = result.quant.scale.reshape(-1)[0]
-        y = half_away(table * (np.float32(1) / (total * scale)))
-        return saturate(y + result.quant.zero_point.flat[0], result.dtype)
-
-    def exponentials(self, scale: float) -> Array:
-        """float32 [256]: e**(-beta * scale * d) for the distance d from the largest operand."""
-        step = np.float64(np.float32(-scale) * np.float32(self.beta))
-        exact = np.arange(256, dtype=np.float32).astype(np.float64) * step
-        return elementary.exp(exact.astype(np.float32).astype(np.float64)).astype(np.float32)
+            return _softmax_int16(distance, float(x.scale * np.float32(self.beta)))
+        table = exponentials(x.scale * np.float32(self.beta))[distance]
+        y = half_away(table * (np.float32(1) / (_sum_f32(table) * scale_of(result.quant))))
+        return saturate(y + point_of(result.quant), result.dtype)
 
     def integer_steps(self, dtype: DType) -> float:
         return 8.0 if dtype is DType.INT16 else 1.5
@@ -95,14 +86,20 @@ class LogSoftmax(LastAxis, builtin="LOG_SOFTMAX", options="LogSoftmaxOptions"):
     """y = x - log(sum(exp(x))) over the last axis. Any shape of rank >= 1; floats, quantized with
     a prescribed result scale (1/16 on 8 bits, so the result ends at -255/16).
 
-    Quantized: dequantized, computed in float64, rounded half to even.
-    **Source:** TensorFlow Lite reference log_softmax.h, LiteRT 2.3.
+    int8, uint8: exponentials from a float32 table of 256, summed in float32; then float32. int16,
+    which LiteRT refuses: dequantized, computed in float64, rounded half to even.
+    **Source:** TensorFlow Lite optimized_ops.h (LogSoftmax with table), LiteRT 2.3.
     """
 
     quantization = FixedRange(
         ((DType.INT8, 1 / 16, 127), (DType.UINT8, 1 / 16, 255), (DType.INT16, 1 / 2048, 0))
     )
-    arithmetic = Arithmetic.FLOAT
+    arithmetic = {
+        DType.INT8: Arithmetic.TABLE,
+        DType.UINT8: Arithmetic.TABLE,
+        DType.INT16: Arithmetic.FLOAT,
+    }
+    versions = {DType.INT8: 2}
 
     def reference(self, x: Array) -> Array:
         shifted = x - x.max(-1, keepdims=True, initial=-np.inf)
@@ -113,8 +110,26 @@ class LogSoftmax(LastAxis, builtin="LOG_SOFTMAX", options="LogSoftmaxOptions"):
         assert x is not None
         assert x.quant is not None
         assert result.quant is not None
-        real = self.reference(x.quant.dequantize(x.data).astype(np.float64))
-        return quantize_real(real, result.quant, result.dtype)
+        if result.dtype is DType.INT16 or x.data.size == 0:
+            real = self.reference(x.quant.dequantize(x.data).astype(np.float64))
+            return quantize_real(real, result.quant, result.dtype)
+        largest = x.data.max(-1, keepdims=True).astype(np.int64)
+        total = _sum_f32(exponentials(x.scale)[largest - x.data])
+        log = elementary.log(total.astype(np.float64)).astype(np.float32)
+        offset = (x.scale * largest.astype(np.float32) + log) / scale_of(result.quant)
+        steps = x.scale / scale_of(result.quant) * x.data.astype(np.float32) - offset
+        return saturate(np.rint(steps) + point_of(result.quant), result.dtype)
+
+
+def exponentials(scale: np.float32) -> Array:
+    """float32 [256]: e**(-scale * d) for the distance d from the largest stored operand."""
+    exponents = np.arange(256, dtype=np.float32) * -scale
+    return elementary.exp(exponents.astype(np.float64)).astype(np.float32)
+
+
+def _sum_f32(x: Array) -> Array:
+    """float32 sums over the last axis, kept, one term after the other as LiteRT adds them."""
+    return np.cumsum(x, -1, dtype=np.float32)[..., -1:]
 
 
 def _like(x: Array, number: float) -> np.generic:
@@ -123,8 +138,8 @@ def _like(x: Array, number: float) -> np.generic:
 
 def _softmax_int16(distance: Array, beta_scale: float) -> Array:
     """int16 of scale 2**-15 from the distances to the largest stored operand of each row."""
-    exp_table = knots(elementary.exp, Quant(10 / 65535, 32767), _UNIT)
-    reciprocal_table = knots(lambda x: 1 / (1 + x), Quant(1 / 65535, -32768), _UNIT)
+    exp_table = _knots(elementary.exp, -10.0, 0.0)
+    reciprocal_table = _knots(lambda x: 1 / (1 + x), 0.0, 1.0)
     scaled = multiply_fixed(-distance, *multiplier(beta_scale / (10.0 / 65535.0)))
     centred = np.clip(scaled.astype(np.int64) + 32767, -32768, 32767)
     e = interpolate(exp_table, centred).astype(np.int64)
@@ -136,3 +151,17 @@ def _softmax_int16(distance: Array, beta_scale: float) -> Array:
     shift = bits - 1
     y = (e * inverse.astype(np.int64) + (np.int64(1) << (shift - 1))) >> shift
     return np.clip(y, 0, 32767).astype(np.int16)
+
+
+def _knots(function: Callable[[Array], Array], low: float, high: float) -> Array:
+    """int16 [513] of 2**15 * function on [low, high], as `table.knots`, but in float64.
+
+    Source: gen_lut in TensorFlow Lite's common.h.
+    """
+    step = (high - low) / KNOTS
+    at = low + np.arange(KNOTS + 1) * step
+    ends = function(at) * 32768
+    middles = half_away(function(at[:-1] + step / 2) * 32768)
+    straight = half_away((ends[1:] + half_away(ends[:-1])) / 2)
+    bias = half_away((straight - middles) / 2)
+    return saturate(np.append(half_away(ends[:-1]) - bias, half_away(ends[-1])), DType.INT16)

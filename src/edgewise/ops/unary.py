@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
 from edgewise.ir.op import Arithmetic, In, Role
-from edgewise.ir.types import Quant
+from edgewise.ir.types import Quant, TensorType
 from edgewise.ops import elementary
 from edgewise.ops.requant import multiplier, multiply_fixed
 from edgewise.ops.table import (
@@ -36,6 +38,12 @@ class Abs(UnaryTable, builtin="ABS", options="AbsOptions"):
 
     operands = (In("x", FLOATS | QUANTIZED | INDICES),)
     arithmetic = COMPUTED_ON_INT16
+    versions = {DType.INT8: 2, DType.UINT8: 2, DType.INT16: 3, DType.INT32: 5}
+
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        x = operands[0]
+        raw = x is not None and x.dtype is DType.INT16 and x.quant is None
+        return 4 if raw else super().version(operands, results)
 
     def reference(self, x: Array) -> Array:
         return np.abs(x)
@@ -90,6 +98,8 @@ class Rsqrt(UnaryTable, builtin="RSQRT"):
     **Source:** TensorFlow Lite elementwise.cc, LiteRT 2.3.
     """
 
+    versions = {DType.INT8: 2, DType.INT16: 3}
+
     def reference(self, x: Array) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
             return (1 / np.sqrt(x)).astype(x.dtype)
@@ -116,6 +126,8 @@ class Exp(UnaryTable, builtin="EXP", options="ExpOptions"):
     **Source:** TensorFlow Lite exp.cc, LiteRT 2.3.
     """
 
+    versions = {DType.INT8: 2, DType.INT16: 2}
+
     def reference(self, x: Array) -> Array:
         return elementary.exp(x)
 
@@ -126,6 +138,8 @@ class Log(UnaryTable, builtin="LOG"):
     Quantized: a table; operands at or below the zero point give the smallest integer.
     **Source:** TensorFlow Lite elementwise.cc (LogLUTPrepare), LiteRT 2.3.
     """
+
+    versions = {DType.INT8: 2, DType.INT16: 2}
 
     def reference(self, x: Array) -> Array:
         return elementary.log(x)
@@ -192,6 +206,7 @@ class Sign(Unary, builtin="SIGN", options="SignOptions"):
     """
 
     operands = (In("x", FLOATS | {DType.INT32}),)
+    versions = {DType.INT32: 2}
 
     def reference(self, x: Array) -> Array:
         return np.subtract(x > 0, x < 0, dtype=x.dtype)

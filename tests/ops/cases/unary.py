@@ -29,10 +29,14 @@ EDGES = np.array([-np.inf, -1.0, -0.0, 0.0, 1e-38, 1.0, 3e38, np.inf], np.float3
 
 def each(op, *, quantize=(), low=-3.0, high=3.0):
     """The operator on several shapes; quantized forms of the first."""
-    return [
+    cases = [
         Case(op, (arg(s, low=low, high=high),), label=f"rank{len(s)}", quantize=quantize * (not i))
         for i, s in enumerate(SHAPES)
     ]
+    if quantize:
+        x = arg(SHAPES[0], low=low, high=high)
+        cases.append(Case(op, (x,), label="byte", quantize=("uint8",), no_litert=REFUSED))
+    return cases
 
 
 def integers(op, *dtypes):
@@ -42,6 +46,7 @@ def integers(op, *dtypes):
     ]
 
 
+REFUSED = "LiteRT has no kernel for this dtype"
 LITERT_NEGATES_RAW = "LiteRT negates the stored integer and ignores the zero point"
 
 CASES = [
