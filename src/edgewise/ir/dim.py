@@ -122,6 +122,13 @@ def unknown_dim() -> Sym:
     return Sym(f"u{next(_serial)}")
 
 
+def reserve(sym: Sym) -> None:
+    """Keep `unknown_dim` from ever making this unknown; for readers of printed dimensions."""
+    global _serial  # noqa: PLW0603 - one source of fresh names per process
+    if sym.name[:1] == "u" and sym.name[1:].isdecimal() and len(sym.name) < 20:
+        _serial = itertools.count(max(next(_serial), int(sym.name[1:]) + 1))
+
+
 def dim_max(dim: Dim, floor: int) -> Dim:
     """max(dim, floor) for a constant floor."""
     if isinstance(dim, int):
