@@ -22,7 +22,7 @@ from edgewise.ir.op import (
     require,
 )
 from edgewise.ir.types import TensorType
-from edgewise.ops.requant import activate
+from edgewise.ops.requant import activate, check_activation
 from edgewise.ops.scaled import accumulate_zero, scale_accumulator
 from edgewise.ops.window import Axis, check_axis, windows
 
@@ -65,6 +65,7 @@ class Convolution(Op, abstract=True):
 
     def _output(self, x: Operand, w: Operand, bias: Operand | None, channels: Dim) -> Shape:
         require(len(x.shape) == 4, f"x must be [N, H, W, C]; got rank {len(x.shape)}")
+        check_activation(self.fused_activation_function)
         rows, cols = self._axes(w.shape)
         check_axis(rows, "h")
         check_axis(cols, "w")
@@ -121,6 +122,18 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
             )
         return self._output(x, w, bias, o)
 
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        x, w = operands[:2]
+        assert x is not None
+        assert w is not None
+        if x.dtype is DType.INT16 and self.quantized_bias_type is not DType.FLOAT32:
+            return 8
+        assert x.shape is not None
+        assert w.shape is not None
+        if same_dim(x.shape[3], w.shape[3]) is False:
+            return 6
+        return _version(x, w, plain=1, hybrid=2, hybrid_per_channel=5)
+
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         w = operands[1]
         assert w is not None
@@ -172,6 +185,13 @@ class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="Depthwi
             )
         return self._output(x, w, bias, o)
 
+    def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
+        x, w = operands[:2]
+        assert x is not None
+        assert w is not None
+        dilated = (self.dilation_h_factor, self.dilation_w_factor) != (1, 1)
+        return _version(x, w, plain=2 if dilated else 1, hybrid=4, hybrid_per_channel=6)
+
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         w = operands[1]
         assert w is not None
@@ -187,3 +207,17 @@ class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="Depthwi
             for j in range(kw):
                 y += view[:, :, :, i, j, :, None] * taps[i, j]
         return y.reshape(n, oh, ow, -1)
+
+
+def _version(
+    x: TensorType, w: TensorType, *, plain: int, hybrid: int, hybrid_per_channel: int
+) -> int:
+    """What both convolutions have in common. Source: op_version.cc of LiteRT 2.3."""
+    if x.dtype is DType.INT8:
+        return 7 if w.dtype is DType.INT4 else 3
+    if x.dtype is DType.INT16:
+        return 3
+    if x.dtype is DType.FLOAT32 and w.dtype is DType.INT8:
+        per_channel = w.quant is not None and w.quant.per_channel
+        return hybrid_per_channel if per_channel else hybrid
+    return plain
