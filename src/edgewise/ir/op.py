@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from inspect import get_annotations
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform, get_type_hints
 
 import numpy as np
@@ -177,7 +178,7 @@ class Op:
         cls, builtin: str = "", options: str = "", custom: str = "", abstract: bool = False
     ) -> None:
         """Collect the attributes and register the class (`abstract`: a shared base)."""
-        own = cls.__dict__.get("__annotations__", {})
+        own = get_annotations(cls)
         named = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
         cls._fields = tuple(dict.fromkeys((*cls._fields, *named)))
         if abstract:
@@ -203,7 +204,7 @@ class Op:
         raise AttributeError(f"operators are immutable; use replace({name}=...)")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -257,7 +258,8 @@ class Op:
         if not self.carries_dims or any(k is None for k in known):
             return None
         result = self.reference(*known, *[None] * (len(self.operands) - len(known)))
-        return result if isinstance(result, np.ndarray) else None
+        # an index into an array of Dims gives a bare Dim, not an array
+        return None if isinstance(result, tuple) else np.asarray(result, object)
 
     # -- derived ------------------------------------------------------------------------------
 
