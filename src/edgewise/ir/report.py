@@ -159,4 +159,5 @@ def _quantization(value: Value) -> str:
         return f"{quant.scale.size} scales in blocks of {quant.block_size}"
     if quant.per_channel:
         return f"{quant.scale.size} scales along axis {quant.axis}"
-    return f"{quant.scale.flat[0]:.6g} * (q - {quant.zero_point.flat[0]})"
+    scale, point = f"{quant.scale.flat[0]:.6g}", int(quant.zero_point.flat[0])
+    return f"{scale} * q" if point == 0 else f"{scale} * (q {'-+'[point < 0]} {abs(point)})"

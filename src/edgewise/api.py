@@ -1,0 +1,44 @@
+"""The verbs: load, convert, save. Here the stages are put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgewise import frontends
+from edgewise.errors import ConversionError
+from edgewise.files import Chunk
+from edgewise.format import load, write
+from edgewise.ir.model import Model
+from edgewise.passes import canonicalize, to_tflite
+
+__all__ = ["Model", "convert", "load"]
+
+
+def convert(source: object) -> Model:
+    """A Model from a trained model in another format, ready to save as `.tflite`.
+
+    Args:
+        source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model object, or a `.tflite`
+            file (which is loaded and canonicalized).
+
+    Raises:
+        ConversionError: the source is of another kind, or holds layers that cannot be converted;
+            all of them are named.
+    """
+    if isinstance(source, Model):
+        return canonicalize(source)
+    if isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite":
+        return canonicalize(load(source))
+    for frontend in frontends.FRONTENDS:
+        if frontend.accepts(source):
+            return canonicalize(frontend.read(source))
+    raise ConversionError(frontends.refusal(source))
+
+
+def _tflite(model: Model) -> Iterable[Chunk]:
+    return write(to_tflite(model))
+
+
+Model.formats[".tflite"] = _tflite

@@ -1,0 +1,49 @@
+"""`edgewise convert`: a source model to `.tflite`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from edgewise import api
+from edgewise.cli.screen import console, progress_bar, size_text, time_text
+from edgewise.files import check_output
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The .tflite file to write (default: SOURCE with the suffix .tflite).",
+)
+@click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
+def command(source: Path, output: Path | None, force: bool) -> None:
+    """Turn a trained model into a .tflite file.
+
+    SOURCE is a Keras file (.keras, .h5). Neither TensorFlow nor Keras is needed, and nothing in
+    the file is executed.
+
+    \b
+    Examples:
+      edgewise convert model.keras -o model.tflite
+      edgewise convert weights/model.h5
+    """
+    target = output or source.with_suffix(".tflite")
+    check_output(target, overwrite=force)
+    start = time.perf_counter()
+    with progress_bar(f"converting {source.name}"):
+        model = api.convert(source)
+        size = model.save(target, overwrite=force)
+    seconds = time.perf_counter() - start
+    report = model.report()
+    console.print(
+        f"[bold]{target}[/bold]  {size_text(size)}, {len(report.ops)} operators, "
+        f"in {time_text(seconds)}"
+    )
+    for signature in model.signatures:
+        ins, outs = ", ".join(signature.inputs), ", ".join(signature.outputs)
+        console.print(f"  signature {signature.key}: {ins} -> {outs}")

@@ -1,0 +1,94 @@
+"""`edgewise demo`: the whole way, from a checkpoint to class names, on one photo."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from edgewise import api
+from edgewise.cli.screen import console, count_text, progress_bar, size_text, time_text
+from edgewise.files import check_output
+from edgewise.runtime import Interpreter
+from edgewise.tasks.classify import imagenet_labels, top
+from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture, to_tensor
+from edgewise.zoo.efficientnet_lite import SIZE, checkpoint_path, efficientnet_lite0
+from edgewise.zoo.torch_checkpoint import read_checkpoint
+
+
+@click.command("demo")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    help="The photo to classify (default: a cat that comes with Edgewise).",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep the .tflite file here.")
+@click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
+def command(image: Path | None, output: Path | None, force: bool) -> None:
+    """Build a network, write it as .tflite, and classify a photo with it.
+
+    The network is EfficientNet-Lite0 with its ImageNet weights, from the `demo` extra. Nothing is
+    downloaded while it runs.
+
+    \b
+    Examples:
+      edgewise demo
+      edgewise demo --image photo.jpg -o efficientnet_lite0.tflite
+    """
+    if output is not None:
+        check_output(output, overwrite=force)
+    if image is not None:
+        open_picture(image)  # a bad picture is told before the work begins
+    with tempfile.TemporaryDirectory() as folder:
+        path = output or Path(folder) / "efficientnet_lite0.tflite"
+        _build(path, overwrite=force)
+        with as_file(files("edgewise").joinpath("assets/cat.jpg")) as cat:
+            _classify(path, image or cat)
+
+
+def _build(path: Path, *, overwrite: bool) -> None:
+    start = time.perf_counter()
+    with progress_bar("building EfficientNet-Lite0"):
+        checkpoint = checkpoint_path()
+        raw = efficientnet_lite0(read_checkpoint(checkpoint))
+        model = api.convert(raw)
+        size = model.save(path, overwrite=overwrite)
+    before, after = raw.report(), model.report()
+    console.print(
+        f"[bold]built[/bold]     EfficientNet-Lite0, {len(before.ops)} operators, from a "
+        f"checkpoint of {size_text(checkpoint.stat().st_size)}"
+    )
+    console.print(
+        f"[bold]optimised[/bold] {len(after.ops)} operators, {count_text(after.macs or 0)} "
+        f"multiply-accumulates, {size_text(after.constant_bytes)} of weights"
+    )
+    console.print(
+        f"[bold]written[/bold]   {escape(path.name)}, {size_text(size)}, "
+        f"in {time_text(time.perf_counter() - start)} altogether"
+    )
+
+
+def _classify(path: Path, image: Path) -> None:
+    with progress_bar("running") as advance:
+        start = time.perf_counter()
+        interpreter = Interpreter(path, progress=advance)
+        loaded = time.perf_counter()
+        pixels = centre(open_picture(image), SIZE, SIZE)
+        tensor = to_tensor(
+            pixels, interpreter.inputs()["image"], NORMALIZATIONS["efficientnet-lite"]
+        )
+        begin = time.perf_counter()
+        outputs = interpreter(image=tensor)
+        end = time.perf_counter()
+    console.print(
+        f"[bold]run[/bold]       {escape(image.name)}: loading {time_text(loaded - start)}, "
+        f"inference {time_text(end - begin)}"
+    )
+    console.print()
+    for guess in top(outputs["probabilities"], 5, imagenet_labels()):
+        bar = "#" * round(guess.score * 40)
+        console.print(f"  {guess.score:6.1%}  {escape(guess.label):<40.40} [green]{bar}[/green]")

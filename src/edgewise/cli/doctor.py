@@ -1,0 +1,104 @@
+"""`edgewise doctor`: versions, CPU, extras: what to send along with a question."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import click
+
+from edgewise import __version__
+from edgewise.cli.screen import console
+
+_FEATURES = (
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "neon",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+)
+_EXTRAS = {"demo": "the weights of `edgewise demo` (EfficientNet-Lite0)"}
+
+
+@click.command("doctor")
+def command() -> None:
+    """Show versions, CPU features and which extras are installed.
+
+    \b
+    Example:
+      edgewise doctor
+    """
+    console.print(
+        f"edgewise {__version__}, Python {platform.python_version()} "
+        f"({sys.implementation.name}), {platform.platform()}"
+    )
+    console.print("[bold]packages[/bold]")
+    for requirement in _requirements(None):
+        console.print(f"  {_status(requirement)}")
+    name, flags = cpu()
+    console.print(f"[bold]CPU[/bold] {name or platform.machine()}")
+    console.print(f"  {' '.join(f for f in _FEATURES if f in flags) or 'features unknown'}")
+    console.print("[bold]extras[/bold]")
+    for extra, gives in _EXTRAS.items():
+        missing = [r for r in _requirements(extra) if _version(r) is None]
+        state = (
+            "[green]installed[/green]"
+            if not missing
+            else (f"[yellow]not installed[/yellow]: pip install 'edgewise\\[{extra}]'")
+        )
+        console.print(f"  {extra}: {gives}: {state}")
+
+
+def cpu() -> tuple[str, set[str]]:
+    """(name, feature flags) as the system tells them; empty where it does not."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor(), set()
+    fields = [line.split(":", 1) for line in info.read_text().splitlines() if ":" in line]
+    facts = {key.strip(): value.strip() for key, value in reversed(fields)}
+    return facts.get("model name", ""), set(
+        (facts.get("flags") or facts.get("Features", "")).split()
+    )
+
+
+def _requirements(extra: str | None) -> list[str]:
+    """Names of the packages Edgewise (or one of its extras) requires."""
+    names = []
+    for line in requires("edgewise") or []:
+        requirement, _, marker = line.partition(";")
+        if (f'extra == "{extra}"' in marker.replace("'", '"')) if extra else "extra" not in marker:
+            names.append(_name(requirement.strip()))
+    return names
+
+
+def _name(requirement: str) -> str:
+    for index, char in enumerate(requirement):
+        if not (char.isalnum() or char in "-_."):
+            return requirement[:index]
+    return requirement
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _status(package: str) -> str:
+    found = _version(package)
+    return f"{package} {found}" if found else f"{package} [red]missing[/red]"

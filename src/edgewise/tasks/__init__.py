@@ -1,0 +1,1 @@
+"""What people do with models: pictures in, class names out."""

@@ -1,0 +1,110 @@
+"""Pictures to input tensors: open, crop, scale, normalise, quantize."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edgewise.dtypes import DType
+from edgewise.errors import InputError
+from edgewise.ir.types import TensorType
+
+# ImageNet practice: the crop is 7/8 of the shorter side (224 of 256)
+CROP = 0.875
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """`(pixel - mean) / std` on pixels 0..255; one number, or one per channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 [..., C] to float32 of the same shape."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return (pixels.astype(np.float32) - mean) / std
+
+
+NORMALIZATIONS = {
+    "0..255": Normalization((0.0,), (1.0,)),
+    "0..1": Normalization((0.0,), (255.0,)),
+    "-1..1": Normalization((127.5,), (127.5,)),
+    "efficientnet-lite": Normalization((127.0,), (128.0,)),
+    "imagenet": Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+
+
+def open_picture(path: str | os.PathLike[str]) -> Image.Image:
+    """The picture as RGB, turned as its EXIF orientation says.
+
+    Raises:
+        InputError: missing, not a picture Pillow reads, or damaged.
+    """
+    try:
+        with Image.open(Path(path)) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(f"{path}: no such picture") from error
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def centre(image: Image.Image, height: int, width: int, crop: float = CROP) -> np.ndarray:
+    """uint8 [height, width, 3]: the largest centred window of that aspect, times `crop`,
+    scaled with antialiased bilinear interpolation."""
+    scale = crop * min(image.width / width, image.height / height)
+    w, h = width * scale, height * scale
+    left, top = (image.width - w) / 2, (image.height - h) / 2
+    box = (left, top, left + w, top + h)
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+
+
+def to_tensor(pixels: np.ndarray, type_: TensorType, normalization: Normalization) -> np.ndarray:
+    """uint8 [H, W, 3] to the model's input [1, H, W, C]: normalised, then quantized where the
+    input is an integer tensor with a scale; one channel takes the luminance.
+
+    Raises:
+        InputError: the input is not a batch of pictures.
+    """
+    size(type_)
+    assert type_.shape is not None
+    if type_.shape[3] == 1:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    real = normalization(pixels)[None]
+    if type_.dtype.is_float:
+        return real.astype(type_.dtype.numpy)
+    if type_.quant is None:
+        return np.clip(np.rint(real), *type_.dtype.range).astype(type_.dtype.numpy)
+    scale, point = type_.quant.broadcast(real.ndim)
+    return np.clip(np.rint(real / scale) + point, *type_.dtype.range).astype(type_.dtype.numpy)
+
+
+def size(type_: TensorType) -> tuple[int, int]:
+    """(height, width) of a picture input [N, H, W, 1 or 3]. Raises InputError for others."""
+    shape = type_.shape
+    if shape is None or len(shape) != 4 or shape[3] not in (1, 3):
+        raise InputError(f"a picture needs an input [N, H, W, 1 or 3]; the model takes {type_}")
+    height, width = shape[1], shape[2]
+    if not (isinstance(height, int) and isinstance(width, int)):
+        raise InputError(f"the input {type_} leaves its height or width open; give a .npy file")
+    return height, width
+
+
+def guess_normalization(type_: TensorType) -> str:
+    """The name in NORMALIZATIONS that a model without metadata most likely expects.
+
+    An integer input's scale and zero point give its range; the normalization whose range is
+    nearest is taken. Without a scale, integers are raw pixels and floats -1..1.
+    """
+    if type_.dtype.is_float:
+        return "-1..1"
+    if type_.quant is None or type_.dtype is DType.INT32:
+        return "0..255"
+    low, high = type_.quant.dequantize(np.array(type_.dtype.range))
+    ends = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+    return min(ends, key=lambda name: abs(ends[name][0] - low) + abs(ends[name][1] - high))
