@@ -32,6 +32,8 @@ from edgewise.ops.requant import activate
 
 Array = np.ndarray
 
+_FUSED = (Activation.NONE, Activation.RELU, Activation.RELU_N1_TO_1, Activation.RELU6)
+
 
 class Fused(Binary, abstract=True):
     """A binary operator with a fused activation and a quantized form."""
@@ -41,6 +43,15 @@ class Fused(Binary, abstract=True):
     operands = (In("a", FLOATS | QUANTIZED | INTEGERS), In("b", FLOATS | QUANTIZED | INTEGERS))
     quantization = FreeScale()
     arithmetic: ClassVar[Arithmetic | dict[DType, Arithmetic]] = Arithmetic.FIXED
+
+    def infer(self, a: Operand, b: Operand) -> Shape:
+        act = self.fused_activation_function
+        require(
+            act in _FUSED,
+            f"fused_activation_function must be one of {', '.join(f.name for f in _FUSED)}; "
+            f"got {act.name}",
+        )
+        return super().infer(a, b)
 
     def reference(self, a: Array, b: Array) -> Array:
         return activate(super().reference(a, b), self.fused_activation_function)

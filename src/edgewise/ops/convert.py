@@ -72,7 +72,9 @@ class Quantize(Op, builtin="QUANTIZE", options="QuantizeOptions"):
             return y.astype(result.dtype.numpy)
         s_x, z_x = x.quant.broadcast(x.data.ndim)
         centred = x.data.astype(np.int64) - z_x
-        m, shift = multiplier(float(s_x.flat[0]) / float(scale.flat[0]))
+        ratio = np.asarray(s_x.astype(np.float64) / scale.astype(np.float64))
+        pairs = np.array([multiplier(float(r)) for r in ratio.reshape(-1)], np.int64)
+        m, shift = (pairs[:, k].reshape(ratio.shape) for k in (0, 1))
         y = np.clip(multiply_fixed(centred, m, shift).astype(np.int64) + point, low, high)
         return y.astype(result.dtype.numpy)
 

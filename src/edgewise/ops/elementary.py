@@ -88,9 +88,9 @@ def _each(x: Array, exact: Callable[[float], float]) -> Array:
         except ValueError:
             return math.nan
 
-    return np.asarray(np.frompyfunc(guarded, 1, 1)(x.astype(np.float64)), np.float64).astype(
-        x.dtype
-    )
+    with np.errstate(all="ignore"):  # C's flags are still set where Python raised
+        y = np.asarray(np.frompyfunc(guarded, 1, 1)(x.astype(np.float64)), np.float64)
+        return y.astype(x.dtype)
 
 
 def _guarded_power(a: float, b: float) -> float:

@@ -126,6 +126,7 @@ class Exp(UnaryTable, builtin="EXP", options="ExpOptions"):
     **Source:** TensorFlow Lite exp.cc, LiteRT 2.3.
     """
 
+    tolerance = 4e-6  # LiteRT's default, at e**88
     versions = {DType.INT8: 2, DType.INT16: 2}
 
     def reference(self, x: Array) -> Array:
@@ -200,7 +201,7 @@ class Round(Unary, builtin="ROUND"):
 
 
 class Sign(Unary, builtin="SIGN", options="SignOptions"):
-    """y = 1 above 0, -1 below, 0 at 0 and for NaN. Any shape; floats, int32.
+    """y = 1 above 0, -1 below, 0 at 0; NaN stays. Any shape; floats, int32.
 
     **Source:** TensorFlow Lite sign.cc, LiteRT 2.3.
     """
@@ -209,7 +210,7 @@ class Sign(Unary, builtin="SIGN", options="SignOptions"):
     versions = {DType.INT32: 2}
 
     def reference(self, x: Array) -> Array:
-        return np.subtract(x > 0, x < 0, dtype=x.dtype)
+        return np.sign(x)
 
 
 class ZerosLike(Unary, builtin="ZEROS_LIKE", options="ZerosLikeOptions"):

@@ -108,5 +108,10 @@ CASES = [
     Case(FloorDiv(), (arg((2,), "int32"), const([1, 0])), error="divisor must not be 0"),
     Case(FloorMod(), (arg((2,), "int32"), const([1, 0])), error="divisor must not be 0"),
     Case(Pow(), (arg((2,), "int32"), const([1, -1])), error="exponent must not be negative"),
+    Case(
+        Add(fused_activation_function=Activation.TANH),
+        (arg((2,)), arg((2,))),
+        error="fused_activation_function must be one of NONE, RELU, RELU_N1_TO_1, RELU6; got TANH",
+    ),
     Case(AddN(), (arg((3,)), arg((1,))), error="operands must have one shape"),
 ]
