@@ -1,0 +1,30 @@
+"""Dense and embedding layers. Source: keras/src/layers/core, Keras 3.15."""
+
+from __future__ import annotations
+
+from edgewise.dtypes import DType
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.config import flag
+from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.ir.graph import Value
+
+
+def dense(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """The last axis of x times the kernel [K, O]."""
+    w = c.constant(layer, "kernel", c.weight(layer, "kernel").T)
+    keep = len(x.shape) > 2
+    y = c.b.fully_connected(c.real(x), w, c.bias(layer), keep_num_dims=keep)
+    return c.activate(layer, y)
+
+
+def embedding(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """Rows of the table; with `mask_zero`, id 0 is a step that does not count."""
+    ids = x if x.dtype in (DType.INT32, DType.INT64) else c.cast(x, DType.INT32)
+    table = c.constant(layer, "embeddings", c.weight(layer, "embeddings"))
+    y = c.b.gather(table, ids)
+    if flag(layer, "mask_zero"):
+        c.set_mask(y, c.b.not_equal(ids, c.scalar(0, ids)))
+    return y
+
+
+HANDLERS: dict[str, Handler] = {"Dense": dense, "Embedding": embedding}

@@ -1,0 +1,26 @@
+"""Layers that do nothing at inference: dropout, noise, regularization, random augmentation.
+
+Source: keras/src/layers/regularization and preprocessing/image_preprocessing, Keras 3.15.
+RandomCrop is not among them: it also crops at inference.
+"""
+
+from __future__ import annotations
+
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.ir.graph import Value
+
+
+def identity(c: Context, layer: KerasLayer, x: Value, mask: object = None) -> Value:
+    """x itself."""
+    return x
+
+
+_NAMES = """Identity Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise
+GaussianDropout AlphaDropout ActivityRegularization AugMix CutMix MixUp RandAugment
+RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform
+RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert
+RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
+RandomTranslation RandomWidth RandomZoom"""
+
+HANDLERS: dict[str, Handler] = dict.fromkeys(_NAMES.split(), identity)

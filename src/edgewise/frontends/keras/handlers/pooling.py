@@ -1,0 +1,77 @@
+"""Pooling over windows of one, two and three axes, and over all of them.
+
+One axis is written as two; three as two poolings one after the other, which is the same because
+maxima and sums (and the counts that divide them) are separable.
+Source: keras/src/layers/pooling, Keras 3.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.config import flag, is_channels_first, sizes, text
+from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.frontends.keras.handlers.layout import as_image, channels_last, spatial_rank
+from edgewise.ir.enums import Padding
+from edgewise.ir.graph import Value
+
+
+def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
+    rank = spatial_rank(layer)
+    size = sizes(layer, "pool_size", rank, 2)
+    strides = size if layer.config.get("strides") is None else sizes(layer, "strides", rank)
+    padding = Padding.SAME if text(layer, "padding", "valid").lower() == "same" else Padding.VALID
+
+    def pool(x: Value, height: int, width: int, stride_h: int, stride_w: int) -> Value:
+        y = getattr(c.b, operator)(
+            x, padding=padding, filter_height=height, filter_width=width,
+            stride_h=stride_h, stride_w=stride_w,
+        )  # fmt: skip
+        assert isinstance(y, Value)
+        return y
+
+    def body(x: Value) -> Value:
+        if rank < 3:
+            sides = size if rank == 2 else (1, *size)
+            steps = strides if rank == 2 else (1, *strides)
+            return as_image(c, x, lambda x: pool(x, *sides, *steps))
+        n, d, h, w, channels = x.shape
+        y = pool(c.reshape(x, (n * d, h, w, channels)), *size[1:], *strides[1:])
+        h, w = y.shape[1:3]
+        y = pool(c.reshape(y, (n, d, h * w, channels)), size[0], 1, strides[0], 1)
+        return c.reshape(y, (n, y.shape[1], h, w, channels))
+
+    return channels_last(c, layer, x, body)
+
+
+def _global(reduce: Callable[[Context], Handler], c: Context, layer: KerasLayer, x: Value) -> Value:
+    keep = flag(layer, "keepdims")
+    first = 2 if is_channels_first(layer) else 1
+    axes = c.ints(range(first, first + spatial_rank(layer)))
+    y = reduce(c)(x, axes, keep_dims=keep)
+    assert isinstance(y, Value)
+    return y
+
+
+def global_average_1d(c: Context, layer: KerasLayer, x: Value, mask: Value | None = None) -> Value:
+    """The mean over the steps; only over those that count where there is a mask."""
+    mask = c.mask(x) if mask is None else mask
+    if mask is None:
+        return _global(lambda c: c.b.mean, c, layer, x)
+    first = is_channels_first(layer)
+    steps = c.ints([2 if first else 1])
+    weights = c.b.expand_dims(c.real(mask), c.ints([1 if first else 2]))
+    keep = flag(layer, "keepdims")
+    total = c.b.sum(c.b.mul(x, weights), steps, keep_dims=keep)
+    return c.b.div(total, c.b.sum(weights, steps, keep_dims=keep))
+
+
+HANDLERS: dict[str, Handler] = {
+    **{f"MaxPooling{n}D": partial(_pool, "max_pool_2d") for n in (1, 2, 3)},
+    **{f"AveragePooling{n}D": partial(_pool, "average_pool_2d") for n in (1, 2, 3)},
+    **{f"GlobalAveragePooling{n}D": partial(_global, lambda c: c.b.mean) for n in (2, 3)},
+    **{f"GlobalMaxPooling{n}D": partial(_global, lambda c: c.b.reduce_max) for n in (1, 2, 3)},
+    "GlobalAveragePooling1D": global_average_1d,
+}

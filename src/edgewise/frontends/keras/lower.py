@@ -1,0 +1,335 @@
+"""A KerasModel as our Model: the walk over its calls.
+
+Tensors keep Keras's layout unless a layer says `channels_first` (then transposes stand around the
+operator). Everything is computed in float32, also under mixed_float16 and mixed_bfloat16 policies;
+float16, bfloat16 and float64 inputs become float32. Unknown dimensions are symbols: the first of
+every input is `batch`, axis i of input `x` is `x_i`.
+
+The model has one signature, `serving_default`, named as TensorFlow's `from_keras_model` names it:
+inputs by the name of their InputLayer; outputs by their key if the model returns a dict, else
+`output_0`, `output_1`, ... Positions are in the order of `model.inputs` and `model.outputs`.
+
+Layers that cannot be converted are collected: UnsupportedOp lists all of them. Nothing of the file
+is executed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.errors import (
+    ConversionError,
+    EdgewiseError,
+    FormatError,
+    LimitError,
+    UnsupportedOp,
+    listing,
+)
+from edgewise.frontends.keras.description import (
+    KerasCall,
+    KerasFile,
+    KerasLayer,
+    KerasModel,
+    KerasNode,
+    TensorRef,
+    flatten,
+)
+from edgewise.frontends.keras.handlers import HANDLERS, OPERATIONS
+from edgewise.frontends.keras.handlers.activations import ACTIVATIONS
+from edgewise.frontends.keras.handlers.context import (
+    Context,
+    Handler,
+    Structure,
+    Unsupported,
+    values_of,
+)
+from edgewise.frontends.keras.layers import input_shape
+from edgewise.ir.build import Builder
+from edgewise.ir.dim import Dim, Sym
+from edgewise.ir.graph import Value
+from edgewise.ir.model import Model, Signature
+from edgewise.ir.types import TensorType
+
+# A nested model that is called often is written out as often; a small file must not fill memory.
+MAX_NODES = 1_000_000
+
+# Layers with `supports_masking` and the default `compute_mask`. Source: Keras 3.15.
+KEEPS_MASK = frozenset(
+    [
+        "Activation",
+        "ELU",
+        "LeakyReLU",
+        "PReLU",
+        "ReLU",
+        "ThresholdedReLU",
+        "Softmax",
+        "Dense",
+        "Identity",
+        "TimeDistributed",
+        "BatchNormalization",
+        "GroupNormalization",
+        "LayerNormalization",
+        "UnitNormalization",
+        "Normalization",
+        "Rescaling",
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "GaussianDropout",
+        "GaussianNoise",
+    ]
+)
+_Results: TypeAlias = "dict[tuple[str, int], Structure | None]"
+
+
+class _Missing(Exception):
+    """An argument comes from a layer that could not be converted."""
+
+
+def lower(file: KerasFile) -> Model:
+    """The model of a Keras file.
+
+    Raises:
+        UnsupportedOp: listing every layer that cannot be converted, with the reason.
+        ConversionError: an input has no known shape.
+        FormatError: a config or weights that do not fit the layer.
+        LimitError: nested models unfold to more than MAX_NODES operators.
+    """
+    b = Builder("main")
+    c = Context(b, file.file, _is_keras_3(file), ACTIVATIONS)
+    c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
+    refs = flatten(file.model.inputs)
+    inputs = [_input(b, _input_layer(file.model, ref)) for ref in refs]
+    outputs = _model(c, file.model, inputs)
+    if c.problems:
+        raise UnsupportedOp(
+            f"{file.file}: {listing(c.problems.values(), 'layers cannot be converted')}"
+        )
+    assert outputs is not None
+    values = values_of(outputs)
+    graph = b.finish(*values)
+    names = {ref.layer: i for i, ref in enumerate(refs)}
+    signature = Signature("serving_default", graph.name, names, _output_names(outputs))
+    model = Model(signatures=[signature], description=file.model.name, file=file.file)
+    model.add(graph)
+    return model
+
+
+def _is_keras_3(file: KerasFile) -> bool:
+    """Keras 1 and 2 mean something else by `hard_sigmoid`."""
+    return not file.keras_version.startswith(("0.", "1.", "2."))
+
+
+def _output_names(outputs: Structure) -> dict[str, int]:
+    if isinstance(outputs, Mapping) and all(isinstance(v, Value) for v in outputs.values()):
+        return {key: i for i, key in enumerate(sorted(outputs))}
+    return {f"output_{i}": i for i in range(len(values_of(outputs)))}
+
+
+# -- inputs -----------------------------------------------------------------------------------
+
+
+def _input_layer(model: KerasModel, ref: TensorRef) -> KerasLayer:
+    layer = model.layer(ref.layer)
+    if not isinstance(layer, KerasLayer):
+        raise FormatError(f"model '{model.name}': input '{ref.layer}' must be an InputLayer")
+    return layer
+
+
+def _input(b: Builder, layer: KerasLayer) -> Value:
+    type_ = _input_type(layer)
+    assert type_.shape is not None
+    return b.input(layer.name, type_.shape, type_.dtype)
+
+
+def _input_type(layer: KerasLayer) -> TensorType:
+    shape = input_shape(layer)
+    if shape is None:
+        raise ConversionError(
+            f"layer '{layer.name}': its shape is not in the file. Build the model before saving:"
+            " begin it with keras.Input(shape), or call model.build(input_shape)."
+        )
+    name = layer.config.get("dtype") or "float32"
+    found = next((d for d in DType if d.text == _dtype_name(name)), None)
+    for kind in ("sparse", "ragged"):
+        if layer.config.get(kind):
+            raise UnsupportedOp(f"layer '{layer.name}': {kind} inputs; feed a dense tensor")
+    if found is None:
+        raise UnsupportedOp(f"layer '{layer.name}': inputs of dtype {name!r:.40}")
+    return TensorType(_symbolic(layer.name, shape), DType.FLOAT32 if found in FLOATS else found)
+
+
+def _dtype_name(name: object) -> str:
+    config = getattr(name, "config", None)  # a policy in place of a dtype
+    name = config.get("name", "float32") if isinstance(config, Mapping) else name
+    return str(name).removeprefix("mixed_")
+
+
+def _symbolic(name: str, shape: Sequence[int | None]) -> tuple[Dim, ...]:
+    return tuple(
+        size if size is not None else Sym("batch") if axis == 0 else Sym(f"{name}_{axis}")
+        for axis, size in enumerate(shape)
+    )
+
+
+# -- the walk ---------------------------------------------------------------------------------
+
+
+def _model(c: Context, model: KerasModel, inputs: Sequence[Value]) -> Structure | None:
+    """The outputs of `model` on `inputs`; None where a layer on the way has a problem."""
+    refs = flatten(model.inputs)
+    if len(refs) != len(inputs):
+        raise ConversionError(
+            f"model '{model.name}' takes {len(refs)} inputs; it is called with {len(inputs)}"
+        )
+    nodes = {node.name: node for node in model.layers}
+    results: _Results = {(r.layer, r.call): x for r, x in zip(refs, inputs, strict=True)}
+    for call in model.calls:
+        results[call.layer, call.index] = _call(c, nodes[call.layer], call, results)
+        if len(c.b.graph) > MAX_NODES:
+            raise LimitError(f"{c.file}: MAX_NODES: more than {MAX_NODES} operators")
+    try:
+        return _bound(model.outputs, results)  # type: ignore[return-value]
+    except _Missing:
+        return None
+
+
+def _call(c: Context, node: KerasNode, call: KerasCall, results: _Results) -> Structure | None:
+    """One call of a model's graph; None where it has a problem, which is then noted."""
+    try:
+        args = tuple(_bound(arg, results) for arg in call.args)
+        kwargs = {key: _bound(value, results) for key, value in call.kwargs.items()}
+    except _Missing:
+        stand_ins = _stand_ins(node)
+        if stand_ins is None:
+            _note_class(c, node)
+            return None
+        args, kwargs = (stand_ins,), {}
+    try:
+        return _apply(c, node, args, kwargs)
+    except _Missing:
+        return None
+
+
+def _apply(
+    c: Context, node: KerasNode, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Structure:
+    """A layer or nested model on bound arguments. Raises _Missing; the problem is noted."""
+    with c.inside(node.name) as path:
+        if isinstance(node, KerasModel):
+            outputs = _model(c, node, _model_inputs(node, args[0] if args else []))
+            if outputs is None:
+                raise _Missing
+            return outputs
+        try:
+            handler = _handler(node)
+            y = _handled(c, node, handler, args, kwargs)
+        except Unsupported as problem:
+            c.problems[path] = f"'{path}' ({node.class_name}): {problem}"
+            raise _Missing from None
+        if node.class_name in KEEPS_MASK and args and isinstance(args[0], Value):
+            for value in values_of(y):
+                c.masks.setdefault(value, c.masks[args[0]]) if args[0] in c.masks else None
+        return y
+
+
+def _handled(
+    c: Context,
+    layer: KerasLayer,
+    handler: Handler,
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+) -> Structure:
+    given = {key: v for key, v in kwargs.items() if key != "training" and v is not None}
+    accepted = inspect.signature(handler).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        extra = [key for key in given if key not in accepted]
+        if extra:
+            raise Unsupported(f"the call's argument {', '.join(extra)}; leave it out")
+    try:
+        return handler(c, layer, *args, **given)
+    except EdgewiseError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        where = f"layer '{'/'.join(c.path)}' ({layer.class_name})"
+        raise FormatError(
+            f"{where}: its config, weights and inputs must fit together; {error}", file=c.file
+        ) from error
+
+
+def _model_inputs(model: KerasModel, structure: object) -> list[Value]:
+    """The Values for a nested model's inputs; a dict may name them by InputLayer."""
+    if isinstance(structure, Mapping) and not isinstance(model.inputs, Mapping):
+        names = [ref.layer for ref in flatten(model.inputs)]
+        if set(names) <= structure.keys():
+            structure = [structure[name] for name in names]
+    return values_of(structure)  # type: ignore[arg-type]
+
+
+def _bound(value: object, results: _Results) -> object:
+    """An argument with Values in place of references. Raises _Missing."""
+    if isinstance(value, TensorRef):
+        found = results.get((value.layer, value.call))
+        if found is None:
+            raise _Missing
+        return found if value.tensor is None else values_of(found)[value.tensor]
+    if isinstance(value, Mapping):
+        return {key: _bound(item, results) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bound(item, results) for item in value]
+    if isinstance(value, slice):
+        return slice(*(_bound(part, results) for part in (value.start, value.stop, value.step)))
+    return value
+
+
+# -- problems ---------------------------------------------------------------------------------
+
+
+def _handler(layer: KerasLayer) -> Handler:
+    """The handler of a layer's class. Raises Unsupported with the reason there is none."""
+    if layer.class_name == "Lambda" or layer.has_code:
+        raise Unsupported(
+            "holds Python code, which is never executed; use keras.ops or built-in layers instead"
+        )
+    if not layer.is_builtin:
+        raise Unsupported(
+            "is a custom class; custom layers are not supported in this version, build it from"
+            " built-in layers"
+        )
+    table = OPERATIONS if layer.is_operation else HANDLERS
+    handler = table.get(layer.class_name)
+    if handler is None:
+        kind = "keras.ops operation" if layer.is_operation else "layer class"
+        raise Unsupported(f"the {kind} has no handler in this version; use others")
+    return handler
+
+
+def _stand_ins(node: KerasNode) -> Structure | None:
+    """Tensors of the right shape for a call whose arguments could not be converted, so that its
+    own problems are found as well; None where the file does not say the shape."""
+    if isinstance(node, KerasModel):
+        layers = [_input_layer(node, ref) for ref in flatten(node.inputs)]
+        return [Value(_input_type(layer), layer.name) for layer in layers]
+    shape = node.build_config.get("input_shape")
+    if not isinstance(shape, list) or not shape or node.is_operation:
+        return None
+    if not all(size is None or type(size) is int for size in shape):
+        return None
+    return Value(TensorType(_symbolic(node.name, shape), DType.FLOAT32), node.name)
+
+
+def _note_class(c: Context, node: KerasNode) -> None:
+    """Note the layer if no handler takes its class."""
+    if isinstance(node, KerasModel):
+        return
+    with c.inside(node.name) as path:
+        try:
+            _handler(node)
+        except Unsupported as problem:
+            c.problems[path] = f"'{path}' ({node.class_name}): {problem}"
