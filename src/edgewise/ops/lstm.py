@@ -21,55 +21,20 @@ from edgewise.ir.op import (
     require,
 )
 from edgewise.ir.types import TensorType
-from edgewise.ops.lstm_cell import Cell, Gate, run_cell, sigmoid
+from edgewise.ops.lstm_cell import run_cell, sigmoid
 from edgewise.ops.lstm_integer import run_cell_integer
+from edgewise.ops.lstm_operands import (
+    BIASES,
+    CELL_STATE,
+    OPERANDS,
+    OUTPUT_STATE,
+    VECTORS,
+    check_cell,
+    float_cell,
+)
 from edgewise.ops.requant import activate, check_activation
 
-WEIGHTS = FLOATS | {DType.INT8, DType.UINT8}
-VECTORS = FLOATS | {DType.INT8, DType.INT16, DType.UINT8}
-BIASES = FLOATS | {DType.INT32}
 ARITHMETIC = {DType.INT8: Arithmetic.FIXED}
-
-
-def _weight(name: str, *, optional: bool = False) -> In:
-    return In(name, WEIGHTS, Role.WEIGHT, optional=optional)
-
-
-def _vector(name: str) -> In:
-    return In(name, VECTORS, Role.WEIGHT, optional=True)
-
-
-def _bias(name: str, *, optional: bool = False) -> In:
-    return In(name, BIASES, Role.BIAS, optional=optional)
-
-
-OPERANDS: tuple[In, ...] = (
-    In("x", FLOATS | {DType.INT8}),
-    _weight("input_to_input_weights", optional=True),
-    _weight("input_to_forget_weights"),
-    _weight("input_to_cell_weights"),
-    _weight("input_to_output_weights"),
-    _weight("recurrent_to_input_weights", optional=True),
-    _weight("recurrent_to_forget_weights"),
-    _weight("recurrent_to_cell_weights"),
-    _weight("recurrent_to_output_weights"),
-    _vector("cell_to_input_weights"),
-    _vector("cell_to_forget_weights"),
-    _vector("cell_to_output_weights"),
-    _bias("input_gate_bias", optional=True),
-    _bias("forget_gate_bias"),
-    _bias("cell_gate_bias"),
-    _bias("output_gate_bias"),
-    _weight("projection_weights", optional=True),
-    _bias("projection_bias", optional=True),
-    In("output_state", FLOATS | {DType.INT8}, Role.STATE),
-    In("cell_state", FLOATS | {DType.INT16}, Role.STATE),
-    _vector("input_layer_norm_coefficients"),
-    _vector("forget_layer_norm_coefficients"),
-    _vector("cell_layer_norm_coefficients"),
-    _vector("output_layer_norm_coefficients"),
-)
-OUTPUT_STATE, CELL_STATE = 18, 19
 
 
 class FullLSTM(Op, abstract=True):
@@ -101,51 +66,15 @@ class FullLSTM(Op, abstract=True):
         return elements(results[0][:-1]) * per_step
 
     def _check(self, batch: Dim, *operands: Operand | None) -> Dim:
-        """Shapes of the 24 operands; the number of outputs."""
+        """Attributes and the 24 operands; the number of outputs."""
         check_activation(self.fused_activation_function)
         require(
             self.cell_clip >= 0 and self.proj_clip >= 0,
             f"cell_clip and proj_clip must be at least 0; got {self.cell_clip}, {self.proj_clip}",
         )
-        x, w, recurrent = operands[0], operands[4], operands[8]
+        x = operands[0]
         assert x is not None
-        require(w is not None and recurrent is not None, "the output gate's weights are missing")
-        assert w is not None
-        assert recurrent is not None
-        require(len(w.shape) == 2, f"weights must be [cells, input]; got {list(w.shape)}")
-        cells, outputs = w.shape[0], recurrent.shape[-1]
-        diagonal = len(recurrent.shape) == 1
-        for index, operand in enumerate(operands):
-            if operand is None or index == 0:
-                continue
-            wanted: Shape = (cells,)
-            if index <= 4:
-                wanted = (cells, x.shape[-1])
-            elif index <= 8 and not diagonal:
-                wanted = (cells, outputs)
-            elif index in (16, 17):
-                wanted = (outputs, cells) if index == 16 else (outputs,)
-            elif index in (OUTPUT_STATE, CELL_STATE):
-                wanted = (batch, outputs if index == OUTPUT_STATE else cells)
-            fits = len(operand.shape) == len(wanted) and all(
-                same_dim(a, b) is not False for a, b in zip(operand.shape, wanted, strict=True)
-            )
-            require(
-                fits,
-                f"{OPERANDS[index].name} must be {list(wanted)}; got {list(operand.shape)}",
-            )
-        coupled = operands[1] is None
-        for index in (5, 12):
-            require(
-                (operands[index] is None) == coupled,
-                "the input gate must have all of its weights and its bias, or none (CIFG)",
-            )
-        norms = [operands[i] is not None for i in (21, 22, 23)]
-        require(all(norms) or not any(norms), "layer normalisation needs every gate's coefficients")
-        require(
-            operands[16] is not None or same_dim(cells, outputs) is not False,
-            f"without projection there are as many outputs as cells; got {outputs} and {cells}",
-        )
+        outputs = check_cell(batch, operands)
         if x.quant is not None:
             scales = self.intermediate_scales
             require(
@@ -155,7 +84,7 @@ class FullLSTM(Op, abstract=True):
             plain = [
                 OPERANDS[i].name
                 for i, o in enumerate(operands)
-                if o is not None and o.quant is None and not 12 <= i <= 15 and i != 17
+                if o is not None and o.quant is None and OPERANDS[i].role is not Role.BIAS
             ]
             require(not plain, f"operands must have scales like x; {', '.join(plain)} have none")
         return outputs
@@ -164,27 +93,12 @@ class FullLSTM(Op, abstract=True):
         self, x: np.ndarray, operands: Sequence[np.ndarray | None]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x [T, B, I] and the 24 operands to (y [T, B, O], output state, cell state)."""
-        o = [None if a is None else a.astype(x.dtype) for a in operands]
-
-        def gate(i: int) -> Gate | None:
-            w, recurrent = o[1 + i], o[5 + i]
-            peephole = o[9 + (0, 1, 0, 2)[i]] if i != 2 else None
-            if w is None or recurrent is None:
-                return None
-            return Gate(w, recurrent, peephole, o[12 + i], o[20 + i])
-
-        forget, cell, output = gate(1), gate(2), gate(3)
-        h, c = o[OUTPUT_STATE], o[CELL_STATE]
-        assert forget is not None
-        assert cell is not None
-        assert output is not None
+        act = self.fused_activation_function
+        lstm = float_cell(operands, act, self.cell_clip, self.proj_clip)
+        h, c = operands[OUTPUT_STATE], operands[CELL_STATE]
         assert h is not None
         assert c is not None
-        act = self.fused_activation_function
-        lstm = Cell(
-            gate(0), forget, cell, output, o[16], o[17], act, self.cell_clip, self.proj_clip
-        )
-        return run_cell(lstm, x, h, c)
+        return run_cell(lstm, x, h.astype(x.dtype), c.astype(x.dtype))
 
     def _run_integer(
         self, x: np.ndarray, operands: Sequence[Quantized | None], result: TensorType
