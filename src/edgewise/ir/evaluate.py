@@ -129,7 +129,7 @@ def _float_operand(
 def _read(value: Value, live: Mapping[Value, np.ndarray], state: State) -> np.ndarray:
     if value.data is not None:
         return value.data
-    if value.is_variable and value.producer is None:
+    if value.is_variable and value.producer is None and value not in live:
         if value not in state:
             zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
             if not value.type.is_static:
