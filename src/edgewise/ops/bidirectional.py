@@ -170,6 +170,8 @@ class BidirectionalSequenceRNN(
 
     Operands: x; weights [U, I], recurrent weights [U, U], bias [U] and hidden state [B, U] of
     each direction; the auxiliary input [.., .., J] and its weights [U, J] for each direction.
+    LiteRT's batch-major kernel feeds x to the backward cell where the auxiliary input belongs;
+    its time-major kernel, and this, do not.
     **Source:** TensorFlow Lite bidirectional_sequence_rnn.cc.
     """
 

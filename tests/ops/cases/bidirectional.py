@@ -85,7 +85,8 @@ CASES = [
     lstm((5, 2, 3), 4, aux=(4, 2, 3), error="aux_input must begin with [5, 2]"),
     rnn((2, 5, 3), 4),
     rnn((5, 2, 3), 4, time_major=True, merge_outputs=True, label="merged"),
-    rnn((2, 5, 3), 4, aux=(2, 5, 3), label="stacked"),
+    rnn((5, 2, 3), 4, aux=(5, 2, 3), time_major=True, label="stacked"),
+    rnn((2, 5, 3), 4, aux=(2, 5, 3), label="stacked", no_litert="its backward cell reads x"),
     rnn((2, 5, 3), 4, aux=(2, 5, 6), linked=True, label="linked"),
     rnn(
         (2, 5, 3),
