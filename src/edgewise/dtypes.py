@@ -113,6 +113,9 @@ class DType(Enum):
             raise ValueError(f"unknown TensorType {code}")
         return _BY_CODE[code]
 
+    # Enum's own hash runs in Python, and members are looked up for every tensor of a file.
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return self.text
 

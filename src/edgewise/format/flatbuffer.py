@@ -100,16 +100,17 @@ class _Reader:
             raise self.error(f"{name} ends at byte {at + plan.size}, beyond the end", at)
         values = plan.unpack(data, at)
         record = plan.record()
-        record.byte_offset = at
+        attributes = record.__dict__
+        attributes["byte_offset"] = at
         for attribute, index, at_field, convert in plan.steps:
             value = values[index]
-            setattr(record, attribute, convert(self, at + at_field, value) if convert else value)
+            attributes[attribute] = convert(self, at + at_field, value) if convert else value
         for attribute, index, at_field, code_index, members in plan.unions:
             if code := values[code_index]:
                 if code > len(members):
                     raise self.unknown(f"{name}.{attribute}", "type code", code, at)
                 member = self.table(members[code - 1], at + at_field + values[index])
-                setattr(record, attribute, member)
+                attributes[attribute] = member
         return record
 
     def plan(self, name: str, at: int, table_at: int) -> _Plan:

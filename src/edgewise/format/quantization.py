@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -77,14 +78,17 @@ def blockwise_tensors(record: Record | None) -> tuple[int, int] | None:
 
 
 def _check_values(scale: np.ndarray, points: np.ndarray, dtype: DType) -> None:
-    # NaN fails both comparisons. Scales of int32 biases may be 0, where a weight channel is 0.
-    smallest = float(scale.min())
-    if not (smallest >= 0 and float(scale.max()) < np.inf) or (smallest == 0 and dtype in _STRICT):
-        raise ValueError(f"scales of {dtype.text} must be positive and finite; got {smallest}")
+    # As Python numbers: NumPy's reductions cost more on the few values there are. NaN fails both
+    # comparisons. Scales of int32 biases may be 0, where a weight channel is 0.
+    scales = scale.tolist()
+    least = min(scales)
+    if not all(0 <= s < math.inf for s in scales) or (least == 0 and dtype in _STRICT):
+        raise ValueError(f"scales of {dtype.text} must be positive and finite; got {least}")
     low, high = dtype.range
-    if int(points.min()) < low or int(points.max()) > high:
-        wrong = [int(z) for z in points if not low <= z <= high]
-        raise ValueError(f"zero points of {dtype.text} lie in [{low}, {high}]; got {wrong[0]}")
+    zeros = points.tolist()
+    if min(zeros) < low or max(zeros) > high:
+        wrong = next(z for z in zeros if not low <= z <= high)
+        raise ValueError(f"zero points of {dtype.text} lie in [{low}, {high}]; got {wrong}")
 
 
 def _blockwise(

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 from edgewise.errors import EdgewiseError, FormatError, listing
 from edgewise.files import read_model_file
+from edgewise.format.calls import check_calls
 from edgewise.format.container import read_model
 from edgewise.format.options import Code, read_code, read_op
 from edgewise.format.record import Record
-from edgewise.format.tensors import Symbols, TensorReader
+from edgewise.format.tensors import Constants, Symbols, TensorReader
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_node
 from edgewise.ir.model import Model, Signature
@@ -44,15 +45,16 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
     if record.version != _VERSION:
         rule = f"only schema version {_VERSION} is known; the file says {record.version}"
         raise FormatError(rule, file=name, offset=record.byte_offset)
-    return _ModelReader(record, name).read()
+    return _ModelReader(record, name, len(data)).read()
 
 
 class _ModelReader:
     """One model being read: its record, the file's name, operator codes and buffers."""
 
-    def __init__(self, record: Record, file: str) -> None:
+    def __init__(self, record: Record, file: str, file_bytes: int) -> None:
         self.record, self.file = record, file
         self.buffers: list[Record] = record.buffers or []
+        self.constants = Constants(self.buffers, file_bytes)
         self.codes = [self._code(code) for code in record.operator_codes or []]
         self.symbols = Symbols()
 
@@ -60,6 +62,7 @@ class _ModelReader:
         record = self.record
         model = Model(description=record.description or "", file=self.file)
         subgraphs: list[Record] = record.subgraphs or []
+        check_calls(record, self.file)
         names = _unique_names([graph.name or "" for graph in subgraphs])
         for index, (name, graph) in enumerate(zip(names, subgraphs, strict=True)):
             model.add(_GraphReader(self, graph, index).read(name))
@@ -129,7 +132,7 @@ class _GraphReader:
 
     def __init__(self, model: _ModelReader, record: Record, index: int) -> None:
         self.model, self.record, self.index = model, record, index
-        self.tensors = TensorReader(record, index, model.buffers, model.symbols, model.file)
+        self.tensors = TensorReader(record, index, model.constants, model.symbols, model.file)
         self.problems: list[FormatError] = []
 
     def read(self, name: str) -> Graph:

@@ -41,6 +41,8 @@ class Record:
     byte_offset: int | None = None
 
     def __init__(self, /, **fields: object) -> None:
+        if not fields:
+            return
         unknown = fields.keys() - self.table.by_name.keys()
         if unknown:
             raise TypeError(f"{self.table.name} has no field {', '.join(sorted(unknown))}")

@@ -7,7 +7,7 @@ every index, a SPARSE_CSR level the `array_indices` between two `array_segments`
 The leaves, in order, are the values in the buffer.
 
 The expansion keeps the coordinates of all nodes of one level as arrays, so it costs one pass per
-level. What a file may expand to is bounded, because a small file can describe a huge empty tensor.
+level. No level has more nodes than the values or segments that the file holds.
 
 **Source:** schema.fbs of LiteRT 2.3, SparsityParameters; TensorFlow Lite format_converter.h.
 """
@@ -15,7 +15,6 @@ level. What a file may expand to is bounded, because a small file can describe a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,6 @@ from edgewise.dtypes import DType
 from edgewise.format.constants import decode_elements
 from edgewise.format.record import Record
 from edgewise.ir.enums import DimensionType
-
-# An honest sparse tensor has a few per cent of its values; these leave room for one in 4096.
-_MAX_DENSE_BASE = 1 << 24
-_MAX_DENSE_PER_BYTE = 4096
 
 
 def expand(data: np.ndarray, dtype: DType, shape: Sequence[int], sparsity: Record) -> np.ndarray:
@@ -51,10 +46,8 @@ def expand(data: np.ndarray, dtype: DType, shape: Sequence[int], sparsity: Recor
     if any(not 0 <= d < rank for d in block_map) or len(set(block_map)) != len(block_map):
         raise ValueError(f"block dimensions must be different dimensions; got {block_map}")
     stored = data.size * 8 // dtype.bits if dtype.bits else 0
-    if dtype.nbytes(prod(shape)) > _MAX_DENSE_BASE + _MAX_DENSE_PER_BYTE * data.size:
-        raise ValueError(f"{stored} stored values cannot stand for a tensor {list(shape)}")
     sizes = _sizes(shape, order, block_map, levels)
-    at = _coordinates(order, sizes, levels, limit=max(stored, prod(shape)))
+    at = _coordinates(order, sizes, levels, stored)
     count = at[0].size if depth else 1
     values = decode_elements(data[: dtype.nbytes(count)], dtype, (count,))
     if dtype.nbytes(count) != data.size:
@@ -105,9 +98,10 @@ def _sizes(
 
 
 def _coordinates(
-    order: list[int], sizes: list[int], levels: list[Record], limit: int
+    order: list[int], sizes: list[int], levels: list[Record], stored: int
 ) -> list[np.ndarray]:
     """For each dimension its index at every leaf: int64 [leaves]."""
+    limit = max([stored, *(len(_ints(level.array_segments)) for level in levels)])
     at: dict[int, np.ndarray] = {}
     nodes = 1
     for d, level in zip(order, levels, strict=True):
@@ -115,7 +109,7 @@ def _coordinates(
             if level.dense_size != sizes[d]:
                 raise ValueError(f"a dense level has {level.dense_size} entries, not {sizes[d]}")
             if nodes * sizes[d] > limit:
-                raise ValueError(f"a level has more nodes than the tensor has values ({limit})")
+                raise ValueError(f"a level has more nodes than are stored ({limit})")
             parents = np.repeat(np.arange(nodes), sizes[d])
             index = np.tile(np.arange(sizes[d]), nodes)
         else:

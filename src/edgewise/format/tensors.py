@@ -20,6 +20,10 @@ from edgewise.ir.graph import Source, Value
 from edgewise.ir.types import Quant, TensorType
 
 _MAX_ELEMENTS = 1 << 56  # sizes in bytes stay in 63 bits
+# Memory for constants that are no views of the file; sparse models have a hundredth of their
+# values at least.
+_BUDGET_BASE = 1 << 26
+_BUDGET_PER_BYTE = 256
 
 
 class Symbols:
@@ -37,6 +41,49 @@ class Symbols:
         return Sym(f"d{next(self._serial)}")
 
 
+class Constants:
+    """The constants of one model: arrays from buffers.
+
+    Most are views of the file. What must be unpacked is charged to a budget, because many tensors
+    can name one buffer, and a small sparse one can stand for a huge array.
+    """
+
+    def __init__(self, buffers: Sequence[Record], file_bytes: int) -> None:
+        self.buffers = buffers
+        self.budget = _BUDGET_BASE + _BUDGET_PER_BYTE * file_bytes
+        self._unpacked: dict[tuple[int, DType, tuple[int, ...]], np.ndarray] = {}
+
+    def read(self, record: Record) -> np.ndarray | None:
+        """The array a tensor holds; None where it is not a constant. Raises ValueError."""
+        if record.external_buffer:
+            raise ValueError("keeps its constant in another file, which is not supported")
+        if record.buffer >= len(self.buffers):
+            raise ValueError(f"names buffer {record.buffer}; there are {len(self.buffers)}")
+        raw = self.buffers[record.buffer].data
+        if raw is None or record.buffer == 0:
+            return None
+        shape = _stored_shape(record)
+        if raw.size == 0 and (prod(shape) or not shape):
+            return None  # some writers give every tensor an empty buffer
+        if any(d < 0 for d in shape):
+            raise ValueError(f"dimensions are not negative; got {shape}")
+        if record.sparsity is not None:
+            self._charge(record.type.nbytes(prod(shape)))
+            return sparsity.expand(raw, record.type, shape, record.sparsity)
+        if record.type.bits >= 8 and record.type is not DType.BOOL:
+            return decode_elements(raw, record.type, shape)
+        key = (record.buffer, record.type, tuple(shape))
+        if key not in self._unpacked:
+            self._charge(raw.size * (16 if record.type is DType.STRING else 4))
+            self._unpacked[key] = decode_elements(raw, record.type, shape)
+        return self._unpacked[key]
+
+    def _charge(self, cost: int) -> None:
+        self.budget -= cost
+        if self.budget < 0:
+            raise ValueError("constants unpack to more memory than any honest file's do")
+
+
 class TensorReader:
     """Makes the values of one subgraph.
 
@@ -45,12 +92,11 @@ class TensorReader:
     """
 
     def __init__(
-        self, graph: Record, index: int, buffers: Sequence[Record], symbols: Symbols, file: str
+        self, graph: Record, index: int, constants: Constants, symbols: Symbols, file: str
     ) -> None:
         self.records: list[Record] = graph.tensors or []
-        self.index, self.buffers, self.symbols, self.file = index, buffers, symbols, file
+        self.index, self.constants, self.symbols, self.file = index, constants, symbols, file
         self.values: list[Value] = []
-        self._data: dict[int, np.ndarray] = {}
 
     def read(self, inputs: set[int], produced: set[int], used: set[int]) -> list[Value]:
         """All values; `inputs` and `produced` say how tensors get their contents, `used` which
@@ -61,9 +107,11 @@ class TensorReader:
         """
         for index, record in enumerate(self.records):
             try:
-                value = self._value(index, record, index in inputs, index in produced)
-                if index in used and any(d < 0 for d in value.extras["shape"]):  # type: ignore[attr-defined]
-                    raise ValueError(f"dimensions are not negative; got {value.extras['shape']}")
+                shape = _stored_shape(record)
+                if index in used and any(d < 0 for d in shape):
+                    raise ValueError(f"dimensions are not negative; got {shape}")
+                value = self._value(record, shape, index in inputs, index in produced)
+                value.source = Source(self.index, index, value.name)
                 self.values.append(value)
             except ValueError as problem:
                 raise self.error(index, str(problem)) from None
@@ -76,16 +124,22 @@ class TensorReader:
         return self.values
 
     def complete(self, value: Value) -> None:
-        """Fill in what inference leaves open of a result from what the file declares of it."""
+        """Fill in what inference leaves open of a result from what the file declares of it.
+
+        Raises:
+            FormatError: what the file declares cannot be true.
+        """
         assert value.source is not None
         record, type_ = self.records[value.source.tensor], value.type
-        if type_.dtype is not record.type and record.quantization is not None:
-            stored = [] if record.shape is None else record.shape.tolist()
-            type_ = replace(type_, quant=self._quant(record, type_.dtype, stored))
-        # Without `has_rank`, [] is said of scalars and of unknown ranks alike.
-        says = record.has_rank or (record.shape is not None and record.shape.size)
-        if type_.shape is None and says:
-            type_ = type_.with_shape(self._shape(record, is_input=False))
+        stored = _stored_shape(record)
+        try:
+            if type_.dtype is not record.type and record.quantization is not None:
+                type_ = replace(type_, quant=self._quant(record, type_.dtype, stored))
+            # Without `has_rank`, [] is said of scalars and of unknown ranks alike.
+            if type_.shape is None and (record.has_rank or stored):
+                type_ = type_.with_shape(self._shape(record, stored, is_input=False))
+        except ValueError as problem:
+            raise self.error(value.source.tensor, str(problem)) from None
         value.type = value.extras["as_read"] = type_
 
     def error(self, index: int, rule: str) -> FormatError:
@@ -94,10 +148,9 @@ class TensorReader:
         where = f"tensor {index} {record.name or ''!r} of subgraph {self.index}"
         return FormatError(f"{where}: {rule}", file=self.file, offset=record.byte_offset)
 
-    def _value(self, index: int, record: Record, is_input: bool, is_result: bool) -> Value:
-        stored = [] if record.shape is None else record.shape.tolist()
+    def _value(self, record: Record, stored: list[int], is_input: bool, is_result: bool) -> Value:
         dtype: DType = record.type
-        data = self._constant(index)
+        data = self.constants.read(record)
         if data is not None and is_result:
             raise ValueError("is the result of an operator, yet has a constant buffer")
         if data is not None and record.is_variable:
@@ -105,20 +158,21 @@ class TensorReader:
         if prod(stored) > _MAX_ELEMENTS:
             raise ValueError(f"a tensor has at most {_MAX_ELEMENTS} elements; got {stored}")
         shape: Shape | None = None
-        if not is_result:
-            shape = tuple(stored) if data is not None else self._shape(record, is_input)
+        if data is not None:
+            shape = tuple(stored)
+        elif not is_result and min(stored, default=0) >= 0:
+            shape = self._shape(record, stored, is_input)
         value = Value(
             TensorType(shape, dtype, self._quant(record, dtype, stored)),
             record.name or "",
             data,
             is_variable=record.is_variable,
-            source=Source(self.index, index, record.name or ""),
         )
         extras = value.extras
         extras["record"] = record
         extras["as_read"] = value.type
         if record.sparsity is not None and data is not None:
-            extras["sparse"] = (data, self.buffers[record.buffer].data)
+            extras["sparse"] = (data, self.constants.buffers[record.buffer].data)
         extras["shape"] = stored
         if record.shape_signature is not None and record.shape_signature.size:
             extras["shape_signature"] = record.shape_signature.tolist()
@@ -132,33 +186,9 @@ class TensorReader:
         return read_quant(record.quantization, dtype, stored, self._constant_by_index)
 
     def _constant_by_index(self, index: int) -> np.ndarray | None:
-        return self._constant(index) if 0 <= index < len(self.records) else None
+        return self.constants.read(self.records[index]) if 0 <= index < len(self.records) else None
 
-    def _constant(self, index: int) -> np.ndarray | None:
-        if index in self._data:
-            return self._data[index]
-        record = self.records[index]
-        if record.external_buffer:
-            raise ValueError("keeps its constant in another file, which is not supported")
-        if record.buffer >= len(self.buffers):
-            raise ValueError(f"names buffer {record.buffer}; there are {len(self.buffers)}")
-        raw = self.buffers[record.buffer].data
-        shape = [] if record.shape is None else record.shape.tolist()
-        if raw is None or record.buffer == 0:
-            return None
-        if raw.size == 0 and (prod(shape) or not shape):
-            return None  # some writers give every tensor an empty buffer
-        if any(d < 0 for d in shape):
-            raise ValueError(f"dimensions are not negative; got {shape}")
-        if record.sparsity is not None:
-            array = sparsity.expand(raw, record.type, shape, record.sparsity)
-        else:
-            array = decode_elements(raw, record.type, shape)
-        self._data[index] = array
-        return array
-
-    def _shape(self, record: Record, is_input: bool) -> Shape:
-        stored = [] if record.shape is None else record.shape.tolist()
+    def _shape(self, record: Record, stored: list[int], is_input: bool) -> Shape:
         signature = record.shape_signature
         if signature is None or signature.size == 0:
             return tuple(stored)
@@ -169,3 +199,7 @@ class TensorReader:
             unknown = declared < 0
             dims.append(self.symbols.fresh(batch=is_input and axis == 0) if unknown else size)
         return tuple(dims)
+
+
+def _stored_shape(record: Record) -> list[int]:
+    return [] if record.shape is None else record.shape.tolist()
