@@ -19,6 +19,7 @@ from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
+from edgewise.ops.opaque import require_supported
 
 Progress = Callable[[int, int], None]  # (operators done, operators in all)
 
@@ -49,8 +50,10 @@ class Session:
 
         Raises:
             InputError: an array whose dtype or shape is not the input's.
+            UnsupportedOp: operators that cannot run; all are listed.
             BusyError: another thread is running this session.
         """
+        require_supported([self.graph])
         for value, array in zip(self.graph.inputs, inputs, strict=True):
             check_array(value.name, value.type, array)
         with self.exclusive():
@@ -65,7 +68,9 @@ class Session:
 
         Raises:
             ShapeError: a node that does not accept them; the session keeps its old shapes.
+            UnsupportedOp: operators that cannot run; all are listed.
         """
+        require_supported([self.graph])
         before = [(value, value.type) for value in self.graph.values()]
         try:
             for value, shape in zip(self.graph.inputs, shapes, strict=True):
