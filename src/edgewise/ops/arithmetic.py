@@ -151,8 +151,9 @@ class Div(Fused, builtin="DIV", options="DivOptions"):
 
     An integer zero in b is refused: constants by the verifier, others while running. Quantized:
     LiteRT's reciprocal of b as a 32-bit multiplier, within half a step of the exact value. LiteRT
-    itself shifts by more than 31 bits where |a / b| is small, and returns an end of the range there
-    (9 % of random pairs); everywhere else it agrees.
+    itself shifts by more than 31 bits where |a / b| is small, and returns unrelated numbers there,
+    mostly an end of the range (9 % of random pairs; none above |a / b| = 0.25 in units of the
+    stored integers); everywhere else it agrees.
     **Source:** TensorFlow Lite reference div.h, LiteRT 2.3.
     """
 
