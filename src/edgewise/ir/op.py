@@ -171,7 +171,7 @@ class Op:
     carries_dims: ClassVar[bool] = False
 
     registry: ClassVar[dict[str, type[Op]]] = {}
-    _fields: ClassVar[tuple[str, ...]] = ()
+    names: ClassVar[tuple[str, ...]] = ()  # of the attributes, in order
     _attributes: ClassVar[dict[str, Any]]  # filled on first use: resolving hints is slow
 
     def __init_subclass__(
@@ -180,7 +180,7 @@ class Op:
         """Collect the attributes and register the class (`abstract`: a shared base)."""
         own = get_annotations(cls)
         named = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
-        cls._fields = tuple(dict.fromkeys((*cls._fields, *named)))
+        cls.names = tuple(dict.fromkeys((*cls.names, *named)))
         if abstract:
             return
         cls.builtin, cls.options, cls.custom = builtin, options, custom
@@ -191,7 +191,7 @@ class Op:
 
     def __init__(self, **attributes: Any) -> None:
         """Set the attributes; those not given have the class's defaults. Raises TypeError."""
-        fields = self._fields
+        fields = self.names
         for name in attributes:
             if name not in fields:
                 raise TypeError(f"{self.name} has no attribute {name!r}; it has {list(fields)}")
@@ -288,20 +288,20 @@ class Op:
         """Attribute names and their types, in order."""
         if "_attributes" not in cls.__dict__:
             hints = get_type_hints(cls)
-            cls._attributes = {name: hints[name] for name in cls._fields}
+            cls._attributes = {name: hints[name] for name in cls.names}
         return cls._attributes
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """The attributes that have a default, with it."""
-        return {name: getattr(cls, name) for name in cls._fields if hasattr(cls, name)}
+        return {name: getattr(cls, name) for name in cls.names if hasattr(cls, name)}
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Attribute names and values, in order."""
-        return ((name, getattr(self, name)) for name in self._fields)
+        return ((name, getattr(self, name)) for name in self.names)
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple([getattr(self, name) for name in self._fields])
+        return tuple([getattr(self, name) for name in self.names])
 
 
 def operator(name: str) -> type[Op]:
