@@ -59,7 +59,7 @@ def read_op(code: Code, record: Record, intermediates: tuple[TensorType, ...]) -
     if options is not None and options.table.name == cls.options:
         fields = vars(options)
     attributes = {name: _attribute(fields[name]) for name in _option_names(cls) if name in fields}
-    if intermediates and "intermediate_scales" in cls.attributes():
+    if intermediates and "intermediate_scales" in cls.names:
         attributes.update(_intermediates([t.quant for t in intermediates]))
     return cls(**attributes)
 
@@ -110,7 +110,7 @@ def _intermediates(quants: Sequence[Quant | None]) -> dict[str, object]:
 def _option_names(cls: type[Op]) -> tuple[str, ...]:
     """Attributes that are fields of the options table."""
     fields = table(cls.options).by_name if cls.options else {}
-    return tuple(name for name in cls.attributes() if name in fields)
+    return tuple(name for name in cls.names if name in fields)
 
 
 def _attribute(value: Any) -> Any:
