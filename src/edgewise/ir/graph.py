@@ -260,12 +260,13 @@ class Graph:
         """Insert a node before `before` (None: at the end), taking ownership of `outputs`."""
         node = Node(op, inputs, outputs, name)
         node.graph, node.location = self, location
+        for result in outputs:
+            if result.producer is not None or result.data is not None:
+                raise InternalError(f"{result!r} is produced twice; the second time by {node}")
         for index, value in enumerate(node._inputs):
             if value is not None:
                 value.uses[node, index] = None
         for index, value in enumerate(outputs):
-            if value.producer is not None or value.data is not None:
-                raise InternalError(f"{value!r} is produced twice; the second time by {node}")
             value.producer, value.index = node, index
         self._link(node, before)
         return node

@@ -64,6 +64,8 @@ class PhraseReader(Tokens):
                 raise self.error(f"a quantization has axis and block; got {key}")
             self.take("=")
             named[key] = self.integer()
+        if point.shape == (1,):  # one for all scales, whatever their shape
+            point = np.full(scale.shape, point[0], np.int64)
         return self.checked(Quant, scale, point, named.get("axis"), named.get("block"))
 
     def _numbers(self, dtype: DType) -> np.ndarray:

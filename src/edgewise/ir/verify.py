@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, ShapeError, listing
-from edgewise.ir.dim import same_dim
+from edgewise.ir.dim import is_static, same_dim
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op
-from edgewise.ir.types import TensorType
+from edgewise.ir.types import Quant, TensorType
 
 
 def verify(model: Model) -> None:
@@ -35,8 +37,12 @@ def graph_problems(graph: Graph) -> Iterator[str]:
                 continue
             if (node, index) not in value.uses:
                 yield f"{node}: operand {index} does not know its use"
-            if value.producer is not None and id(value) not in defined:
+            if id(value) in defined:
+                continue
+            if value.producer is not None:
                 yield f"{node}: operand {index} ({value.name!r}) is read before it is computed"
+            elif not (value.is_constant or value.is_variable):
+                yield f"{node}: operand {index} ({value.name!r}) is never computed"
         for index, value in enumerate(node.outputs):
             if value.producer is not node or value.index != index:
                 yield f"{node}: result {index} does not know its producer"
@@ -81,16 +87,32 @@ def _value_problems(value: Value) -> Iterator[str]:
     quant, data, type_ = value.quant, value.data, value.type
     if data is not None and (data.shape != type_.shape or data.dtype != type_.dtype.numpy):
         yield f"constant {value.name!r} is declared {type_}; its data is {TensorType.of(data)}"
-    if quant is None or type_.shape is None:
+    if quant is not None:
+        yield from _quant_problems(value.name, type_, quant)
+
+
+def _quant_problems(name: str, type_: TensorType, quant: Quant) -> Iterator[str]:
+    shape, axis, block = type_.shape, quant.axis, quant.block_size
+    if type_.dtype in (DType.INT8, DType.UINT8, DType.INT16):
+        low, high = type_.dtype.range
+        if not (np.isfinite(quant.scale) & (quant.scale > 0)).all():
+            yield f"{name!r}: scales must be positive and finite"
+        if not ((quant.zero_point >= low) & (quant.zero_point <= high)).all():
+            yield f"{name!r}: zero points must be in [{low}, {high}]"
+    if shape is None or (block is None and quant.scale.size <= 1):
         return
-    if quant.block_size is None and quant.scale.size > 1:
-        axis = quant.axis
-        if axis is None or not 0 <= axis < len(type_.shape):
-            yield f"{value.name!r}: per-channel scales need an axis below rank {len(type_.shape)}"
-        elif same_dim(type_.shape[axis], quant.scale.size) is False:
-            yield f"{value.name!r}: {quant.scale.size} scales for {type_.shape[axis]} channels"
-    if value.dtype in (DType.INT8, DType.UINT8, DType.INT16) and not (quant.scale > 0).all():
-        yield f"{value.name!r}: scales must be positive and finite"
+    if axis is None or not 0 <= axis < len(shape):
+        yield f"{name!r}: per-channel scales need an axis below rank {len(shape)}"
+    elif block is None:
+        if same_dim(shape[axis], quant.scale.size) is False:
+            yield f"{name!r}: {quant.scale.size} scales for {shape[axis]} channels"
+    elif block < 1:
+        yield f"{name!r}: block_size must be at least 1; got {block}"
+    elif is_static(shape):
+        wanted = [*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :]]
+        if list(quant.scale.shape) != wanted:
+            found = list(quant.scale.shape)
+            yield f"{name!r}: scales of blocks of {block} must be {wanted}; got {found}"
 
 
 def _signature_problems(model: Model) -> Iterator[str]:
