@@ -1,0 +1,14 @@
+"""Graph -> Graph: rewrite rules, folding, fusing, lowering, and the pipelines made of them."""
+
+from edgewise.passes.pipeline import PipelineReport, canonicalize, to_tflite
+from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
+
+__all__ = [
+    "Miss",
+    "Outcome",
+    "PipelineReport",
+    "Rule",
+    "canonicalize",
+    "rewrite",
+    "to_tflite",
+]

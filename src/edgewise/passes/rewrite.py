@@ -1,0 +1,229 @@
+"""Rewriting: rules, and the driver that applies them until none fits.
+
+A rule is three small functions. Its pattern says what the graph must look like, its check whether
+the numbers allow it (True, or a sentence why not), its rewrite builds what stands there instead::
+
+    # relu(relu(x)) -> relu(x)
+    Rule(
+        "relu of relu",
+        lambda p: p.relu(p.relu(p.value(), name="inner", shared=True)),
+        lambda match: same_type(match["inner"], match.root.output),
+        lambda b, match: match["inner"],
+    )
+
+The driver keeps a worklist of nodes. A rewrite puts back only nodes that it may have given a
+match: what it made, their readers as far down as the deepest pattern reaches, and the readers of
+values that lost one. So the cost is the number of nodes plus the number of rewrites.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from edgewise.errors import InternalError
+from edgewise.ir.build import Builder
+from edgewise.ir.dim import Dim
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.types import TensorType
+from edgewise.ir.verify import compatible
+from edgewise.passes.pattern import Match, PatternBuilder, Result
+
+Verdict = bool | str  # True, or the sentence that says why not
+
+# Rewrites per node of the graph after which rules are said to undo each other. Folding MUL, ADD,
+# RELU and PAD into one convolution takes four.
+PATIENCE = 50
+# A value with more readers than this cannot become exclusive to a match by losing one.
+FEW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """pattern -> rewrite where check is True. `tolerance`: relative to the output range; 0: the
+    rule changes no bits."""
+
+    name: str
+    pattern: Callable[[PatternBuilder], Result]
+    check: Callable[[Match], Verdict]
+    rewrite: Callable[[Builder, Match], Value | Sequence[Value]]
+    tolerance: float = 0.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A place where a rule's pattern fitted and the rule was not applied, and why."""
+
+    rule: str
+    node: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.node}: not '{self.rule}': {self.reason}"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a pass did to one graph: how often each rule was applied, and the near misses."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    misses: list[Miss] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Take the counts and misses of another outcome in."""
+        self.counts += other.counts
+        self.misses += other.misses
+
+
+def rewrite(graph: Graph, rules: Sequence[Rule]) -> Outcome:
+    """Apply the rules in place until none fits.
+
+    New nodes have the location of the root they replace; the value that replaces a result takes
+    its name, source and extras, so that outputs keep their names.
+
+    Raises:
+        InternalError: a rule changed a type, or rules undo each other; the rule is named.
+    """
+    return _Driver(graph, rules).run()
+
+
+def every(*checks: Callable[[Match], Verdict]) -> Callable[[Match], Verdict]:
+    """The check that holds where all of these do; its reason is the first one's."""
+
+    def check(match: Match) -> Verdict:
+        for part in checks:
+            verdict = part(match)
+            if verdict is not True:
+                return verdict
+        return True
+
+    return check
+
+
+class _Driver:
+    """State of one run: the worklist, the rules by root operator, what was counted."""
+
+    def __init__(self, graph: Graph, rules: Sequence[Rule]) -> None:
+        self.graph = graph
+        self.rules: dict[str, list[tuple[Rule, Result]]] = {}
+        self.depth = 1
+        for rule in rules:
+            pattern = rule.pattern(PatternBuilder())
+            self.depth = max(self.depth, pattern.depth)
+            for cls in pattern.ops:
+                self.rules.setdefault(cls.name, []).append((rule, pattern))
+        self.work = deque(node for node in graph.nodes if node.op.name in self.rules)
+        self.waiting = set(self.work)
+        self.counts: Counter[str] = Counter()
+        self.misses: dict[tuple[Node, str], str] = {}
+        self.limit = PATIENCE * (len(graph) + 1)
+
+    def run(self) -> Outcome:
+        while self.work:
+            node = self.work.popleft()
+            self.waiting.discard(node)
+            if node.graph is self.graph:
+                self.visit(node)
+        misses = [
+            Miss(rule, str(node), reason)
+            for (node, rule), reason in self.misses.items()
+            if node.graph is self.graph
+        ]
+        return Outcome(self.counts, misses)
+
+    def visit(self, node: Node) -> None:
+        """Apply the first rule that fits at this root."""
+        for rule, pattern in self.rules.get(node.op.name, ()):
+            for match in pattern.at(node):
+                verdict = match.problem() or rule.check(match)
+                if verdict is True:
+                    self.apply(rule, match)
+                    return
+                self.misses[node, rule.name] = str(verdict)
+
+    def apply(self, rule: Rule, match: Match) -> None:
+        """Replace the root's results and forget what nobody reads any more."""
+        self.counts[rule.name] += 1
+        if self.counts.total() > self.limit:
+            busy = ", ".join(f"'{name}' {n} times" for name, n in self.counts.most_common(3))
+            raise InternalError(
+                f"rewriting {match.root} does not end: rules undo each other; applied {busy}"
+            )
+        root = match.root
+        readers = [reader for value in root.outputs for reader in value.consumers]
+        previous = root.prev
+        new = rule.rewrite(Builder(self.graph, before=root), match)
+        values = [new] if isinstance(new, Value) else list(new)
+        made = _between(previous, root, self.graph)
+        for old, value in zip(root.outputs, values, strict=True):
+            _take_over(old, value, rule)
+        self.graph.replace(root, values)
+        touched = [value for value in root.inputs if value is not None]
+        touched += self.erase_unread(match.nodes[1:])
+        self.push(made, self.depth)
+        self.push(readers, self.depth)
+        for value in touched:
+            if len(value.uses) <= FEW:
+                self.push(value.consumers, self.depth)
+
+    def erase_unread(self, nodes: Iterable[Node]) -> list[Value]:
+        """Erase matched nodes that lost their last reader; returns what they read."""
+        read = []
+        for node in nodes:
+            if node.graph is self.graph and not any(value.uses for value in node.outputs):
+                read += [value for value in node.inputs if value is not None]
+                self.graph.erase(node)
+        return read
+
+    def push(self, nodes: Iterable[Node], depth: int) -> None:
+        """Put nodes, and their readers as far down as a pattern reaches, on the worklist."""
+        level = list(dict.fromkeys(nodes))
+        for _ in range(depth):
+            for node in level:
+                if node not in self.waiting and node.op.name in self.rules:
+                    self.waiting.add(node)
+                    self.work.append(node)
+            level = [user for node in level for value in node.outputs for user in value.consumers]
+
+
+def _between(first: Node | None, last: Node, graph: Graph) -> list[Node]:
+    """The nodes after `first` (None: from the start) and before `last`."""
+    nodes = []
+    node = first.next if first is not None else next(iter(graph.nodes))
+    while node is not None and node is not last:
+        nodes.append(node)
+        node = node.next
+    return nodes
+
+
+def _take_over(old: Value, new: Value, rule: Rule) -> None:
+    """Give `new` the identity of the value it replaces, and what is known of its shape."""
+    if not compatible(old.type, new.type) or _stored_as(old.type) != _stored_as(new.type):
+        raise InternalError(
+            f"rule '{rule}' must keep the type of {old.name!r}: {old.type} {old.quant or ''} "
+            f"became {new.type} {new.quant or ''}"
+        )
+    new.type = _refined(new.type, old.type)
+    fresh = not new.name and not new.uses
+    if fresh or (old.is_output and new.producer is not None and not new.is_output):
+        new.name, new.source = old.name, old.source
+        new.extras = {**old.extras, **new.extras}
+
+
+def _stored_as(type_: TensorType) -> object:
+    return type_.quant if type_.dtype.is_integer else None
+
+
+def _refined(type_: TensorType, known: TensorType) -> TensorType:
+    """The type with dimensions that only `known` has as integers filled in."""
+    if type_.shape is None or known.shape is None:
+        return replace(type_, shape=type_.shape if known.shape is None else known.shape)
+    return type_.with_shape([_sharper(a, b) for a, b in zip(type_.shape, known.shape, strict=True)])
+
+
+def _sharper(dim: Dim, known: Dim) -> Dim:
+    return known if isinstance(known, int) else dim
