@@ -1,0 +1,106 @@
+"""Rules around FULLY_CONNECTED, which reads x of any shape as rows of K numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.ir.build import Builder
+from edgewise.ir.dim import same_dim
+from edgewise.ir.graph import Value
+from edgewise.ir.infer import result_types
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.passes.conditions import floats, same_bits, same_shape
+from edgewise.passes.pattern import Match
+from edgewise.passes.rewrite import Rule, Verdict, every
+
+
+def _keeps_rows(match: Match) -> Verdict:
+    """The reshape before keeps the last dimension, so the rows of K numbers stay the same."""
+    x, w = match["x"], match["w"]
+    if not x.type.shape or same_dim(x.shape[-1], w.shape[1]) is not True:
+        return f"the rows of {x.type} are not those of the weights {w.type}"
+    return same_bits(x, match["reshaped"])
+
+
+def _without_reshape(b: Builder, match: Match) -> Value:
+    node = match.root
+    return b.node(node.op, match["x"], *node.inputs[1:], results=[node.output.type]).output
+
+
+def _keeps_leading(match: Match) -> Verdict:
+    """The reshape behind gives the shape that `keep_num_dims` gives, or takes it back."""
+    node = match.node("dense")
+    verdict = same_bits(node.output, match.root.output)
+    if verdict is not True:
+        return verdict
+    op = _flipped(node.op)
+    x, w = node.operand(0), node.operand(1)
+    if op.keep_num_dims and same_dim(x.shape[-1], w.shape[1]) is not True:
+        return f"the rows of {x.type} are not those of the weights {w.type}"
+    shape = result_types(op, node.inputs, [None])[0].shape
+    if not same_shape(shape, match.root.output.type.shape):
+        return f"the reshape to {match.root.output.type} changes more than the leading dimensions"
+    return True
+
+
+def _flipped(op: object) -> FullyConnected:
+    assert isinstance(op, FullyConnected)
+    return op.replace(keep_num_dims=not op.keep_num_dims)
+
+
+def _flip(b: Builder, match: Match) -> Value:
+    node = match.node("dense")
+    return b.node(_flipped(node.op), *node.inputs, results=[match.root.output.type]).output
+
+
+def _is_matrix(match: Match) -> Verdict:
+    """The right operand is one matrix for all batches, the left one has rows of K."""
+    w, x = match.array("w"), match["x"]
+    if w.ndim > 2 and any(dim != 1 for dim in w.shape[:-2]):
+        return f"the right operand {match['w'].type} is not one matrix"
+    if len(x.shape) < w.ndim:
+        return f"the right operand {match['w'].type} raises the rank"
+    if w.shape[-1] == 0 or w.shape[-2] == 0:
+        return f"the right operand {match['w'].type} is empty"
+    return True
+
+
+def _to_dense(b: Builder, match: Match) -> Value:
+    w = match.array("w")
+    matrix = w.reshape(w.shape[-2:])
+    adj_y = getattr(match.root.op, "adj_y", False)
+    rows = matrix if adj_y else np.ascontiguousarray(matrix.T)
+    op = FullyConnected(keep_num_dims=True)
+    weights = b.constant(rows, name=match["w"].name)
+    return b.node(op, match["x"], weights, results=[match.root.output.type]).output
+
+
+DENSE = [
+    # fully_connected(reshape(x)) -> fully_connected(x)
+    Rule(
+        "reshape before fully_connected",
+        lambda p: p.fully_connected(
+            p.reshape(p.value("x"), p.optional(), name="reshaped", shared=True),
+            p.value("w"),
+            p.optional(),
+            keep_num_dims=False,
+        ),
+        _keeps_rows,
+        _without_reshape,
+    ),
+    # reshape(fully_connected(x)) -> fully_connected(x; keep_num_dims), and back
+    Rule(
+        "reshape after fully_connected",
+        lambda p: p.reshape(p.any(FullyConnected, name="dense"), p.optional()),
+        _keeps_leading,
+        _flip,
+    ),
+    # x @ constant -> fully_connected(x, constant transposed)
+    Rule(
+        "batch_matmul as fully_connected",
+        lambda p: p.batch_matmul(p.value("x"), p.constant("w"), adj_x=False),
+        every(floats, _is_matrix),
+        _to_dense,
+        tolerance=1e-6,
+    ),
+]

@@ -1,0 +1,131 @@
+"""Lowering: the higher operators of the IR in builtin operators.
+
+`LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators. What a
+given LiteRT does not know is the caller's to refuse (`require_builtins`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from edgewise.errors import UnsupportedOp, listing
+from edgewise.ir.build import Builder
+from edgewise.ir.graph import Value
+from edgewise.ir.model import Model
+from edgewise.ops.axes import axes_in
+from edgewise.ops.norm import BatchNorm, LayerNorm
+from edgewise.passes.affine import batch_norm_affine
+from edgewise.passes.pattern import Match
+from edgewise.passes.rewrite import Rule
+
+
+def require_builtins(model: Model, builtins: Collection[str] | None) -> None:
+    """Refuse what the target cannot run; None: the target has every builtin operator.
+
+    Raises:
+        UnsupportedOp: listing all operators of the model that are not among `builtins`.
+    """
+    problems = []
+    for graph in model.graphs.values():
+        for node in graph.nodes:
+            op = node.op
+            if op.custom or (op.builtin and (builtins is None or op.builtin in builtins)):
+                continue
+            what = op.builtin or "no .tflite operator"
+            problems.append(f"@{graph.name} {node}: {what}")
+    if problems:
+        raise UnsupportedOp(listing(problems, "operators the target does not have"))
+
+
+def _lower_batch_norm(b: Builder, match: Match) -> Value:
+    # (x - mean) / sqrt(variance + epsilon) * gamma + beta -> x * scale + offset
+    node = match.root
+    affine = batch_norm_affine(node)
+    if isinstance(affine, str):
+        return _batch_norm_in_full(b, match)
+    scale, offset = (
+        b.constant(_aligned(node.op, a, node.input).astype(node.input.dtype.numpy)) for a in affine
+    )
+    name = node.operand(3).name
+    scale.name, offset.name = f"{name}/scale", f"{name}/offset"
+    return b.add(b.mul(node.input, scale), offset)
+
+
+def _batch_norm_in_full(b: Builder, match: Match) -> Value:
+    """The same where the parameters are computed: offset and scale cost operators of their own."""
+    node = match.root
+    assert isinstance(node.op, BatchNorm)
+    gamma, beta, mean, variance = (_spread(b, match, node.optional(i)) for i in range(1, 5))
+    assert mean is not None
+    assert variance is not None
+    scale = b.rsqrt(b.add(variance, _epsilon(b, variance, node.op.epsilon)))
+    if gamma is not None:
+        scale = b.mul(scale, gamma)
+    y = b.mul(b.sub(node.input, mean), scale)
+    return y if beta is None else b.add(y, beta)
+
+
+def _spread(b: Builder, match: Match, value: Value | None) -> Value | None:
+    """A parameter [C] with 1s behind it, so that it broadcasts along the normalised axis."""
+    op, x = match.root.op, match.root.input
+    assert isinstance(op, BatchNorm)
+    after = len(x.shape) - 1 - op.axis % len(x.shape)
+    if value is None or after == 0:
+        return value
+    return b.reshape(value, b.constant(np.array([-1] + [1] * after, np.int32)))
+
+
+def _aligned(op: object, vector: np.ndarray, x: Value) -> np.ndarray:
+    assert isinstance(op, BatchNorm)
+    after = len(x.shape) - 1 - op.axis % len(x.shape)
+    return vector.reshape([-1] + [1] * after)
+
+
+def _lower_layer_norm(b: Builder, match: Match) -> Value:
+    # m = mean(x); v = mean((x - m)**2); y = (x - m) * rsqrt(v + epsilon) * gamma + beta
+    node = match.root
+    op, x = node.op, node.input
+    assert isinstance(op, LayerNorm)
+    chosen = axes_in(op.axes, len(x.shape))
+    axes = b.constant(np.array(chosen, np.int32), name=f"{node.output.name}/axes")
+    mean = b.mean(x, axes, keep_dims=True)
+    variance = b.mean(b.squared_difference(x, mean), axes, keep_dims=True)
+    inverse = b.rsqrt(b.add(variance, _epsilon(b, x, op.epsilon)))
+    y = b.mul(b.sub(x, mean), inverse)
+    gamma, beta = (_behind(b, match, node.optional(i), chosen) for i in (1, 2))
+    if gamma is not None:
+        y = b.mul(y, gamma)
+    return y if beta is None else b.add(y, beta)
+
+
+def _behind(b: Builder, match: Match, value: Value | None, axes: tuple[int, ...]) -> Value | None:
+    """A parameter over `axes` with 1s where x has other axes between or behind them."""
+    rank = len(match.root.input.shape)
+    if value is None or axes == tuple(range(rank - len(axes), rank)):
+        return value
+    shape = [value.shape[axes.index(i)] if i in axes else 1 for i in range(axes[0], rank)]
+    return b.reshape(value, b.constant(np.array(shape, np.int32)))
+
+
+def _epsilon(b: Builder, like: Value, epsilon: float) -> Value:
+    return b.constant(np.array(epsilon, like.dtype.numpy), name="epsilon")
+
+
+LOWER = [
+    Rule(
+        "batch norm as scale and offset",
+        lambda p: p.any(BatchNorm),
+        lambda match: True,
+        _lower_batch_norm,
+        tolerance=1e-5,
+    ),
+    Rule(
+        "layer norm in builtin operators",
+        lambda p: p.any(LayerNorm),
+        lambda match: True,
+        _lower_layer_norm,
+        tolerance=1e-5,
+    ),
+]

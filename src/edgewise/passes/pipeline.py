@@ -1,0 +1,164 @@
+"""The pipelines: a model in, a better model out; the model given is never touched.
+
+`canonicalize` runs after every frontend: the same arithmetic, in the fewest operators. `to_tflite`
+writes what is left of the IR's higher operators with those that a `.tflite` file can hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from edgewise.errors import InternalError
+from edgewise.ir.build import name_values
+from edgewise.ir.graph import Graph
+from edgewise.ir.model import Model
+from edgewise.ir.verify import verify
+from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
+from edgewise.passes.affine import AFFINE
+from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
+from edgewise.passes.dense import DENSE
+from edgewise.passes.fold import fold_constants
+from edgewise.passes.lower import LOWER, require_builtins
+from edgewise.passes.padding import PADDING
+from edgewise.passes.recompose import RECOMPOSE
+from edgewise.passes.redundant import eliminate_common, eliminate_dead
+from edgewise.passes.reshaping import RESHAPES
+from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
+
+# Rounds of the canonical stages; a second one finds what the last stages of the first uncovered.
+# Real models need two, the last of which changes nothing.
+ROUNDS = 8
+
+
+@dataclass(slots=True)
+class StageReport:
+    """What one stage did: how often each rule was applied, and where one nearly was."""
+
+    name: str
+    counts: Counter[str] = field(default_factory=Counter)
+    misses: list[Miss] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PipelineReport:
+    """What a pipeline did. `before` and `after` count operators of all graphs."""
+
+    before: int = 0
+    after: int = 0
+    stages: list[StageReport] = field(default_factory=list)
+
+    def counts(self) -> Counter[str]:
+        """Applications per rule, over all stages."""
+        return sum((stage.counts for stage in self.stages), Counter[str]())
+
+    def misses(self) -> list[Miss]:
+        """The near misses that stood at the end: each rule's last word on each node."""
+        last = {(miss.rule, miss.node): miss for stage in self.stages for miss in stage.misses}
+        return list(last.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.before} operators -> {self.after}"]
+        for stage in self.stages:
+            for rule, count in sorted(stage.counts.items()):
+                lines.append(f"  {stage.name:<12} {count:>5} x {rule}")
+        return "\n".join(lines)
+
+
+def canonicalize(
+    model: Model, *, report: PipelineReport | None = None, check_each: bool = False
+) -> Model:
+    """The model with the same outputs (to each rule's tolerance) in fewer operators.
+
+    `report` is filled in; `check_each` verifies after every stage, not only at the end.
+
+    Raises:
+        ShapeError: the model, or what a rule made of it, does not verify.
+    """
+    run = _Run(model, report, check_each)
+    for _ in range(ROUNDS):
+        before = run.applied
+        # Values before structure: what is constant is known to all the later stages.
+        run.stage("fold", fold_constants)
+        # One way to write each thing, so that the rules below need one pattern each.
+        run.rules("simplify", [*IDENTITIES, *CONSTANTS, *RESHAPES, *CLAMPS_NAMED])
+        # Before the offset and the clamp of a hard swish go into its neighbours.
+        run.rules("recompose", RECOMPOSE)
+        # Linear operators take in what stands around them ...
+        run.rules("linear", [*DENSE, *AFFINE])
+        # ... and only then activations, which would shield them from scales and offsets.
+        run.rules("fuse", [*ACTIVATIONS, *PADDING])
+        run.stage("clean", eliminate_common)
+        run.stage("clean", eliminate_dead)
+        if run.applied == before:
+            return run.finish()
+    raise InternalError(f"{model.file or 'the model'}: canonicalize does not come to rest")
+
+
+def to_tflite(
+    model: Model,
+    target: Collection[str] | None = None,
+    *,
+    report: PipelineReport | None = None,
+    check_each: bool = False,
+) -> Model:
+    """The model in operators that a `.tflite` file can hold; nothing else of it is changed.
+
+    `target` names the builtin operators the runtime has (`{"CONV_2D", ...}`); None: all of them.
+
+    Raises:
+        UnsupportedOp: listing every operator the target does not have.
+        ShapeError: the model, or what a rule made of it, does not verify.
+    """
+    run = _Run(model, report, check_each)
+    run.rules("lower", LOWER)
+    if run.applied:
+        # Lowered parameters are constants again, and activations have something to fuse into.
+        run.stage("fold", fold_constants)
+        run.rules("simplify", [*IDENTITIES, *RESHAPES])
+        run.rules("fuse", ACTIVATIONS)
+        run.stage("clean", eliminate_common)
+        run.stage("clean", eliminate_dead)
+    lowered = run.finish()
+    require_builtins(lowered, target)
+    return lowered
+
+
+class _Run:
+    """One run of a pipeline: the copy it works on, and what happened to it."""
+
+    def __init__(self, model: Model, report: PipelineReport | None, check_each: bool) -> None:
+        self.model = model.copy()
+        self.report = PipelineReport() if report is None else report
+        self.report.before = _count(self.model)
+        self.check_each = check_each
+        self.applied = 0
+
+    def rules(self, name: str, rules: Sequence[Rule]) -> None:
+        self.stage(name, partial(rewrite, rules=rules))
+
+    def stage(self, name: str, apply: Callable[[Graph], Outcome]) -> None:
+        entry = StageReport(name)
+        for graph in self.model.graphs.values():
+            outcome = apply(graph)
+            entry.counts += outcome.counts
+            entry.misses += outcome.misses
+        self.applied += entry.counts.total()
+        self.report.stages.append(entry)
+        if self.check_each:
+            verify(self.model)
+
+    def finish(self) -> Model:
+        if self.applied:  # else a file that was read goes back as it was
+            for graph in self.model.graphs.values():
+                graph.tensors = []  # positions in that file; no longer true
+                name_values(graph)
+        verify(self.model)
+        self.report.after = _count(self.model)
+        return self.model
+
+
+def _count(model: Model) -> int:
+    return sum(len(graph) for graph in model.graphs.values())

@@ -1,0 +1,125 @@
+"""passes/lower.py: the higher operators in builtin ones, and what a target lacks."""
+
+import numpy as np
+import pytest
+
+from edgewise.errors import UnsupportedOp
+from edgewise.ir.op import by_builtin
+from edgewise.passes import to_tflite
+from edgewise.passes.lower import LOWER
+from tests.passes.example import Example, expression, model_of, normal, same_numbers, shows
+
+
+def batch_norm(shape, channels, gamma=True, beta=True, **attributes):
+    return lambda b: b.batch_norm(
+        b.input("x", shape),
+        b.constant(normal(channels)) if gamma else None,
+        b.constant(normal(channels)) if beta else None,
+        b.constant(normal(channels)),
+        b.constant(np.abs(normal(channels)) + 0.1),
+        **attributes,
+    )
+
+
+def computed_norm(axis, gamma=True):
+    def build(b):
+        x = b.input("x", (2, 3, 4))
+        p = [b.input(name, (x.shape[axis],)) for name in ("gamma", "beta", "mean")]
+        variance = b.abs(b.input("variance", (x.shape[axis],)))
+        return b.batch_norm(x, p[0] if gamma else None, p[1], p[2], variance, axis=axis)
+
+    return build
+
+
+def layer_norm(shape, parameter=None, **attributes):
+    return lambda b: b.layer_norm(
+        b.input("x", shape),
+        *[b.constant(normal(*parameter)) for _ in range(2)] if parameter else (),
+        **attributes,
+    )
+
+
+BATCH = ("batch norm as scale and offset",)
+LAYER = ("layer norm in builtin operators",)
+CENTRED = "sub(x, mean(x, 1, keep_dims=True))"
+VARIANCE = "mean(squared_difference(x, mean(x, 1, keep_dims=True)), 1, keep_dims=True)"
+NORMED = f"mul({CENTRED}, rsqrt(add({VARIANCE}, 0.001)))"
+EXAMPLES = [
+    Example(
+        batch_norm((2, 3, 4), 4),
+        "batch_norm(x, [4], [4], [4], [4])",
+        "add(mul(x, [4]), [4])",
+        BATCH,
+        1e-5,
+    ),
+    Example(
+        batch_norm((2, 3, 4), 3, gamma=False, axis=1),
+        "batch_norm(x, -, [3], [3], [3], axis=1)",
+        "add(mul(x, [3,1]), [3,1])",
+        BATCH,
+        1e-5,
+    ),
+    Example(
+        computed_norm(-1),
+        "batch_norm(x, gamma, beta, mean, abs(variance))",
+        "add(mul(sub(x, mean), mul(rsqrt(add(abs(variance), 0.001)), gamma)), beta)",
+        BATCH,
+        1e-5,
+    ),
+    Example(
+        computed_norm(1, gamma=False),
+        "batch_norm(x, -, beta, mean, abs(variance), axis=1)",
+        "add(mul(sub(x, reshape(mean, {-1, 1})), rsqrt(add(reshape(abs(variance), {-1, 1}), "
+        "0.001))), reshape(beta, {-1, 1}))",
+        BATCH,
+        1e-5,
+    ),
+    Example(
+        layer_norm((3, 5), (5,)),
+        "layer_norm(x, [5], [5])",
+        f"add(mul({NORMED}, [5]), [5])",
+        LAYER,
+        1e-5,
+    ),
+    Example(layer_norm((3, 5)), "layer_norm(x)", NORMED, LAYER, 1e-5),
+    Example(
+        layer_norm((2, 5, 3), (5,), axes=(1,)),
+        "layer_norm(x, [5], [5], axes=(1,))",
+        f"add(mul({NORMED}, reshape([5], {{5, 1}})), reshape([5], {{5, 1}}))",
+        LAYER,
+        1e-5,
+    ),
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.before)
+def test_lowers(example):
+    shows(example, LOWER)
+
+
+def test_parameters_are_folded_and_activations_fused():
+    """The reshaped parameters are constants in the file, the RELU is part of the last ADD."""
+    model = model_of(lambda b: b.relu(layer_norm((2, 5, 3), (5,), axes=(1,))(b)))
+    lowered = to_tflite(model, check_each=True)
+    assert expression(lowered.main) == f"add(mul({NORMED}, [5,1]), [5,1], RELU)"
+    assert len(lowered.main) == 9
+    same_numbers(model.main, lowered.main, 1e-5)
+
+
+def test_a_model_of_builtin_operators_is_left_as_it_is():
+    def build(b):
+        x = b.input("x", (4,))
+        return b.relu(b.mul(x, b.constant(1.0)))
+
+    model = model_of(build)
+    assert expression(to_tflite(model).main) == "relu(mul(x, 1))"
+
+
+def test_what_the_target_lacks_is_refused_all_at_once():
+    model = model_of(lambda b: b.gelu(b.hard_swish(b.relu(b.input("x", (4,))))))
+    assert to_tflite(model, by_builtin().keys())
+    with pytest.raises(UnsupportedOp) as caught:
+        to_tflite(model, {"RELU"})
+    assert "2 operators the target does not have" in str(caught.value)
+    assert "@main hard_swish" in str(caught.value)
+    assert "GELU" in str(caught.value)
