@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgewise.dtypes import DType
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import flag
+from edgewise.frontends.keras.handlers import einsum
+from edgewise.frontends.keras.handlers.config import flag, text
 from edgewise.frontends.keras.handlers.context import Context, Handler
 from edgewise.ir.graph import Value
 
@@ -27,4 +28,22 @@ def embedding(c: Context, layer: KerasLayer, x: Value) -> Value:
     return y
 
 
-HANDLERS: dict[str, Handler] = {"Dense": dense, "Embedding": embedding}
+def einsum_dense(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """The Einstein sum over x and the kernel; the bias broadcasts."""
+    y = einsum.dense(c, layer, "kernel", text(layer, "equation"), c.real(x))
+    if layer.config.get("bias_axes") is not None:
+        y = c.b.add(y, c.constant(layer, "bias", c.weight(layer, "bias")))
+    return c.activate(layer, y)
+
+
+def layer_scale(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """x * gamma, per channel (ConvNeXt in keras.applications)."""
+    return c.b.mul(x, c.constant(layer, "gamma", c.weight(layer, "gamma")))
+
+
+HANDLERS: dict[str, Handler] = {
+    "Dense": dense,
+    "Embedding": embedding,
+    "EinsumDense": einsum_dense,
+    "LayerScale": layer_scale,
+}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 
+import numpy as np
+
 from edgewise.errors import FormatError
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, numbers
@@ -23,10 +25,7 @@ def _merge(
         xs = [c.real(x) for x in xs]
     step: Callable[[Value, Value], Value] = getattr(c.b, operator)
     y = reduce(step, [_widened(c, x, rank) for x in xs])
-    masks = [c.mask(x) for x in xs]
-    known = [m for m in masks if m is not None]
-    if len(known) == len(masks):
-        c.set_mask(y, reduce(lambda a, b: a if a is b else c.b.logical_or(a, b), known))
+    c.set_mask(y, _all_or_any(c, [c.mask(x) for x in xs]))
     return y
 
 
@@ -50,15 +49,36 @@ def concatenate(c: Context, layer: KerasLayer, xs: Sequence[Value]) -> Value:
     if any(map(is_float, xs)):
         xs = [c.real(x) for x in xs]
     y = c.b.concatenation(*xs, axis=axis) if len(xs) > 1 else xs[0]
-    masks = [c.mask(x) for x in xs]
-    if axis == len(y.shape) - 1 and len(y.shape) == 3:
-        # Keras takes a step to count where it counts in every tensor.
-        known = [m for m in masks if m is not None]
-        if known:
-            c.set_mask(y, reduce(lambda a, b: a if a is b else c.b.logical_and(a, b), known))
-    elif axis == 1 and len(xs) > 1 and None not in masks:
-        c.set_mask(y, c.b.concatenation(*masks, axis=1))
+    c.set_mask(y, _joined_mask(c, xs, axis))
     return y
+
+
+def _joined_mask(c: Context, xs: Sequence[Value], axis: int) -> Value | None:
+    """The mask of [N, T, C] tensors joined along the steps or the features."""
+    masks = [c.mask(x) for x in xs]
+    known = [m for m in masks if m is not None]
+    if not known or any(len(x.shape) != 3 for x in xs) or any(len(m.shape) != 2 for m in known):
+        return None
+    if axis == 2:
+        return _all_or_any(c, masks)
+    if axis != 1:
+        return None
+    yes = c.b.constant(np.array(True))
+    steps = [
+        c.b.fill(c.shape(x.shape[:2]), yes) if m is None else m
+        for x, m in zip(xs, masks, strict=True)
+    ]
+    return c.b.concatenation(*steps, axis=1) if len(steps) > 1 else steps[0]
+
+
+def _all_or_any(c: Context, masks: Sequence[Value | None]) -> Value | None:
+    """Keras 3: a step counts where it does in any tensor (one without a mask counts everywhere);
+    Keras 2: in all that have a mask."""
+    known = [m for m in masks if m is not None]
+    if not known or (c.is_keras_3 and len(known) < len(masks)):
+        return None
+    operator = c.b.logical_or if c.is_keras_3 else c.b.logical_and
+    return reduce(lambda a, b: a if a is b else operator(a, b), known)
 
 
 def dot(c: Context, layer: KerasLayer, xs: Sequence[Value]) -> Value:
