@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, ShapeError
+from edgewise.dtypes import DType
+from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
 from edgewise.ir.op import Arithmetic, Op, Quantized, Role
 from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
+
+_STORED = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.INT4, DType.INT2})
+_UNSCALED = (Role.PARAMETER, Role.BIAS)
 
 
 def evaluate(
@@ -65,7 +69,11 @@ def evaluate_op(
     results: Sequence[TensorType],
 ) -> list[np.ndarray]:
     """One operator. Integer tensors with a scale go through `integer`; float operators with
-    quantized operands (hybrid) see those dequantized; the rest is `reference`."""
+    quantized operands (hybrid) see those dequantized; the rest is `reference`.
+
+    Raises:
+        QuantizationError: an integer operand or result without the scales the operator needs.
+    """
     first = next((t for t in (*types, *results) if t is not None and t.is_quantized), None)
     if first is None or not _is_integer(op, types, results):
         arrays = [
@@ -74,6 +82,7 @@ def evaluate_op(
         ]
         out = op.reference(*arrays, *[None] * (len(op.operands) - len(arrays)))
     else:
+        _check_scales(op, types, results)
         quantized = [
             None if a is None or t is None else Quantized(a, t.quant)
             for a, t in zip(operands, types, strict=True)
@@ -109,6 +118,30 @@ def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[Te
     probe = data if data is not None and data.is_quantized else None
     probe = probe or next((t for t in results if t.is_quantized), None)
     return probe is not None and op.arithmetic_for(probe.dtype) is not Arithmetic.NONE
+
+
+def _check_scales(
+    op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]
+) -> None:
+    """What `integer` relies on. Raises QuantizationError."""
+    for index, type_ in enumerate(types):
+        declared = op.declared(index)
+        if type_ is None or type_.dtype not in _STORED or declared.role in _UNSCALED:
+            continue
+        quant, axis = type_.quant, declared.channel_axis
+        if quant is None:
+            raise QuantizationError(f"operand {declared.name!r} must have a scale; it has none")
+        if declared.role is Role.WEIGHT and quant.block_size is not None:
+            raise QuantizationError(
+                f"operand {declared.name!r} must not be quantized per block with integer data"
+            )
+        if axis is not None and quant.per_channel and quant.axis != axis:
+            raise QuantizationError(
+                f"operand {declared.name!r} must be quantized along axis {axis}; got {quant.axis}"
+            )
+    for type_ in results:
+        if type_.dtype in _STORED and type_.quant is None:
+            raise QuantizationError("the result must have a scale, as the data has; it has none")
 
 
 def _float_operand(
