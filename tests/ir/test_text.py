@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
-from edgewise.ir import Builder, Graph, Location, Model, Quant, Signature, Sym
+from edgewise.ir import Builder, Graph, Location, Model, Quant, Signature, Sym, TensorType
 from edgewise.ir.dim import unknown_dim
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Value
@@ -20,6 +20,7 @@ from edgewise.ir.op import In, Op
 from edgewise.ir.parse import parse_model
 from edgewise.ir.text import constant_table, print_model
 from edgewise.ops.conv import Conv2D
+from edgewise.ops.opaque import Opaque
 from edgewise.ops.reshape import Reshape
 from tests.ir.random_models import models
 
@@ -185,6 +186,22 @@ def test_every_attribute_type(monkeypatch: pytest.MonkeyPatch) -> None:
         [type(v) for _, v in op.items()] for op in ops
     ]
     assert str(found[3].ratio) == "-0.0"
+
+
+def test_operators_without_a_class_keep_what_the_file_says() -> None:
+    op = Opaque(
+        code="CUSTOM",
+        custom_code="My Op",
+        table="ReshapeOptions",
+        fields=(("new_shape", (1, 2)), ("keep", True), ("type", DType.INT8), ("name", "x")),
+        custom_options=b"\x00\xff",
+    )
+    b = Builder()
+    node = b.node(op, b.input("x", (2,)), results=[TensorType((2,), DType.FLOAT32)])
+    model = Model()
+    model.add(b.finish(*node.outputs))
+    again = parse_model(print_model(model))
+    assert [n.op for n in again.main.nodes] == [op]
 
 
 def test_printed_unknowns_stay_apart_from_fresh_ones() -> None:

@@ -213,13 +213,15 @@ class PhraseReader(Tokens):
     def typed(self, value: Any, hint: Any) -> Any:
         """A literal with bare words replaced by what the attribute's type makes of them."""
         if isinstance(value, tuple):
-            rows = [h for h in (hint, *get_args(hint)) if get_origin(h) is tuple]
-            element = get_args(rows[0])[0] if rows else object
-            return tuple(self.typed(v, element) for v in value)
+            rows = [get_args(h) for h in (hint, *get_args(hint)) if get_origin(h) is tuple]
+            kinds = rows[0] if rows else (object, ...)
+            if kinds[-1] is ... or len(kinds) != len(value):
+                kinds = (kinds[0],) * len(value)
+            return tuple(self.typed(v, k) for v, k in zip(value, kinds, strict=True))
         if not isinstance(value, _Word):
             return value
         for candidate in (hint, *get_args(hint)):
-            if candidate is DType:
+            if candidate in (DType, object):
                 return self._dtype(value)
             is_enum = isinstance(candidate, type) and issubclass(candidate, Enum)
             if is_enum and value in candidate.__members__:

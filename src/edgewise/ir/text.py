@@ -180,7 +180,9 @@ class _Printer:
     def _node(self, node: Node) -> str:
         results = ", ".join(map(self._declaration, node.outputs))
         operands = ", ".join("_" if v is None else self._name(v) for v in node.inputs)
-        name = node.op.name if _DIM_WORD.fullmatch(node.op.name) else json.dumps(node.op.name)
+        own: object = type(node.op).name  # no string where every instance has its own
+        name = own if isinstance(own, str) else type(node.op).__name__
+        name = name if _DIM_WORD.fullmatch(name) else json.dumps(name)
         parts = [f"{results}{' = ' if results else ''}{name}({operands})"]
         changed = _changed(node.op)
         if changed:

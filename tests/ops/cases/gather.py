@@ -6,7 +6,6 @@ from edgewise.ops.gather import Gather, GatherNd, ScatterNd, SegmentSum
 from tests.ops.case import Case, arg, const
 
 ALL = ("int8", "uint8", "int16")
-UNCHECKED = "LiteRT does not check what this refuses"
 
 
 def gather(x, indices, axis=0, batch_dims=0, *, dtype="float32", quantize=(), label="", error=""):
