@@ -72,6 +72,9 @@ def canonicalize(
 ) -> Model:
     """The model with the same outputs (to each rule's tolerance) in fewer operators.
 
+    Dimensions that the model declares as numbers are taken as facts: what depends on them is
+    folded, so a model that is to be resized must have them symbolic.
+
     `report` is filled in; `check_each` verifies after every stage, not only at the end.
 
     Raises:
