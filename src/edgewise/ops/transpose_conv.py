@@ -47,10 +47,11 @@ class TransposedConvolution(Op, abstract=True):
 
     def infer(self, output_shape: Operand, w: Operand, x: Operand, bias: Operand | None) -> Shape:
         check_activation(self.fused_activation_function)
-        rank = len(self._axes((1,) * len(x.shape))) + 2
+        rank = len(self._axes((1,) * 5)) + 2
         for name, operand in (("x", x), ("w", w)):
             require(
-                len(operand.shape) == rank, f"{name} must have rank {rank}; got {operand.shape}"
+                len(operand.shape) == rank,
+                f"{name} must have rank {rank}; got {len(operand.shape)}",
             )
         o, c = self._channels(w.shape)
         require(
@@ -106,15 +107,13 @@ class TransposedConvolution(Op, abstract=True):
         """Sums of products in the dtype of `x`, tap by tap."""
         axes = self._axes(w.shape)
         wanted = [int(d) for d in output_shape.reshape(-1)]
+        before = [a.pads(out, self.padding)[0] for a, out in zip(axes, wanted[1:-1], strict=True)]
+        for index, (axis, pad, out) in enumerate(zip(axes, before, wanted[1:-1], strict=True)):
+            # rows of x beyond the output are dropped before they cost anything
+            x = x.take(range(min(x.shape[index + 1], -(-(pad + out) // axis.stride))), index + 1)
         sizes = x.shape[1:-1]
-        canvas = np.zeros(
-            (
-                x.shape[0],
-                *(max((s - 1) * a.stride, 0) + a.extent for s, a in zip(sizes, axes, strict=True)),
-                wanted[-1],
-            ),
-            x.dtype,
-        )
+        spans = [max((s - 1) * a.stride, 0) + a.extent for s, a in zip(sizes, axes, strict=True)]
+        canvas = np.zeros((x.shape[0], *spans, wanted[-1]), x.dtype)
         taps = self._taps_last(w)
         for index, tap in enumerate(itertools.product(*(range(a.kernel) for a in axes))):
             place = [
@@ -124,10 +123,9 @@ class TransposedConvolution(Op, abstract=True):
             canvas[(slice(None), *place)] += x @ taps[..., index]
         y = np.zeros(wanted, x.dtype)
         source, target = [slice(None)], [slice(None)]
-        for size, axis, out in zip(canvas.shape[1:-1], axes, wanted[1:-1], strict=True):
-            before = axis.pads(out, self.padding)[0]
-            count = max(min(size - before, out), 0)
-            source.append(slice(before, before + count))
+        for span, pad, out in zip(spans, before, wanted[1:-1], strict=True):
+            count = max(min(span - pad, out), 0)
+            source.append(slice(pad, pad + count))
             target.append(slice(0, count))
         y[tuple(target)] = canvas[tuple(source)]
         return y

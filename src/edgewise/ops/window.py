@@ -13,6 +13,9 @@ from edgewise.ir.dim import Dim, dim_max
 from edgewise.ir.enums import Padding
 from edgewise.ir.op import require
 
+# Bounds the padding that a corrupt file can ask for; real windows span a few thousand at most.
+MAX_EXTENT = 1 << 16
+
 
 class Axis(NamedTuple):
     """One spatial axis of a window: kernel elements, stride, dilation."""
@@ -42,9 +45,13 @@ class Axis(NamedTuple):
 
 
 def check_axis(axis: Axis, name: str) -> None:
-    """Raise ShapeError for a kernel, stride or dilation below 1."""
+    """Raise ShapeError for a kernel, stride or dilation below 1, or a window beyond MAX_EXTENT."""
     for what, number in zip(("kernel", "stride", "dilation"), axis, strict=True):
         require(number >= 1, f"{what}_{name} must be at least 1; got {number}")
+    require(
+        axis.extent <= MAX_EXTENT,
+        f"a window must span at most {MAX_EXTENT} elements; along {name} it spans {axis.extent}",
+    )
 
 
 def windows(x: np.ndarray, h: Axis, w: Axis, padding: Padding, fill: float = 0) -> np.ndarray:

@@ -47,6 +47,7 @@ CASES = [
     conv((1, 5, 5, 3), (4, 2, 2, 3), stride_h=3, stride_w=1, label="uneven"),
     conv((1, 4, 4, 3), (5, 3, 3, 2), quantize=(), error="multiple of filter channels"),
     conv((1, 4, 4, 3), (5, 3, 3, 3), stride_h=0, quantize=(), error="stride_h must be at least 1"),
+    conv((1, 4, 4, 3), (5, 3, 3, 3), dilation_w_factor=1 << 20, quantize=(), error="must span at"),
     depthwise((1, 7, 5, 3), (1, 3, 3, 3)),
     depthwise((2, 8, 8, 16), (1, 3, 3, 16), stride_h=2, stride_w=2, label="stride"),
     depthwise((1, 9, 9, 5), (1, 5, 5, 15), label="multiplier"),

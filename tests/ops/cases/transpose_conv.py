@@ -7,7 +7,19 @@ from tests.ops.case import Case, arg, const, weights
 ALL = ("int8", "uint8", "int16")
 
 
-def transposed(out, w, x, bias=True, *, op=TransposeConv, label="", error="", **attributes):
+def transposed(
+    out,
+    w,
+    x,
+    bias=True,
+    *,
+    op=TransposeConv,
+    quantize=ALL,
+    label="",
+    error="",
+    no_litert="",
+    **attributes,
+):
     channels = w[0] if op is TransposeConv else w[3]
     return Case(
         op(**attributes),
@@ -18,8 +30,9 @@ def transposed(out, w, x, bias=True, *, op=TransposeConv, label="", error="", **
             weights((channels,)) if bias else None,
         ),
         label=label,
-        quantize=() if error or op is not TransposeConv else ALL,
+        quantize=() if error or op is not TransposeConv else quantize,
         error=error,
+        no_litert=no_litert,
     )
 
 
@@ -52,6 +65,15 @@ CASES = [
         stride_w=2,
         fused_activation_function=Activation.RELU6,
         label="relu6",
+    ),
+    transposed(
+        [1, 5, 5, 2],
+        (2, 2, 2, 3),
+        (1, 9, 9, 3),
+        stride_h=1 << 15,
+        label="far",
+        quantize=(),
+        no_litert="strides above 32767 are refused",
     ),
     transposed([1, 7, 5, 4], (4, 3, 3, 2), (1, 7, 5, 3), error="the same input channels"),
     transposed([1, 7, 5, 5], (4, 3, 3, 3), (1, 7, 5, 3), error="end with 4 channels"),
