@@ -70,6 +70,7 @@ class _ModelReader:
         graphs = list(model.graphs.values())
         for signature in record.signature_defs or []:
             model.signatures.append(self._signature(signature, graphs))
+        model.extras["codes"] = frozenset(self.codes)
         model.extras["signature_tags"] = {
             s.signature_key or "": s.deprecated_tag for s in record.signature_defs or []
         }
@@ -201,12 +202,18 @@ class _GraphReader:
         try:
             infer_node(node)
         except EdgewiseError as problem:
-            rule = f"operator {position} of subgraph {self.index}, {problem}"
-            self.problems.append(self.model.error(rule, record))
-            if len(self.problems) >= _MOST_PROBLEMS:
-                self._raise_problems()
+            self._note(f"operator {position} of subgraph {self.index}, {problem}", record)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+            # Whatever a file makes an operator's checks stumble over, the answer is the same.
+            rule = f"{node} cannot be checked: {type(problem).__name__}: {problem}"
+            self._note(f"operator {position} of subgraph {self.index}, {rule}", record)
         for value in node.outputs:
             self.tensors.complete(value)
+
+    def _note(self, rule: str, record: Record) -> None:
+        self.problems.append(self.model.error(rule, record))
+        if len(self.problems) >= _MOST_PROBLEMS:
+            self._raise_problems()
 
     def _raise_problems(self) -> None:
         first, *others = self.problems

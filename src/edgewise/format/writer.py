@@ -1,35 +1,26 @@
 """A Model to a `.tflite` file.
 
-What came from a file is written as the file had it while it still is what was read: the type of
-a value, the operator of a node. Tensors of a file keep their order, new ones follow; tensors that
-nothing read in the file stay, those that a pass made superfluous go. Constants with equal bytes
-share a buffer; buffer 0 is the empty one of all other tensors.
+Here is what a whole file has: operator codes, buffers, signatures, metadata; `subgraph_writer` does
+the graphs. Operators of one code and one version share an entry. Constants with equal bytes share
+a buffer; buffer 0 is the empty one of all other tensors.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from edgewise.dtypes import DType
 from edgewise.errors import ConversionError, listing
-from edgewise.format.constants import encode_elements
 from edgewise.format.container import model_chunks
-from edgewise.format.options import Code, is_options_2, write_options
-from edgewise.format.quantization import write_blockwise, write_quant
+from edgewise.format.options import Code
 from edgewise.format.record import Record, record_type
+from edgewise.format.runtime_version import METADATA_NAME, newest, runtime_version
 from edgewise.format.schema_enums import BuiltinOperator
-from edgewise.ir.dim import Shape, is_static
-from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.model import Model, Signature
-from edgewise.ir.op import Op
-from edgewise.ir.types import Quant, TensorType
-from edgewise.ops.opaque import Opaque
+from edgewise.format.subgraph_writer import GraphWriter
+from edgewise.ir.model import Model
 
-_HIDDEN = 4  # the intermediate tensor of an LSTM that is int8: the value before projection
 _LAST_BYTE_CODE = 127  # codes beyond stand in the newer field only
 _SAMPLE = 64  # bytes compared at both ends before whole constants are
 _MOST_ALIKE = 8  # constants with equal ends that are compared as a whole
@@ -74,7 +65,7 @@ class _ModelWriter:
 
     def record(self) -> Record:
         model = self.model
-        graphs = [_GraphWriter(self, graph) for graph in model.graphs.values()]
+        graphs = [GraphWriter(self, graph) for graph in model.graphs.values()]
         by_name = dict(zip(model.graphs, graphs, strict=True))
         names = self._names()
         subgraphs = [writer.record(names[name]) for name, writer in by_name.items()]
@@ -86,10 +77,11 @@ class _ModelWriter:
         }
         if model.description:
             fields["description"] = model.description
-        if model.metadata:
+        metadata = self._metadata()
+        if metadata:
             fields["metadata"] = [
                 record_type("Metadata")(name=name, buffer=self._metadata_buffer(data))
-                for name, data in model.metadata.items()
+                for name, data in metadata.items()
             ]
         kept = model.extras.get("metadata_buffer")
         if isinstance(kept, list):
@@ -126,6 +118,18 @@ class _ModelWriter:
         self._places[where] = place
         return place
 
+    def _metadata(self) -> dict[str, bytes]:
+        """The model's entries and the runtime version; a file that has none stays without.
+
+        A file's entry stays while its operators do: converters note a version of their own.
+        """
+        entries, read = dict(self.model.metadata), self.model.extras.get("codes")
+        if isinstance(read, frozenset) and read.issuperset(self.codes):
+            return entries
+        needed = runtime_version((code.builtin, code.version) for code in self.codes)
+        entries[METADATA_NAME] = newest(entries.get(METADATA_NAME, needed), needed)
+        return entries
+
     def _metadata_buffer(self, data: bytes) -> int:
         self.buffers.append(record_type("Buffer")(data=np.frombuffer(data, np.uint8)))
         return len(self.buffers) - 1
@@ -139,177 +143,6 @@ class _ModelWriter:
         return names
 
 
-class _GraphWriter:
-    """One subgraph: its tensors in order, and their indices."""
-
-    def __init__(self, model: _ModelWriter, graph: Graph) -> None:
-        self.model, self.graph = model, graph
-        self.values: list[Value] = []
-        self.indices: dict[Value, int] = {}
-        self.between: dict[Node, list[Value | None]] = {}
-        live = dict.fromkeys(self._live())
-        for value in [v for v in graph.tensors if v in live or "unread" in v.extras]:
-            self._add(value)
-        for value in live:
-            self._add(value)
-
-    def record(self, name: str | None) -> Record:
-        graph = self.graph
-        operators = [self._operator(node) for node in graph.nodes]
-        fields: dict[str, object] = {
-            "tensors": [],
-            "inputs": np.array([self.indices[v] for v in graph.inputs], np.int32),
-            "outputs": np.array([self.indices[v] for v in graph.outputs], np.int32),
-            "operators": operators,
-        }
-        if name is not None:
-            fields["name"] = name
-        # Blockwise scales may append tensors while the others are written.
-        tensors: list[Record] = []
-        while len(tensors) < len(self.values):
-            tensors.append(self._tensor(self.values[len(tensors)]))
-        fields["tensors"] = tensors
-        return record_type("SubGraph")(**fields)
-
-    def signature(self, signature: Signature, index: int, tag: str | None) -> Record:
-        def maps(names: Mapping[str, int], values: Iterable[Value]) -> list[Record]:
-            listed = list(values)
-            return [
-                record_type("TensorMap")(name=name, tensor_index=self.indices[listed[place]])
-                for name, place in names.items()
-            ]
-
-        return record_type("SignatureDef")(
-            inputs=maps(signature.inputs, self.graph.inputs),
-            outputs=maps(signature.outputs, self.graph.outputs),
-            signature_key=signature.key,
-            subgraph_index=index,
-            **({} if tag is None else {"deprecated_tag": tag}),
-        )
-
-    def _live(self) -> Iterator[Value]:
-        """Every value the file must have, in the order of its first appearance."""
-        yield from self.graph.inputs
-        for node in self.graph.nodes:
-            yield from (v for v in node.inputs if v is not None)
-            self.between[node] = list(_intermediates(node))
-            yield from (v for v in self.between[node] if v is not None)
-            yield from node.outputs
-        yield from self.graph.outputs
-
-    def _add(self, value: Value) -> int:
-        if value not in self.indices:
-            self.indices[value] = len(self.values)
-            self.values.append(value)
-        return self.indices[value]
-
-    def _operator(self, node: Node) -> Record:
-        def indices(values: Iterable[Value | None]) -> np.ndarray:
-            return np.array([-1 if v is None else self.indices[v] for v in values], np.int32)
-
-        kept = node.extras.get("record")
-        fields: dict[str, object] = {
-            "opcode_index": self.model.code(_code(node)),
-            "inputs": indices(node.inputs),
-            "outputs": indices(node.outputs),
-        }
-        between = self.between[node]
-        if between:
-            fields["intermediates"] = indices(between)
-        if isinstance(kept, Record) and node.op == node.extras.get("as_read"):
-            for name in _KEPT_OF_OPERATOR:
-                if (value := getattr(kept, name)) is not None:
-                    fields[name] = value
-            return record_type("Operator")(**fields)
-        options = write_options(node.op)
-        if options is not None:
-            second = is_options_2(options)
-            fields["builtin_options_2" if second else "builtin_options"] = options
-        if isinstance(node.op, Opaque) and node.op.custom_options:
-            fields["custom_options"] = node.op.custom_options
-        if any(v is not None and v.is_variable for v in node.inputs):
-            variable = [v is not None and v.is_variable for v in node.inputs]
-            fields["mutating_variable_inputs"] = np.array(variable)
-        return record_type("Operator")(**fields)
-
-    def _tensor(self, value: Value) -> Record:
-        kept, read = value.extras.get("record"), value.extras.get("as_read")
-        fields: dict[str, object] = {"type": value.dtype, "is_variable": value.is_variable}
-        if not isinstance(kept, Record) or not isinstance(read, TensorType):
-            kept, read = None, TensorType((), value.dtype)
-        if kept is not None:
-            fields.update((name, getattr(kept, name)) for name in _KEPT_OF_TENSOR)
-        if value.name or kept is None or kept.name is not None:
-            fields["name"] = value.name
-        if kept is not None and value.type.shape == read.shape:
-            fields.update(shape=kept.shape, shape_signature=kept.shape_signature)
-        else:
-            fields.update(_shape_fields(value.type.shape))
-        if kept is not None and value.quant == read.quant:
-            fields["quantization"] = self._kept_quantization(value, kept.quantization)
-        elif value.quant is not None:
-            fields["quantization"] = self._quantization(value.name, value.quant)
-        if value.data is not None:
-            fields.update(self._constant(value, kept))
-        return record_type("Tensor")(**{k: v for k, v in fields.items() if v is not None})
-
-    def _constant(self, value: Value, kept: Record | None) -> dict[str, object]:
-        """Buffer and sparsity; a sparse constant of a file stays as it was stored."""
-        stored = value.extras.get("sparse")
-        if kept is not None and isinstance(stored, tuple) and stored[0] is value.data:
-            return {"buffer": self.model.buffer(stored[1]), "sparsity": kept.sparsity}
-        assert value.data is not None
-        return {"buffer": self.model.buffer(encode_elements(value.data, value.dtype))}
-
-    def _quantization(self, name: str, quant: Quant) -> Record:
-        if quant.block_size is None:
-            return write_quant(quant)
-        scale = quant.scale.astype(np.float16)
-        scales = self._add(Value(TensorType.of(scale), f"{name}_scale", scale))
-        if not quant.zero_point.any():
-            return write_blockwise(quant, scales, -1)
-        point = quant.zero_point.astype(np.int32)
-        points = self._add(Value(TensorType.of(point), f"{name}_zero_point", point))
-        return write_blockwise(quant, scales, points)
-
-    def _kept_quantization(self, value: Value, record: Record | None) -> Record | None:
-        """The file's record; blockwise scales may have another tensor index now."""
-        tensors = value.extras.get("blockwise")
-        if record is None or not isinstance(tensors, tuple):
-            return record
-        record, (scales, points) = copy.copy(record), tensors
-        record.details = copy.copy(record.details)
-        record.details.scales = self._add(scales)
-        if points is not None:
-            record.details.zero_points = self._add(points)
-        return record
-
-
-_KEPT_OF_OPERATOR = (
-    "builtin_options",
-    "builtin_options_2",
-    "custom_options",
-    "custom_options_format",
-    "mutating_variable_inputs",
-    "debug_metadata_index",
-)
-_KEPT_OF_TENSOR = ("has_rank", "variant_tensors", "external_buffer")
-
-
-def _code(node: Node) -> Code:
-    """The operator code of a node. A file's version stays while the node is as it was read, and
-    never falls: files may have a higher one than the types need, and old ones a lower one."""
-    op = node.op
-    results = [v.type for v in node.outputs]
-    version = op.version([None if v is None else v.type for v in node.inputs], results)
-    read, stored = node.extras.get("as_read"), node.extras.get("version")
-    if isinstance(read, Op) and read.builtin == op.builtin and isinstance(stored, int):
-        values = [v for v in (*node.inputs, *node.outputs) if v is not None]
-        same = op == read and all(v.type == v.extras.get("as_read") for v in values)
-        version = stored if same else max(version, stored)
-    return Code(op.builtin, op.custom, version)
-
-
 def _code_record(code: Code) -> Record:
     member = BuiltinOperator[code.builtin]
     fields: dict[str, object] = {
@@ -320,29 +153,3 @@ def _code_record(code: Code) -> Record:
     if code.custom:
         fields["custom_code"] = code.custom
     return record_type("OperatorCode")(**fields)
-
-
-def _shape_fields(shape: Shape | None) -> dict[str, object]:
-    """`shape` with 1 for unknown dimensions, and `shape_signature` with -1 for them."""
-    if shape is None:
-        return {"shape": np.empty(0, np.int32)}
-    fields: dict[str, object] = {"has_rank": True}
-    fields["shape"] = np.array([d if isinstance(d, int) else 1 for d in shape], np.int32)
-    if not is_static(shape):
-        signature = [d if isinstance(d, int) else -1 for d in shape]
-        fields["shape_signature"] = np.array(signature, np.int32)
-    return fields
-
-
-def _intermediates(node: Node) -> Iterator[Value | None]:
-    """The tensors between the parts of an LSTM, which have a scale and no value."""
-    kept = node.extras.get("intermediates")
-    read = node.extras.get("as_read")
-    scales = getattr(node.op, "intermediate_scales", ())
-    points = getattr(node.op, "intermediate_zero_points", ())
-    if isinstance(kept, tuple) and (read == node.op or not scales):
-        yield from kept
-        return
-    for index, (scale, point) in enumerate(zip(scales, points, strict=True)):
-        dtype = DType.INT8 if index == _HIDDEN else DType.INT16
-        yield Value(TensorType((), dtype, Quant(scale, point)), f"{node.output.name}_{index}")
