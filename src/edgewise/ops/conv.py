@@ -64,7 +64,6 @@ class Convolution(Op, abstract=True):
         return scale_accumulator(acc, x, w, bias, results[0], self.fused_activation_function)
 
     def _output(self, x: Operand, w: Operand, bias: Operand | None, channels: Dim) -> Shape:
-        require(len(x.shape) == 4, f"x must be [N, H, W, C]; got rank {len(x.shape)}")
         check_activation(self.fused_activation_function)
         rows, cols = self._axes(w.shape)
         check_axis(rows, "h")
@@ -112,6 +111,7 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
     )
 
     def infer(self, x: Operand, w: Operand, bias: Operand | None) -> Shape:
+        require(len(x.shape) == 4, f"x must be [N, H, W, C]; got rank {len(x.shape)}")
         require(len(w.shape) == 4, f"w must be [O, KH, KW, C]; got rank {len(w.shape)}")
         c, o, per_group = x.shape[-1], w.shape[0], w.shape[3]
         if isinstance(c, int) and isinstance(per_group, int) and isinstance(o, int):
@@ -173,6 +173,7 @@ class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="Depthwi
     )
 
     def infer(self, x: Operand, w: Operand, bias: Operand | None) -> Shape:
+        require(len(x.shape) == 4, f"x must be [N, H, W, C]; got rank {len(x.shape)}")
         require(
             len(w.shape) == 4 and w.shape[0] == 1,
             f"w must be [1, KH, KW, C*M]; got {list(w.shape)}",
