@@ -242,7 +242,7 @@ def test_ten_thousand_nodes_take_about_a_second():
         counts = rewrite(graph, [NEGATED_TWICE] * 10).counts
         seconds.append(time.perf_counter() - start)
         assert counts == {"negated twice": length // 5}
-    assert seconds[1] < 3
+    assert seconds[1] < 10  # one second alone on a machine, more beside other work
     assert seconds[1] < 40 * seconds[0]
 
 
@@ -254,4 +254,4 @@ def test_a_value_with_ten_thousand_readers():
     graph = graph_of(build)
     start = time.perf_counter()
     assert rewrite(graph, [NEGATED_TWICE]).counts == {"negated twice": 5000}
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < 10
