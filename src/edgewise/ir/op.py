@@ -167,6 +167,7 @@ class Op:
     # .tflite operator versions: {dtype of the first operand: version}; others are version 1
     versions: ClassVar[dict[DType, int]] = {}
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
+    needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
     # `reference` also works on object arrays of Dims: the operator occurs in shape arithmetic
     carries_dims: ClassVar[bool] = False
 

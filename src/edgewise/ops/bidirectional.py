@@ -41,6 +41,7 @@ class Bidirectional(Op, abstract=True):
     arithmetic = Arithmetic.FLOAT
     quantization = NotQuantized()
     tolerance = 1e-5
+    needs_all_operands = True
 
     def result_count(self) -> int:
         """1 with `merge_outputs`, else 2."""
