@@ -3,6 +3,8 @@
 Nodes form an intrusive doubly linked list, so inserting, replacing and erasing are O(1) plus the
 uses touched, and iterating while erasing the current node is safe. A value knows its producer and
 its uses; a graph's outputs count as uses. Nothing here knows what an operator means.
+
+Long because values, nodes and graphs keep each other's links: one mechanism, read in one place.
 """
 
 from __future__ import annotations
