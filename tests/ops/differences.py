@@ -1,0 +1,97 @@
+"""Where LiteRT and Edgewise differ, or LiteRT refuses, on the operator cases; and why.
+
+The one place for it: `test_litert.py` holds both tables to what is observed (an entry that no
+case needs any more fails), `tools/numerics.py` prints them into docs/numerics.md. A case that
+LiteRT cannot be compared on at all says so itself (`Case.no_litert`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Cases whose id starts with `cases` differ from LiteRT's default by at most `steps` integer
+    steps (floats: no bound), because of `cause`."""
+
+    cases: str
+    cause: str
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """LiteRT refuses cases of an operator with a text that contains `text`, because of `cause`."""
+
+    operator: str
+    text: str
+    cause: str
+
+
+DIFFERENCES = (
+    Difference(
+        "gelu-float32-erfone",
+        "XNNPACK's exact GELU is -0 from -5.98 on; the value is -6.6e-9 (x = -5.982264), which "
+        "LiteRT's reference gives too",
+    ),
+    Difference(
+        "sqrt-float32-edges",
+        "XNNPACK's square root of 3e38 is 2.6e19 (it is 1.73e19) and of 1e-38 zero; LiteRT's "
+        "reference is right",
+    ),
+    Difference(
+        "rsqrt-float32-edges",
+        "XNNPACK gives NaN for 0, -0 and 1e-38, and 50 % too much at 3e38; LiteRT's reference is "
+        "right",
+    ),
+    Difference(
+        "log-float32-edges",
+        "XNNPACK gives -inf for 1e-38 and 88.38 for 3e38 and infinity; LiteRT's reference is right",
+    ),
+    Difference(
+        "quantize-float32-int8-edges",
+        "NaN becomes the lowest integer here, the highest in XNNPACK; all other values are equal",
+        255,
+    ),
+    Difference(
+        "quantize-int8-to-int8",
+        "XNNPACK requantizes 8 bits by a multiplier of 8 fractional bits and is one step from "
+        "LiteRT's reference, to which we are equal",
+        1,
+    ),
+    Difference(
+        "quantize-uint8-to-uint8",
+        "as int8: XNNPACK's multiplier has 8 fractional bits; we are equal to LiteRT's reference",
+        1,
+    ),
+    Difference(
+        "resize_bilinear-int16",
+        "LiteRT's coordinates have 10 fractional bits, an error of up to 11 % of the range at "
+        "scale 7; ours are float32 and within one step of the exact value",
+        8000,
+    ),
+)
+
+REFUSALS = (
+    Refusal("add_n", "num_inputs >= 2", "LiteRT adds at least two operands"),
+    Refusal("atan2", "NumDimensions", "LiteRT's ATAN2 does not broadcast"),
+    Refusal("dequantize", "INT4 input", "its Python interface cannot feed an int4 input"),
+    Refusal("fake_quant", "narrow_range", "LiteRT runs FAKE_QUANT without narrow_range only"),
+    Refusal("range", "Invalid tensor size", "its Python interface cannot read an empty output"),
+    Refusal("reverse_sequence", "'INT8' is not supported", "LiteRT has no int8 kernel"),
+    Refusal("segment_sum", "delta == 0", "LiteRT wants every segment; an absent one is zero here"),
+    Refusal("shape", "Invalid tensor size", "its Python interface cannot read an empty output"),
+    Refusal("unique", "Invalid tensor size", "its Python interface cannot read an empty output"),
+    Refusal("where", "Invalid tensor size", "its Python interface cannot read an empty output"),
+)
+
+
+def known_difference(case_id: str) -> Difference | None:
+    """The entry for a case, None where it has to agree."""
+    return next((d for d in DIFFERENCES if case_id.startswith(d.cases)), None)
+
+
+def known_refusal(operator: str, text: str) -> Refusal | None:
+    """The entry for a refusal, None where LiteRT has to run the case."""
+    return next((r for r in REFUSALS if r.operator == operator and r.text in text), None)
