@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
+from edgewise.ir.dim import Dim, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
 from edgewise.ir.op import Arithmetic, Op, Quantized, Role
@@ -29,7 +30,8 @@ def evaluate(
 ) -> list[np.ndarray]:
     """The graph's outputs on `inputs` (in order; shapes may differ from the declared ones).
 
-    `state` holds variable tensors between calls and is updated. `keep` is called with every
+    `state` holds variable tensors between calls and is updated; one whose shape depends on that
+    of the inputs starts anew where that changes. `keep` is called with every
     value computed; arrays are otherwise dropped after their last reader. `before_node` is called
     before each node (progress, cancellation, deadlines).
 
@@ -40,11 +42,12 @@ def evaluate(
         raise ShapeError(f"the graph takes {len(graph.inputs)} inputs; got {len(inputs)}")
     state = {} if state is None else state
     live: dict[Value, np.ndarray] = dict(zip(graph.inputs, inputs, strict=True))
+    sizes = bound_sizes(graph.inputs, inputs)
     last = last_uses(graph)
     for node in graph.nodes:
         if before_node is not None:
             before_node(node)
-        operands = [None if v is None else _read(v, live, state) for v in node.inputs]
+        operands = [None if v is None else _read(v, live, state, sizes) for v in node.inputs]
         types = [None if v is None else v.type for v in node.inputs]
         try:
             results = evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
@@ -59,7 +62,7 @@ def evaluate(
             state[value] = array
         for value in last.get(node, ()):
             live.pop(value, None)
-    return [_read(value, live, state) for value in graph.outputs]
+    return [_read(value, live, state, sizes) for value in graph.outputs]
 
 
 def evaluate_op(
@@ -159,15 +162,31 @@ def _float_operand(
     return array
 
 
-def _read(value: Value, live: Mapping[Value, np.ndarray], state: State) -> np.ndarray:
+def bound_sizes(values: Sequence[Value], arrays: Sequence[np.ndarray]) -> dict[Sym, Dim]:
+    """What the unknown dimensions of `values` are, where they stand alone, given their arrays."""
+    pairs = (
+        pair
+        for value, array in zip(values, arrays, strict=True)
+        for pair in zip(value.type.shape or (), array.shape, strict=False)
+    )
+    return {dim: size for dim, size in pairs if isinstance(dim, Sym)}
+
+
+def _read(
+    value: Value,
+    live: Mapping[Value, np.ndarray],
+    state: State,
+    sizes: Mapping[Sym, Dim],
+) -> np.ndarray:
     if value.data is not None:
         return value.data
     if value.is_variable and value.producer is None and value not in live:
-        if value not in state:
+        shape = tuple(substitute(dim, sizes) for dim in value.shape)
+        if not all(isinstance(dim, int) for dim in shape):
+            raise ShapeError(f"variable {value.name!r} must have a known shape")
+        if value not in state or state[value].shape != shape:
             zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
-            if not value.type.is_static:
-                raise ShapeError(f"variable {value.name!r} must have a known shape")
-            state[value] = np.full(value.shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
+            state[value] = np.full(shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
         return state[value]
     return live[value]
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from edgewise.errors import EdgewiseError, InputError
-from edgewise.ir.dim import same_dim
+from edgewise.ir.dim import Sym, same_dim, substitute
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
@@ -43,6 +43,9 @@ class Session:
         self.keep_all = keep_all
         self.kept: dict[Value, np.ndarray] = {}
         self._state: State = {}
+        # their unknown dimensions are what `resize` binds, every time anew
+        variables = (value for value in graph.values() if value.is_variable)
+        self._declared = {value: value.type for value in (*graph.inputs, *variables)}
         self._lock = threading.Lock()
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -72,7 +75,16 @@ class Session:
         """
         require_supported([self.graph])
         before = [(value, value.type) for value in self.graph.values()]
+        sizes = {
+            dim: size
+            for value, shape in zip(self.graph.inputs, shapes, strict=True)
+            for dim, size in zip(self._declared[value].shape or (), shape, strict=False)
+            if isinstance(dim, Sym)
+        }
         try:
+            for value, declared in self._declared.items():
+                dims = [substitute(dim, sizes) for dim in declared.shape or ()]
+                value.type = declared.with_shape(None if declared.shape is None else dims)
             for value, shape in zip(self.graph.inputs, shapes, strict=True):
                 value.type = value.type.with_shape(shape)
             infer_graph(self.graph)
