@@ -134,10 +134,11 @@ def keep_above(
 
 
 def sparsemax(c: Context, x: Value, axis: int = -1) -> Value:
-    """The projection onto the simplex: relu(x - t), t such that the result sums to 1.
+    """relu(x - t); with z sorted downwards and s_k its running sums, the support are the k with
+    1 + k z_k > s_k, and t = (sum of s_k over the support - 1) / its size.
 
-    With z sorted downwards and s_k its running sums, the support are the k with
-    1 + k z_k > s_k, and t = (sum of the support - 1) / its size. Source: Martins, Astudillo 2016.
+    Martins and Astudillo (2016) take the last s_k of the support instead of their sum. Keras's
+    function sums (backend/tensorflow/nn.py, 3.15), and a model is converted as Keras runs it.
     """
     size = x.shape[axis]
     if not isinstance(size, int):
@@ -150,7 +151,7 @@ def sparsemax(c: Context, x: Value, axis: int = -1) -> Value:
         sums = c.b.cumsum(z, c.b.constant(np.array(-1, np.int32)))
         inside = c.b.greater(c.b.add(c.b.mul(z, counts), c.scalar(1, x)), sums)
         support = c.cast(inside, DType.FLOAT32)
-        total = c.b.sum(c.b.mul(z, support), end, keep_dims=True)
+        total = c.b.sum(c.b.mul(sums, support), end, keep_dims=True)
         count = c.b.sum(support, end, keep_dims=True)
         threshold = c.b.div(c.b.sub(total, c.scalar(1, x)), count)
         return c.b.relu(c.b.sub(x, threshold))

@@ -47,7 +47,7 @@ class Context:
         before = self.b.location
         self.path.append(name)
         path = "/".join(self.path)
-        self.b.location = Location(path, self.file)
+        self.b.location = Location(path)
         try:
             yield path
         finally:

@@ -12,10 +12,12 @@ from functools import partial
 
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, is_channels_first, sizes, text
-from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
 from edgewise.frontends.keras.handlers.layout import as_image, channels_last, spatial_rank
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
+
+MAX_ADAPTIVE = 256  # outputs along an axis that windows of several sizes are written out for
 
 
 def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -23,6 +25,18 @@ def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
     size = sizes(layer, "pool_size", rank, 2)
     strides = size if layer.config.get("strides") is None else sizes(layer, "strides", rank)
     padding = Padding.SAME if text(layer, "padding", "valid").lower() == "same" else Padding.VALID
+    return channels_last(c, layer, x, lambda x: _windows(operator, c, x, size, strides, padding))
+
+
+def _windows(
+    operator: str,
+    c: Context,
+    x: Value,
+    size: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding = Padding.VALID,
+) -> Value:
+    """A pooling over the axes between the batch and the channels."""
 
     def pool(x: Value, height: int, width: int, stride_h: int, stride_w: int) -> Value:
         y = getattr(c.b, operator)(
@@ -32,18 +46,47 @@ def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
         assert isinstance(y, Value)
         return y
 
+    if len(size) == 1:
+        return as_image(c, x, lambda x: pool(x, 1, *size, 1, *strides))
+    if len(size) == 2:
+        return pool(x, *size, *strides)
+    n, d, h, w, channels = x.shape
+    y = pool(c.reshape(x, (n * d, h, w, channels)), *size[1:], *strides[1:])
+    h, w = y.shape[1:3]
+    y = pool(c.reshape(y, (n, d, h * w, channels)), size[0], 1, strides[0], 1)
+    return c.reshape(y, (n, y.shape[1], h, w, channels))
+
+
+def _adaptive(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
+    """To `output_size`: output i of m is that of inputs floor(i n / m) to ceil((i + 1) n / m)."""
+    wanted = sizes(layer, "output_size", spatial_rank(layer))
+
     def body(x: Value) -> Value:
-        if rank < 3:
-            sides = size if rank == 2 else (1, *size)
-            steps = strides if rank == 2 else (1, *strides)
-            return as_image(c, x, lambda x: pool(x, *sides, *steps))
-        n, d, h, w, channels = x.shape
-        y = pool(c.reshape(x, (n * d, h, w, channels)), *size[1:], *strides[1:])
-        h, w = y.shape[1:3]
-        y = pool(c.reshape(y, (n, d, h * w, channels)), size[0], 1, strides[0], 1)
-        return c.reshape(y, (n, y.shape[1], h, w, channels))
+        given = [d for d in x.shape[1:-1] if isinstance(d, int)]
+        if len(given) < len(wanted):
+            raise Unsupported("the size of its input must be known; give the model a fixed shape")
+        if all(n % m == 0 for n, m in zip(given, wanted, strict=True)):
+            window = tuple(n // m for n, m in zip(given, wanted, strict=True))
+            return _windows(operator, c, x, window, window)
+        for axis, (n, m) in enumerate(zip(given, wanted, strict=True), 1):
+            x = x if n == m else _uneven(operator, c, x, axis, n, m)
+        return x
 
     return channels_last(c, layer, x, body)
+
+
+def _uneven(operator: str, c: Context, x: Value, axis: int, n: int, m: int) -> Value:
+    if m > MAX_ADAPTIVE:
+        raise Unsupported(f"output size {m}; at most {MAX_ADAPTIVE} unless it divides the input's")
+    reduce = c.b.mean if operator == "average_pool_2d" else c.b.reduce_max
+    rank, parts = len(x.shape), []
+    for i in range(m):
+        start, end = i * n // m, -(-(i + 1) * n // m)
+        begin = [start if a == axis else 0 for a in range(rank)]
+        size = [end - start if a == axis else -1 for a in range(rank)]
+        part = c.b.slice(x, c.ints(begin), c.ints(size))
+        parts.append(reduce(part, c.ints([axis]), keep_dims=True))
+    return c.b.concatenation(*parts, axis=axis) if m > 1 else parts[0]
 
 
 def _global(reduce: Callable[[Context], Handler], c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -73,5 +116,7 @@ HANDLERS: dict[str, Handler] = {
     **{f"AveragePooling{n}D": partial(_pool, "average_pool_2d") for n in (1, 2, 3)},
     **{f"GlobalAveragePooling{n}D": partial(_global, lambda c: c.b.mean) for n in (2, 3)},
     **{f"GlobalMaxPooling{n}D": partial(_global, lambda c: c.b.reduce_max) for n in (1, 2, 3)},
+    **{f"AdaptiveMaxPooling{n}D": partial(_adaptive, "max_pool_2d") for n in (1, 2, 3)},
+    **{f"AdaptiveAveragePooling{n}D": partial(_adaptive, "average_pool_2d") for n in (1, 2, 3)},
     "GlobalAveragePooling1D": global_average_1d,
 }

@@ -1,0 +1,60 @@
+"""Keras files without Keras: `.keras` archives and `.h5` files of Keras 1 to 3 to one description.
+
+`read_keras` gives the description (`description.KerasFile`): layers, calls and weights; `lower`
+makes operators of it with the handlers of its layers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgewise.errors import FormatError
+from edgewise.frontends.keras.archive import open_archive
+from edgewise.frontends.keras.description import KerasFile
+from edgewise.frontends.keras.layers import build_root
+from edgewise.frontends.keras.legacy_weights import attach_legacy
+from edgewise.frontends.keras.lower import lower
+from edgewise.frontends.keras.source import is_keras_file, is_keras_object, saved
+from edgewise.frontends.keras.weights import attach_v3
+from edgewise.ir.model import Model
+
+__all__ = ["is_keras_file", "is_keras_object", "read_file", "read_keras", "read_object"]
+
+
+def read_keras(source: str | os.PathLike[str] | bytes) -> KerasFile:
+    """Reads a model with its weights from a path or from the bytes of a file.
+
+    Nothing in the file is executed or unpickled. Unknown layers and Lambda layers come back like
+    any other; converting them is somebody else's decision.
+
+    Raises:
+        FormatError: not a Keras file, or a damaged one; names the file.
+        ConversionError: a sound file without a usable model: weights only, a subclassed model,
+            weights that do not fit the layers.
+    """
+    file = "model" if isinstance(source, bytes) else Path(source).name
+    try:
+        archive = open_archive(source)
+        try:
+            model = build_root(archive.config)
+            if archive.format == "keras":
+                model = attach_v3(model, archive.store, archive.assets)
+            else:
+                model = attach_legacy(model, archive.store)
+        finally:
+            archive.store.close()
+    except FormatError as error:
+        raise FormatError(error.rule, file=file, offset=error.offset) from error
+    return KerasFile(model, archive.format, archive.keras_version, file)
+
+
+def read_file(source: object) -> Model:
+    """A Keras file as a Model. Raises as `read_keras` and `lower.lower`."""
+    assert isinstance(source, str | os.PathLike)
+    return lower(read_keras(source))
+
+
+def read_object(source: object) -> Model:
+    """A live Keras model as a Model, through the file it writes of itself."""
+    return lower(read_keras(saved(source)))
