@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import FLOATS, QUANTIZED, DType
+from edgewise.ir.contents import dims
 from edgewise.ir.dim import Dim, Shape, elements, same_dim, unknown_dim
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.op import (
@@ -23,6 +24,7 @@ from edgewise.ir.op import (
     require,
 )
 from edgewise.ir.types import TensorType
+from edgewise.ops.axes import shown
 from edgewise.ops.conv import ARITHMETIC, BIASES
 from edgewise.ops.requant import activate, check_activation
 from edgewise.ops.scaled import accumulate_zero, scale_accumulator
@@ -65,17 +67,17 @@ class TransposedConvolution(Op, abstract=True):
                 same_dim(elements(bias.shape), o) is not False,
                 f"bias must be [{o}], one per output channel; got {list(bias.shape)}",
             )
-        if output_shape.data is None:
+        wanted = dims(output_shape)
+        if wanted is None:
             return x.shape[0], *(unknown_dim() for _ in range(rank - 2)), o
-        wanted = tuple(int(d) for d in output_shape.data.reshape(-1))
         require(
-            len(wanted) == rank and min(wanted) >= 0,
-            f"output_shape must be {rank} numbers of at least 0; got {list(wanted)}",
+            len(wanted) == rank and all(d >= 0 for d in wanted if isinstance(d, int)),
+            f"output_shape must be {rank} numbers of at least 0; got {shown(wanted)}",
         )
         require(
             same_dim(wanted[0], x.shape[0]) is not False and same_dim(wanted[-1], o) is not False,
             f"output_shape must begin with {x.shape[0]} images and end with {o} channels; "
-            f"got {list(wanted)}",
+            f"got {shown(wanted)}",
         )
         return wanted
 
