@@ -1,15 +1,16 @@
 """What LiteRT says about the one-operator cases, live or stored.
 
 `tools/oracle/store_cases.py` writes the stored answers: `answers/index.json` has, for each case,
-LiteRT's refusals, and `answers/answers.npz` its outputs. An answer is found by the digest of the
-model's bytes and inputs, so one that belongs to another model is never used.
+LiteRT's refusals, and `answers/answers.npz` its outputs. An answer is found by a digest of inputs
+and of what the file says of codes, versions, options, tensors and constants (not of its layout,
+names and metadata), so one that belongs to another model is never used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from edgewise.format import write
+from edgewise.format.container import read_model
+from edgewise.format.record import Record
 from edgewise.ir.evaluate import evaluate
 from tests.ops.case import Case, inputs_of, model_of
 from tests.oracle.litert import Oracle, Resolver
@@ -55,14 +58,38 @@ def prepare(case: Case) -> Prepared:
     model = model_of(case)
     data = b"".join(bytes(chunk) for chunk in write(model))
     inputs = inputs_of(case)
-    hashed = hashlib.sha256(data)
+    hashed = hashlib.sha256("\n".join(_said(data)).encode())
     for array in inputs:
         hashed.update(repr((array.shape, array.dtype.str)).encode())
         hashed.update(array.tobytes())
     ours = evaluate(model.main, inputs)
-    return Prepared(
-        data, inputs, hashed.hexdigest()[:16], ours, [v.type for v in model.main.outputs]
-    )
+    return Prepared(data, inputs, hashed.hexdigest()[:16], ours)
+
+
+def _said(data: bytes) -> Iterator[str]:
+    """What LiteRT computes from, as text that does not depend on where it stands in the file."""
+    record = read_model(data, file="case")
+    graph = record.subgraphs[0]
+    for code in record.operator_codes:
+        yield f"{max(code.deprecated_builtin_code, int(code.builtin_code))} v{code.version}"
+    for tensor in graph.tensors:
+        constant = record.buffers[tensor.buffer].data
+        yield _text(tensor, {"buffer", "name"})
+        yield "" if constant is None else hashlib.sha256(constant.tobytes()).hexdigest()
+    for record in (graph.inputs, graph.outputs, *graph.operators):
+        yield _text(record, {"name"})
+
+
+def _text(value: object, skipped: Collection[str] = ()) -> str:
+    """A record or vector as text, fields in the schema's order."""
+    if isinstance(value, Record):
+        fields = (f"{k}={_text(v)}" for k, v in value.items() if k not in skipped)
+        return f"{value.table.name}({', '.join(fields)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.tolist()}"
+    return repr(value)
 
 
 def ask(oracle: Oracle, prepared: Prepared) -> CaseAnswer:
