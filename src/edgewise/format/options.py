@@ -7,7 +7,7 @@ without a class become `Opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,14 @@ def read_op(code: Code, record: Record, intermediates: tuple[TensorType, ...]) -
     cls = by_builtin().get(code.builtin)
     if cls is None:
         return _opaque(code, record, options)
-    fields: Mapping[str, object] = {}
+    attributes: dict[str, Any] = {}
     if options is not None and options.table.name == cls.options:
-        fields = vars(options)
-    attributes = {name: _attribute(fields[name]) for name in _option_names(cls) if name in fields}
+        # A field left out of a table has the schema's default, not the attribute's; a table left
+        # out, or another operator's, means the attributes' defaults.
+        for name in _option_names(cls):
+            value = getattr(options, name)
+            if value is not None:
+                attributes[name] = _attribute(value)
     if intermediates and "intermediate_scales" in cls.names:
         attributes.update(_intermediates([t.quant for t in intermediates]))
     return cls(**attributes)

@@ -344,7 +344,7 @@ class Graph:
                 name=node.name,
                 location=node.location,
             )
-            copied.extras = dict(node.extras)
+            copied.extras = _copy_extras(node.extras, memo)
         graph.set_outputs(_copy_value(v, memo) for v in self._outputs)
         graph.tensors = [_copy_value(v, memo) for v in self.tensors]
         return graph
@@ -373,5 +373,15 @@ def _copy_value(value: Value, memo: dict[int, Value]) -> Value:
             is_variable=value.is_variable,
             source=value.source,
         )
-        copy.extras = dict(value.extras)
+        copy.extras = _copy_extras(value.extras, memo)
     return copy
+
+
+def _copy_extras(extras: dict[str, object], memo: dict[int, Value]) -> dict[str, object]:
+    """A copy of what a file says; values in it (in tuples) are those of the copied graph."""
+    return {
+        key: tuple(_copy_value(v, memo) if isinstance(v, Value) else v for v in item)
+        if isinstance(item, tuple)
+        else item
+        for key, item in extras.items()
+    }

@@ -1,0 +1,97 @@
+"""Files that are not what they claim: always a FormatError, never anything else."""
+
+from __future__ import annotations
+
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.errors import FormatError
+from edgewise.format import load, write
+from edgewise.ir import Builder, Model, Quant, Signature
+from edgewise.ir.enums import Padding
+
+EDGES = (0, 1, 2, 3, 4, 5, 127, 128, 255)
+WORDS = (0, 1, 2, 3, 8, -1, 2**31 - 1, -(2**31))
+
+
+def small_file() -> bytes:
+    """A quantized convolution, a reshape and a softmax, with a signature and metadata."""
+    b = Builder("main")
+    x = b.input("x", (1, 4, 4, 2), quant=Quant(0.5, 3), dtype=DType.INT8)
+    w = b.constant(np.ones((2, 1, 1, 2), np.int8), quant=Quant([0.1, 0.2], [0, 0], 0), name="w")
+    bias = b.constant(np.zeros(2, np.int32), quant=Quant([0.05, 0.1], [0, 0], 0), name="bias")
+    y = b.conv_2d(x, w, bias, padding=Padding.SAME, stride_w=1, stride_h=1, quant=Quant(0.25, -5))
+    flat = b.reshape(y, b.constant([1, 32], name="shape"))
+    model = Model(metadata={"note": b"text"}, description="small")
+    model.add(b.finish(b.softmax(flat, beta=1.0)))
+    model.signatures.append(Signature("serving_default", "main", {"x": 0}, {"y": 0}))
+    return b"".join(write(model))
+
+
+def _attempt(data: bytes, what: str) -> bool:
+    """Load; True if it is a model. Anything but a FormatError fails the test."""
+    try:
+        load(data)
+    except FormatError as error:
+        message = str(error)
+    else:
+        return True
+    # the reader's last resort, for operators whose own checks stumble: none should
+    assert "cannot be checked" not in message, what
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "edgewise")
+
+
+def test_truncated_at_every_byte() -> None:
+    data = small_file()
+    assert _attempt(data, "whole")
+    for end in range(len(data)):
+        assert not _attempt(data[:end], f"first {end} bytes") or end > len(data) - 8
+
+
+@pytest.mark.ci
+def test_every_byte_changed() -> None:
+    data = small_file()
+    for at in range(len(data)):
+        for byte in (0, 1, 255):
+            _attempt(data[:at] + bytes([byte]) + data[at + 1 :], f"byte {at} is {byte}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_changes(seed: int) -> None:
+    generator = random.Random(seed)
+    data = small_file()
+    for turn in range(1500):
+        _attempt(_mutate(data, generator), f"seed {seed}, turn {turn}")
+
+
+@pytest.mark.ci
+def test_random_changes_of_real_models(shared_data: Path) -> None:
+    generator = random.Random(seed := 7)
+    files = [p for p in sorted(shared_data.rglob("*.tflite")) if p.stat().st_size < 40_000]
+    for turn in range(6000):
+        path = generator.choice(files)
+        data = _mutate(path.read_bytes(), generator)
+        _attempt(data, f"{path.name}, seed {seed}, turn {turn}")
+
+
+def _mutate(data: bytes, generator: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(generator.choice((1, 1, 2, 4, 8))):
+        at = generator.randrange(len(changed))
+        if generator.random() < 0.5:
+            changed[at] = generator.choice((*EDGES, generator.randrange(256)))
+        else:
+            at &= ~3
+            word = generator.choice((*WORDS, generator.randrange(100), generator.getrandbits(31)))
+            changed[at : at + 4] = (word & 0xFFFFFFFF).to_bytes(4, "little")
+    return bytes(changed)
