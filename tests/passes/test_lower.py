@@ -4,10 +4,22 @@ import numpy as np
 import pytest
 
 from edgewise.errors import UnsupportedOp
+from edgewise.ir import Quant, Sym
 from edgewise.ir.op import by_builtin
 from edgewise.passes import to_tflite
 from edgewise.passes.lower import LOWER
-from tests.passes.example import Example, expression, model_of, normal, same_numbers, shows
+from tests.passes.example import (
+    INT8,
+    Example,
+    Twin,
+    declines,
+    expression,
+    model_of,
+    normal,
+    quantized,
+    same_numbers,
+    shows,
+)
 
 
 def batch_norm(shape, channels, gamma=True, beta=True, **attributes):
@@ -40,6 +52,7 @@ def layer_norm(shape, parameter=None, **attributes):
 
 
 BATCH = ("batch norm as scale and offset",)
+BIAS = ("bias of zeros",)
 LAYER = ("layer norm in builtin operators",)
 CENTRED = "sub(x, mean(x, 1, keep_dims=True))"
 VARIANCE = "mean(squared_difference(x, mean(x, 1, keep_dims=True)), 1, keep_dims=True)"
@@ -83,6 +96,21 @@ EXAMPLES = [
     ),
     Example(layer_norm((3, 5)), "layer_norm(x)", NORMED, LAYER, 1e-5),
     Example(
+        lambda b: b.conv_2d(b.input("x", (1, 4, 4, 2)), b.constant(normal(3, 1, 1, 2))),
+        "conv_2d(x, [3,1,1,2])",
+        "conv_2d(x, [3,1,1,2], [3])",
+        BIAS,
+    ),
+    # weights that are computed, and a depth multiplier
+    Example(
+        lambda b: b.depthwise_conv_2d(
+            b.input("x", (1, 4, 4, 2)), b.abs(b.input("w", (1, 3, 3, 4))), depth_multiplier=2
+        ),
+        "depthwise_conv_2d(x, abs(w), depth_multiplier=2)",
+        "depthwise_conv_2d(x, abs(w), [4], depth_multiplier=2)",
+        BIAS,
+    ),
+    Example(
         layer_norm((2, 5, 3), (5,), axes=(1,)),
         "layer_norm(x, [5], [5], axes=(1,))",
         f"add(mul({NORMED}, reshape([5], {{5, 1}})), reshape([5], {{5, 1}}))",
@@ -90,6 +118,27 @@ EXAMPLES = [
         1e-5,
     ),
 ]
+
+
+def quantized_conv(b):
+    x = b.input("x", (1, 4, 4, 2), INT8, quantized())
+    w = b.constant(np.ones((3, 1, 1, 2), np.int8), quant=Quant([0.1] * 3, axis=0))
+    return b.conv_2d(x, w, quant=quantized(0.5))
+
+
+def conv_of_unknown_channels(b):
+    return b.conv_2d(b.input("x", (1, 4, 4, 2)), b.input("w", (Sym("n"), 1, 1, 2)))
+
+
+TWINS = [
+    Twin(quantized_conv, BIAS[0], "'x' is quantized"),
+    Twin(conv_of_unknown_channels, BIAS[0], "the number of channels is unknown"),
+]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda t: t.reason)
+def test_must_not_match(twin):
+    declines(twin, LOWER)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.before)

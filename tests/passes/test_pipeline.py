@@ -187,6 +187,20 @@ def test_the_report_counts_and_explains():
     assert any("'offset into the bias of the operator after': " in reason for reason in reasons)
 
 
+def test_the_report_leaves_out_what_is_no_near_miss():
+    def build(b):
+        x = b.input("x", (2, 6))
+        return b.mul(b.reshape(x, b.constant([3, 4])), b.constant(np.ones((2, 3, 4), np.float32)))
+
+    report = PipelineReport()
+    canonicalize(model_of(build), report=report)
+    assert {miss.rule for stage in report.stages for miss in stage.misses} == {
+        "reshape to the same shape",
+        "multiply by one",
+    }
+    assert {miss.rule for miss in report.misses()} == {"multiply by one"}
+
+
 def test_signatures_and_bodies_are_carried_along():
     model = model_of(mobilenet)
     body = Builder("body")

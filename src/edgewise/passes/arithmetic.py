@@ -27,9 +27,20 @@ def _identity(
     name: str,
     pattern: Callable[[PatternBuilder], Result],
     check: Callable[[Match], Verdict] = lambda match: True,
+    is_quiet: bool = False,
 ) -> Rule:
     """The rule that replaces the pattern by its value `x` where that has the result's type."""
-    return Rule(name, pattern, every(check, keeps_type), lambda b, match: match["x"])
+    verdict = every(check, keeps_type)
+    return Rule(name, pattern, verdict, lambda b, match: match["x"], is_quiet=is_quiet)
+
+
+def _nothing(
+    name: str,
+    pattern: Callable[[PatternBuilder], Result],
+    check: Callable[[Match], Verdict] = lambda match: True,
+) -> Rule:
+    """The same for an operator that mostly does something."""
+    return _identity(name, pattern, check, is_quiet=True)
 
 
 def _unquantized(match: Match) -> Verdict:
@@ -76,23 +87,23 @@ IDENTITIES = [
     _identity("power of one", lambda p: p.pow(p.value("x"), p.constant(equal=1.0))),
     # -(-x) -> x
     _identity("negate twice", lambda p: p.neg(p.neg(p.value("x"), shared=True)), _unquantized),
-    _identity("cast to the same type", lambda p: p.cast(p.value("x"))),
-    _identity("quantize to the same type", lambda p: p.quantize(p.value("x"))),
-    _identity(
+    _nothing("cast to the same type", lambda p: p.cast(p.value("x"))),
+    _nothing("quantize to the same type", lambda p: p.quantize(p.value("x"))),
+    _nothing(
         "concatenation of one",
         lambda p: p.concatenation(p.value("x"), fused_activation_function=NONE),
         _alone,
     ),
-    _identity("sum of one", lambda p: p.add_n(p.value("x")), _alone),
-    _identity("pad by nothing", lambda p: p.pad(p.value("x"), p.constant("paddings")), _no_padding),
-    _identity("broadcast to the same shape", lambda p: p.broadcast_to(p.value("x"), p.value())),
+    _nothing("sum of one", lambda p: p.add_n(p.value("x")), _alone),
+    _nothing("pad by nothing", lambda p: p.pad(p.value("x"), p.constant("paddings")), _no_padding),
+    _nothing("broadcast to the same shape", lambda p: p.broadcast_to(p.value("x"), p.value())),
     # a slice or repetition of the same shape is of everything, once
-    _identity("slice of everything", lambda p: p.slice(p.value("x"), p.constant(), p.constant())),
-    _identity(
+    _nothing("slice of everything", lambda p: p.slice(p.value("x"), p.constant(), p.constant())),
+    _nothing(
         "strided slice of everything",
         lambda p: p.strided_slice(p.value("x"), p.constant(), p.constant(), p.constant(equal=1.0)),
     ),
-    _identity("tile once", lambda p: p.tile(p.value("x"), p.constant())),
+    _nothing("tile once", lambda p: p.tile(p.value("x"), p.constant())),
 ]
 
 

@@ -1,7 +1,8 @@
 """Lowering: the higher operators of the IR in builtin operators.
 
-`LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators. What a
-given LiteRT does not know is the caller's to refuse (`require_builtins`).
+`LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators, and gives
+every float convolution the bias that LiteRT needs. What a given LiteRT does not know is the
+caller's to refuse (`require_builtins`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 from edgewise.ir.model import Model
 from edgewise.ops.axes import axes_in
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.norm import BatchNorm, LayerNorm
 from edgewise.passes.affine import batch_norm_affine
 from edgewise.passes.pattern import Match
-from edgewise.passes.rewrite import Rule
+from edgewise.passes.rewrite import Rule, Verdict
 
 
 def require_builtins(model: Model, builtins: Collection[str] | None) -> None:
@@ -109,6 +111,23 @@ def _behind(b: Builder, match: Match, value: Value | None, axes: tuple[int, ...]
     return b.reshape(value, b.constant(np.array(shape, np.int32)))
 
 
+def _floats_only(match: Match) -> Verdict:
+    for value in (match["x"], match["w"], match.root.output):
+        if value.quant is not None:
+            return f"{value.name!r} is quantized; a bias would need the product of two scales"
+    channels = match.root.output.shape[-1]
+    return isinstance(channels, int) or "the number of channels is unknown"
+
+
+def _zero_bias(b: Builder, match: Match) -> Value:
+    node, x = match.root, match["x"]
+    channels = node.output.shape[-1]
+    assert isinstance(channels, int)
+    zeros = np.zeros(channels, x.dtype.numpy)
+    bias = b.constant(zeros, name=f"{match['w'].name}/no_bias")
+    return b.node(node.op, x, match["w"], bias, results=[node.output.type]).output
+
+
 def _epsilon(b: Builder, like: Value, epsilon: float) -> Value:
     return b.constant(np.array(epsilon, like.dtype.numpy), name="epsilon")
 
@@ -127,5 +146,13 @@ LOWER = [
         lambda match: True,
         _lower_layer_norm,
         tolerance=1e-5,
+    ),
+    # w*x -> w*x + 0: without a bias, LiteRT 2.3 refuses CONV_2D (conv.cc: has_bias was not true),
+    # and dies of a null pointer in DEPTHWISE_CONV_2D, where only its reference kernels look first
+    Rule(
+        "bias of zeros",
+        lambda p: p.any(Conv2D, DepthwiseConv2D, operands=(p.value("x"), p.value("w"))),
+        _floats_only,
+        _zero_bias,
     ),
 ]

@@ -55,9 +55,10 @@ class PipelineReport:
         return sum((stage.counts for stage in self.stages), Counter[str]())
 
     def misses(self) -> list[Miss]:
-        """The near misses that stood at the end: each rule's last word on each node."""
+        """The near misses that stood at the end: each rule's last word on each node. Quiet rules,
+        whose misses are the usual case, are left out."""
         last = {(miss.rule, miss.node): miss for stage in self.stages for miss in stage.misses}
-        return list(last.values())
+        return [miss for miss in last.values() if not miss.is_quiet]
 
     def __str__(self) -> str:
         lines = [f"{self.before} operators -> {self.after}"]

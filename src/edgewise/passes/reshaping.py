@@ -154,6 +154,7 @@ RESHAPES = [
         lambda p: p.reshape(p.value("x"), p.optional()),
         keeps_type,
         lambda b, match: match["x"],
+        is_quiet=True,
     ),
     # reshape(reshape(x)) -> reshape(x)
     Rule(
@@ -183,6 +184,7 @@ RESHAPES = [
         lambda p: p.transpose(p.value("x"), p.constant("perm")),
         every(_keeps_bits, _moves_nothing, _shape_is_known),
         _reshape_x,
+        is_quiet=True,
     ),
     # x @ transpose(y) -> x @ y with adj_y
     Rule(
@@ -219,5 +221,6 @@ RESHAPES = [
         lambda p: p.any(*REDUCTIONS, operands=(p.value("x"), p.constant("axes"))),
         every(_keeps_bits, _reduces_nothing, _shape_is_known),
         _reshape_x,
+        is_quiet=True,
     ),
 ]

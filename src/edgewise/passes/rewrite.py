@@ -42,13 +42,15 @@ FEW = 4
 @dataclass(frozen=True, slots=True)
 class Rule:
     """pattern -> rewrite where check is True. `tolerance`: relative to the output range; 0: the
-    rule changes no bits."""
+    rule changes no bits. `is_quiet`: the pattern is a bare operator that mostly does something (any
+    RESHAPE), so that a miss is the usual case and reports leave it out."""
 
     name: str
     pattern: Callable[[PatternBuilder], Result]
     check: Callable[[Match], Verdict]
     rewrite: Callable[[Builder, Match], Value | Sequence[Value]]
     tolerance: float = 0.0
+    is_quiet: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -61,6 +63,7 @@ class Miss:
     rule: str
     node: str
     reason: str
+    is_quiet: bool = False
 
     def __str__(self) -> str:
         return f"{self.node}: not '{self.rule}': {self.reason}"
@@ -119,7 +122,7 @@ class _Driver:
         self.work = deque(node for node in graph.nodes if node.op.name in self.rules)
         self.waiting = set(self.work)
         self.counts: Counter[str] = Counter()
-        self.misses: dict[tuple[Node, str], str] = {}
+        self.misses: dict[tuple[Node, Rule], str] = {}
         self.limit = PATIENCE * (len(graph) + 1)
 
     def run(self) -> Outcome:
@@ -129,7 +132,7 @@ class _Driver:
             if node.graph is self.graph:
                 self.visit(node)
         misses = [
-            Miss(rule, str(node), reason)
+            Miss(rule.name, str(node), reason, rule.is_quiet)
             for (node, rule), reason in self.misses.items()
             if node.graph is self.graph
         ]
@@ -143,7 +146,7 @@ class _Driver:
                 if verdict is True:
                     self.apply(rule, match)
                     return
-                self.misses[node, rule.name] = str(verdict)
+                self.misses[node, rule] = str(verdict)
 
     def apply(self, rule: Rule, match: Match) -> None:
         """Replace the root's results and forget what nobody reads any more."""
