@@ -211,9 +211,9 @@ def test_an_input_without_a_shape_is_refused() -> None:
         lower(KerasFile(model, "keras", "3.15.0", "m"))
 
 
-@pytest.mark.parametrize("file", ["lambda.keras", "custom.keras"])
-def test_code_and_custom_classes_are_named(file: str) -> None:
-    with pytest.raises(UnsupportedOp, match=r"Python code|custom"):
+@pytest.mark.parametrize("file", ["lambda.keras", "custom.keras", "int8.keras"])
+def test_code_custom_classes_and_quantized_layers_are_named(file: str) -> None:
+    with pytest.raises(UnsupportedOp, match=r"Python code|custom|quantized by Keras"):
         lower(read_keras(FIXTURES / file))
 
 

@@ -302,6 +302,13 @@ def _handler(layer: KerasLayer) -> Handler:
             "is a custom class; custom layers are not supported in this version, build it from"
             " built-in layers"
         )
+    if layer.policy.quantization is not None:
+        raise Unsupported(
+            f"is quantized by Keras ({layer.policy.quantization}); convert the float model and"
+            " quantize the result"
+        )
+    if any("lora_" in name for name in layer.weights):
+        raise Unsupported("has LoRA weights; save in the .keras format, which merges them")
     table = OPERATIONS if layer.is_operation else HANDLERS
     handler = table.get(layer.class_name)
     if handler is None:

@@ -24,8 +24,9 @@ Writing a handler:
 - Every dimension may be a symbol. `c.reshape(x, shape)` takes any shape, `c.shape(dims)` makes a
   shape operand.
 
-`keras.ops` nodes have tables `OPERATIONS` of the same kind; their arguments come as the call has
-them, and a config key that the call does not name as a further keyword is read from the layer.
+`keras.ops` nodes have tables `OPERATIONS` of the same kind: arguments are those of the call, what
+the operation itself was made with (`axis`) is in `layer.config`. Nodes of Keras 2 are layers of the
+classes `TFOpLambda` and `SlicingOpLambda`.
 """
 
 from importlib import import_module
