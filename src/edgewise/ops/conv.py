@@ -33,6 +33,7 @@ ARITHMETIC = {
     DType.UINT8: Arithmetic.F32,
     DType.INT16: Arithmetic.LITERT_16X8,
 }
+_BLOCK = 1 << 25  # bytes; patches of a 3024 x 4032 image at once (3.5 GB) took 4 times as long
 
 
 class Convolution(Op, abstract=True):
@@ -140,18 +141,22 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
         return elements(results[0]) * elements(w[1:])
 
     def _accumulate(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """One matrix product per group."""
+        """One matrix product per group and block of rows, whose patches fit into `_BLOCK` bytes."""
         view = windows(x, *self._axes(w.shape), self.padding)
         n, oh, ow, kh, kw, c = view.shape
         o, per_group = w.shape[0], w.shape[3]
-        groups = c // per_group
-        y = np.empty((n * oh * ow, o), x.dtype)
+        taps, groups = kh * kw * per_group, c // per_group
+        rows = max(_BLOCK // max(n * ow * taps * x.itemsize, 1), 1)
+        y = np.zeros((n, oh, ow, o), x.dtype)
         for g in range(groups):
             part = view[..., g * per_group : (g + 1) * per_group]
             outs = slice(g * o // groups, (g + 1) * o // groups)
-            patches = part.reshape(n * oh * ow, kh * kw * per_group)
-            y[:, outs] = patches @ w[outs].reshape(-1, kh * kw * per_group).T
-        return y.reshape(n, oh, ow, o)
+            matrix = w[outs].reshape(-1, taps).T
+            for top in range(0, oh, rows):
+                patches = part[:, top : top + rows].reshape(-1, taps)
+                block = y[:, top : top + rows, :, outs]
+                block[...] = (patches @ matrix).reshape(block.shape)
+        return y
 
 
 class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="DepthwiseConv2DOptions"):
