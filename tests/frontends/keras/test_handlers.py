@@ -25,7 +25,7 @@ TOLERANCE = 3e-4  # of the output range
 
 @cache
 def converted(name: str) -> Model:
-    if name in NEEDS_OPERATIONS and "NotEqual" not in OPERATIONS:
+    if name in NEEDS_OPERATIONS and not {"NotEqual", "Any", "ZerosLike"} <= OPERATIONS.keys():
         pytest.skip("keras.ops nodes have no handlers yet")
     return lower(read_keras(LAYERS[f"{name}.model"].tobytes()))
 

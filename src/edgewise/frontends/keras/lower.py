@@ -1,9 +1,7 @@
 """A KerasModel as our Model: the walk over its calls.
 
 Tensors keep Keras's layout unless a layer says `channels_first` (then transposes stand around the
-operator). Everything is computed in float32, also under mixed_float16 and mixed_bfloat16 policies;
-float16, bfloat16 and float64 inputs become float32. Unknown dimensions are symbols: the first of
-every input is `batch`, axis i of input `x` is `x_i`.
+operator). Everything is computed in float32, also under mixed_float16 and mixed_bfloat16 policies.
 
 The model has one signature, `serving_default`, named as TensorFlow's `from_keras_model` names it:
 inputs by the name of their InputLayer; outputs by their key if the model returns a dict, else
@@ -19,7 +17,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from edgewise.dtypes import FLOATS, DType
+from edgewise.dtypes import DType
 from edgewise.errors import (
     ConversionError,
     EdgewiseError,
@@ -46,9 +44,8 @@ from edgewise.frontends.keras.handlers.context import (
     Unsupported,
     values_of,
 )
-from edgewise.frontends.keras.layers import input_shape
+from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
 from edgewise.ir.build import Builder
-from edgewise.ir.dim import Dim, Sym
 from edgewise.ir.graph import Value
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.types import TensorType
@@ -57,34 +54,13 @@ from edgewise.ir.types import TensorType
 MAX_NODES = 1_000_000
 
 # Layers with `supports_masking` and the default `compute_mask`. Source: Keras 3.15.
-KEEPS_MASK = frozenset(
-    [
-        "Activation",
-        "ELU",
-        "LeakyReLU",
-        "PReLU",
-        "ReLU",
-        "ThresholdedReLU",
-        "Softmax",
-        "Dense",
-        "Identity",
-        "TimeDistributed",
-        "BatchNormalization",
-        "GroupNormalization",
-        "LayerNormalization",
-        "UnitNormalization",
-        "Normalization",
-        "Rescaling",
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "GaussianDropout",
-        "GaussianNoise",
-    ]
-)
+KEEPS_MASK = frozenset((
+    "Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "ThresholdedReLU", "Softmax", "Dense",
+    "Identity", "TimeDistributed", "BatchNormalization", "GroupNormalization",
+    "LayerNormalization", "UnitNormalization", "Normalization", "Rescaling",
+    "ActivityRegularization", "AlphaDropout", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
+    "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
+))  # fmt: skip
 _Results: TypeAlias = "dict[tuple[str, int], Structure | None]"
 
 
@@ -105,7 +81,7 @@ def lower(file: KerasFile) -> Model:
     c = Context(b, file.file, _is_keras_3(file), ACTIVATIONS)
     c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
     refs = flatten(file.model.inputs)
-    inputs = [_input(b, _input_layer(file.model, ref)) for ref in refs]
+    inputs = [graph_input(b, input_layer(file.model, ref)) for ref in refs]
     outputs = _model(c, file.model, inputs)
     if c.problems:
         raise UnsupportedOp(
@@ -130,52 +106,6 @@ def _output_names(outputs: Structure) -> dict[str, int]:
     if isinstance(outputs, Mapping) and all(isinstance(v, Value) for v in outputs.values()):
         return {key: i for i, key in enumerate(sorted(outputs))}
     return {f"output_{i}": i for i in range(len(values_of(outputs)))}
-
-
-# -- inputs -----------------------------------------------------------------------------------
-
-
-def _input_layer(model: KerasModel, ref: TensorRef) -> KerasLayer:
-    layer = model.layer(ref.layer)
-    if not isinstance(layer, KerasLayer):
-        raise FormatError(f"model '{model.name}': input '{ref.layer}' must be an InputLayer")
-    return layer
-
-
-def _input(b: Builder, layer: KerasLayer) -> Value:
-    type_ = _input_type(layer)
-    assert type_.shape is not None
-    return b.input(layer.name, type_.shape, type_.dtype)
-
-
-def _input_type(layer: KerasLayer) -> TensorType:
-    shape = input_shape(layer)
-    if shape is None:
-        raise ConversionError(
-            f"layer '{layer.name}': its shape is not in the file. Build the model before saving:"
-            " begin it with keras.Input(shape), or call model.build(input_shape)."
-        )
-    name = layer.config.get("dtype") or "float32"
-    found = next((d for d in DType if d.text == _dtype_name(name)), None)
-    for kind in ("sparse", "ragged"):
-        if layer.config.get(kind):
-            raise UnsupportedOp(f"layer '{layer.name}': {kind} inputs; feed a dense tensor")
-    if found is None:
-        raise UnsupportedOp(f"layer '{layer.name}': inputs of dtype {name!r:.40}")
-    return TensorType(_symbolic(layer.name, shape), DType.FLOAT32 if found in FLOATS else found)
-
-
-def _dtype_name(name: object) -> str:
-    config = getattr(name, "config", None)  # a policy in place of a dtype
-    name = config.get("name", "float32") if isinstance(config, Mapping) else name
-    return str(name).removeprefix("mixed_")
-
-
-def _symbolic(name: str, shape: Sequence[int | None]) -> tuple[Dim, ...]:
-    return tuple(
-        size if size is not None else Sym("batch") if axis == 0 else Sym(f"{name}_{axis}")
-        for axis, size in enumerate(shape)
-    )
 
 
 # -- the walk ---------------------------------------------------------------------------------
@@ -321,14 +251,14 @@ def _stand_ins(node: KerasNode) -> Structure | None:
     """Tensors of the right shape for a call whose arguments could not be converted, so that its
     own problems are found as well; None where the file does not say the shape."""
     if isinstance(node, KerasModel):
-        layers = [_input_layer(node, ref) for ref in flatten(node.inputs)]
-        return [Value(_input_type(layer), layer.name) for layer in layers]
+        layers = [input_layer(node, ref) for ref in flatten(node.inputs)]
+        return [Value(input_type(layer), layer.name) for layer in layers]
     shape = node.build_config.get("input_shape")
     if not isinstance(shape, list) or not shape or node.is_operation:
         return None
     if not all(size is None or type(size) is int for size in shape):
         return None
-    return Value(TensorType(_symbolic(node.name, shape), DType.FLOAT32), node.name)
+    return Value(TensorType(symbolic(node.name, shape), DType.FLOAT32), node.name)
 
 
 def _note_class(c: Context, node: KerasNode) -> None:
