@@ -37,6 +37,12 @@ def convert(source: object) -> Model:
     raise ConversionError(frontends.refusal(source))
 
 
+def convert_keras_object(model: object) -> Model:
+    """A Model from anything whose `save(path)` writes a `.keras` file; `convert` asks for less
+    and recognises Keras models by their class. Raises ConversionError."""
+    return canonicalize(frontends.keras.read_object(model))
+
+
 def _tflite(model: Model) -> Iterable[Chunk]:
     return write(to_tflite(model))
 

@@ -30,3 +30,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     raise no_attribute("edgewise.lite", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -140,12 +140,12 @@ class TFLiteConverter:
 
     def __init__(self, funcs: Sequence[object], trackable_obj: object | None = None) -> None:
         """As in TensorFlow: concrete functions; see `from_concrete_functions`."""
-        self._prepare(lambda: api.convert(list(funcs)))
+        self._prepare(lambda: _refuse("from_concrete_functions", "TensorFlow functions"))
 
     @classmethod
     def from_keras_model(cls, model: object) -> TFLiteConverter:
         """A converter for a Keras model object (any Keras, any back end) or a Keras file."""
-        return cls._of(lambda: api.convert(model))
+        return cls._of(lambda: _read(model))
 
     @classmethod
     def from_saved_model(
@@ -155,7 +155,7 @@ class TFLiteConverter:
         tags: Iterable[str] | None = None,
     ) -> TFLiteConverter:
         """A converter for a SavedModel directory (or, as many tutorials do, a model object)."""
-        converter = cls._of(lambda: api.convert(saved_model_dir))
+        converter = cls._of(lambda: _read(saved_model_dir))
         if isinstance(saved_model_dir, str | os.PathLike):
             object.__setattr__(converter, "saved_model_dir", os.fspath(saved_model_dir))
         return converter
@@ -172,7 +172,7 @@ class TFLiteConverter:
         cls, serving_funcs: Sequence[object], inputs: Sequence[object]
     ) -> TFLiteConverter:
         """A converter for JAX functions."""
-        return cls._of(lambda: api.convert(list(serving_funcs)))
+        return cls._of(lambda: _refuse("experimental_from_jax", "JAX functions"))
 
     def convert(self) -> bytes:
         """The `.tflite` file.
@@ -185,14 +185,16 @@ class TFLiteConverter:
         return self._source().to_bytes()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in self._DEFAULTS and not name.startswith("_"):
+        if name.startswith("_experimental_"):
+            ignored(f"TFLiteConverter.{name}", "it configures TensorFlow's own converter")
+        elif name not in self._DEFAULTS and not name.startswith("_"):
             raise no_attribute(type(self).__name__, name, self._DEFAULTS)
-        if name in self._WITHOUT_MEANING and value != self._DEFAULTS[name]:
+        elif name in self._WITHOUT_MEANING and value != self._DEFAULTS[name]:
             ignored(f"TFLiteConverter.{name}", self._WITHOUT_MEANING[name])
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        raise no_attribute(type(self).__name__, name, self._DEFAULTS)
+        raise no_attribute(type(self).__name__, name, {*self._DEFAULTS, *dir(type(self))})
 
     @classmethod
     def _of(cls, source: Callable[[], api.Model]) -> TFLiteConverter:
@@ -208,27 +210,48 @@ class TFLiteConverter:
         self._source = source
 
     def _check_options(self) -> None:
-        float_types = {None, DType.FLOAT32}
+        """What TensorFlow would act on and this version cannot do. Raises ConversionError."""
         asked = []
         if self.optimizations:
-            asked.append(f"optimizations={sorted(map(str, self.optimizations))}")
+            asked.append(f"optimizations={[str(o) for o in self.optimizations]}")
+            types = [t for t in self.target_spec.supported_types if _dtype(t) is not DType.FLOAT32]
+            if types:
+                asked.append(f"target_spec.supported_types={types}")
         asked += [
             f"{name}={getattr(self, name)}"
             for name in ("inference_input_type", "inference_output_type")
-            if _dtype(getattr(self, name)) not in float_types
+            if _dtype(getattr(self, name)) not in (None, DType.FLOAT32)
         ]
-        types = [t for t in self.target_spec.supported_types if _dtype(t) not in float_types]
-        if types:
-            asked.append(f"target_spec.supported_types={types}")
+        sets = {str(getattr(ops, "name", ops)) for ops in self.target_spec.supported_ops}
+        if sets and str(OpsSet.TFLITE_BUILTINS) not in sets:
+            asked.append(f"target_spec.supported_ops={sorted(sets)} without TFLITE_BUILTINS")
         if asked:
             raise ConversionError(
-                "TFLiteConverter: post-training quantization is not part of this version; "
-                f"got {', '.join(asked)}. Remove them to convert in float32"
+                "TFLiteConverter: this version writes float32 models of builtin operators; "
+                "post-training quantization and other operator sets need its optimizer, which "
+                f"it does not have yet. Got {', '.join(asked)}; remove that to convert in float32"
             )
 
 
+def _read(source: object) -> api.Model:
+    """A path by its content; an object that can save itself as a Keras model."""
+    if isinstance(source, str | os.PathLike | api.Model) or not hasattr(source, "save"):
+        return api.convert(source)
+    return api.convert_keras_object(source)
+
+
+def _refuse(constructor: str, what: str) -> api.Model:
+    raise ConversionError(
+        f"TFLiteConverter.{constructor}: {what} need a frontend that this version does not have; "
+        "save the Keras model as a .keras file and use from_keras_model with its path"
+    )
+
+
 def _dtype(given: object) -> DType | None:
-    """The DType of a NumPy dtype, a tf.DType, or None."""
+    """The DType of a NumPy dtype, a tf.DType, or None. Raises ConversionError."""
     if given is None:
         return None
-    return DType.of(getattr(given, "as_numpy_dtype", given))  # type: ignore[arg-type]
+    try:
+        return DType.of(getattr(given, "as_numpy_dtype", given))  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ConversionError(f"TFLiteConverter: {given!r} is not an element type") from error

@@ -12,11 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.errors import InputError
+from edgewise.dtypes import DType
+from edgewise.errors import EdgewiseError, InputError
 from edgewise.format import load
 from edgewise.ir.model import Model
+from edgewise.lite.details import Details
+from edgewise.lite.nearest import NearestName, no_attribute
 from edgewise.lite.notice import ignored
-from edgewise.lite.subgraph import Details, Subgraph
+from edgewise.lite.signature import SignatureRunner
+from edgewise.lite.subgraph import Subgraph
+
+__all__ = [
+    "Delegate",
+    "Interpreter",
+    "InterpreterWithCustomOps",
+    "OpResolverType",
+    "SignatureRunner",
+    "load_delegate",
+]
 
 
 @enum.unique
@@ -29,15 +42,20 @@ class OpResolverType(enum.Enum):
     BUILTIN_WITHOUT_DEFAULT_DELEGATES = 3
 
 
+class DelegateError(EdgewiseError, OSError, ValueError):
+    """A delegate library cannot be used. LiteRT raises OSError where the library is missing and
+    ValueError where it refuses; code that falls back to the CPU catches either."""
+
+
 class Delegate:
     """A delegate library. Edgewise does not load LiteRT's delegate binaries.
 
     Raises:
-        ValueError: always, naming the library.
+        DelegateError: always, naming the library.
     """
 
     def __init__(self, library: str, options: Mapping[str, str] | None = None) -> None:
-        raise InputError(
+        raise DelegateError(
             f"delegate {library!r}: Edgewise cannot load LiteRT delegate libraries; "
             "leave experimental_delegates out, the CPU runs every operator"
         )
@@ -48,11 +66,12 @@ def load_delegate(library: str, options: Mapping[str, str] | None = None) -> Del
     return Delegate(library, options)
 
 
-class Interpreter:
+class Interpreter(NearestName):
     """Drop-in for `tf.lite.Interpreter`: allocate_tensors, set_tensor, invoke, get_tensor.
 
     Tensors are addressed by their index in the file, names are the file's. Arguments that
-    select LiteRT's kernels or delegates are accepted and change nothing.
+    select LiteRT's kernels or delegates are accepted and change nothing; `num_threads` is
+    checked and kept for the native runtime.
 
     Raises:
         ValueError: neither path nor content, both, or not a model (FormatError).
@@ -60,7 +79,7 @@ class Interpreter:
 
     def __init__(
         self,
-        model_path: str | os.PathLike[str] | None = None,
+        model_path: str | bytes | os.PathLike[str] | None = None,
         model_content: bytes | None = None,
         experimental_delegates: Sequence[Delegate] | None = None,
         num_threads: int | None = None,
@@ -72,35 +91,34 @@ class Interpreter:
         experimental_disable_delegate_node_fusion: bool = False,
         experimental_force_delegate_node_profiling: bool = False,
     ) -> None:
-        if (model_path is None) == (model_content is None):
-            what = "both were given" if model_path is not None else "neither was given"
-            raise InputError(f"`model_path` or `model_content` must be specified; {what}")
-        if num_threads is not None and num_threads < 1:
-            raise InputError(f"num_threads must be a positive integer; got {num_threads!r}")
-        for name, given in (
-            ("experimental_delegates", experimental_delegates),
-            (
-                "experimental_force_delegate_node_profiling",
-                experimental_force_delegate_node_profiling,
-            ),
-        ):
-            if given:
-                ignored(name, "the CPU runs every operator")
-        source = model_path if model_path is not None else model_content
-        assert source is not None
-        self._model: Model = load(source)
-        self._keep_all = experimental_preserve_all_tensors
+        if getattr(experimental_op_resolver_type, "name", "") not in OpResolverType.__members__:
+            raise InputError(
+                f"Unrecognized passed in op resolver type: {experimental_op_resolver_type!r}; "
+                f"known: {', '.join(OpResolverType.__members__)}"
+            )
+        _check_threads(num_threads)
+        if experimental_delegates:
+            ignored("experimental_delegates", "the CPU runs every operator")
+        if experimental_force_delegate_node_profiling:
+            ignored("experimental_force_delegate_node_profiling", "there are no delegates")
+        self._model: Model = load(_source(model_path, model_content))
+        if not self._model.graphs:
+            raise InputError("No subgraph in the model; nothing can run")
         self._compress = experimental_compress_quantization_zero_points
-        self._subgraphs = [Subgraph(graph, self._keep_all) for graph in self._model.graphs.values()]
+        self._subgraphs = [
+            Subgraph(graph, keep_all=experimental_preserve_all_tensors, compress=self._compress)
+            for graph in self._model.graphs.values()
+        ]
+        self._main = self._subgraphs[0]
 
     # -- the usual four -------------------------------------------------------------------------
 
     def allocate_tensors(self) -> None:
-        """Derive all shapes from the inputs' and make the inputs' arrays."""
+        """Derive all shapes from the inputs' and make the inputs' arrays. Raises RuntimeError."""
         self._main.allocate()
 
     def set_tensor(self, tensor_index: int, value: np.typing.ArrayLike) -> None:
-        """Copy `value` into an input tensor.
+        """Copy `value` into an input or variable tensor.
 
         Raises:
             ValueError: not an input, or another dtype or shape than the tensor's.
@@ -114,10 +132,16 @@ class Interpreter:
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> np.ndarray:
         """A copy of a tensor: inputs, constants, outputs of the last run; intermediate ones
         with `experimental_preserve_all_tensors=True`. Raises ValueError for others."""
-        return np.array(self._subgraph(subgraph_index).get(tensor_index))
+        subgraph = self._subgraph(subgraph_index)
+        array = np.array(subgraph.get(tensor_index))
+        narrow = subgraph.value(tensor_index).dtype is DType.INT4
+        return array.astype(np.int8) if narrow else array
 
     def tensor(self, tensor_index: int) -> Callable[[], np.ndarray]:
-        """A function that returns the tensor's array itself (writable for inputs)."""
+        """A function that returns the tensor's array itself (writable for inputs).
+
+        Unlike in LiteRT, an array that is still held does not keep `invoke` from running.
+        """
         subgraph = self._main
         subgraph.value(tensor_index)
         return lambda: subgraph.get(tensor_index)
@@ -142,7 +166,8 @@ class Interpreter:
         return len(self._subgraphs)
 
     def _get_ops_details(self) -> list[Details]:
-        return self._main.ops_details()
+        """Dictionaries of the operators; not public in LiteRT either, and widely used."""
+        return self._main.operators()
 
     # -- shapes and state -----------------------------------------------------------------------
 
@@ -152,9 +177,10 @@ class Interpreter:
         """Give an input another shape; `allocate_tensors` must follow.
 
         Raises:
-            ValueError: not an input, or (strict) a dimension the signature fixes.
+            ValueError: not an input, or not a list of dimensions.
+            RuntimeError: a negative dimension, or (strict) one the signature fixes.
         """
-        self._main.resize(input_index, [int(d) for d in tensor_size], strict=strict)
+        self._main.resize(input_index, tensor_size, strict=strict)
 
     def reset_all_variables(self) -> None:
         """Variable tensors are zero again."""
@@ -172,6 +198,15 @@ class Interpreter:
 
     def get_signature_runner(self, signature_key: str | None = None) -> SignatureRunner:
         """A callable for one signature (None: the only one). Raises ValueError."""
+        if signature_key is None:
+            keys = [s.key for s in self._model.signatures]
+            if len(keys) != 1:
+                raise InputError(
+                    f"SignatureDef signature_key is None and model has {len(keys)} Signatures. "
+                    "None is only allowed when the model has 1 SignatureDef; "
+                    f"keys are: {', '.join(keys) or 'none'}"
+                )
+            [signature_key] = keys
         return SignatureRunner(self, signature_key)
 
     @property
@@ -179,15 +214,12 @@ class Interpreter:
         """As given to the constructor."""
         return self._compress
 
-    @property
-    def _main(self) -> Subgraph:
-        if not self._subgraphs:
-            raise InputError("the model has no subgraph; nothing can run")
-        return self._subgraphs[0]
-
     def _subgraph(self, index: int) -> Subgraph:
         if not 0 <= index < len(self._subgraphs):
-            raise InputError(f"subgraph {index} does not exist; there are {len(self._subgraphs)}")
+            raise InputError(
+                f"subgraph_index is out of range: {index} for the model, which has "
+                f"{len(self._subgraphs)} subgraphs."
+            )
         return self._subgraphs[index]
 
 
@@ -202,52 +234,35 @@ class InterpreterWithCustomOps(Interpreter):
         super().__init__(**kwargs)
 
 
-class SignatureRunner:
-    """Runs one signature: named arrays in, dict of named arrays out."""
+def __getattr__(name: str) -> object:
+    raise no_attribute("edgewise.lite.interpreter", name, __all__)
 
-    def __init__(
-        self, interpreter: Interpreter | None = None, signature_key: str | None = None
-    ) -> None:
-        if interpreter is None:
-            raise InputError("`interpreter` must be given; use Interpreter.get_signature_runner")
-        model = interpreter._model
-        if signature_key is None and len(model.signatures) != 1:
-            known = ", ".join(s.key for s in model.signatures) or "none"
-            raise InputError(f"signature_key must be given; the model has: {known}")
-        self._signature = model.signature(signature_key)
-        names = list(model.graphs)
-        self._subgraph = interpreter._subgraph(names.index(self._signature.graph))
 
-    def __call__(self, **kwargs: np.typing.ArrayLike) -> dict[str, np.ndarray]:
-        """Resize where shapes differ, run, and return every output. Raises ValueError."""
-        expected = self._signature.inputs
-        if set(kwargs) != set(expected):
-            raise InputError(
-                f"signature {self._signature.key!r} takes {sorted(expected)}; got {sorted(kwargs)}"
-            )
-        subgraph = self._subgraph
-        arrays = {name: np.asarray(value) for name, value in kwargs.items()}
-        for name, array in arrays.items():
-            value = subgraph.graph.inputs[expected[name]]
-            if list(array.shape) != subgraph.shape(value):
-                subgraph.resize(subgraph.index(value), list(array.shape))
-        if not subgraph.ready:
-            subgraph.allocate()
-        for name, array in arrays.items():
-            subgraph.set(subgraph.index(subgraph.graph.inputs[expected[name]]), array)
-        subgraph.invoke()
-        outputs = subgraph.graph.outputs
-        return {
-            name: np.array(subgraph.get(subgraph.index(outputs[i])))
-            for name, i in sorted(self._signature.outputs.items())
-        }
+def __dir__() -> list[str]:
+    return __all__
 
-    def get_input_details(self) -> dict[str, Details]:
-        """Dictionaries of the inputs by name."""
-        values = self._subgraph.graph.inputs
-        return {n: self._subgraph.details(values[i]) for n, i in self._signature.inputs.items()}
 
-    def get_output_details(self) -> dict[str, Details]:
-        """Dictionaries of the outputs by name."""
-        values = self._subgraph.graph.outputs
-        return {n: self._subgraph.details(values[i]) for n, i in self._signature.outputs.items()}
+def _check_threads(count: object) -> None:
+    if count is None:
+        return
+    if not isinstance(count, int):
+        raise InputError(f"type of num_threads should be int; got {count!r}")
+    if count < 1:
+        raise InputError(f"num_threads should >= 1; got {count}")
+
+
+def _source(
+    path: str | bytes | os.PathLike[str] | None, content: object
+) -> str | os.PathLike[str] | bytes:
+    if path and content:
+        raise InputError("Can't both provide `model_path` and `model_content`; give one of them")
+    if path:
+        return os.fsdecode(path)
+    if content is None:
+        raise InputError("`model_path` or `model_content` must be specified.")
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"model_content takes the bytes of a model; got {type(content).__name__}. "
+            "Give a path as model_path"
+        )
+    return bytes(content)

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.ir.graph import Graph, Value
-from edgewise.lite.details import stored_shape, tensor_details
+from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.session import Session
 
-Details = dict[str, Any]
 
-
-class NotReadyError(EdgewiseError, RuntimeError):
-    """`invoke` before `allocate_tensors`."""
+class RunError(EdgewiseError, RuntimeError):
+    """What LiteRT reports as RuntimeError: `invoke` before `allocate_tensors`, shapes that do not
+    go through the operators, a resize that is not allowed."""
 
 
 class Subgraph:
     """One subgraph with its tensors by index, its input arrays and its last results."""
 
-    def __init__(self, graph: Graph, keep_all: bool) -> None:
+    def __init__(self, graph: Graph, *, keep_all: bool, compress: bool) -> None:
         self.graph = graph
         self.session = Session(graph, keep_all=keep_all)
         self.tensors = graph.tensors or list(graph.values())
         self.ready = False
+        self._compress = compress
+        self._prepared = False  # allocated at least once, perhaps for other shapes
         self._indices = {value: index for index, value in enumerate(self.tensors)}
-        self._shapes = {value: stored_shape(value) for value in graph.inputs}
+        self._inputs = {value: stored_shape(value) for value in graph.inputs}
+        self._shapes: dict[Value, list[int]] = {}
         self._arrays: dict[Value, np.ndarray] = {}
 
+    # -- describing -----------------------------------------------------------------------------
+
     def index(self, value: Value) -> int:
+        """The index of one of the subgraph's values in the file."""
         return self._indices[value]
 
     def value(self, index: int) -> Value:
+        """The value with this index. Raises InputError."""
         if not 0 <= index < len(self.tensors):
             raise InputError(
                 f"Invalid tensor index {index} exceeds max tensor index {len(self.tensors)}"
@@ -42,124 +48,174 @@ class Subgraph:
         return self.tensors[index]
 
     def shape(self, value: Value) -> list[int]:
-        """The current shape: of the array that is there, else inferred, else the file's."""
-        if value in self._shapes:
-            return self._shapes[value]
-        if value in self._arrays:
-            return list(self._arrays[value].shape)
-        if self.ready and value.type.is_static:
-            return [d for d in value.shape if isinstance(d, int)]
-        return stored_shape(value)
+        """The shape that was asked for (inputs), that was found when tensors were allocated or
+        computed last, or that of the file."""
+        if value in self._inputs:
+            return self._inputs[value]
+        return self._shapes[value] if value in self._shapes else stored_shape(value)
 
     def details(self, value: Value) -> Details:
-        return tensor_details(self.index(value), value, self.shape(value))
+        """LiteRT's dictionary of one tensor."""
+        return tensor_details(
+            self.index(value),
+            value,
+            self.shape(value),
+            ready=self._prepared,
+            compress=self._compress,
+        )
 
-    def resize(self, index: int, size: list[int], strict: bool = False) -> None:
+    def operators(self) -> list[Details]:
+        """LiteRT's dictionaries of the operators."""
+        nodes = enumerate(self.graph.nodes)
+        return [operator_details(index, node, self._indices) for index, node in nodes]
+
+    # -- running --------------------------------------------------------------------------------
+
+    def resize(self, index: int, size: Sequence[int], *, strict: bool = False) -> None:
+        """Ask for another shape of an input; nothing changes where it has that shape.
+
+        Raises:
+            InputError: not an input, or not a list of dimensions.
+            RunError: a negative dimension, or (strict) one that the signature fixes.
+        """
         value = self._input(index)
+        dims = np.array(size).astype(np.int32)  # as LiteRT: fractions are cut off
+        if dims.ndim != 1:
+            raise InputError(f"Shape should be 1D instead of {dims.ndim}.")
+        shape = dims.tolist()
         signature = value.extras.get("shape_signature") or stored_shape(value)
-        if strict and [s for s, d in zip(signature, size, strict=False) if s not in (-1, d)]:  # type: ignore[call-overload]
-            raise InputError(
-                f"strict resize of input {value.name!r}: only dimensions that the signature "
-                f"{signature} leaves open (-1) may change; got {size}"
+        assert isinstance(signature, list)
+        if strict and len(signature) != len(shape):
+            raise RunError(
+                f"strict resize of input {value.name!r}: the rank stays {len(signature)}; "
+                f"got {shape}"
             )
-        if any(d < 0 for d in size):
-            raise InputError(f"dimensions are not negative; got {size} for {value.name!r}")
-        self._shapes[value] = size
-        self.ready = False
+        if strict and any(s not in (-1, d) for s, d in zip(signature, shape, strict=True)):
+            raise RunError(
+                f"strict resize of input {value.name!r}: only dimensions that the signature "
+                f"{signature} leaves open (-1) may change; got {shape}"
+            )
+        if any(d < 0 for d in shape):
+            raise RunError(f"dimensions are not negative; got {shape} for input {value.name!r}")
+        if shape != self._inputs[value]:
+            self._inputs[value] = shape
+            self.ready = False
 
     def allocate(self) -> None:
-        self.session.resize([self._shapes[v] for v in self.graph.inputs])
-        self._arrays = {
-            v: np.zeros(self._shapes[v], v.dtype.numpy)
-            if v.dtype.bits
-            else np.full(self._shapes[v], b"", object)
-            for v in self.graph.inputs
+        """Derive all shapes from the inputs', make the inputs' arrays, and zero the variables;
+        nothing happens where that is done already.
+
+        Raises:
+            RunError: an operator does not accept the shapes.
+            UnsupportedOp: operators that cannot run.
+        """
+        if self.ready:
+            return
+        with _as_runtime_error():
+            self.session.resize([self._inputs[v] for v in self.graph.inputs])
+        self.session.reset_variables()
+        self._shapes = {
+            value: [d for d in value.shape if isinstance(d, int)]
+            for value in self.graph.values()
+            if value.type.is_static
         }
-        self.ready = True
+        self._arrays = {v: _zeros(v, self._inputs[v]) for v in self.graph.inputs}
+        self.ready = self._prepared = True
 
     def set(self, index: int, array: np.ndarray) -> None:
-        value = self._input(index)
-        if value not in self._arrays:
+        """Copy an array into an input or a variable. Raises InputError."""
+        value = self.value(index)
+        if not self.ready:
             raise InputError(
                 "Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
             )
-        buffer = self._arrays[value]
-        if array.dtype.kind in "SU" and value.dtype.bits == 0:
-            array = np.array([_as_bytes(s) for s in array.reshape(-1)], object).reshape(array.shape)
-        if array.dtype != buffer.dtype:
+        if value not in self._inputs and not value.is_variable:
+            raise self._not_an_input(index)
+        text = array.dtype.kind in "OSU"
+        if text != (value.dtype.bits == 0) or not (text or array.dtype == value.dtype.numpy):
+            got = "STRING" if text else array.dtype.name.upper()
             raise InputError(
-                f"Cannot set tensor: Got value of type {array.dtype.name.upper()} but expected "
+                f"Cannot set tensor: Got value of type {got} but expected "
                 f"type {value.dtype.name} for input {index}, name: {value.name} "
             )
-        if array.ndim != buffer.ndim:
+        shape = self.shape(value)
+        if array.ndim != len(shape):
             raise InputError(
                 f"Cannot set tensor: Dimension mismatch. Got {array.ndim} but expected "
-                f"{buffer.ndim} for input {index}."
+                f"{len(shape)} for input {index}."
             )
-        for axis, (got, expected) in enumerate(zip(array.shape, buffer.shape, strict=True)):
+        for axis, (got, expected) in enumerate(zip(array.shape, shape, strict=True)):
             if got != expected:
                 raise InputError(
                     f"Cannot set tensor: Dimension mismatch. Got {got} but expected {expected} "
                     f"for dimension {axis} of input {index}."
                 )
-        buffer[...] = array
+        if value not in self._inputs:
+            self.session.variables()[value] = array.copy()
+        elif text:
+            items = np.array([_as_bytes(s) for s in array.reshape(-1)] + [None], object)[:-1]
+            self._arrays[value][...] = items.reshape(array.shape)
+        else:
+            self._arrays[value][...] = array
 
     def invoke(self) -> None:
+        """Run once. Raises RunError before `allocate`, or where an operator fails."""
         if not self.ready:
-            raise NotReadyError(
+            raise RunError(
                 "Invoke called on model that is not ready. Call allocate_tensors() first"
             )
-        outputs = self.session.run([self._arrays[v] for v in self.graph.inputs])
-        self._arrays.update(self.session.kept)
-        self._arrays.update(zip(self.graph.outputs, outputs, strict=True))
+        with _as_runtime_error():
+            outputs = self.session.run([self._arrays[v] for v in self.graph.inputs])
+        found = {**self.session.kept, **dict(zip(self.graph.outputs, outputs, strict=True))}
+        found = {v: a for v, a in found.items() if v not in self._inputs}
+        self._arrays.update(found)
+        self._shapes.update((v, list(a.shape)) for v, a in found.items())
 
     def get(self, index: int) -> np.ndarray:
+        """The array of a tensor itself. Raises InputError where it has none."""
         value = self.value(index)
         if value.data is not None:
             return value.data
-        if value.is_variable and value in self.session.variables():
-            return self.session.variables()[value]
-        if value in self._arrays:
-            return self._arrays[value]
         if not self.ready:
             raise InputError("Tensor data is null. Run allocate_tensors() first")
+        if value in self._arrays:
+            return self._arrays[value]
+        if value.is_variable and value in self.session.variables():
+            return self.session.variables()[value]
         if value.is_variable or value in self.graph.outputs:
-            return np.zeros(self.shape(value), value.dtype.numpy)
+            return _zeros(value, self.shape(value))
         raise InputError(
             f"tensor {index} ({value.name!r}) is not kept after a run; make the interpreter with "
             "experimental_preserve_all_tensors=True"
         )
 
-    def ops_details(self) -> list[Details]:
-        def row(values: Iterable[Value | None]) -> tuple[np.ndarray, list[type]]:
-            present = [v for v in values if v is not None]
-            return (
-                np.array([-1 if v is None else self.index(v) for v in values], np.int32),
-                [v.dtype.numpy.type for v in present],
-            )
-
-        details = []
-        for index, node in enumerate(self.graph.nodes):
-            (ins, in_types), (outs, out_types) = row(node.inputs), row(node.outputs)
-            details.append(
-                {
-                    "index": index,
-                    "op_name": node.op.custom or node.op.builtin or node.op.name,
-                    "inputs": ins,
-                    "outputs": outs,
-                    "operand_types": in_types,
-                    "result_types": out_types,
-                }
-            )
-        return details
-
     def _input(self, index: int) -> Value:
         value = self.value(index)
-        if value not in self._shapes:
-            names = ", ".join(f"{self.index(v)} ({v.name})" for v in self.graph.inputs)
-            raise InputError(f"tensor {index} is not an input; inputs are {names}")
+        if value not in self._inputs:
+            raise self._not_an_input(index)
         return value
+
+    def _not_an_input(self, index: int) -> InputError:
+        names = ", ".join(f"{self.index(v)} ({v.name})" for v in self.graph.inputs) or "none"
+        return InputError(f"tensor {index} is not an input; inputs are {names}")
+
+
+def _zeros(value: Value, shape: Sequence[int]) -> np.ndarray:
+    if value.dtype.bits == 0:
+        return np.full(shape, b"", object)
+    return np.zeros(shape, value.dtype.numpy)
 
 
 def _as_bytes(text: object) -> bytes:
     return text if isinstance(text, bytes) else str(text).encode()
+
+
+@contextmanager
+def _as_runtime_error() -> Iterator[None]:
+    """LiteRT's class for what goes wrong in operators."""
+    try:
+        yield
+    except RuntimeError:
+        raise
+    except EdgewiseError as error:
+        raise RunError(str(error)) from error

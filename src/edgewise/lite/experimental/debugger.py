@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO, NoReturn
 
 import numpy as np
 
@@ -40,8 +41,33 @@ class QuantizationDebugger:
         debug_options: QuantizationDebugOptions | None = None,
         converter: object | None = None,
     ) -> None:
-        raise ConversionError(
-            "QuantizationDebugger: needs post-training quantization, which is not part of this "
-            "version. Interpreter(experimental_preserve_all_tensors=True) gives every tensor of "
-            "both models to compare"
-        )
+        _refuse()
+
+    @property
+    def options(self) -> QuantizationDebugOptions:
+        """What the debugger measures."""
+        _refuse()
+
+    def get_debug_quantized_model(self) -> bytes:
+        """The quantized model with operators that measure."""
+        _refuse()
+
+    def get_nondebug_quantized_model(self) -> bytes:
+        """The quantized model."""
+        _refuse()
+
+    def layer_statistics_dump(self, file: IO[str]) -> None:
+        """Write the statistics of every layer as CSV."""
+        _refuse()
+
+    def run(self) -> None:
+        """Measure on the dataset."""
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise ConversionError(
+        "QuantizationDebugger: needs post-training quantization, which is not part of this "
+        "version. Interpreter(experimental_preserve_all_tensors=True) gives every tensor of "
+        "both models to compare"
+    )
