@@ -69,6 +69,7 @@ class Add(Fused, builtin="ADD", options="AddOptions"):
     """
 
     pot_scale_int16: bool = True
+    carries_dims = True
     versions = {DType.INT8: 2, DType.INT64: 4}
 
     def _compute(self, a: Array, b: Array) -> Array:
@@ -92,6 +93,7 @@ class Sub(Fused, builtin="SUB", options="SubOptions"):
     """
 
     pot_scale_int16: bool = True
+    carries_dims = True
     versions = {DType.INT8: 2, DType.INT64: 4}
 
     def _compute(self, a: Array, b: Array) -> Array:
@@ -119,6 +121,7 @@ class Mul(Fused, builtin="MUL", options="MulOptions"):
     **Source:** architecture section 4; TensorFlow Lite mul.cc, LiteRT 2.3.
     """
 
+    carries_dims = True
     arithmetic = {
         DType.INT8: Arithmetic.F32,
         DType.UINT8: Arithmetic.F32,

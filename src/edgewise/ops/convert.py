@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -146,6 +147,9 @@ class Cast(Op, builtin="CAST", options="CastOptions"):
             "x and y must be numbers or bool; got string",
         )
         return x.shape
+
+    def contents(self, operands: Sequence[Any], known: Sequence[Array | None]) -> Array | None:
+        return known[0] if self.out_data_type.is_integer else None
 
     def reference(self, x: Array) -> Array:
         target = self.out_data_type

@@ -212,6 +212,7 @@ class ReduceProd(Reduction, builtin="REDUCE_PROD", options="ReducerOptions"):
     quantization = FreeScale()
     tolerance = 1e-5
     versions = VERSIONS_16_AT_2
+    carries_dims = True
 
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         return np.asarray(x.prod(axes, keepdims=self.keep_dims, dtype=x.dtype))
