@@ -1,0 +1,1 @@
+"""Real models of others: each is run and compared with what LiteRT says about it."""
