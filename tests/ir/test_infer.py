@@ -158,3 +158,13 @@ def test_declared_quantization_wins(dtype: DType) -> None:
     x = b.input("x", (2,), dtype, Quant(0.5, 1) if dtype is DType.INT8 else None)
     known = TensorType((4,), dtype, Quant(0.25, 0))
     assert result_types(Concatenation(), [x, x], [known])[0].quant == Quant(0.25, 0)
+
+
+def test_per_channel_scales_do_not_follow_through_a_transpose() -> None:
+    """The axis moves; who makes the node declares the new one."""
+    b = Builder()
+    w = b.constant(np.ones((2, 3), np.int8), quant=Quant(np.array([0.5, 0.25], np.float32), axis=0))
+    order = b.constant(np.array([1, 0], np.int32))
+    assert b.transpose(w, order).quant is None
+    declared = Quant(np.array([0.5, 0.25], np.float32), axis=1)
+    assert b.transpose(w, order, quant=declared).quant == declared

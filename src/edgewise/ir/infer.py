@@ -125,5 +125,7 @@ def _quant(
     if isinstance(op.quantization, SameScale):
         for index, operand in enumerate(operands):
             if operand is not None and op.declared(index).role is Role.DATA:
-                return operand.quant if operand.dtype is dtype else None
+                # per-channel scales stay only where declared: the axis may have moved
+                shared = operand.quant is not None and operand.quant.scale.size == 1
+                return operand.quant if shared and operand.dtype is dtype else None
     return None
