@@ -95,6 +95,19 @@ EXAMPLES = [
         "relu6(x)",
         ("relu from maximum", "relu6 from relu of minimum"),
     ),
+    # Keras 2's hard sigmoid ends so
+    Example(
+        clamps("maximum 0", "minimum 1"),
+        "minimum(maximum(x, 0), 1)",
+        "relu_0_to_1(x)",
+        ("relu from maximum", "relu_0_to_1 from minimum of relu"),
+    ),
+    Example(
+        clamps("minimum 1", "maximum 0"),
+        "maximum(minimum(x, 1), 0)",
+        "relu_0_to_1(x)",
+        ("relu from maximum", "relu_0_to_1 from relu of minimum"),
+    ),
     Example(
         clamps("maximum 0", "minimum 6"),
         "minimum(maximum(x, 0), 6)",
@@ -144,6 +157,11 @@ def minimum_broadcasts(b):
     return b.relu(y)
 
 
+def minimum_of_one(b):
+    y = b.minimum(b.input("x", X), b.constant(np.ones((2, *X), np.float32)))
+    return b.relu(y)
+
+
 TWINS = [
     Twin(read_twice, FUSE[0], "is also read by neg"),
     Twin(
@@ -154,6 +172,8 @@ TWINS = [
     Twin(quantized_add("relu", quantized(0.025, -128)), FUSE[0], "requantizes"),
     Twin(wide("maximum", 0), "relu from maximum", "broadcasts its operand"),
     Twin(wider("relu", "minimum 6"), "relu6 from minimum of relu", "broadcasts its operand"),
+    Twin(wider("relu", "minimum 1"), "relu_0_to_1 from minimum of relu", "broadcasts its operand"),
+    Twin(minimum_of_one, "relu_0_to_1 from relu of minimum", "broadcasts its operand"),
     Twin(minimum_broadcasts, "relu6 from relu of minimum", "broadcasts its operand"),
     Twin(
         wider("maximum -1", "minimum 1"),

@@ -1,4 +1,4 @@
-"""Rules of passes/affine.py: scales, offsets and batch norms into linear operators."""
+"""Rules of passes/affine.py and prescale.py: scales, offsets, batch norms into linear operators."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from edgewise.dtypes import DType
 from edgewise.ir import Quant
 from edgewise.ir.enums import Activation, Padding
 from edgewise.passes.affine import AFFINE
+from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.rewrite import rewrite
 from tests.passes.example import (
     INT8,
@@ -20,6 +21,7 @@ from tests.passes.example import (
     shows,
 )
 
+RULES = [*AFFINE, *PRESCALE]
 X = (2, 5, 6, 4)
 VALID = Padding.VALID
 RELU = Activation.RELU
@@ -342,12 +344,12 @@ TWINS = [
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.before}-{e.applied[0]}")
 def test_rewrites(example):
-    shows(example, AFFINE)
+    shows(example, RULES)
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=lambda t: f"{t.rule}-{t.reason}")
 def test_must_not_match(twin):
-    declines(twin, AFFINE)
+    declines(twin, RULES)
 
 
 def test_folded_weights_are_rounded_once():
@@ -362,7 +364,7 @@ def test_folded_weights_are_rounded_once():
             epsilon=0.0,
         )
     )
-    rewrite(graph, AFFINE)
+    rewrite(graph, RULES)
     w = next(iter(graph.nodes)).operand(1).data
     wanted = np.float64(np.float32(0.1)) * np.float32(0.7) / np.sqrt(np.float64(np.float32(0.3)))
     assert w.item() == np.float32(wanted)

@@ -170,6 +170,14 @@ EXAMPLES = [
         1e-6,
     ),
     Example(
+        lambda b: b.fully_connected(
+            b.input("x", X), b.constant(normal(5, X[-1])), b.constant(np.zeros(5, np.float32))
+        ),
+        f"fully_connected(x, [5,{X[-1]}], [5])",
+        f"fully_connected(x, [5,{X[-1]}])",
+        ("no bias of zeros",),
+    ),
+    Example(
         chain(("batch_matmul", normal(4, 5))),
         "batch_matmul(x, [4,5])",
         "fully_connected(x, [5,4], keep_num_dims=True)",
@@ -282,6 +290,17 @@ TWINS = [
         chain(("batch_matmul", normal(1, 1, 4, 5)), shape=(3, 4)),
         "batch_matmul as fully_connected",
         "raises the rank",
+    ),
+    Twin(
+        lambda b: b.fully_connected(
+            b.input("x", X, INT8, quantized()),
+            b.constant(np.ones((5, X[-1]), np.int8), quant=quantized(0.1, 0)),
+            b.constant(np.zeros(5, np.float32)),
+            dtype=INT8,
+            quant=quantized(),
+        ),
+        "no bias of zeros",
+        "is quantized",
     ),
 ]
 

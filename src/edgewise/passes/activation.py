@@ -180,6 +180,20 @@ CLAMPS_NAMED = [
         every(floats, _keeps_shape),
         _named("relu6"),
     ),
+    # min(relu(x), 1) -> relu_0_to_1(x): the end of Keras 2's hard sigmoid
+    Rule(
+        "relu_0_to_1 from minimum of relu",
+        lambda p: _minimum(p, p.relu(p.value("x")), 1.0),
+        every(floats, _keeps_shape),
+        _named("relu_0_to_1"),
+    ),
+    # relu(min(x, 1)) -> relu_0_to_1(x)
+    Rule(
+        "relu_0_to_1 from relu of minimum",
+        lambda p: p.relu(_minimum(p, p.value("x"), 1.0)),
+        every(floats, _keeps_shape),
+        _named("relu_0_to_1"),
+    ),
     # relu(relu6(x)) -> relu6(x)
     Rule(
         "clamp of what is clamped",

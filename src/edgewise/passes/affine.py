@@ -1,4 +1,4 @@
-"""Rules that fold scales, offsets and batch norms into linear operators."""
+"""Rules that fold scales, offsets and batch norms into the linear operator before them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ import numpy as np
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
-from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.conv3d import Conv3D
-from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.norm import BatchNorm
 from edgewise.ops.reshape import Reshape
 from edgewise.passes.conditions import floats, per_channel, same_shape
 from edgewise.passes.linear import (
     LINEAR,
-    channels_in,
     channels_out,
     constant_weights,
-    meets_every_tap,
-    scale_input,
     scale_output,
 )
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
 
 NONE = Activation.NONE
-DIRECT = (Conv2D, DepthwiseConv2D, Conv3D, FullyConnected)  # their data is operand 0
 Affine = tuple[np.ndarray, np.ndarray]  # scale and offset, float64
 
 
@@ -83,7 +76,7 @@ def batch_norm_affine(node: Node) -> Affine | str:
     return scale, (0 if beta is None else beta) - mean * scale
 
 
-def _normalises_channels(match: Match) -> Verdict:
+def normalises_channels(match: Match) -> Verdict:
     """The batch norm is of constants, along the last axis."""
     node = match.node("norm")
     affine = batch_norm_affine(node)
@@ -106,91 +99,10 @@ def _norm_after(b: Builder, match: Match) -> Value:
     return scale_output(b, match.node("linear"), *affine, NONE)
 
 
-def _norm(p: PatternBuilder, x: Pattern) -> Result:
+def norm_of(p: PatternBuilder, x: Pattern) -> Result:
+    """A batch norm of `x`, captured as `norm`."""
     parameters = (p.optional(), p.optional(), p.value(), p.value())
     return p.any(BatchNorm, operands=(x, *parameters), name="norm")
-
-
-# -- w*(x*s + t) + bias ----------------------------------------------------------------------
-
-
-def _scaled(p: PatternBuilder) -> Result:
-    return p.mul(p.value("x"), p.constant("c"), name="scaled", fused_activation_function=NONE)
-
-
-def _offset(p: PatternBuilder) -> Result:
-    return p.add(p.value("x"), p.constant("c"), name="scaled", fused_activation_function=NONE)
-
-
-def _direct(p: PatternBuilder, x: Pattern) -> Result:
-    """A linear operator with its data first, on `x`."""
-    return p.any(*DIRECT, operands=(x, p.value(), p.optional()))
-
-
-def _fits_input(match: Match) -> Verdict:
-    node = match.root
-    verdict = constant_weights(node)
-    if verdict is not True:
-        return verdict
-    vector = _input_vector(match)
-    return vector if isinstance(vector, str) else True
-
-
-def _input_vector(match: Match) -> np.ndarray | str:
-    """The constant `c` as float64 vector over the input channels of the root."""
-    c, channels = match.array("c"), channels_in(match.root)
-    scaled = match["scaled"]
-    if not same_shape(match["x"].type.shape, scaled.type.shape):
-        return f"{scaled.name!r} broadcasts {match['x'].name!r}"
-    if channels is None:
-        return f"{match.root} does not read vectors of its input channels"
-    vector = per_channel(c, scaled.shape)
-    if isinstance(vector, str):
-        return vector
-    if c.size > 1 and vector.size != channels:
-        return f"{vector.size} numbers do not fit {channels} input channels"
-    return np.broadcast_to(vector[:1], (channels,)) if c.size == 1 else vector
-
-
-def _constant_vector(match: Match) -> np.ndarray:
-    vector = _input_vector(match)
-    assert not isinstance(vector, str)
-    return vector
-
-
-def _sees_everything(match: Match) -> Verdict:
-    return meets_every_tap(match.root)
-
-
-def _through_pad(b: Builder, match: Match) -> Value:
-    padded = b.pad(match["x"], match["paddings"])
-    return scale_input(b, match.root, padded, _constant_vector(match), None)
-
-
-def _norm_fits_input(match: Match) -> Verdict:
-    channels = channels_in(match.root)
-    if channels is None:
-        return f"{match.root} does not read vectors of its input channels"
-    return constant_weights(match.root)
-
-
-def _norm_before(b: Builder, match: Match) -> Value:
-    affine = batch_norm_affine(match.node("norm"))
-    assert not isinstance(affine, str)
-    return scale_input(b, match.root, match.node("norm").input, *affine)
-
-
-def _scalar(match: Match) -> Verdict:
-    size = match.array("c").size
-    return size == 1 or f"the factor has {size} elements; only a scalar moves freely"
-
-
-def _gate_scale(b: Builder, match: Match) -> Value:
-    gated = b.mul(match["x"], match["gate"])
-    channels = channels_in(match.root)
-    assert channels is not None
-    scale = np.full(channels, float(match.array("c").reshape(-1)[0]))
-    return scale_input(b, match.root, gated, scale, None)
 
 
 # -- bias behind a reshape ---------------------------------------------------------------------
@@ -231,6 +143,11 @@ def _through_reshape(name: str, op: str) -> Rule:
     return Rule(name, pattern, every(floats, _covers_channels), rewrite)
 
 
+def _scalar(match: Match) -> Verdict:
+    size = match.array("c").size
+    return size == 1 or f"the factor has {size} elements; only a scalar moves freely"
+
+
 def _before_transpose(b: Builder, match: Match) -> Value:
     transposed = match.node("transposed")
     act = getattr(match.root.op, "fused_activation_function", NONE)
@@ -246,8 +163,8 @@ AFFINE = [
     # bn(w*x + b) -> (w*s)*x + (b*s + t)
     Rule(
         "batch norm into the operator before",
-        lambda p: _norm(p, _linear(p)),
-        every(floats, _linear_constant, _normalises_channels),
+        lambda p: norm_of(p, _linear(p)),
+        every(floats, _linear_constant, normalises_channels),
         _norm_after,
         tolerance=1e-5,
     ),
@@ -287,58 +204,5 @@ AFFINE = [
         ),
         every(floats, _scalar, _same_rank),
         _before_transpose,
-    ),
-    # w*bn(x) + b -> (w*s)*x + (w*t + b)
-    Rule(
-        "batch norm into the operator after",
-        lambda p: _direct(p, _norm(p, p.value())),
-        every(floats, _norm_fits_input, _normalises_channels, _sees_everything),
-        _norm_before,
-        tolerance=1e-5,
-    ),
-    # w*(x*c) + b -> (w*c)*x + b
-    Rule(
-        "scale into the operator after",
-        lambda p: _direct(p, _scaled(p)),
-        every(floats, _fits_input),
-        lambda b, match: scale_input(b, match.root, match["x"], _constant_vector(match), None),
-        tolerance=1e-5,
-    ),
-    # w*pad(x*c) + b -> (w*c)*pad(x) + b: zeros stay zeros
-    Rule(
-        "scale through the pad into the operator after",
-        lambda p: _direct(p, p.pad(_scaled(p), p.constant("paddings"))),
-        every(floats, _fits_input),
-        _through_pad,
-        tolerance=1e-5,
-    ),
-    # w*(x + c) + b -> w*x + (w*c + b)
-    Rule(
-        "offset into the bias of the operator after",
-        lambda p: _direct(p, _offset(p)),
-        every(floats, _fits_input, _sees_everything),
-        lambda b, match: scale_input(
-            b,
-            match.root,
-            match["x"],
-            np.ones_like(_constant_vector(match)),
-            _constant_vector(match),
-        ),
-        tolerance=1e-5,
-    ),
-    # w*(x * (g*c)) + b -> (w*c)*(x*g) + b: the 1/6 of a hard sigmoid that gates x
-    Rule(
-        "scale of a gate into the operator after",
-        lambda p: _direct(
-            p,
-            p.mul(
-                p.value("x"),
-                p.mul(p.value("gate"), p.constant("c"), fused_activation_function=NONE),
-                fused_activation_function=NONE,
-            ),
-        ),
-        every(floats, _scalar, _norm_fits_input),
-        _gate_scale,
-        tolerance=1e-5,
     ),
 ]

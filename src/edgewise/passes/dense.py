@@ -75,7 +75,19 @@ def _to_dense(b: Builder, match: Match) -> Value:
     return b.node(op, match["x"], weights, results=[match.root.output.type]).output
 
 
+def _without_bias(b: Builder, match: Match) -> Value:
+    node = match.root
+    return b.node(node.op, match["x"], match["w"], results=[node.output.type]).output
+
+
 DENSE = [
+    # x @ w + 0 -> x @ w; LiteRT needs the bias of a convolution, but not this one
+    Rule(
+        "no bias of zeros",
+        lambda p: p.fully_connected(p.value("x"), p.value("w"), p.constant(equal=0.0)),
+        floats,
+        _without_bias,
+    ),
     # fully_connected(reshape(x)) -> fully_connected(x)
     Rule(
         "reshape before fully_connected",

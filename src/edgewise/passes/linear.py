@@ -153,16 +153,20 @@ def _rebuilt(
     operands[places.x] = x
     operands[places.w] = _constant(b, w, old_w, old_w)
     if bias is not None and (old_bias is not None or bias.any()):
-        operands[places.bias] = _constant(b, bias, old_w, old_bias)
+        fresh = f"{old_w.name.rpartition('/')[0] or old_w.name}/bias"
+        operands[places.bias] = _constant(b, bias, old_w, old_bias, fresh)
     return b.node(op, *operands, results=[node.output.type]).output
 
 
-def _constant(b: Builder, data: np.ndarray, like: Value, old: Value | None) -> Value:
-    """A constant of the weights' dtype; an old one is kept where the numbers did not change."""
+def _constant(
+    b: Builder, data: np.ndarray, like: Value, old: Value | None, fresh: str = ""
+) -> Value:
+    """A constant of the weights' dtype; an old one is kept where the numbers did not change, and
+    its name where they did. `fresh`: the name where there was none."""
     stored = data.astype(like.dtype.numpy)
     if old is not None and old.data is not None and np.array_equal(old.data, stored):
         return old
-    return b.constant(stored, name=old.name if old is not None else "")
+    return b.constant(stored, name=old.name if old is not None else fresh)
 
 
 def _per_input(node: Node, w: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -22,7 +22,9 @@ from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
 from edgewise.passes.dense import DENSE
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.lower import LOWER, require_builtins
+from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
+from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.reshaping import RESHAPES
@@ -91,7 +93,7 @@ def canonicalize(
         # Before the offset and the clamp of a hard swish go into its neighbours.
         run.rules("recompose", RECOMPOSE)
         # Linear operators take in what stands around them ...
-        run.rules("linear", [*DENSE, *AFFINE])
+        run.rules("linear", [*DENSE, *AFFINE, *PRESCALE])
         # ... and only then activations, which would shield them from scales and offsets.
         run.rules("fuse", [*ACTIVATIONS, *PADDING])
         run.stage("clean", eliminate_common)
@@ -108,7 +110,8 @@ def to_tflite(
     report: PipelineReport | None = None,
     check_each: bool = False,
 ) -> Model:
-    """The model in operators that a `.tflite` file can hold; nothing else of it is changed.
+    """The model in operators that a `.tflite` file can hold; the others are not changed, except
+    that they take in the scales of the normalisations before them.
 
     `target` names the builtin operators the runtime has (`{"CONV_2D", ...}`); None: all of them.
 
@@ -117,6 +120,8 @@ def to_tflite(
         ShapeError: the model, or what a rule made of it, does not verify.
     """
     run = _Run(model, report, check_each)
+    # While norms are whole, what is constant in them can still go into their readers.
+    run.rules("norms", NORMS)
     run.rules("lower", LOWER)
     if run.applied:
         # Lowered parameters are constants again, and activations have something to fuse into.
