@@ -1,0 +1,284 @@
+"""`keras.ops` nodes of neural networks: activations, windows, normalization, attention, images.
+
+What a layer does as well is done by that layer's handler.
+Source: keras/src/ops/{nn,image}.py, Keras 3.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers import activations as act
+from edgewise.frontends.keras.handlers import (
+    attention_core,
+    convolution,
+    images,
+    normalization,
+    pooling,
+)
+from edgewise.frontends.keras.handlers.config import flag, integer, number, sizes, text
+from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.layout import channels_last
+from edgewise.frontends.keras.handlers.operands import Operand, axes_of, real, tensor
+from edgewise.frontends.keras.handlers.reshaping import repeat
+from edgewise.ir.enums import Padding
+from edgewise.ir.graph import Value
+
+
+def as_layer(
+    layer: KerasLayer,
+    class_name: str,
+    changes: Mapping[str, object],
+    weights: Mapping[str, np.ndarray] | None = None,
+) -> KerasLayer:
+    """The layer of a class that means the same as an operation."""
+    config = {**layer.config, **changes}
+    return KerasLayer(class_name, layer.name, config, weights=weights or {})
+
+
+def _activation(function: Callable[..., Value], **parameters: float) -> Handler:
+    """A function of x with parameters from the config, here with their defaults."""
+
+    def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
+        given = {key: number(layer, key, value) for key, value in parameters.items()}
+        return function(c, real(c, x), **given)
+
+    return handler
+
+
+def _along(function: Callable[[Context, Value, int], Value]) -> Handler:
+    """A function along `axis`."""
+
+    def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
+        y = real(c, x)
+        if isinstance(layer.config.get("axis"), list):
+            return _softmax_over(c, layer, y)
+        return function(c, y, integer(layer, "axis", -1))
+
+    return handler
+
+
+def _softmax_over(c: Context, layer: KerasLayer, x: Value) -> Value:
+    if layer.class_name != "Softmax":
+        raise Unsupported("several axes; reshape them into one")
+    y = act.HANDLERS["Softmax"](c, as_layer(layer, "Softmax", {}), x)
+    assert isinstance(y, Value)
+    return y
+
+
+def _gelu(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    return c.b.gelu(real(c, x), approximate=flag(layer, "approximate", True))
+
+
+def _threshold(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    level, other = number(layer, "threshold"), number(layer, "default_value")
+    return act.keep_above(c, real(c, x), level, other)
+
+
+def _array(x: Operand) -> np.ndarray:
+    """A constant operand. Raises Unsupported for a computed one."""
+    data = x.data if isinstance(x, Value) else np.asarray(x)
+    if data is None:
+        raise Unsupported("its kernel or statistics are computed; use constants")
+    return data.astype(np.float32)
+
+
+def _convolved(kind: str, handler: Handler) -> Handler:
+    """A convolution by a constant kernel, [..., C, O] (depthwise: [..., C, M])."""
+
+    def operation(c: Context, layer: KerasLayer, x: Operand, kernel: Operand) -> Structure:
+        w = _array(kernel)
+        rank = w.ndim - 2
+        name = f"DepthwiseConv{rank}D" if kind == "Depthwise" else f"Conv{rank}D{kind}"
+        channels = tensor(c, x).shape[1 if _is_first(layer) else -1]
+        groups = 1 if kind or not isinstance(channels, int) else channels // w.shape[-2]
+        changes = {"use_bias": False, "groups": groups}
+        return handler(c, as_layer(layer, name, changes, {"kernel": w}), real(c, x))
+
+    return operation
+
+
+def _separable(
+    c: Context, layer: KerasLayer, x: Operand, depthwise: Operand, pointwise: Operand
+) -> Value:
+    first, second = _array(depthwise), _array(pointwise)
+    weights = {"depthwise_kernel": first, "pointwise_kernel": second}
+    name = f"SeparableConv{first.ndim - 2}D"
+    return convolution.separable(c, as_layer(layer, name, {"use_bias": False}, weights), real(c, x))
+
+
+def _pooled(name: str) -> Handler:
+    def operation(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+        y = real(c, x)
+        full = f"{name}{len(y.shape) - 2}D"
+        return pooling.HANDLERS[full](c, as_layer(layer, full, {}), y)
+
+    return operation
+
+
+def _is_first(layer: KerasLayer) -> bool:
+    return layer.config.get("data_format") == "channels_first"
+
+
+def _batch_norm(
+    c: Context,
+    layer: KerasLayer,
+    x: Operand,
+    mean: Operand,
+    variance: Operand,
+    offset: Operand | None = None,
+    scale: Operand | None = None,
+) -> Value:
+    given = {"beta": offset, "gamma": scale}
+    weights = {"moving_mean": _array(mean), "moving_variance": _array(variance)}
+    weights |= {key: _array(value) for key, value in given.items() if value is not None}
+    changes = {"center": offset is not None, "scale": scale is not None}
+    made = as_layer(layer, "BatchNormalization", changes, weights)
+    return normalization.batch_normalization(c, made, real(c, x))
+
+
+def _layer_norm(
+    c: Context,
+    layer: KerasLayer,
+    x: Operand,
+    gamma: Operand | None = None,
+    beta: Operand | None = None,
+) -> Value:
+    given = {"gamma": gamma, "beta": beta}
+    weights = {key: _array(value) for key, value in given.items() if value is not None}
+    changes = {"center": "beta" in weights, "scale": "gamma" in weights}
+    changes["epsilon"] = number(layer, "epsilon", 1e-7)  # type: ignore[assignment]
+    made = as_layer(layer, "LayerNormalization", changes, weights)
+    return normalization.layer_normalization(c, made, real(c, x))
+
+
+def _rms_norm(c: Context, layer: KerasLayer, x: Operand, scale: Operand | None = None) -> Value:
+    y = real(c, x)
+    squares = c.b.mean(c.b.square(y), c.ints(axes_of(layer, len(y.shape))), keep_dims=True)
+    y = c.b.mul(y, c.b.rsqrt(c.b.add(squares, c.scalar(number(layer, "epsilon", 1e-7)))))
+    return y if scale is None else c.b.mul(y, real(c, scale))
+
+
+def _dot_product_attention(
+    c: Context,
+    layer: KerasLayer,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    bias: Operand | None = None,
+    mask: Operand | None = None,
+    scale: float | None = None,
+) -> Value:
+    """Tensors [B, T, N, H]; fewer heads of key and value than of the query are shared."""
+    q, k, v = (real(c, x) for x in (query, key, value))
+    if bias is not None or layer.config.get("attn_logits_soft_cap") is not None:
+        raise Unsupported("a bias or soft cap of the scores; write it with matmul and softmax")
+    heads, shared, size = q.shape[2], k.shape[2], q.shape[3]
+    if not (isinstance(heads, int) and isinstance(shared, int) and isinstance(size, int)):
+        raise Unsupported("the number and size of its heads must be known")
+    if heads > shared > 1:
+        k, v = (repeat(c, x, 2, heads // shared) for x in (k, v))
+    kept = attention_core.all_of(c, [
+        None if mask is None else tensor(c, mask),
+        attention_core.causal(c, q.shape[1], k.shape[1]) if flag(layer, "is_causal") else None,
+    ])  # fmt: skip
+    q = c.b.mul(q, c.scalar(size**-0.5 if scale is None else scale))
+    q, k, v = (c.transpose(x, [0, 2, 1, 3]) for x in (q, k, v))
+    y, _ = attention_core.attend(c, q, k, v, kept)
+    return c.transpose(y, [0, 2, 1, 3])
+
+
+def _resize(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+    height, width = sizes(layer, "size", 2)
+    y = tensor(c, x)
+    if len(y.shape) == 3:
+        raise Unsupported("a single image without a batch; add an axis by expand_dims")
+    return images.resizing(c, as_layer(layer, "Resizing", {"height": height, "width": width}), y)
+
+
+def _patches(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """[N, H, W, C] to [N, rows, columns, kh*kw*C]: a convolution by an identity matrix."""
+    size = sizes(layer, "size", 2)
+    strides = size if layer.config.get("strides") is None else sizes(layer, "strides", 2)
+    rates = sizes(layer, "dilation_rate", 2, 1)
+    same = text(layer, "padding", "valid").lower() == "same"
+
+    def body(x: Value) -> Value:
+        channels = x.shape[-1]
+        if len(x.shape) != 4 or not isinstance(channels, int):
+            raise Unsupported("images must be of rank 4 with known channels")
+        count = size[0] * size[1] * channels
+        kernel = np.eye(count, dtype=np.float32).reshape(count, *size, channels)
+        return c.b.conv_2d(
+            x, c.b.constant(kernel), padding=Padding.SAME if same else Padding.VALID,
+            stride_h=strides[0], stride_w=strides[1],
+            dilation_h_factor=rates[0], dilation_w_factor=rates[1],
+        )  # fmt: skip
+
+    return channels_last(c, layer, real(c, x), body)
+
+
+def _blocks(operator: str) -> Handler:
+    def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
+        block = integer(layer, "block_size")
+        return channels_last(
+            c, layer, tensor(c, x), lambda x: getattr(c.b, operator)(x, block_size=block)
+        )
+
+    return handler
+
+
+def _grayscale(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """ITU-R 601 luma of the channels."""
+    weights = np.array([[0.2989, 0.587, 0.114]], np.float32)
+
+    def body(x: Value) -> Value:
+        return c.b.fully_connected(x, c.b.constant(weights), keep_num_dims=True)
+
+    return channels_last(c, layer, real(c, x), body)
+
+
+_NAMED = {
+    "Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus",
+    "Softsign": "softsign", "HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu",
+    "HardTanh": "hard_tanh", "LogSigmoid": "log_sigmoid", "TanhShrink": "tanh_shrink",
+    "SparsePlus": "sparse_plus", "SparseSigmoid": "sparse_sigmoid", "Selu": "selu",
+}  # fmt: skip
+
+OPERATIONS: dict[str, Handler] = {
+    **{name: _activation(act.ACTIVATIONS[own]) for name, own in _NAMED.items()},
+    "Gelu": _gelu,
+    "Elu": _activation(act.elu, alpha=1.0),
+    "Celu": _activation(act.celu, alpha=1.0),
+    "LeakyRelu": _activation(
+        lambda c, x, negative_slope: c.b.leaky_relu(x, alpha=negative_slope), negative_slope=0.2
+    ),
+    "SoftShrink": _activation(act.soft_shrink, threshold=0.5),
+    "HardShrink": _activation(act.hard_shrink, threshold=0.5),
+    "Squareplus": _activation(act.squareplus, b=4.0),
+    "Threshold": _threshold,
+    "Softmax": _along(act.softmax),
+    "LogSoftmax": _along(act.log_softmax),
+    "Sparsemax": _along(act.sparsemax),
+    "Glu": _along(act.glu),
+    "Conv": _convolved("", convolution.conv),
+    "ConvTranspose": _convolved("Transpose", convolution.transposed),
+    "DepthwiseConv": _convolved("Depthwise", convolution.depthwise),
+    "SeparableConv": _separable,
+    "MaxPool": _pooled("MaxPooling"),
+    "AveragePool": _pooled("AveragePooling"),
+    "AdaptiveMaxPool": _pooled("AdaptiveMaxPooling"),
+    "AdaptiveAveragePool": _pooled("AdaptiveAveragePooling"),
+    "BatchNorm": _batch_norm,
+    "LayerNorm": _layer_norm,
+    "RMSNorm": _rms_norm,
+    "DotProductAttention": _dot_product_attention,
+    "Resize": _resize,
+    "ExtractPatches": _patches,
+    "RGBToGrayscale": _grayscale,
+    "SpaceToDepth": _blocks("space_to_depth"),
+    "DepthToSpace": _blocks("depth_to_space"),
+}

@@ -1,0 +1,301 @@
+"""`keras.ops` nodes that move elements: reshape, transpose, join, split, repeat, pad, fill.
+
+Source: keras/src/ops/numpy.py and core.py, Keras 3.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.errors import FormatError
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.config import integer, numbers
+from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.operands import (
+    Operand,
+    axes_of,
+    axis_in,
+    promoted,
+    tensor,
+)
+from edgewise.frontends.keras.handlers.reshaping import repeat as repeated
+from edgewise.ir.dim import Dim, elements, exact_quotient
+from edgewise.ir.enums import MirrorPadMode
+from edgewise.ir.graph import Value
+from edgewise.ir.op import operator
+
+
+def reshaped(c: Context, x: Value, wanted: Sequence[object]) -> Value:
+    """x in a shape of sizes, tensors and at most one -1 (or None)."""
+    if any(isinstance(size, Value) for size in wanted):
+        sizes = [s if isinstance(s, Value) else -1 if s is None else s for s in wanted]
+        return c.b.reshape(x, tensor(c, sizes))  # type: ignore[arg-type]
+    whole: list[Dim] = [-1 if size is None else size for size in wanted]  # type: ignore[misc]
+    if -1 not in whole:
+        return c.reshape(x, whole)
+    hole = whole.index(-1)
+    rest = elements(d for i, d in enumerate(whole) if i != hole)
+    size = exact_quotient(elements(x.shape), rest)
+    if size is None:
+        return c.b.reshape(x, c.ints([d for d in whole if isinstance(d, int)]))
+    return c.reshape(x, [*whole[:hole], size, *whole[hole + 1 :]])
+
+
+def _reshape(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    wanted = layer.config.get("newshape")
+    return reshaped(c, tensor(c, x), wanted if isinstance(wanted, list) else [wanted])
+
+
+def _ravel(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    return c.reshape(y, [elements(y.shape)])
+
+
+def _transpose(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    if layer.config.get("axes") is None:
+        return c.transpose(y, list(reversed(range(len(y.shape)))))
+    return c.transpose(y, axes_of(layer, len(y.shape), "axes"))
+
+
+def _swapaxes(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    perm = list(range(len(y.shape)))
+    i, j = (axis_in(layer, layer.config.get(key), len(perm)) for key in ("axis1", "axis2"))
+    perm[i], perm[j] = j, i
+    return c.transpose(y, perm)
+
+
+def _moveaxis(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    rank = len(y.shape)
+    source, target = (axes_of(layer, rank, key) for key in ("source", "destination"))
+    perm = [axis for axis in range(rank) if axis not in source]
+    for to, axis in sorted(zip(target, source, strict=True)):
+        perm.insert(to, axis)
+    return c.transpose(y, perm)
+
+
+def _squeeze(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    axes = axes_of(layer, len(y.shape))
+    if layer.config.get("axis") is None:
+        axes = [axis for axis in axes if y.shape[axis] == 1]
+    return c.reshape(y, [d for axis, d in enumerate(y.shape) if axis not in axes])
+
+
+def _expand_dims(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    added = layer.config.get("axis")
+    added = added if isinstance(added, list | tuple) else [added]
+    rank = len(y.shape) + len(added)
+    places = [axis_in(layer, axis, rank) for axis in added]
+    old = iter(y.shape)
+    return c.reshape(y, [1 if axis in places else next(old) for axis in range(rank)])
+
+
+def _concatenate(c: Context, layer: KerasLayer, xs: Sequence[Operand]) -> Value:
+    values = promoted(c, *xs)
+    if layer.config.get("axis", 0) is None:
+        values, axis = [c.reshape(v, [elements(v.shape)]) for v in values], 0
+    else:
+        axis = axis_in(layer, layer.config.get("axis", 0), len(values[0].shape))
+    return values[0] if len(values) == 1 else c.b.concatenation(*values, axis=axis)
+
+
+def _append(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
+    return _concatenate(c, layer, [x, y])
+
+
+def _joined(axis_of: Callable[[int], int]) -> Handler:
+    """hstack, vstack, dstack of tensors of rank 2 or more (3 for dstack)."""
+
+    def handler(c: Context, layer: KerasLayer, xs: Sequence[Operand]) -> Value:
+        values = promoted(c, *xs)
+        axis = axis_of(len(values[0].shape))
+        if axis >= len(values[0].shape):
+            raise Unsupported("it joins along an axis that is not there; add it by expand_dims")
+        return c.b.concatenation(*values, axis=axis)
+
+    return handler
+
+
+def _stack(c: Context, layer: KerasLayer, xs: Sequence[Operand]) -> Value:
+    values = promoted(c, *xs)
+    axis = axis_in(layer, layer.config.get("axis", 0), len(values[0].shape) + 1)
+    return c.b.pack(*values, values_count=len(values), axis=axis)
+
+
+def _unstack(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+    y = tensor(c, x)
+    axis = axis_in(layer, layer.config.get("axis", 0), len(y.shape))
+    size = y.shape[axis]
+    if not isinstance(size, int):
+        raise Unsupported("it splits an axis of unknown size; give the model a fixed input shape")
+    return c.b.node(operator("unpack")(num=size, axis=axis), y).outputs
+
+
+def _split(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+    """Into equal parts, or at given positions."""
+    y = tensor(c, x)
+    axis = axis_in(layer, layer.config.get("axis", 0), len(y.shape))
+    size, given = y.shape[axis], layer.config.get("indices_or_sections")
+    if isinstance(given, int):
+        where = c.b.constant(np.array(axis, np.int32))
+        return c.b.node(operator("split")(num_splits=given), where, y).outputs
+    ends = [int(end) for end in given]  # type: ignore[attr-defined]
+    if not isinstance(size, int):
+        raise Unsupported("it splits an axis of unknown size; give the model a fixed input shape")
+    places = [0, *(min(end % size if end < 0 else end, size) for end in ends), size]
+    parts = c.ints([max(b - a, 0) for a, b in pairwise(places)])
+    where = c.b.constant(np.array(axis, np.int32))
+    return c.b.node(operator("split_v")(num_splits=len(ends) + 1), y, parts, where).outputs
+
+
+def _tile(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y, times = tensor(c, x), numbers(layer, "repeats")
+    rank = max(len(y.shape), len(times))
+    y = c.reshape(y, [*[1] * (rank - len(y.shape)), *y.shape])
+    return c.b.tile(y, c.ints([1] * (rank - len(times)) + times))
+
+
+def _repeat(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """Every element as often as `repeats` says, in a row."""
+    y, times = tensor(c, x), numbers(layer, "repeats")
+    if layer.config.get("axis") is None:
+        y = c.reshape(y, [elements(y.shape)])
+        axis = 0
+    else:
+        axis = axes_of(layer, len(y.shape))[0]
+    if len(times) == 1:
+        return repeated(c, y, axis, times[0])
+    return c.b.gather(y, c.ints(np.repeat(np.arange(len(times)), times).tolist()), axis=axis)
+
+
+def _roll(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """The elements moved along each axis, those at the end to the front."""
+    y, shifts = tensor(c, x), numbers(layer, "shift")
+    shape = y.shape
+    is_flat = layer.config.get("axis") is None
+    y = c.reshape(y, [elements(shape)]) if is_flat else y
+    for shift, axis in zip(shifts, axes_of(layer, len(y.shape)), strict=False):
+        size = y.shape[axis]
+        cut = -shift if not isinstance(size, int) else (size - shift % size) % size
+        if cut == 0:
+            continue
+        begin, whole, one = ([0] * (axis + 1) for _ in range(3))
+        begin[axis], one = cut, [1] * (axis + 1)
+        others = (1 << axis) - 1
+        parts = [
+            c.b.strided_slice(
+                y, c.ints(begin), c.ints(whole), c.ints(one),
+                begin_mask=others, end_mask=others | 1 << axis,
+            ),
+            c.b.strided_slice(
+                y, c.ints(whole), c.ints(begin), c.ints(one),
+                begin_mask=others | 1 << axis, end_mask=others,
+            ),
+        ]  # fmt: skip
+        y = c.b.concatenation(*parts, axis=axis)
+    return c.reshape(y, shape) if is_flat else y
+
+
+def _flip(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y = tensor(c, x)
+    for axis in axes_of(layer, len(y.shape)):
+        y = c.b.reverse_v2(y, c.ints([axis]))
+    return y
+
+
+def _flipped(axis: int) -> Handler:
+    return lambda c, layer, x: c.b.reverse_v2(tensor(c, x), c.ints([axis]))
+
+
+def _pad(c: Context, layer: KerasLayer, x: Operand, constant_values: float = 0) -> Value:
+    y, mode = tensor(c, x), layer.config.get("mode", "constant")
+    width = np.asarray(layer.config.get("pad_width"), np.int32)
+    pads = np.broadcast_to(width if width.ndim else width.reshape(1, 1), (len(y.shape), 2))
+    amounts = c.b.constant(np.ascontiguousarray(pads))
+    if mode == "constant":
+        if not constant_values:
+            return c.b.pad(y, amounts)
+        return c.b.padv2(y, amounts, c.scalar(constant_values, y))
+    if mode not in ("reflect", "symmetric"):
+        raise Unsupported(f"padding mode '{mode}'; use constant, reflect or symmetric")
+    kind = MirrorPadMode.REFLECT if mode == "reflect" else MirrorPadMode.SYMMETRIC
+    return c.b.mirror_pad(y, amounts, mode=kind)
+
+
+def _broadcast_to(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    y, wanted = tensor(c, x), layer.config.get("shape")
+    if not isinstance(wanted, list):
+        raise FormatError(f"layer '{layer.name}': shape must be a list; found {wanted!r:.40}")
+    if any(isinstance(size, Value) for size in wanted):
+        return c.b.broadcast_to(y, tensor(c, wanted))
+    own = [*[1] * (len(wanted) - len(y.shape)), *y.shape]
+    sizes = [d if s is None or s == -1 else s for s, d in zip(wanted, own, strict=True)]
+    return c.b.broadcast_to(y, c.shape(sizes))
+
+
+def _filled(number: float | None) -> Handler:
+    """A tensor of the shape of x, full of one number."""
+
+    def handler(
+        c: Context, layer: KerasLayer, x: Operand, fill_value: float = 0, dtype: str | None = None
+    ) -> Value:
+        y = tensor(c, x)
+        name = dtype or layer.config.get("dtype")
+        wanted = next((d for d in DType if d.text == name), y.dtype)
+        value = c.b.constant(np.array(fill_value if number is None else number, wanted.numpy))
+        return c.b.fill(c.shape(y.shape), value)
+
+    return handler
+
+
+def _triangle(keep_lower: bool) -> Handler:
+    def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
+        y, k = tensor(c, x), integer(layer, "k", 0)
+        rows, columns = y.shape[-2:]
+        if not isinstance(rows, int) or not isinstance(columns, int):
+            raise Unsupported("the matrix must have a known size; give the model a fixed shape")
+        kept = np.tri(rows, columns, k if keep_lower else k - 1, bool)
+        mask = c.b.constant(kept if keep_lower else ~kept)
+        return c.b.select_v2(mask, y, c.scalar(0, y))
+
+    return handler
+
+
+OPERATIONS: dict[str, Handler] = {
+    "Reshape": _reshape,
+    "Ravel": _ravel,
+    "Transpose": _transpose,
+    "Swapaxes": _swapaxes,
+    "Moveaxis": _moveaxis,
+    "Squeeze": _squeeze,
+    "ExpandDims": _expand_dims,
+    "Concatenate": _concatenate,
+    "Append": _append,
+    "Hstack": _joined(lambda rank: 0 if rank == 1 else 1),
+    "Vstack": _joined(lambda rank: 2 if rank == 1 else 0),
+    "Dstack": _joined(lambda rank: 2),
+    "Stack": _stack,
+    "Unstack": _unstack,
+    "Split": _split,
+    "Tile": _tile,
+    "Repeat": _repeat,
+    "Roll": _roll,
+    "Flip": _flip,
+    "Flipud": _flipped(0),
+    "Fliplr": _flipped(1),
+    "Pad": _pad,
+    "BroadcastTo": _broadcast_to,
+    "ZerosLike": _filled(0),
+    "OnesLike": _filled(1),
+    "FullLike": _filled(None),
+    "Tril": _triangle(True),
+    "Triu": _triangle(False),
+}
