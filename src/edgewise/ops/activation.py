@@ -193,9 +193,9 @@ class LeakyRelu(UnaryTable, builtin="LEAKY_RELU", options="LeakyReluOptions"):
     def stored(self, q: Array, dtype: DType, in_quant: Quant, out_quant: Quant) -> Array:
         x, alpha = q - point_of(in_quant), F32(self.alpha)
         if dtype is DType.INT16:
-            s_x, s_y = scale_of(in_quant), float(scale_of(out_quant))
-            above = multiply_fixed(x, *multiplier(float(s_x) / s_y))
-            below = multiply_fixed(x, *_signed_multiplier(float(s_x * alpha) / s_y))
+            s_x, s_y = scale_of(in_quant), scale_of(out_quant)  # quotients in float32
+            above = multiply_fixed(x, *multiplier(float(s_x / s_y)))
+            below = multiply_fixed(x, *_signed_multiplier(float(s_x * alpha / s_y)))
             y = np.where(x >= 0, above, below).astype(np.int64)
         else:
             ratio = scale_of(in_quant) / scale_of(out_quant)
