@@ -1,0 +1,42 @@
+"""Pages under docs/ that are made by a tool say what the code says."""
+
+from __future__ import annotations
+
+import pytest
+from tools import numerics, operators
+
+from edgewise.ir.op import Arithmetic, Op, Role
+from tests.ops.case import all_cases
+
+
+@pytest.mark.ci
+def test_operators_page_is_fresh() -> None:
+    assert operators.PAGE.read_text() == operators.render(), "run python tools/operators.py"
+
+
+def test_numerics_page_is_fresh() -> None:
+    assert numerics.PAGE.read_text() == numerics.render(), "run python tools/numerics.py"
+
+
+def test_measured_arithmetic_is_that_of_the_classes() -> None:
+    """An operator that computes in another way has to be measured again."""
+    for row in numerics.measured():
+        now = numerics.arithmetic_of(Op.registry[row.operator], row.types)
+        assert row.arithmetic == now, f"{row.operator} {row.types}: measure it again"
+
+
+@pytest.mark.ci
+def test_every_integer_form_is_measured() -> None:
+    """Each operator and dtype with integer cases has a row, unless its integers only move."""
+    rows = {(row.operator, row.types.split()[-1]) for row in numerics.measured()}
+    rows |= {(row.operator, row.types.split()[0]) for row in numerics.measured()}
+    missing = set()
+    for case in (c for c in all_cases() if not c.error):
+        roles = [case.op.declared(index).role for index in range(len(case.args))]
+        pairs = zip(case.args, roles, strict=True)
+        data = next((a for a, role in pairs if a is not None and role is Role.DATA), None)
+        if data is None or data.quant is None or numerics.only_moves(type(case.op)):
+            continue
+        if case.op.arithmetic_for(data.dtype) is not Arithmetic.NONE:
+            missing.add((case.op.name, data.dtype.text))
+    assert not missing - rows - {("dequantize", "int4")}, "add a case to tools/numerics_cases.py"
