@@ -1,0 +1,165 @@
+"""Categories: Discretization, CategoryEncoding, IntegerLookup, and what cannot be converted.
+
+Source: keras/src/layers/preprocessing and utils/numerical_utils.py, Keras 3.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.errors import FormatError
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.config import flag, integer, text
+from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.operations_index import one_hot
+from edgewise.ir.graph import Value
+
+# A lookup is a table over all values from the smallest to the largest word if that is short
+# (4 MB), else a comparison with every word.
+MAX_TABLE = 1 << 20
+
+
+def discretization(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """The number of the bin between `bin_boundaries`."""
+    edges = layer.config.get("bin_boundaries")
+    if not isinstance(edges, list | tuple | np.ndarray):
+        raise Unsupported("it has no bin_boundaries; call adapt() before saving")
+    bins = c.b.bucketize(c.real(x), boundaries=tuple(float(edge) for edge in edges))
+    y = _encoded(c, layer, bins, len(edges) + 1)
+    return y if c.is_keras_3 or y.dtype is DType.FLOAT32 else c.cast(y, DType.INT64)
+
+
+def category_encoding(
+    c: Context, layer: KerasLayer, x: Value, count_weights: Value | None = None
+) -> Value:
+    """Whole numbers below `num_tokens` as 0 and 1, or as counts."""
+    return _encoded(c, layer, c.cast(x, DType.INT32), integer(layer, "num_tokens"), count_weights)
+
+
+def _encoded(
+    c: Context, layer: KerasLayer, x: Value, depth: int, weights: Value | None = None
+) -> Value:
+    """Indices in the layer's `output_mode`.
+
+    Raises:
+        Unsupported: sparse outputs, or a mode that needs more than the indices.
+    """
+    mode = text(layer, "output_mode", "int")
+    if flag(layer, "sparse"):
+        raise Unsupported("sparse=True; make its output dense")
+    if mode == "int":
+        return x
+    if mode == "one_hot":
+        is_column = len(x.shape) > 1 and x.shape[-1] == 1
+        x = c.reshape(x, x.shape[:-1]) if is_column else x
+        return one_hot(c, x, depth, len(x.shape), DType.FLOAT32)
+    over = c.ints([min(1, len(x.shape) - 1)])
+    ones = one_hot(c, x, depth, len(x.shape), DType.FLOAT32)
+    if mode == "multi_hot":
+        return c.b.reduce_max(ones, over)
+    if mode != "count":
+        raise Unsupported(f"output_mode '{mode}'; use int, one_hot, multi_hot or count")
+    if weights is not None:
+        ones = c.b.mul(ones, c.b.expand_dims(c.real(weights), c.ints([len(x.shape)])))
+    return c.b.sum(ones, over)
+
+
+def integer_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """The position of each number in the vocabulary; numbers that are not in it come first."""
+    is_index = text(layer, "output_mode", "int") == "int"
+    mask, unknowns = layer.config.get("mask_token"), integer(layer, "num_oov_indices", 1)
+    if mask is not None and not is_index:
+        raise Unsupported("mask_token together with encoded outputs; use output_mode='int'")
+    first = 0 if mask is None else 1
+    special = [] if mask is None else [integer(layer, "mask_token")]
+    special += [integer(layer, "oov_token", -1)] * unknowns
+    words = _vocabulary(layer)
+    words = words[len(special) :] if words[: len(special)] == special else words
+    x = c.cast(x, DType.INT64)
+    if flag(layer, "invert"):
+        return _inverted(c, x, [*special, *words], integer(layer, "oov_token", -1))
+    if unknowns > 1:
+        y = _positions(c, x, words, first + unknowns, -1)
+        y = c.b.select_v2(c.b.less(y, c.scalar(0, y)), _bucket(c, layer, x, first, unknowns), y)
+    else:
+        y = _positions(c, x, words, first + unknowns, first if unknowns else -1)
+    if mask is not None:
+        y = c.b.select_v2(c.b.equal(x, c.scalar(special[0], x)), c.scalar(0, y), y)
+    depth = first + unknowns + len(words)
+    if flag(layer, "pad_to_max_tokens"):
+        depth = integer(layer, "max_tokens")
+    y = _encoded(c, layer, y, depth)
+    return c.cast(y, DType.INT64) if c.is_keras_3 or is_index else y
+
+
+def _bucket(c: Context, layer: KerasLayer, x: Value, first: int, count: int) -> Value:
+    """One of `count` indices for numbers that are not in the vocabulary: the remainder."""
+    if layer.config.get("oov_method") == "farmhash":
+        raise Unsupported("oov_method 'farmhash' hashes strings; use 'floormod'")
+    bucket = c.b.add(c.b.floor_mod(x, c.scalar(count, x)), c.scalar(first, x))
+    return c.cast(bucket, DType.INT32)
+
+
+def _vocabulary(layer: KerasLayer) -> list[int]:
+    given = layer.config.get("vocabulary")
+    if given is None and "vocabulary.txt" in layer.assets:
+        given = layer.assets["vocabulary.txt"].decode(errors="replace").split()
+    if not isinstance(given, list | tuple | np.ndarray):
+        raise Unsupported("it has no vocabulary; call adapt() before saving")
+    try:
+        return [int(word) for word in given]
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"layer '{layer.name}': its vocabulary must be whole; {error}") from error
+
+
+def _positions(c: Context, x: Value, words: Sequence[int], start: int, unknown: int) -> Value:
+    """`start` + the position of x in the words, `unknown` where it is not there; int32."""
+    if not words:
+        raise Unsupported("its vocabulary is empty; call adapt() before saving")
+    low, high = min(words) - 1, max(words) + 1
+    if high - low < MAX_TABLE:
+        table = np.full(high - low + 1, unknown, np.int32)
+        for position, word in enumerate(words):
+            table[word - low] = start + position
+        inside = c.b.minimum(c.b.maximum(x, c.scalar(low, x)), c.scalar(high, x))
+        return c.b.gather(c.b.constant(table), c.b.sub(inside, c.scalar(low, x)))
+    wide = c.b.expand_dims(x, c.ints([len(x.shape)]))
+    found = c.cast(c.b.equal(wide, c.b.constant(np.array(words, np.int64))), DType.INT32)
+    offsets = np.arange(start - unknown, start - unknown + len(words), dtype=np.int32)
+    total = c.b.sum(c.b.mul(found, c.b.constant(offsets)), c.ints([len(x.shape)]))
+    return c.b.add(total, c.scalar(unknown, total))
+
+
+def _inverted(c: Context, x: Value, words: Sequence[int], unknown: int) -> Value:
+    """The word at each position; `unknown` where there is none."""
+    table = c.b.constant(np.array([unknown, *words, unknown], np.int64))
+    inside = c.b.minimum(c.b.maximum(x, c.scalar(-1, x)), c.scalar(len(words), x))
+    return c.b.gather(table, c.b.add(inside, c.scalar(1, x)))
+
+
+def _refused(reason: str) -> Handler:
+    def handler(c: Context, layer: KerasLayer, *args: object, **kwargs: object) -> Structure:
+        raise Unsupported(reason)
+
+    return handler
+
+
+_STRINGS = "works on strings, which .tflite has no operators for; do it before the model"
+_HASHES = "hashes its input as text, which .tflite has no operator for; do it before the model"
+_HISTOGRAM = "stretches colours by statistics of the image; do it before the model"
+_BOXES = "changes bounding boxes of training data; leave it out of the model"
+
+HANDLERS: dict[str, Handler] = {
+    "Discretization": discretization,
+    "CategoryEncoding": category_encoding,
+    "IntegerLookup": integer_lookup,
+    **dict.fromkeys(("StringLookup", "TextVectorization"), _refused(_STRINGS)),
+    **dict.fromkeys(("Hashing", "HashedCrossing"), _refused(_HASHES)),
+    **dict.fromkeys(
+        ("AutoContrast", "CLAHE", "Equalization", "Solarization"), _refused(_HISTOGRAM)
+    ),
+    "MaxNumBoundingBoxes": _refused(_BOXES),
+}
