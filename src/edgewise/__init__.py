@@ -1,14 +1,35 @@
 """Edgewise: trained models, made small and fast, on phones, boards, microcontrollers, the web.
 
-    import edgewise
+import edgewise
 
-    model = edgewise.convert("model.keras")
-    model.save("model.tflite")
-    outputs = edgewise.Interpreter("model.tflite")(image)
+model = edgewise.convert("model.keras")
+model.save("model.tflite")
+outputs = edgewise.Interpreter("model.tflite")(image)
 """
 
-from edgewise.api import Model, convert, load
-from edgewise.runtime import Interpreter
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgewise.api import Model, convert, load
+    from edgewise.runtime import Interpreter
 
 __version__ = "0.1.0"
 __all__ = ["Interpreter", "Model", "convert", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """Public names, imported when first asked for: `edgewise --help` needs neither NumPy nor any
+    operator."""
+    if name in ("errors", "lite"):
+        return import_module(f"edgewise.{name}")
+    if name not in __all__:
+        raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
+    verbs = import_module("edgewise.api")  # always: it teaches Model to save itself
+    home = import_module("edgewise.runtime") if name == "Interpreter" else verbs
+    globals()[name] = getattr(home, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "errors", "lite"]

@@ -1,4 +1,8 @@
-"""The verbs: load, convert, save. Here the stages are put together."""
+"""The verbs: load, convert, save. Here the stages are put together.
+
+Frontends and passes are imported by the verbs that need them: who runs a model does not wait for
+what converts one.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgewise import frontends
 from edgewise.errors import ConversionError
 from edgewise.files import Chunk
 from edgewise.format import load, write
 from edgewise.ir.model import Model
-from edgewise.passes import canonicalize, to_tflite
 
-__all__ = ["Model", "convert", "load"]
+__all__ = ["Model", "convert", "convert_keras_object", "load"]
 
 
 def convert(source: object) -> Model:
@@ -27,10 +29,14 @@ def convert(source: object) -> Model:
         ConversionError: the source is of another kind, or holds layers that cannot be converted;
             all of them are named.
     """
+    from edgewise.passes import canonicalize
+
     if isinstance(source, Model):
         return canonicalize(source)
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite":
         return canonicalize(load(source))
+    from edgewise import frontends
+
     for frontend in frontends.FRONTENDS:
         if frontend.accepts(source):
             return canonicalize(frontend.read(source))
@@ -38,12 +44,17 @@ def convert(source: object) -> Model:
 
 
 def convert_keras_object(model: object) -> Model:
-    """A Model from anything whose `save(path)` writes a `.keras` file; `convert` asks for less
+    """A Model from anything whose `save(path)` writes a `.keras` file; `convert` asks for more
     and recognises Keras models by their class. Raises ConversionError."""
-    return canonicalize(frontends.keras.read_object(model))
+    from edgewise.frontends import keras
+    from edgewise.passes import canonicalize
+
+    return canonicalize(keras.read_object(model))
 
 
 def _tflite(model: Model) -> Iterable[Chunk]:
+    from edgewise.passes import to_tflite
+
     return write(to_tflite(model))
 
 

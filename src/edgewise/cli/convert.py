@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgewise import api
-from edgewise.cli.screen import console, progress_bar, size_text, time_text
+from edgewise.cli.screen import progress_bar, say, size_text, time_text
 from edgewise.files import check_output
 
 
@@ -30,7 +30,7 @@ def command(source: Path, output: Path | None, force: bool) -> None:
     \b
     Examples:
       edgewise convert model.keras -o model.tflite
-      edgewise convert weights/model.h5
+      edgewise convert model.keras --force
     """
     target = output or source.with_suffix(".tflite")
     check_output(target, overwrite=force)
@@ -39,11 +39,9 @@ def command(source: Path, output: Path | None, force: bool) -> None:
         model = api.convert(source)
         size = model.save(target, overwrite=force)
     seconds = time.perf_counter() - start
-    report = model.report()
-    console.print(
-        f"[bold]{target}[/bold]  {size_text(size)}, {len(report.ops)} operators, "
-        f"in {time_text(seconds)}"
-    )
+    operators = sum(map(len, model.graphs.values()))
+    facts = f"{size_text(size)}, {operators} operators, in {time_text(seconds)}"
+    say(facts, title=str(target))
     for signature in model.signatures:
         ins, outs = ", ".join(signature.inputs), ", ".join(signature.outputs)
-        console.print(f"  signature {signature.key}: {ins} -> {outs}")
+        say(f"  signature {signature.key}: {ins} -> {outs}")

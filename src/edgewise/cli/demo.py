@@ -8,10 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from edgewise import api
-from edgewise.cli.screen import console, count_text, progress_bar, size_text, time_text
+from edgewise.cli.screen import count_text, progress_bar, say, size_text, time_text
 from edgewise.files import check_output
 from edgewise.runtime import Interpreter
 from edgewise.tasks.classify import imagenet_labels, top
@@ -58,17 +57,20 @@ def _build(path: Path, *, overwrite: bool) -> None:
         model = api.convert(raw)
         size = model.save(path, overwrite=overwrite)
     before, after = raw.report(), model.report()
-    console.print(
-        f"[bold]built[/bold]     EfficientNet-Lite0, {len(before.ops)} operators, from a "
-        f"checkpoint of {size_text(checkpoint.stat().st_size)}"
+    say(
+        f"EfficientNet-Lite0, {len(before.ops)} operators, from a checkpoint of "
+        f"{size_text(checkpoint.stat().st_size)}",
+        title="built    ",
     )
-    console.print(
-        f"[bold]optimised[/bold] {len(after.ops)} operators, {count_text(after.macs or 0)} "
-        f"multiply-accumulates, {size_text(after.constant_bytes)} of weights"
+    say(
+        f"{len(after.ops)} operators, {count_text(after.macs or 0)} multiply-accumulates, "
+        f"{size_text(after.constant_bytes)} of weights",
+        title="optimised",
     )
-    console.print(
-        f"[bold]written[/bold]   {escape(path.name)}, {size_text(size)}, "
-        f"in {time_text(time.perf_counter() - start)} altogether"
+    seconds = time.perf_counter() - start
+    say(
+        f"{path.name}, {size_text(size)}, in {time_text(seconds)} altogether",
+        title="written  ",
     )
 
 
@@ -84,11 +86,11 @@ def _classify(path: Path, image: Path) -> None:
         begin = time.perf_counter()
         outputs = interpreter(image=tensor)
         end = time.perf_counter()
-    console.print(
-        f"[bold]run[/bold]       {escape(image.name)}: loading {time_text(loaded - start)}, "
-        f"inference {time_text(end - begin)}"
+    say(
+        f"{image.name}: loading {time_text(loaded - start)}, inference {time_text(end - begin)}",
+        title="run      ",
     )
-    console.print()
+    say()
     for guess in top(outputs["probabilities"], 5, imagenet_labels()):
-        bar = "#" * round(guess.score * 40)
-        console.print(f"  {guess.score:6.1%}  {escape(guess.label):<40.40} [green]{bar}[/green]")
+        label = f"{guess.label:<40.40}"
+        say(f"  {guess.score:6.1%}  {label} ", after="#" * round(guess.score * 40))

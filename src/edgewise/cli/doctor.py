@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from edgewise import __version__
-from edgewise.cli.screen import console
+from edgewise.cli.screen import say
 
 _FEATURES = (
     "sse4_2",
@@ -42,25 +42,21 @@ def command() -> None:
     Example:
       edgewise doctor
     """
-    console.print(
+    say(
         f"edgewise {__version__}, Python {platform.python_version()} "
         f"({sys.implementation.name}), {platform.platform()}"
     )
-    console.print("[bold]packages[/bold]")
+    say("" if _declared() else "edgewise is not installed", title="packages")
     for requirement in _requirements(None):
-        console.print(f"  {_status(requirement)}")
+        say(f"  {requirement} {_version(requirement) or 'is missing'}")
     name, flags = cpu()
-    console.print(f"[bold]CPU[/bold] {name or platform.machine()}")
-    console.print(f"  {' '.join(f for f in _FEATURES if f in flags) or 'features unknown'}")
-    console.print("[bold]extras[/bold]")
+    say(name or platform.machine(), title="CPU")
+    say(f"  {' '.join(f for f in _FEATURES if f in flags) or 'features unknown'}")
+    say(title="extras")
     for extra, gives in _EXTRAS.items():
         missing = [r for r in _requirements(extra) if _version(r) is None]
-        state = (
-            "[green]installed[/green]"
-            if not missing
-            else (f"[yellow]not installed[/yellow]: pip install 'edgewise\\[{extra}]'")
-        )
-        console.print(f"  {extra}: {gives}: {state}")
+        state = f"not installed: pip install 'edgewise[{extra}]'" if missing else "installed"
+        say(f"  {extra}: {gives}: {state}")
 
 
 def cpu() -> tuple[str, set[str]]:
@@ -78,11 +74,19 @@ def cpu() -> tuple[str, set[str]]:
 def _requirements(extra: str | None) -> list[str]:
     """Names of the packages Edgewise (or one of its extras) requires."""
     names = []
-    for line in requires("edgewise") or []:
+    for line in _declared():
         requirement, _, marker = line.partition(";")
         if (f'extra == "{extra}"' in marker.replace("'", '"')) if extra else "extra" not in marker:
             names.append(_name(requirement.strip()))
     return names
+
+
+def _declared() -> list[str]:
+    """What the installed package declares; nothing where the source is run without installing."""
+    try:
+        return requires("edgewise") or []
+    except PackageNotFoundError:
+        return []
 
 
 def _name(requirement: str) -> str:
@@ -97,8 +101,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _status(package: str) -> str:
-    found = _version(package)
-    return f"{package} {found}" if found else f"{package} [red]missing[/red]"

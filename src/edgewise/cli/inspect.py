@@ -3,95 +3,137 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from edgewise.cli.screen import console, count_text, size_text
+from edgewise.cli.screen import console, count_text, say, size_text, table
+from edgewise.cli.visible import visible
+from edgewise.errors import EdgewiseError
 from edgewise.format import load
+from edgewise.ir.graph import Graph
+from edgewise.ir.infer import infer_graph
 from edgewise.ir.model import Model
-from edgewise.ir.report import Report, TensorRow, describe
+from edgewise.ir.report import OpRow, Report, TensorRow, describe
 
 
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--tensors", is_flag=True, help="Also list every tensor an operator reads.")
+@click.option("--tensors", is_flag=True, help="Also list every tensor an operator reads or writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(model: Path, tensors: bool, as_json: bool) -> None:
     """Show what is in a .tflite file.
 
     Operators in order with result, work (multiply-accumulates) and constants; totals, memory,
-    signatures, metadata.
+    signatures, metadata. Work and memory of a model with unknown dimensions are those at size 1.
 
     \b
     Examples:
       edgewise inspect model.tflite
       edgewise inspect model.tflite --tensors
-      edgewise inspect model.tflite --json | jq .graphs
+      edgewise inspect model.tflite --json
     """
     loaded = load(model)
-    reports = {name: describe(graph) for name, graph in loaded.graphs.items()}
+    reports = {name: sized_report(graph) for name, graph in loaded.graphs.items()}
     if as_json:
         click.echo(json.dumps(_plain(loaded, model, reports), indent=2))
         return
-    console.print(
-        f"[bold]{escape(str(model))}[/bold]  {size_text(model.stat().st_size)}"
-        + (f"  {escape(loaded.description)}" if loaded.description else "")
-    )
+    facts = [size_text(model.stat().st_size), loaded.description]
+    say("  ".join(fact for fact in facts if fact), title=str(model))
     for name, report in reports.items():
+        say()
         _print_graph(name, report, tensors)
+    if loaded.signatures or loaded.metadata:
+        say()
     for s in loaded.signatures:
         ins, outs = ", ".join(s.inputs), ", ".join(s.outputs)
-        console.print(f"signature {escape(s.key)}: {escape(ins)} -> {escape(outs)}")
+        on = "" if len(reports) == 1 else f" (subgraph {s.graph})"
+        say(f"signature {s.key}: {ins} -> {outs}{on}")
     for key, data in loaded.metadata.items():
-        console.print(f"metadata {escape(key)}: {size_text(len(data))}")
+        say(f"metadata {key}: {size_text(len(data))}")
+
+
+def sized_report(graph: Graph) -> Report:
+    """The report of a graph; where dimensions are unknown, with the work and memory it has when
+    each of them is 1. The graph is left as it is."""
+    report = describe(graph)
+    if all(value.type.is_static for value in graph.inputs):
+        return report
+    sized = graph.copy()
+    for value in sized.inputs:
+        if value.type.shape is None:
+            return report
+        dims = [d if isinstance(d, int) else 1 for d in value.type.shape]
+        value.type = value.type.with_shape(dims)
+    try:
+        infer_graph(sized)
+    except EdgewiseError:  # a model that does not take 1, for example a window of a signal
+        return report
+    small = describe(sized)
+    return replace(
+        report,
+        ops=[replace(op, macs=at_1.macs) for op, at_1 in zip(report.ops, small.ops, strict=True)],
+        macs=small.macs,
+        peak_activation_bytes=small.peak_activation_bytes,
+    )
 
 
 def _print_graph(name: str, report: Report, tensors: bool) -> None:
-    for what, rows in (("input", report.inputs), ("output", report.outputs)):
-        for row in rows:
-            console.print(f"{what} {_tensor(row)}")
-    table = Table(title=f"subgraph {escape(name)}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("operator", style="bold", no_wrap=True)
-    table.add_column("result", no_wrap=True)
-    table.add_column("MACs", justify="right", no_wrap=True)
-    table.add_column("constants", justify="right", no_wrap=True)
-    table.add_column("quantization" if not tensors else "reads", no_wrap=True)
-    for op in report.ops:
-        result = op.outputs[0] if op.outputs else None
-        table.add_row(
-            str(op.index),
-            op.op,
-            "" if result is None else escape(f"{result.dtype}{result.shape}".replace(" ", "")),
-            "?" if op.macs is None else count_text(op.macs) if op.macs else "",
-            size_text(op.constant_bytes) if op.constant_bytes else "",
-            "\n".join(_tensor(t) for t in op.inputs)
-            if tensors
-            else ""
-            if result is None
-            else result.quantization,
-        )
-    console.print(table)
-    peak = report.peak_activation_bytes
-    console.print(
-        f"{len(report.ops)} operators, "
-        f"{'unknown' if report.macs is None else count_text(report.macs)} MACs, "
+    say(title=f"subgraph {name}")
+    ends = [("input", row) for row in report.inputs] + [("output", row) for row in report.outputs]
+    rows = [(what, _type(row), row.quantization, row.name) for what, row in ends]
+    for line in table(("", "", "", ""), rows)[1:]:
+        say(line)
+    say()
+    head, *lines = table(
+        ("#", "operator", "MACs", "constants", "result", "quantization"),
+        [_cells(op) for op in report.ops],
+        right=(0, 2, 3),
+    )
+    say(title=head)
+    for op, line in zip(report.ops, lines, strict=True):
+        console.print(line)
+        for what, row in [("reads ", r) for r in op.inputs] + [("writes", r) for r in op.outputs]:
+            if tensors:
+                say(f"      {what} {_type(row)} {row.name}  {row.quantization}".rstrip())
+    say()
+    kinds = Counter(op.op for op in report.ops).most_common()
+    say(", ".join(f"{count} {kind}" for kind, count in kinds))
+    macs, peak = report.macs, report.peak_activation_bytes
+    say(
+        f"{len(report.ops)} operator{'s'[: len(report.ops) != 1]}, "
+        f"{'unknown' if macs is None else count_text(macs)} MACs, "
         f"constants {size_text(report.constant_bytes)}, "
         f"activations at the peak {'unknown' if peak is None else size_text(peak)}"
+        + (" (unknown dimensions as 1)" if macs is not None and _is_dynamic(report) else "")
     )
 
 
-def _tensor(row: TensorRow) -> str:
-    text = f"{row.name} {row.dtype}{row.shape}".replace(", ", ",")
-    return escape(text) + (f"  {row.quantization}" if row.quantization else "")
+def _cells(op: OpRow) -> tuple[str, ...]:
+    result = op.outputs[0] if op.outputs else None
+    return (
+        str(op.index),
+        op.op,
+        "?" if op.macs is None else count_text(op.macs) if op.macs else "",
+        size_text(op.constant_bytes) if op.constant_bytes else "",
+        "" if result is None else _type(result),
+        "" if result is None else result.quantization,
+    )
+
+
+def _type(row: TensorRow) -> str:
+    return f"{row.dtype}[{','.join(map(str, row.shape))}]"
+
+
+def _is_dynamic(report: Report) -> bool:
+    return any(not isinstance(d, int) for row in report.inputs for d in row.shape)
 
 
 def _plain(model: Model, path: Path, reports: dict[str, Report]) -> dict[str, object]:
     return {
-        "file": str(path),
+        "file": visible(str(path)),
         "bytes": path.stat().st_size,
         "description": model.description,
         "graphs": {name: report.as_json() for name, report in reports.items()},

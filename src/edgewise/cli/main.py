@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
 from edgewise import __version__
+from edgewise.cli.visible import visible
 from edgewise.errors import EdgewiseError, InternalError
 
 # verb: its line in `edgewise --help`, so that help does not import every verb
@@ -36,13 +39,28 @@ class Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb and its arguments; UsageError with the nearest verb for an unknown one."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Verbs are {', '.join(VERBS)}."
+            ctx.fail(f"No such verb {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of verbs, without importing them."""
         with formatter.section("Verbs"):
             formatter.write_dl(sorted(VERBS.items()))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "edgewise",
+    cls=Verbs,
+    subcommand_metavar="VERB [OPTIONS]",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "--version", "-V", prog_name="edgewise")
 def cli() -> None:
     """Trained models, made small and fast, on phones, boards, microcontrollers and the web.
@@ -62,35 +80,46 @@ def main() -> None:
 
 
 def run(command: click.Command, arguments: list[str]) -> int:
-    """Run a command; returns the exit code after telling any error on standard error."""
+    """Run a command; returns the exit code after telling any error on standard error: 2 for
+    wrong usage, 130 after an interrupt, 1 for everything else that fails. A reader that closes the
+    pipe early ends the process quietly (click sees to that)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # never fail on what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
-        result = command.main(arguments, standalone_mode=False)
+        result = command.main(arguments, prog_name=command.name, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort:
         _tell("interrupted")
         return 130
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            help_ = f"Try '{context.command_path} --help' for help."
+            click.echo(f"{context.get_usage()}\n{help_}\n", err=True)
+        _tell(error.format_message())
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except EdgewiseError as error:
+    except Exception as error:
         if _debug():
             raise
-        _tell(str(error))
-        if isinstance(error, InternalError):
-            _tell("this is a bug in Edgewise; please report it with the model")
+        _tell(_sentence(error))
         return 1
-    except (OSError, MemoryError) as error:
-        if _debug():
-            raise
-        _tell(str(error) or "not enough memory")
-        return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return str(error) or "not enough memory"
+    if isinstance(error, EdgewiseError | OSError) and not isinstance(error, InternalError):
+        return str(error)
+    return (
+        f"{type(error).__name__}: {error}\nThis is a bug in Edgewise. Please report it with the "
+        "model and what EDGEWISE_DEBUG=1 shows"
+    )
 
 
 def _tell(message: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    text = visible(message, keep="\n")
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
 
 
 def _debug() -> bool:

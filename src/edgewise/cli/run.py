@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import click
 import numpy as np
-from rich.markup import escape
 
-from edgewise.cli.screen import console, progress_bar, time_text
+from edgewise.cli.screen import progress_bar, say, time_text
 from edgewise.errors import InputError
-from edgewise.files import check_output
+from edgewise.files import check_output, write_atomically
 from edgewise.ir.types import TensorType
-from edgewise.runtime import Interpreter
+from edgewise.runtime.interpreter import Interpreter, bind
 from edgewise.tasks.classify import default_labels, read_labels, top
 from edgewise.tasks.image import (
     NORMALIZATIONS,
@@ -23,6 +25,8 @@ from edgewise.tasks.image import (
     size,
     to_tensor,
 )
+
+_ARRAYS = (".npy", ".npz")
 
 
 @click.command("run")
@@ -71,22 +75,29 @@ def command(
     \b
     Examples:
       edgewise run model.tflite --input photo.jpg --top 3
-      edgewise run model.tflite --input batch.npy -o outputs.npz
-      edgewise run model.tflite
+      edgewise run model.tflite --input array.npy -o outputs.npz
+      edgewise run model.tflite --seed 7
     """
     if output is not None:
         check_output(output, overwrite=force)
+    names = None if labels is None else read_labels(labels)
     with progress_bar(f"running {model.name}") as advance:
         interpreter = Interpreter(model, progress=advance)
         inputs = interpreter.inputs(signature)
         feed, note = _feed(inputs, source, normalize, seed)
+        bound = bind(interpreter.model.signature(signature), (), feed)
         start = time.perf_counter()
-        outputs = interpreter(signature=signature, **feed)
+        outputs = interpreter(*(bound[name] for name in inputs), signature=signature)
         seconds = time.perf_counter() - start
-    console.print(f"[bold]{escape(model.name)}[/bold]  {time_text(seconds)}  {escape(note)}")
+    say(f"{time_text(seconds)}  {note}", title=model.name)
     types = interpreter.outputs(signature)
+    is_picture = source is not None and source.suffix.lower() not in _ARRAYS
     for name, array in outputs.items():
-        _print_output(name, array, types[name], count, labels)
+        say(f"{name}: {array.dtype}{list(array.shape)}")
+        if _are_scores(array) and (names or is_picture or array.size in (1000, 1001)):
+            _print_classes(array, types[name], count, names)
+        else:
+            _print_values(array, count)
     if output is not None:
         _save(output, outputs, force)
 
@@ -94,10 +105,11 @@ def command(
 def _feed(
     inputs: dict[str, TensorType], source: Path | None, normalize: str | None, seed: int
 ) -> tuple[dict[str, np.ndarray], str]:
+    """(arrays by input name, where they come from)."""
     if source is None:
         rng = np.random.default_rng(seed)
         return {n: random_array(t, rng) for n, t in inputs.items()}, f"random inputs, seed {seed}"
-    if source.suffix in (".npy", ".npz"):
+    if source.suffix.lower() in _ARRAYS:
         return _arrays(inputs, source), f"inputs from {source.name}"
     if len(inputs) != 1:
         raise InputError(
@@ -112,17 +124,22 @@ def _feed(
 
 
 def _arrays(inputs: dict[str, TensorType], source: Path) -> dict[str, np.ndarray]:
+    """Arrays of a .npy (for the first input) or .npz file (by name; those that np.savez numbered,
+    by position)."""
+    if not source.is_file():
+        raise InputError(f"{source}: no such file")
     try:
-        with np.load(source, allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-    except AttributeError:  # a .npy is an array and no context manager
-        arrays = {}
-    except (OSError, ValueError, EOFError) as error:
+        with source.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {next(iter(inputs), "input"): loaded}
+            with loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{source}: cannot be read as NumPy arrays: {error}") from error
-    if source.suffix == ".npy":
-        arrays = {next(iter(inputs), ""): np.load(source, allow_pickle=False)}
-    if not set(inputs) & set(arrays) and len(arrays) == len(inputs):
-        arrays = dict(zip(inputs, arrays.values(), strict=True))
+    numbered = [f"arr_{i}" for i in range(len(arrays))]
+    if list(arrays) == numbered and len(arrays) == len(inputs):
+        return dict(zip(inputs, arrays.values(), strict=True))
     return arrays
 
 
@@ -140,27 +157,26 @@ def random_array(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2, shape).astype(dtype.numpy)
 
 
-def _print_output(
-    name: str, array: np.ndarray, type_: TensorType, count: int, labels: Path | None
+def _are_scores(array: np.ndarray) -> bool:
+    return bool(array.size > 1 and array.size == array.shape[-1] and array.dtype.kind in "fiu")
+
+
+def _print_classes(
+    scores: np.ndarray, type_: TensorType, count: int, names: list[str] | None
 ) -> None:
-    console.print(escape(f"{name}: {array.dtype}{list(array.shape)}"))
-    scores = array.size and array.size == array.shape[-1] and array.dtype.kind in "fiu"
-    if scores and (labels is not None or array.size in (1000, 1001)):
-        names = read_labels(labels) if labels is not None else default_labels(array.size)
-        for guess in top(array, count, names, type_.quant):
-            console.print(f"  {guess.score:8.4f}  {escape(guess.label)}")
-        return
-    flat = array.reshape(-1)
-    shown = " ".join(str(x) for x in flat[: max(count, 8)])
-    console.print(escape(f"  {shown}{' ...' if flat.size > max(count, 8) else ''}"))
+    labels = default_labels(scores.size) if names is None else names
+    for guess in top(scores, count, labels, type_.quant):
+        say(f"  {guess.score:8.4f}  {guess.label}")
+
+
+def _print_values(array: np.ndarray, count: int) -> None:
+    flat, shown = array.reshape(-1), max(count, 8)
+    texts = [f"{x:.6g}" if array.dtype.kind == "f" else str(x) for x in flat[:shown]]
+    say(f"  {' '.join(texts)}{' ...' if flat.size > shown else ''}")
 
 
 def _save(output: Path, outputs: dict[str, np.ndarray], force: bool) -> None:
-    import io
-
-    from edgewise.files import write_atomically
-
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **outputs)
     write_atomically(output, [stream.getbuffer()], overwrite=force)
-    console.print(f"outputs written to {output}")
+    say(f"outputs written to {output}")

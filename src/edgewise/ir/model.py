@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from edgewise.errors import ConversionError, OutputError
+from edgewise.errors import ConversionError, InputError, OutputError
 from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph
 from edgewise.ir.report import Report, describe
@@ -80,17 +80,17 @@ class Model:
         """The signature `key`; None: the only one, `serving_default`, or the main graph's lists.
 
         Raises:
-            ValueError: no such signature, or several and none is the default.
+            InputError: no such signature, or several and none is the default.
         """
         by_key = {s.key: s for s in self.signatures}
         if key is None and "serving_default" in by_key:
             key = "serving_default"
         if key is None:
             if len(by_key) > 1:
-                raise ValueError(f"the model has several signatures: {sorted(by_key)}; name one")
+                raise InputError(f"the model has several signatures: {sorted(by_key)}; name one")
             return next(iter(by_key.values()), _positional(self.main))
         if key not in by_key:
-            raise ValueError(f"no signature {key!r}; the model has {sorted(by_key)}")
+            raise InputError(f"no signature {key!r}; the model has {sorted(by_key)}")
         return by_key[key]
 
     def copy(self) -> Model:

@@ -66,7 +66,7 @@ class Interpreter:
         return {name: graph.outputs[i].type for name, i in chosen.outputs.items()}
 
     def __call__(
-        self, *arrays: np.ndarray, signature: str | None = None, **named: np.ndarray
+        self, /, *arrays: np.ndarray, signature: str | None = None, **named: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Run one inference.
 

