@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewise.cli.main import cli, run
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -62,3 +64,30 @@ def test_the_python_example_runs(shared_data, tmp_path, monkeypatch):
         [keras] = expected.values()
     np.testing.assert_allclose(names["probabilities"], keras, atol=3e-4)
     assert (tmp_path / "mobilenet_v2.tflite").stat().st_size > 100_000
+
+
+class SavesItself:
+    """A Keras model, as far as anybody looks: it saves itself as a file."""
+
+    def save(self, path: str) -> None:
+        shutil.copy(ROOT / "tests" / "frontends" / "keras" / "fixtures" / "convolution.keras", path)
+
+
+def test_the_example_for_existing_scripts_runs():
+    names: dict[str, object] = {"model": SavesItself()}
+    exec(blocks("README.md", "python")[1], names)  # noqa: S102 (our own text)
+    [details] = names["interpreter"].get_input_details()
+    assert details["shape"].tolist() == [1, 8, 8, 3]
+
+
+@pytest.mark.ci
+def test_the_commands_run(shared_data, tmp_path, monkeypatch, capsys):
+    """In their order, on the smaller MobileNet and the bundled photo."""
+    shutil.copy(shared_data / "bench" / "tiny_vww" / "m.keras", tmp_path / "mobilenet_v2.keras")
+    shutil.copy(ROOT / "src" / "edgewise" / "assets" / "cat.jpg", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
+    commands = [line.split()[1:] for line in lines if line.startswith("edgewise ")]
+    assert [command[0] for command in commands] == ["convert", "run", "inspect", "doctor"]
+    for command in commands:
+        assert run(cli, command) == 0, capsys.readouterr().err
