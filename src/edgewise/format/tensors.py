@@ -26,6 +26,9 @@ _BUDGET_BASE = 1 << 26
 _BUDGET_PER_BYTE = 256
 
 
+_BATCH = Sym("batch")
+
+
 class Symbols:
     """Names for the unknown dimensions of one model: `batch` once, then `d1`, `d2`, ..."""
 
@@ -33,11 +36,19 @@ class Symbols:
         self._serial: Iterator[int] = itertools.count(1)
         self._batch_is_free = True
 
-    def fresh(self, *, batch: bool = False) -> Sym:
-        """An unknown that no other one equals; `batch` asks for that name."""
-        if batch and self._batch_is_free:
+    def of_input(self, axis: int) -> Sym:
+        """An unknown dimension of an input: the first leading one is the batch."""
+        if axis == 0 and self._batch_is_free:
             self._batch_is_free = False
-            return Sym("batch")
+            return _BATCH
+        return self.fresh()
+
+    def of_variable(self, axis: int) -> Sym:
+        """An unknown dimension of a variable: its leading one is the batch, which inputs bind."""
+        return _BATCH if axis == 0 else self.fresh()
+
+    def fresh(self) -> Sym:
+        """An unknown that no other one equals."""
         return Sym(f"d{next(self._serial)}")
 
 
@@ -196,8 +207,14 @@ class TensorReader:
             raise ValueError(f"shape {stored} and shape_signature differ in rank: {signature}")
         dims: list[Dim] = []
         for axis, (size, declared) in enumerate(zip(stored, signature.tolist(), strict=True)):
-            unknown = declared < 0
-            dims.append(self.symbols.fresh(batch=is_input and axis == 0) if unknown else size)
+            if declared >= 0:
+                dims.append(size)
+            elif is_input:
+                dims.append(self.symbols.of_input(axis))
+            elif record.is_variable:
+                dims.append(self.symbols.of_variable(axis))
+            else:
+                dims.append(self.symbols.fresh())
         return tuple(dims)
 
 

@@ -1,0 +1,42 @@
+"""Variables whose size follows the batch, through a file and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import edgewise
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Model, Sym, TensorType, Value
+from edgewise.ir.enums import Activation
+
+
+def recurrent() -> Model:
+    """A recurrent layer of 4 units on [batch, 3, 2]; its state is [batch, 4]."""
+    rng = np.random.default_rng(5)
+    b = Builder()
+    x = b.input("x", (Sym("batch"), 3, 2))
+    w, r, bias = (
+        b.constant(rng.uniform(-1, 1, shape).astype(np.float32)) for shape in ((4, 2), (4, 4), (4,))
+    )
+    state = Value(TensorType((Sym("batch"), 4), DType.FLOAT32), "state", is_variable=True)
+    tanh = Activation.TANH
+    y = b.unidirectional_sequence_rnn(x, w, r, bias, state, fused_activation_function=tanh)
+    model = Model()
+    model.add(b.finish(y))
+    return model
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_state_takes_the_batch_of_the_input(batch: int) -> None:
+    model = recurrent()
+    x = np.random.default_rng(batch).uniform(-1, 1, (batch, 3, 2)).astype(np.float32)
+    [expected] = edgewise.Interpreter(model)(x).values()
+    reloaded = edgewise.Interpreter(model.to_bytes())
+    [found] = reloaded(x).values()
+    np.testing.assert_array_equal(found, expected)
+    [continued] = reloaded(x).values()
+    assert not np.array_equal(continued, expected), "the state carries over"
+    reloaded.reset_variables()
+    [again] = reloaded(x).values()
+    np.testing.assert_array_equal(again, expected)
