@@ -204,10 +204,15 @@ def _range_quant(values: np.ndarray, dtype: DType, rng: np.random.Generator) -> 
     high = high if high > low else 1.0
     shrink = rng.uniform(0.7, 1.0)  # some values saturate
     if dtype is DType.INT16:
-        return Quant(max(-low, high) * shrink / 32767)
+        return Quant(_short(max(-low, high) * shrink / 32767))
     q_low, q_high = dtype.range
-    scale = (high - low) * shrink / 255
+    scale = _short((high - low) * shrink / 255)
     return Quant(scale, int(np.clip(round(q_low - low * shrink / scale), q_low, q_high)))
+
+
+def _short(scale: float) -> float:
+    """Four digits: the same scale on machines whose float references differ in the last bits."""
+    return float(f"{scale:.4g}")
 
 
 def _weight_quant(values: np.ndarray, dtype: DType, axis: int | None) -> Quant:
