@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import edgewise.ops  # noqa: F401 - registers the operators that handlers build
 from edgewise.dtypes import DType
 from edgewise.errors import (
     ConversionError,

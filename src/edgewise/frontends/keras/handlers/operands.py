@@ -6,7 +6,7 @@ Everything that is no integer and no bool is computed in float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -80,6 +80,14 @@ def _common(dtypes: Sequence[DType]) -> DType:
     return max(dtypes, key=_WIDTHS.index)
 
 
+def constant(x: Operand) -> np.ndarray:
+    """A constant operand. Raises Unsupported for a computed one."""
+    data = x.data if isinstance(x, Value) else np.asarray(x)
+    if data is None:
+        raise Unsupported("its kernel or statistics are computed; use constants")
+    return data.astype(np.float32)
+
+
 # -- arguments --------------------------------------------------------------------------------
 
 
@@ -111,3 +119,14 @@ def last_axis(c: Context, x: Value, axis: int) -> tuple[Value, list[int]]:
     perm = list(range(len(x.shape)))
     perm[axis], perm[-1] = perm[-1], perm[axis]
     return c.transpose(x, perm), perm
+
+
+def as_layer(
+    layer: KerasLayer,
+    class_name: str,
+    changes: Mapping[str, object],
+    weights: Mapping[str, np.ndarray] | None = None,
+) -> KerasLayer:
+    """The layer of a class that means the same as an operation."""
+    config = {**layer.config, **changes}
+    return KerasLayer(class_name, layer.name, config, weights=weights or {})

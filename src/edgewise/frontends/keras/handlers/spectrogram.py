@@ -20,8 +20,8 @@ from edgewise.frontends.keras.handlers.config import (
     text,
 )
 from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.functions import plus
 from edgewise.frontends.keras.handlers.operands import tensor
-from edgewise.frontends.keras.handlers.operations import plus
 from edgewise.ir.enums import MirrorPadMode, Padding
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator

@@ -10,143 +10,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from edgewise.dtypes import DType
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import (
     operations,
     operations_index,
+    operations_join,
     operations_linear,
     operations_nn,
     operations_reduce,
     operations_shape,
+    operations_windows,
+    tf_functions,
 )
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.context import (
+    Context,
+    Handler,
+    Structure,
+    Unsupported,
+    only_value,
+)
 from edgewise.frontends.keras.handlers.operands import Operand, tensor
 from edgewise.ir.graph import Value
 
 _OPERATIONS: dict[str, Handler] = {}
+
+
 for _module in (
     operations,
     operations_index,
+    operations_join,
     operations_linear,
     operations_nn,
     operations_reduce,
     operations_shape,
+    operations_windows,
 ):
     _OPERATIONS |= _module.OPERATIONS
-
-# function: operation, its tensor arguments in order, then `argument=entry of the config`
-_TABLE = """
-math.add __operators__.add : Add x y
-math.subtract subtract : Subtract x y
-math.multiply multiply : Multiply x y
-math.divide math.truediv truediv divide realdiv : TrueDivide x y
-math.divide_no_nan : DivideNoNan x y
-math.floordiv floordiv : FloorDivide x y
-math.floormod math.mod : Mod x y
-math.pow pow : Power x y
-math.maximum maximum : Maximum x y
-math.minimum minimum : Minimum x y
-math.atan2 : Arctan2 y x
-math.equal equal : Equal x y
-math.not_equal not_equal : NotEqual x y
-math.less less : Less x y
-math.less_equal less_equal : LessEqual x y
-math.greater greater : Greater x y
-math.greater_equal greater_equal : GreaterEqual x y
-math.logical_and logical_and : LogicalAnd x y
-math.logical_or logical_or : LogicalOr x y
-math.logical_not logical_not : LogicalNot x
-math.abs abs : Absolute x
-math.negative negative : Negative x
-math.square square : Square x
-math.sqrt sqrt : Sqrt x
-math.rsqrt rsqrt : Rsqrt x
-math.exp exp : Exp x
-math.expm1 : Expm1 x
-math.log : Log x
-math.log1p : Log1p x
-math.sin sin : Sin x
-math.cos cos : Cos x
-math.tan tan : Tan x
-math.tanh tanh nn.tanh : Tanh x
-math.sigmoid nn.sigmoid : Sigmoid x
-math.sign sign : Sign x
-math.floor floor : Floor x
-math.ceil : Ceil x
-math.round round : Round x
-math.reciprocal : Reciprocal x
-math.erf : Erf x
-math.is_nan : Isnan x
-math.softplus nn.softplus : Softplus features
-nn.relu : Relu features
-nn.relu6 : Relu6 features
-nn.elu : Elu features
-nn.selu : Selu features
-nn.silu nn.swish : Silu features
-nn.softsign : Softsign features
-nn.gelu : Gelu features approximate
-nn.leaky_relu : LeakyRelu features alpha=negative_slope
-nn.softmax : Softmax logits axis
-nn.log_softmax : LogSoftmax logits axis
-math.reduce_mean reduce_mean : Mean input_tensor axis keepdims
-math.reduce_sum reduce_sum : Sum input_tensor axis keepdims
-math.reduce_max reduce_max : Max input_tensor axis keepdims
-math.reduce_min reduce_min : Min input_tensor axis keepdims
-math.reduce_prod reduce_prod : Prod input_tensor axis keepdims
-math.reduce_any reduce_any : Any input_tensor axis keepdims
-math.reduce_all reduce_all : All input_tensor axis keepdims
-math.reduce_variance : Var input_tensor axis keepdims
-math.reduce_std : Std input_tensor axis keepdims
-math.reduce_logsumexp reduce_logsumexp : Logsumexp input_tensor axis keepdims
-math.argmax argmax : Argmax input axis
-math.argmin argmin : Argmin input axis
-math.top_k nn.top_k : TopK input k
-math.cumsum cumsum : Cumsum x axis
-math.l2_normalize nn.l2_normalize linalg.l2_normalize : Normalize x axis
-linalg.matmul matmul : Matmul a b
-tensordot : Tensordot a b axes
-transpose : Transpose a perm=axes
-squeeze : Squeeze input axis
-expand_dims : ExpandDims input axis
-stack : Stack values axis
-unstack : Unstack value axis
-split : Split value num_or_size_splits=indices_or_sections axis
-tile : Tile input multiples=repeats
-repeat : Repeat input repeats axis
-reverse : Flip tensor axis
-roll : Roll input shift axis
-concat : Concatenate values axis
-where : Where condition x y
-gather : Take params indices axis
-broadcast_to : BroadcastTo input shape
-zeros_like : ZerosLike input
-ones_like : OnesLike input
-identity stop_gradient : StopGradient input
-nn.space_to_depth : SpaceToDepth input block_size
-nn.depth_to_space : DepthToSpace input block_size
-"""
-
-_CONFIG_ENTRIES = {
-    "axis", "axes", "keepdims", "k", "approximate", "shape", "repeats", "shift", "block_size",
-}  # fmt: skip
-_DEFAULTS: Mapping[str, Mapping[str, object]] = {
-    "Argmax": {"axis": 0},
-    "Argmin": {"axis": 0},
-    "Take": {"axis": 0},
-    "Stack": {"axis": 0},
-    "Cumsum": {"axis": 0},
-    "Gelu": {"approximate": False},
-    "TopK": {"k": 1},
-}
 
 
 def tf_function(c: Context, layer: KerasLayer, *args: object, **kwargs: object) -> Structure:
     """The function that the layer's config names."""
     name = str(layer.config.get("function")).removeprefix("compat.v1.")
+    kwargs.pop("name", None)
     own = _OWN.get(name)
     if own is not None:
-        return own(c, layer, *args, **{k: v for k, v in kwargs.items() if k != "name"})
-    row = _ROWS.get(name)
+        return own(c, layer, *args, **kwargs)
+    row = tf_functions.ROWS.get(name)
     if row is None:
         raise Unsupported(f"the function tf.{name} has no handler in this version; use others")
     return _called(c, layer, row, args, kwargs)
@@ -162,18 +72,22 @@ def _called(
     operation, parameters = row
     names = [parameter.split("=")[0] for parameter in parameters]
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
-    given.pop("name", None)
     tensors: list[object] = []
-    config = dict(_DEFAULTS.get(operation, {}))
+    config = dict(tf_functions.DEFAULTS.get(operation, {}))
     for parameter, key in zip(parameters, names, strict=True):
         entry = parameter.split("=")[-1]
         value = given.pop(key, None)
-        if "=" in parameter or entry in _CONFIG_ENTRIES:
+        if "=" in parameter or entry in tf_functions.CONFIG_ENTRIES:
             config |= {} if value is None else {entry: value}
         else:
             tensors.append(value)
-    if given:
-        raise Unsupported(f"its argument {', '.join(given)}; leave it out")
+    meant = [
+        key
+        for key, value in given.items()
+        if value is not None and value != tf_functions.IDLE.get(key)
+    ]
+    if meant:
+        raise Unsupported(f"its argument {', '.join(meant)}; leave it out")
     handler = _OPERATIONS[operation]
     return handler(c, replace(layer, class_name=operation, config=config), *tensors)
 
@@ -194,6 +108,43 @@ def _reshape(c: Context, layer: KerasLayer, x: Operand, shape: object) -> Value:
     if isinstance(shape, Value):
         return c.b.reshape(tensor(c, x), shape)
     return operations_shape.reshaped(c, tensor(c, x), shape)  # type: ignore[arg-type]
+
+
+def _matmul(
+    c: Context,
+    layer: KerasLayer,
+    a: Operand,
+    b: Operand,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    **others: object,
+) -> Structure:
+    if any(others.values()):
+        raise Unsupported(f"its arguments {', '.join(others)}; leave them out")
+    x, y = _swapped(c, a, transpose_a), _swapped(c, b, transpose_b)
+    return _OPERATIONS["Matmul"](c, layer, x, y)
+
+
+def _swapped(c: Context, x: Operand, is_transposed: bool) -> Value:
+    """x with its last two axes swapped."""
+    y = tensor(c, x)
+    rank = len(y.shape)
+    return c.transpose(y, [*range(rank - 2), rank - 1, rank - 2]) if is_transposed else y
+
+
+def _extreme(operation: str) -> Handler:
+    def handler(
+        c: Context,
+        layer: KerasLayer,
+        x: Operand,
+        axis: int = 0,
+        output_type: str = "int64",
+    ) -> Value:
+        made = replace(layer, class_name=operation, config={"axis": axis})
+        found = only_value(_OPERATIONS[operation](c, made, x))
+        return c.cast(found, DType.INT32 if output_type == "int32" else DType.INT64)
+
+    return handler
 
 
 def _shape(c: Context, layer: KerasLayer, x: Operand, out_type: object = None) -> Value:
@@ -233,6 +184,9 @@ def slicing(c: Context, layer: KerasLayer, x: Operand, slice_spec: object) -> Va
 
 _OWN: dict[str, Handler] = {
     "cast": _cast,
+    **dict.fromkeys(("matmul", "linalg.matmul"), _matmul),
+    **dict.fromkeys(("argmax", "math.argmax"), _extreme("Argmax")),
+    **dict.fromkeys(("argmin", "math.argmin"), _extreme("Argmin")),
     "clip_by_value": _clip,
     "reshape": _reshape,
     "shape": _shape,
@@ -241,10 +195,6 @@ _OWN: dict[str, Handler] = {
     "image.resize": _resize,
     "__operators__.getitem": slicing,
 }
-_ROWS: dict[str, tuple[str, list[str]]] = {}
-for _line in _TABLE.strip().splitlines():
-    _functions, _, _meaning = _line.partition(" : ")
-    _operation, *_parameters = _meaning.split()
-    _ROWS |= dict.fromkeys(_functions.split(), (_operation, _parameters))
+
 
 HANDLERS: dict[str, Handler] = {"TFOpLambda": tf_function, "SlicingOpLambda": slicing}

@@ -1,0 +1,85 @@
+"""Functions that `.tflite` has no operator for, written with those that it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from edgewise.frontends.keras.handlers.activations import scaled
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.ir.graph import Value
+
+
+def plus(c: Context, x: Value, number: float) -> Value:
+    """x + number."""
+    return c.b.add(x, c.scalar(number, x))
+
+
+def log1p(c: Context, x: Value) -> Value:
+    """log(1 + x)."""
+    return c.b.log(plus(c, x, 1))
+
+
+def erf(c: Context, x: Value) -> Value:
+    """gelu(z) = z * (1 + erf(z / sqrt(2))) / 2, solved for erf; 0 at 0.
+
+    Off by at most 2e-7, close to 0, where gelu(z) / z is rounded.
+    """
+    z = scaled(c, x, math.sqrt(2))
+    is_zero = c.b.equal(z, c.scalar(0, x))
+    halved = c.b.div(c.b.gelu(z), c.b.select_v2(is_zero, c.scalar(1, x), z))
+    y = c.b.sub(scaled(c, halved, 2), c.scalar(1, x))
+    return c.b.select_v2(is_zero, c.scalar(0, x), y)
+
+
+def truncated(c: Context, x: Value) -> Value:
+    """x rounded towards 0."""
+    return c.b.mul(c.b.sign(x), c.b.floor(c.b.abs(x)))
+
+
+def hyperbolic(sign: int) -> Callable[[Context, Value], Value]:
+    """(exp(x) + sign * exp(-x)) / 2."""
+
+    def function(c: Context, x: Value) -> Value:
+        plus_, minus = c.b.exp(x), c.b.exp(c.b.neg(x))
+        return scaled(c, c.b.add(plus_, minus) if sign > 0 else c.b.sub(plus_, minus), 0.5)
+
+    return function
+
+
+def root(c: Context, x: Value) -> Value:
+    """sqrt(1 - x**2)."""
+    return c.b.sqrt(c.b.sub(c.scalar(1, x), c.b.square(x)))
+
+
+def arcsinh(c: Context, x: Value) -> Value:
+    """sign(x) * log(|x| + sqrt(x**2 + 1))."""
+    sizes = c.b.add(c.b.abs(x), c.b.sqrt(plus(c, c.b.square(x), 1)))
+    return c.b.mul(c.b.sign(x), c.b.log(sizes))
+
+
+def arccosh(c: Context, x: Value) -> Value:
+    """log(x + sqrt(x**2 - 1))."""
+    return c.b.log(c.b.add(x, c.b.sqrt(plus(c, c.b.square(x), -1))))
+
+
+def arctanh(c: Context, x: Value) -> Value:
+    """log((1 + x) / (1 - x)) / 2."""
+    return scaled(c, c.b.log(c.b.div(plus(c, x, 1), c.b.sub(c.scalar(1, x), x))), 0.5)
+
+
+def division_without_nan(c: Context, x: Value, y: Value) -> Value:
+    """x / y; 0 where y is 0."""
+    is_zero = c.b.equal(y, c.scalar(0, y))
+    safe = c.b.select_v2(is_zero, c.scalar(1, y), y)
+    return c.b.select_v2(is_zero, c.scalar(0, y), c.b.div(x, safe))
+
+
+def log_sum(c: Context, x: Value, y: Value) -> Value:
+    """log(exp(x) + exp(y)) = max(x, y) + log(1 + exp(-|x - y|))."""
+    return c.b.add(c.b.maximum(x, y), log1p(c, c.b.exp(c.b.neg(c.b.abs(c.b.sub(x, y))))))
+
+
+def remainder(c: Context, x: Value, y: Value) -> Value:
+    """The remainder with the sign of x."""
+    return c.b.sub(x, c.b.mul(y, truncated(c, c.b.div(x, y))))

@@ -1,0 +1,122 @@
+"""`keras.ops` nodes over windows and images: convolution, pooling, patches, resizing.
+
+What a layer does as well is done by that layer's handler.
+Source: keras/src/ops/{nn,image}.py, Keras 3.15.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers import convolution, images, pooling
+from edgewise.frontends.keras.handlers.config import integer, sizes, text
+from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.layout import channels_last
+from edgewise.frontends.keras.handlers.operands import Operand, as_layer, constant, real, tensor
+from edgewise.ir.enums import Padding
+from edgewise.ir.graph import Value
+
+
+def _convolved(kind: str, handler: Handler) -> Handler:
+    """A convolution by a constant kernel, [..., C, O] (depthwise: [..., C, M])."""
+
+    def operation(c: Context, layer: KerasLayer, x: Operand, kernel: Operand) -> Structure:
+        w = constant(kernel)
+        rank = w.ndim - 2
+        name = f"DepthwiseConv{rank}D" if kind == "Depthwise" else f"Conv{rank}D{kind}"
+        channels = tensor(c, x).shape[1 if _is_first(layer) else -1]
+        groups = 1 if kind or not isinstance(channels, int) else channels // w.shape[-2]
+        changes = {"use_bias": False, "groups": groups}
+        return handler(c, as_layer(layer, name, changes, {"kernel": w}), real(c, x))
+
+    return operation
+
+
+def _separable(
+    c: Context, layer: KerasLayer, x: Operand, depthwise: Operand, pointwise: Operand
+) -> Value:
+    first, second = constant(depthwise), constant(pointwise)
+    weights = {"depthwise_kernel": first, "pointwise_kernel": second}
+    name = f"SeparableConv{first.ndim - 2}D"
+    return convolution.separable(c, as_layer(layer, name, {"use_bias": False}, weights), real(c, x))
+
+
+def _pooled(name: str) -> Handler:
+    def operation(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+        y = real(c, x)
+        full = f"{name}{len(y.shape) - 2}D"
+        return pooling.HANDLERS[full](c, as_layer(layer, full, {}), y)
+
+    return operation
+
+
+def _is_first(layer: KerasLayer) -> bool:
+    return layer.config.get("data_format") == "channels_first"
+
+
+def _resize(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+    height, width = sizes(layer, "size", 2)
+    y = tensor(c, x)
+    if len(y.shape) == 3:
+        raise Unsupported("a single image without a batch; add an axis by expand_dims")
+    return images.resizing(c, as_layer(layer, "Resizing", {"height": height, "width": width}), y)
+
+
+def _patches(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """[N, H, W, C] to [N, rows, columns, kh*kw*C]: a convolution by an identity matrix."""
+    size = sizes(layer, "size", 2)
+    strides = size if layer.config.get("strides") is None else sizes(layer, "strides", 2)
+    rates = sizes(layer, "dilation_rate", 2, 1)
+    same = text(layer, "padding", "valid").lower() == "same"
+
+    def body(x: Value) -> Value:
+        channels = x.shape[-1]
+        if len(x.shape) != 4 or not isinstance(channels, int):
+            raise Unsupported("images must be of rank 4 with known channels")
+        count = size[0] * size[1] * channels
+        kernel = np.eye(count, dtype=np.float32).reshape(count, *size, channels)
+        return c.b.conv_2d(
+            x, c.b.constant(kernel), padding=Padding.SAME if same else Padding.VALID,
+            stride_h=strides[0], stride_w=strides[1],
+            dilation_h_factor=rates[0], dilation_w_factor=rates[1],
+        )  # fmt: skip
+
+    return channels_last(c, layer, real(c, x), body)
+
+
+def _blocks(operator: str) -> Handler:
+    def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
+        block = integer(layer, "block_size")
+        return channels_last(
+            c, layer, tensor(c, x), lambda x: getattr(c.b, operator)(x, block_size=block)
+        )
+
+    return handler
+
+
+def _grayscale(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """ITU-R 601 luma of the channels."""
+    weights = np.array([[0.2989, 0.587, 0.114]], np.float32)
+
+    def body(x: Value) -> Value:
+        return c.b.fully_connected(x, c.b.constant(weights), keep_num_dims=True)
+
+    return channels_last(c, layer, real(c, x), body)
+
+
+OPERATIONS: dict[str, Handler] = {
+    "Conv": _convolved("", convolution.conv),
+    "ConvTranspose": _convolved("Transpose", convolution.transposed),
+    "DepthwiseConv": _convolved("Depthwise", convolution.depthwise),
+    "SeparableConv": _separable,
+    "MaxPool": _pooled("MaxPooling"),
+    "AveragePool": _pooled("AveragePooling"),
+    "AdaptiveMaxPool": _pooled("AdaptiveMaxPooling"),
+    "AdaptiveAveragePool": _pooled("AdaptiveAveragePooling"),
+    "Resize": _resize,
+    "ExtractPatches": _patches,
+    "RGBToGrayscale": _grayscale,
+    "SpaceToDepth": _blocks("space_to_depth"),
+    "DepthToSpace": _blocks("depth_to_space"),
+}
