@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgewise.dtypes import DType
 from edgewise.ir import Sym
 from edgewise.ir.enums import Activation, Padding
 from edgewise.passes.norms import NORMS
@@ -157,7 +158,15 @@ def computed(b, x):
     return b.batch_norm(x, b.abs(b.input("g", (4,))), *[b.constant(np.ones(4, np.float32))] * 3)
 
 
+def tied(b):
+    """The matrix of the last layer is the table of embeddings, and too large to copy."""
+    table = b.constant(normal(3000, 8))
+    x = layer_norm(b, b.gather(table, b.input("ids", (5,), DType.INT32)))
+    return b.fully_connected(x, table)
+
+
 TWINS = [
+    Twin(tied, LAYER[0], "are also read by gather"),
     Twin(
         lambda b: conv(b, affine(b, b.input("x", X), np.float32([1, 0, 1, 1]))),
         SCALE[0],

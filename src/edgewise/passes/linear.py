@@ -49,6 +49,8 @@ LAYOUTS: dict[type[Op], Layout] = {
     Conv3DTranspose: Layout(2, 1, 3, output_axis=3, input_axis=4),
 }
 LINEAR = tuple(LAYOUTS)
+# Weights that something else reads as well (a table of embeddings) are copied up to these bytes.
+SMALL = 64 * 1024
 
 
 def layout(node: Node) -> Layout:
@@ -66,6 +68,12 @@ def constant_weights(node: Node) -> Verdict:
         return f"the weights {w.name!r} of {node} are {w.dtype.text}"
     if bias is not None and bias.data is None:
         return f"the bias {bias.name!r} of {node} is no constant"
+    if w.data.nbytes > SMALL:
+        for reader in w.consumers:
+            if not isinstance(reader.op, LINEAR):
+                return (
+                    f"the weights {w.name!r} are also read by {reader}; it needs them as they are"
+                )
     return True
 
 
