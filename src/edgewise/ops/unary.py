@@ -10,6 +10,7 @@ from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
 from edgewise.ir.op import Arithmetic, In, Role
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops import elementary
+from edgewise.ops.l2_normalization import inverse_square_root
 from edgewise.ops.requant import multiplier, multiply_fixed
 from edgewise.ops.table import (
     Array,
@@ -26,6 +27,7 @@ COMPUTED_ON_INT16 = {
     DType.UINT8: Arithmetic.TABLE,
     DType.INT16: Arithmetic.FIXED,
 }
+_ROOT_BITS = 20  # fractional bits of RSQRT's inverse root (kShift in elementwise.cc)
 
 
 class Abs(UnaryTable, builtin="ABS", options="AbsOptions"):
@@ -93,8 +95,10 @@ class Sqrt(UnaryTable, builtin="SQRT"):
 class Rsqrt(UnaryTable, builtin="RSQRT"):
     """y = 1 / sqrt(x); infinity at 0, NaN below. Any shape; floats, quantized.
 
-    Quantized: a table; operands at or below the zero point give the largest integer (LiteRT
-    refuses those below while running).
+    Quantized: int8 and uint8 by LiteRT's fixed point (20 bits after the point of 1 / sqrt(q - z_x),
+    then a 32-bit multiplier of 1 / (sqrt(s_x) * s_y)), one step from the table at some ties; int16
+    a table. Operands at or below the zero point give the largest integer (LiteRT refuses those
+    below while running).
     **Source:** TensorFlow Lite elementwise.cc, LiteRT 2.3.
     """
 
@@ -107,6 +111,17 @@ class Rsqrt(UnaryTable, builtin="RSQRT"):
     def real(self, x: Array, dtype: DType, out_quant: Quant) -> Array:
         largest = float(scale_of(out_quant)) * (dtype.range[1] - point_of(out_quant))
         return np.where(x > 0, self.reference(x), largest)
+
+    def stored(self, q: Array, dtype: DType, in_quant: Quant, out_quant: Quant) -> Array:
+        if dtype is DType.INT16:
+            return super().stored(q, dtype, in_quant, out_quant)
+        x = (q - point_of(in_quant)).astype(np.int64)
+        inverse, shift = inverse_square_root(np.maximum(x, 1))
+        roots = multiply_fixed(np.ones_like(x), inverse, shift + _ROOT_BITS).astype(np.int64)
+        unit = 1 / float(np.sqrt(scale_of(in_quant)) * scale_of(out_quant))
+        scale, exponent = multiplier(unit)
+        y = multiply_fixed(roots, scale, exponent - _ROOT_BITS).astype(np.int64)
+        return saturate(np.where(x > 0, y + point_of(out_quant), dtype.range[1]), dtype)
 
 
 class Square(Unary, builtin="SQUARE", options="SquareOptions"):
