@@ -18,7 +18,7 @@ from edgewise.format.constants import encode_elements
 from edgewise.format.options import Code, is_options_2, write_options
 from edgewise.format.quantization import write_blockwise, write_quant
 from edgewise.format.record import Record, record_type
-from edgewise.ir.dim import Shape, is_static
+from edgewise.ir.dim import Shape, is_static, substitute, symbols
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Signature
 from edgewise.ir.op import Op
@@ -213,11 +213,16 @@ def _code(node: Node) -> Code:
 
 
 def _shape_fields(shape: Shape | None) -> dict[str, object]:
-    """`shape` with 1 for unknown dimensions, and `shape_signature` with -1 for them."""
+    """`shape` with what it is where the unknowns are 1, and `shape_signature` with -1 for them.
+
+    The state of an LSTM over `batch*3` sequences must have 3 rows: LiteRT does not resize it.
+    """
     if shape is None:
         return {"shape": np.empty(0, np.int32)}
     fields: dict[str, object] = {"has_rank": True}
-    fields["shape"] = np.array([d if isinstance(d, int) else 1 for d in shape], np.int32)
+    ones = dict.fromkeys(symbols(shape), 1)
+    sizes = [d if isinstance(d, int) else substitute(d, ones) for d in shape]
+    fields["shape"] = np.array([d if isinstance(d, int) and d >= 0 else 1 for d in sizes], np.int32)
     if not is_static(shape):
         signature = [d if isinstance(d, int) else -1 for d in shape]
         fields["shape_signature"] = np.array(signature, np.int32)
