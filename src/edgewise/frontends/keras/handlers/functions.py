@@ -8,6 +8,7 @@ from collections.abc import Callable
 from edgewise.frontends.keras.handlers.activations import scaled
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
+from edgewise.ops.broadcast import broadcast_shape
 
 
 def plus(c: Context, x: Value, number: float) -> Value:
@@ -45,6 +46,13 @@ def hyperbolic(sign: int) -> Callable[[Context, Value], Value]:
         return scaled(c, c.b.add(plus_, minus) if sign > 0 else c.b.sub(plus_, minus), 0.5)
 
     return function
+
+
+def arctan2(c: Context, y: Value, x: Value) -> Value:
+    """The angle of the point (x, y). ATAN2 in LiteRT does not broadcast, so this does before."""
+    shape = broadcast_shape(y.shape, x.shape)
+    spread = (v if v.shape == shape else c.b.broadcast_to(v, c.shape(shape)) for v in (y, x))
+    return c.b.atan2(*spread)
 
 
 def root(c: Context, x: Value) -> Value:

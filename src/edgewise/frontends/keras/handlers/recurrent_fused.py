@@ -27,12 +27,17 @@ _FUSED = {
 
 
 def can_fuse(cell: KerasLayer) -> bool:
-    """The operator has the cell's activations."""
+    """The operator has the cell's activations.
+
+    LiteRT's LSTM without an activation reads memory that nobody wrote (`kTfLiteActNone` of
+    ApplyActivationToVector, tensor_utils.h), so a linear one is no case for it.
+    """
     if not cell.is_builtin or _name(cell, "activation") not in _FUSED:
         return False
     kind = cell.class_name.removesuffix("Cell")
     if kind == "LSTM":
-        return _name(cell, "recurrent_activation") == "sigmoid"
+        is_linear = _FUSED[_name(cell, "activation")] is Activation.NONE
+        return not is_linear and _name(cell, "recurrent_activation") == "sigmoid"
     return kind == "SimpleRNN"
 
 
