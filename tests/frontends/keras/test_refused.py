@@ -100,3 +100,11 @@ def test_all_problems_at_once() -> None:
     )
     with pytest.raises(UnsupportedOp, match=r"(?s)2 layers.*'memory'.*'words'"):
         lower(replace(file, model=both))
+
+
+def test_a_linear_lstm_is_no_operator() -> None:
+    made = lower(model(layer("LSTM", **LSTM, return_sequences=True), [None, 3, 2]))
+    linear = lower(model(layer("LSTM", **{**LSTM, "activation": "linear"}), [None, 3, 2]))
+    fused = "unidirectional_sequence_lstm"
+    assert [node.op.name for node in made.main.nodes] == [fused]
+    assert fused not in [node.op.name for node in linear.main.nodes]
