@@ -2,10 +2,12 @@
 
     python benchmarks/convert.py --tensorflow-python PATH [--model model.keras] [--rounds 3]
 
-Every conversion is a fresh process: start-up and imports count, as they do for a user. TensorFlow
-and Keras live in another environment (`--tensorflow-python`); without `--model` that environment
-makes MobileNetV2 1.0 224 with random weights first. Printed: median and least wall time, peak
-resident memory (of the whole process), size of the file.
+Every conversion is a fresh process. Printed per converter: median wall time of the process, which
+is what a user waits (start-up and imports count); median wall time from reading the model to the
+file written, imports done; median processor time of the process, which other load on the machine
+hardly changes; peak resident memory of the process; size of the file. TensorFlow and Keras live in
+another environment (`--tensorflow-python`); without `--model` that environment makes MobileNetV2
+1.0 224 with random weights first.
 """
 
 from __future__ import annotations
@@ -22,14 +24,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 EDGEWISE = """
-import sys, edgewise
+import sys, time, edgewise
+edgewise.convert  # imported when it is first named
+start = time.perf_counter()
 edgewise.convert(sys.argv[1]).save(sys.argv[2], overwrite=True)
+print(time.perf_counter() - start)
 """
 TENSORFLOW = """
-import sys, keras, tensorflow as tf
+import sys, time, keras, tensorflow as tf
+start = time.perf_counter()
 model = keras.models.load_model(sys.argv[1], compile=False)
 data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
 open(sys.argv[2], "wb").write(data)
+print(time.perf_counter() - start)
 """
 MAKE = """
 import sys, keras
@@ -38,31 +45,48 @@ keras.applications.MobileNetV2(weights=None).save(sys.argv[1])
 """
 
 
+@dataclass(frozen=True)
+class Run:
+    """One conversion: seconds of the process, of the conversion in it, of processors; bytes."""
+
+    wall: float
+    conversion: float
+    processor: float
+    peak: int
+
+
 @dataclass
 class Peer:
-    """One converter and what was measured of it: seconds, peak bytes, bytes written."""
+    """One converter, and what was measured of it."""
 
     name: str
     command: list[str]
-    seconds: list[float] = field(default_factory=list)
-    peak: list[int] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     size: int = 0
 
+    def median(self, what: str) -> float:
+        """The median of one of Run's fields."""
+        return float(statistics.median(getattr(run, what) for run in self.runs))
 
-def measure(command: list[str]) -> tuple[float, int]:
-    """(wall seconds, peak resident bytes) of a command; raises where it fails."""
+
+def measure(command: list[str]) -> Run:
+    """Run a command whose last line is the seconds of the conversion; raises where it fails."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
     start = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    )
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{command[0]} failed:\n{errors.decode()[-2000:]}")
-    return seconds, usage.ru_maxrss * 1024
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
+        )
+        assert process.stdout is not None
+        lines = process.stdout.read().split("\n")
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            errors.seek(0)
+            raise SystemExit(f"{command[0]} failed:\n{errors.read().decode()[-2000:]}")
+    conversion = float(next((line for line in reversed(lines) if line), "nan"))
+    return Run(wall, conversion, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def rounds(peers: list[Peer], model: Path, folder: Path, count: int) -> None:
@@ -70,25 +94,24 @@ def rounds(peers: list[Peer], model: Path, folder: Path, count: int) -> None:
     for _ in range(count):
         for peer in peers:
             target = folder / f"{peer.name}.tflite"
-            seconds, peak = measure([*peer.command, str(model), str(target)])
-            peer.seconds.append(seconds)
-            peer.peak.append(peak)
+            peer.runs.append(measure([*peer.command, str(model), str(target)]))
             peer.size = target.stat().st_size
 
 
 def table(peers: list[Peer], write: Callable[[str], object]) -> None:
     """One line per peer, then the ratios to the first."""
-    write(f"{'converter':<12} {'median s':>9} {'least s':>9} {'peak MB':>9} {'file MB':>9}\n")
+    heads = ("wall s", "convert s", "cpu s", "peak MB", "file MB")
+    write(f"{'converter':<12}" + "".join(f"{head:>11}" for head in heads) + "\n")
     for peer in peers:
         write(
-            f"{peer.name:<12} {statistics.median(peer.seconds):>9.2f} {min(peer.seconds):>9.2f} "
-            f"{max(peer.peak) / 1e6:>9.0f} {peer.size / 1e6:>9.2f}\n"
+            f"{peer.name:<12}{peer.median('wall'):>11.2f}{peer.median('conversion'):>11.2f}"
+            f"{peer.median('processor'):>11.2f}{peer.median('peak') / 1e6:>11.0f}"
+            f"{peer.size / 1e6:>11.2f}\n"
         )
     first = peers[0]
     for peer in peers[1:]:
-        speed = statistics.median(peer.seconds) / statistics.median(first.seconds)
-        memory = max(peer.peak) / max(first.peak)
-        write(f"{peer.name} takes {speed:.1f} times as long and {memory:.1f} times the memory\n")
+        longer, larger = (peer.median(w) / first.median(w) for w in ("conversion", "peak"))
+        write(f"{peer.name} takes {longer:.1f} times as long and {larger:.1f} times the memory\n")
 
 
 def main() -> None:
@@ -108,7 +131,7 @@ def main() -> None:
         model = options.model
         if model is None:
             model = folder / "mobilenet_v2.keras"
-            measure([options.tensorflow_python, "-c", MAKE, str(model)])
+            subprocess.run([options.tensorflow_python, "-c", MAKE, str(model)], check=True)
         rounds(peers, model, folder, options.rounds)
         table(peers, sys.stdout.write)
 

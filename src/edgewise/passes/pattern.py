@@ -222,7 +222,7 @@ class PatternBuilder:
         def call(
             *operands: Pattern, name: str = "", shared: bool = False, **attributes: object
         ) -> Result:
-            unknown = attributes.keys() - cls.attributes().keys()
+            unknown = attributes.keys() - set(cls.names)
             if unknown:
                 raise TypeError(f"{op} has no attribute {', '.join(sorted(unknown))}")
             return self.any(cls, operands=operands, name=name, shared=shared, **attributes)
