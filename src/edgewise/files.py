@@ -18,7 +18,7 @@ Chunk = bytes | memoryview | np.ndarray
 def as_bytes(chunk: Chunk) -> memoryview:
     """A flat view of the chunk's bytes; nothing is copied where it is contiguous."""
     if isinstance(chunk, np.ndarray):
-        return memoryview(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8))
+        return np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).data
     return memoryview(chunk).cast("B")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from difflib import get_close_matches
@@ -86,6 +87,8 @@ def run(command: click.Command, arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # never fail on what a terminal cannot show
             stream.reconfigure(errors="backslashreplace")
+    logger, handler = logging.getLogger("edgewise"), _Warnings(logging.WARNING)
+    logger.addHandler(handler)
     try:
         result = command.main(arguments, prog_name=command.name, standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -104,6 +107,16 @@ def run(command: click.Command, arguments: list[str]) -> int:
             raise
         _tell(_sentence(error))
         return 1
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Warnings(logging.Handler):
+    """What the library logs, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        label = click.style(f"{record.levelname.lower()}:", fg="yellow", bold=True)
+        click.echo(f"{label} {visible(record.getMessage())}", err=True)
 
 
 def _sentence(error: Exception) -> str:

@@ -228,3 +228,17 @@ def test_benchmark_models_give_keras_s_outputs(name: str) -> None:
     for y, key in zip(outputs, wanted.files, strict=True):
         want = wanted[key]
         assert np.abs(y - want).max() <= 1e-5 * np.ptp(want)
+
+
+def test_state_that_outlives_a_run_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """A Keras LSTM starts at zero in each call; the operator of `.tflite` files does not."""
+    weights = {"kernel": array(3, 16), "recurrent_kernel": array(4, 16), "bias": array(16)}
+    lower(chain(layer("LSTM", "lstm", weights, units=4), shape=(None, 5, 3)))
+    [record] = [r for r in caplog.records if r.name == "edgewise"]
+    assert "model.keras: recurrent layers keep their state from run to run" in record.getMessage()
+    assert "reset_variables()" in record.getMessage()
+
+
+def test_other_models_convert_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    lower(chain(dense("dense", 3, 2), shape=(None, 3)))
+    assert not caplog.records

@@ -14,6 +14,7 @@ is executed.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -62,6 +63,7 @@ KEEPS_MASK = frozenset((
     "ActivityRegularization", "AlphaDropout", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
     "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
 ))  # fmt: skip
+_LOG = logging.getLogger("edgewise")
 _Results: TypeAlias = "dict[tuple[str, int], Structure | None]"
 
 
@@ -95,6 +97,12 @@ def lower(file: KerasFile) -> Model:
     signature = Signature("serving_default", graph.name, names, _output_names(outputs))
     model = Model(signatures=[signature], description=file.model.name, file=file.file)
     model.add(graph)
+    if any(value.is_variable for value in graph.values()):
+        _LOG.warning(
+            "%s: recurrent layers keep their state from run to run in a .tflite file, here and in "
+            "LiteRT; call reset_variables() (lite: reset_all_variables()) before each sequence",
+            file.file,
+        )
     return model
 
 
