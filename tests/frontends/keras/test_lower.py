@@ -233,7 +233,8 @@ def test_benchmark_models_give_keras_s_outputs(name: str) -> None:
 def test_state_that_outlives_a_run_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """A Keras LSTM starts at zero in each call; the operator of `.tflite` files does not."""
     weights = {"kernel": array(3, 16), "recurrent_kernel": array(4, 16), "bias": array(16)}
-    lower(chain(layer("LSTM", "lstm", weights, units=4), shape=(None, 5, 3)))
+    fused = {"activation": "tanh", "recurrent_activation": "sigmoid", "units": 4}
+    lower(chain(layer("LSTM", "lstm", weights, **fused), shape=(None, 5, 3)))
     [record] = [r for r in caplog.records if r.name == "edgewise"]
     assert "model.keras: recurrent layers keep their state from run to run" in record.getMessage()
     assert "reset_variables()" in record.getMessage()
