@@ -18,6 +18,8 @@ State = dict[Value, np.ndarray]
 
 _STORED = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.INT4, DType.INT2})
 _UNSCALED = (Role.PARAMETER, Role.BIAS)
+# What NumPy raises where operands that only the run knows do not fit and no rule says so.
+_UNFORESEEN = (ValueError, IndexError, TypeError, ArithmeticError)
 
 
 def evaluate(
@@ -37,6 +39,7 @@ def evaluate(
 
     Raises:
         ShapeError: arrays an operator does not accept, naming the node.
+        MemoryError: results too big for the machine, naming the node.
     """
     if len(inputs) != len(graph.inputs):
         raise ShapeError(f"the graph takes {len(graph.inputs)} inputs; got {len(inputs)}")
@@ -53,6 +56,13 @@ def evaluate(
             results = evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
         except EdgewiseError as error:
             raise type(error)(f"{node}: {error}") from None
+        except _UNFORESEEN as error:
+            raise ShapeError(
+                f"{node} must accept its operands {_shown(operands)}; "
+                f"got {type(error).__name__}: {error}"
+            ) from error
+        except MemoryError as error:
+            raise MemoryError(f"{node}: {str(error) or 'not enough memory'}") from error
         count = len(node.outputs)
         for value, array in zip(node.outputs, results[:count], strict=True):
             live[value] = array
@@ -189,6 +199,10 @@ def _read(
             state[value] = np.full(shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
         return state[value]
     return live[value]
+
+
+def _shown(operands: Sequence[np.ndarray | None]) -> str:
+    return ", ".join("none" if a is None else f"{a.dtype}{list(a.shape)}" for a in operands)
 
 
 def _updated(node: Node) -> Iterator[Value]:

@@ -166,7 +166,15 @@ class ScatterNd(Op, builtin="SCATTER_ND", options="ScatterNdOptions"):
         return wanted
 
     def reference(self, indices: np.ndarray, updates: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        y = np.zeros([int(d) for d in shape], updates.dtype)
+        wanted, depth = tuple(int(d) for d in shape), indices.shape[-1]
+        require(
+            min(wanted, default=0) >= 0
+            and updates.shape == indices.shape[:-1] + wanted[depth:]
+            and depth <= len(wanted),
+            f"shape {shown(wanted)} must fit indices {shown(indices.shape)} and updates "
+            f"{shown(updates.shape)}, and have no negative size",
+        )
+        y = np.zeros(wanted, updates.dtype)
         _check_ranges(indices, y.shape)
         index = tuple(np.moveaxis(indices.astype(np.intp), -1, 0))
         if not index:

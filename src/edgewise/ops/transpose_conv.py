@@ -70,15 +70,7 @@ class TransposedConvolution(Op, abstract=True):
         wanted = dims(output_shape)
         if wanted is None:
             return x.shape[0], *(unknown_dim() for _ in range(rank - 2)), o
-        require(
-            len(wanted) == rank and all(d >= 0 for d in wanted if isinstance(d, int)),
-            f"output_shape must be {rank} numbers of at least 0; got {shown(wanted)}",
-        )
-        require(
-            same_dim(wanted[0], x.shape[0]) is not False and same_dim(wanted[-1], o) is not False,
-            f"output_shape must begin with {x.shape[0]} images and end with {o} channels; "
-            f"got {shown(wanted)}",
-        )
+        self._check_output(wanted, x.shape, o)
         return wanted
 
     def reference(
@@ -105,10 +97,24 @@ class TransposedConvolution(Op, abstract=True):
         """w as [C, O, taps in row-major order]."""
         raise NotImplementedError
 
+    def _check_output(self, wanted: Sequence[Dim], x: Shape, o: Dim) -> None:
+        """Raise ShapeError for an output shape that x and the kernel cannot fill."""
+        require(
+            len(wanted) == len(x) and all(d >= 0 for d in wanted if isinstance(d, int)),
+            f"output_shape must be {len(x)} numbers of at least 0; got {shown(wanted)}",
+        )
+        require(
+            same_dim(wanted[0], x[0]) is not False and same_dim(wanted[-1], o) is not False,
+            f"output_shape must begin with {x[0]} images and end with {o} channels; "
+            f"got {shown(wanted)}",
+        )
+
     def _accumulate(self, output_shape: np.ndarray, w: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Sums of products in the dtype of `x`, tap by tap."""
         axes = self._axes(w.shape)
         wanted = [int(d) for d in output_shape.reshape(-1)]
+        # it may be known only now
+        self._check_output(wanted, x.shape, self._channels(w.shape)[0])
         before = [a.pads(out, self.padding)[0] for a, out in zip(axes, wanted[1:-1], strict=True)]
         for index, (axis, pad, out) in enumerate(zip(axes, before, wanted[1:-1], strict=True)):
             # rows of x beyond the output are dropped before they cost anything
