@@ -81,7 +81,8 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     if target.is_dir():
         raise OutputError(f"{target}: is a directory; give a file name")
     if target.exists() and not overwrite:
-        raise OutputError(f"{target}: exists already; choose another name or allow overwriting")
+        way_out = "choose another name or overwrite it (overwrite=True, --force)"
+        raise OutputError(f"{target}: exists already; {way_out}")
     if not target.absolute().parent.is_dir():
         raise OutputError(f"{target}: the folder {target.parent} does not exist; create it first")
 

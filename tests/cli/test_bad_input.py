@@ -70,7 +70,10 @@ def test_models_that_are_none(terminal, bad, verb, file, says):
         ("folder.keras", "folder.keras"),
         ("other.keras", "other.keras"),
         ("missing.keras", "missing.keras: does not exist; check the path"),
-        ("saved", "saved: reading a SavedModel needs its frontend"),
+        (
+            "saved",
+            "saved: is a SavedModel, which this version does not read yet; save the model as",
+        ),
         ("model.onnx", "model.onnx: is a file with suffix '.onnx'; the sources"),
         ("truncated.tflite", "truncated.tflite at byte"),
         (FIXTURES / "lambda.keras", "lambda.keras: 1 layers cannot be converted"),
@@ -88,7 +91,8 @@ def test_sources_that_cannot_be_converted(terminal, bad, file, says):
 def test_an_output_that_exists(terminal, model):
     whole = model.read_bytes()
     said = terminal.refuses("convert", CONVOLUTION, "-o", "model.tflite")
-    assert "error: model.tflite: exists already; choose another name or allow overwriting" in said
+    assert "error: model.tflite: exists already; choose another name or overwrite it" in said
+    assert "--force" in said
     said = terminal.refuses("run", "model.tflite", "-o", "model.tflite")
     assert "exists already" in said
     assert model.read_bytes() == whole
@@ -178,7 +182,7 @@ def inputs(tmp_path, model):
         ("damaged.npz", "damaged.npz: cannot be read as NumPy arrays"),
         ("missing.npy", "missing.npy: no such file"),
         ("missing.png", "missing.png: no such picture"),
-        ("folder.jpg", "folder.jpg: no such picture"),
+        ("folder.jpg", "folder.jpg: is a directory; give the picture in it"),
         ("random.jpg", "random.jpg: cannot be read as a picture"),
         ("empty.png", "empty.png: cannot be read as a picture"),
         ("truncated.png", "truncated.png: cannot be read as a picture"),
@@ -219,7 +223,15 @@ def test_a_signature_that_does_not_exist(terminal, model):
 
 def test_operators_that_cannot_run_are_all_named(terminal, shared_data):
     file = shared_data / "tflite" / "litert_unit" / "testdata__multi_add_flex.bin"
-    assert "FlexAddV2 (3 times) is a TensorFlow operator" in terminal.refuses("run", file)
+    said = terminal.refuses("run", file)
+    assert "error: 3 operators of 1 kind cannot run:\n" in said
+    assert "  - 3 x FlexAddV2: a TensorFlow operator; convert the model again without" in said
+
+
+@pytest.mark.parametrize("verb", ["run", "inspect"])
+def test_a_source_where_a_tflite_file_belongs(terminal, verb):
+    said = terminal.refuses(verb, CONVOLUTION)
+    assert "it is a Keras file or another zip archive; convert it first (edgewise convert)" in said
 
 
 def test_a_picture_for_the_demo_that_is_none(terminal, inputs):

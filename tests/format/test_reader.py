@@ -470,10 +470,10 @@ def test_unknown_operators_are_listed_before_anything_runs() -> None:
     with pytest.raises(UnsupportedOp) as caught:
         require_supported([load(_unknown()).main])
     text = str(caught.value)
-    assert text.startswith("3 kinds of operators are not supported:")
-    assert "FlexSoftplus is a TensorFlow operator; re-convert without SELECT_TF_OPS" in text
-    assert "Own is a custom operator" in text
-    assert "SKIP_GRAM is a builtin operator that this version cannot run" in text
+    assert text.startswith("3 operators of 3 kinds cannot run:\n")
+    assert "1 x FlexSoftplus: a TensorFlow operator; convert the model again" in text
+    assert "1 x Own: a custom operator" in text
+    assert "1 x SKIP_GRAM: a builtin operator that this version cannot run" in text
 
 
 def test_options_that_no_attribute_has_survive() -> None:

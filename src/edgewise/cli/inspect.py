@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from edgewise.cli.screen import console, count_text, say, size_text, table
 from edgewise.cli.visible import visible
-from edgewise.errors import EdgewiseError
 from edgewise.format import load
-from edgewise.ir.graph import Graph
-from edgewise.ir.infer import infer_graph
 from edgewise.ir.model import Model
-from edgewise.ir.report import OpRow, Report, TensorRow, describe
+from edgewise.ir.report import OpRow, Report, describe
 
 
 @click.command("inspect")
@@ -36,7 +32,7 @@ def command(model: Path, tensors: bool, as_json: bool) -> None:
       edgewise inspect model.tflite --json
     """
     loaded = load(model)
-    reports = {name: sized_report(graph) for name, graph in loaded.graphs.items()}
+    reports = {name: describe(graph) for name, graph in loaded.graphs.items()}
     if as_json:
         click.echo(json.dumps(_plain(loaded, model, reports), indent=2))
         return
@@ -55,35 +51,10 @@ def command(model: Path, tensors: bool, as_json: bool) -> None:
         say(f"metadata {key}: {size_text(len(data))}")
 
 
-def sized_report(graph: Graph) -> Report:
-    """The report of a graph; where dimensions are unknown, with the work and memory it has when
-    each of them is 1. The graph is left as it is."""
-    report = describe(graph)
-    if all(value.type.is_static for value in graph.inputs):
-        return report
-    sized = graph.copy()
-    for value in sized.inputs:
-        if value.type.shape is None:
-            return report
-        dims = [d if isinstance(d, int) else 1 for d in value.type.shape]
-        value.type = value.type.with_shape(dims)
-    try:
-        infer_graph(sized)
-    except EdgewiseError:  # a model that does not take 1, for example a window of a signal
-        return report
-    small = describe(sized)
-    return replace(
-        report,
-        ops=[replace(op, macs=at_1.macs) for op, at_1 in zip(report.ops, small.ops, strict=True)],
-        macs=small.macs,
-        peak_activation_bytes=small.peak_activation_bytes,
-    )
-
-
 def _print_graph(name: str, report: Report, tensors: bool) -> None:
     say(title=f"subgraph {name}")
     ends = [("input", row) for row in report.inputs] + [("output", row) for row in report.outputs]
-    rows = [(what, _type(row), row.quantization, row.name) for what, row in ends]
+    rows = [(what, row.type, row.quantization, row.name) for what, row in ends]
     for line in table(("", "", "", ""), rows)[1:]:
         say(line)
     say()
@@ -97,7 +68,7 @@ def _print_graph(name: str, report: Report, tensors: bool) -> None:
         console.print(line)
         for what, row in [("reads ", r) for r in op.inputs] + [("writes", r) for r in op.outputs]:
             if tensors:
-                say(f"      {what} {_type(row)} {row.name}  {row.quantization}".rstrip())
+                say(f"      {what} {row.type} {row.name}  {row.quantization}".rstrip())
     say()
     kinds = Counter(op.op for op in report.ops).most_common()
     say(", ".join(f"{count} {kind}" for kind, count in kinds))
@@ -107,7 +78,7 @@ def _print_graph(name: str, report: Report, tensors: bool) -> None:
         f"{'unknown' if macs is None else count_text(macs)} MACs, "
         f"constants {size_text(report.constant_bytes)}, "
         f"activations at the peak {'unknown' if peak is None else size_text(peak)}"
-        + (" (unknown dimensions as 1)" if macs is not None and _is_dynamic(report) else "")
+        + (" (unknown dimensions as 1)" if report.assumes_ones else "")
     )
 
 
@@ -118,17 +89,9 @@ def _cells(op: OpRow) -> tuple[str, ...]:
         op.op,
         "?" if op.macs is None else count_text(op.macs) if op.macs else "",
         size_text(op.constant_bytes) if op.constant_bytes else "",
-        "" if result is None else _type(result),
+        "" if result is None else result.type,
         "" if result is None else result.quantization,
     )
-
-
-def _type(row: TensorRow) -> str:
-    return f"{row.dtype}[{','.join(map(str, row.shape))}]"
-
-
-def _is_dynamic(report: Report) -> bool:
-    return any(not isinstance(d, int) for row in report.inputs for d in row.shape)
 
 
 def _plain(model: Model, path: Path, reports: dict[str, Report]) -> dict[str, object]:

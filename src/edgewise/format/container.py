@@ -20,6 +20,12 @@ from edgewise.format.flatbuffer import decode
 from edgewise.format.record import Record
 from edgewise.format.schema import FILE_IDENTIFIER
 
+# What else begins like this, for those who name the wrong file.
+_SOURCES = {
+    b"PK\3\4": "a Keras file or another zip archive",
+    b"\x89HDF": "a Keras file or other HDF5 data",
+}
+
 # Constants of more bytes than this are written behind the FlatBuffer; the rest of its 2 GB is
 # left for tables.
 _TAIL_FROM = 1_900_000_000
@@ -39,6 +45,9 @@ def read_model(data: bytes | bytearray | memoryview, *, file: str = "model") -> 
     found = bytes(view[4:8])
     if found != FILE_IDENTIFIER:
         what = f"found {found!r}" if found else f"the file has {len(view)} bytes"
+        begin = bytes(view[:4])
+        if begin in _SOURCES:
+            what = f"it is {_SOURCES[begin]}; convert it first (edgewise convert)"
         rule = f"a .tflite file has the identifier {FILE_IDENTIFIER!r} at byte 4; {what}"
         raise FormatError(rule, file=file, offset=4)
     model = decode(view, file=file)

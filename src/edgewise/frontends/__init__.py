@@ -37,7 +37,10 @@ def refusal(source: object) -> str:
         if not path.exists():
             return f"{path}: does not exist; check the path"
         if path.is_dir() and (path / "saved_model.pb").exists():
-            return f"{path}: reading a SavedModel needs its frontend, which this version has not"
+            return (
+                f"{path}: is a SavedModel, which this version does not read yet; save the model as "
+                "a Keras file: model.save('model.keras')"
+            )
         what = "a directory" if path.is_dir() else f"a file with suffix {path.suffix!r}"
         return f"{path}: is {what}; the sources this version reads: {known}"
     kind = f"{type(source).__module__}.{type(source).__qualname__}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from edgewise.errors import EdgewiseError
 from edgewise.ir.dim import Shape, elements
 from edgewise.ir.evaluate import last_uses
 from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import infer_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class TensorRow:
     shape: list[int | str]
     bytes: int | None
     quantization: str
+
+    @property
+    def type(self) -> str:
+        """dtype and shape: `float32[batch,12]`."""
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class Report:
     """Totals and rows. Sizes in bytes, work in multiply-accumulates.
 
     `peak_activation_bytes` is the largest sum of tensors alive at one operator when nothing is
-    computed in place: the lower bound of an arena that does not fuse. None: dynamic shapes.
+    computed in place: the lower bound of an arena that does not fuse. Work and memory of a graph
+    whose inputs have unknown dimensions are those when each of them is 1; None: unknown even then.
     """
 
     inputs: list[TensorRow]
@@ -50,6 +58,12 @@ class Report:
     peak_activation_bytes: int | None
     macs: int | None
 
+    @property
+    def assumes_ones(self) -> bool:
+        """Work is that of unknown dimensions taken as 1."""
+        unknown = any(not isinstance(d, int) for row in self.inputs for d in row.shape)
+        return unknown and self.macs is not None
+
     def as_json(self) -> dict[str, object]:
         """Plain lists and dictionaries, for `json.dump`."""
         return asdict(self)
@@ -58,21 +72,46 @@ class Report:
         lines = [f"{'#':>4}  {'operator':<24} {'output':<28} {'MACs':>14} {'constants':>12}"]
         for row in self.ops:
             out = row.outputs[0] if row.outputs else None
-            shape = f"{out.dtype}{out.shape}" if out else ""
+            shape = out.type if out else ""
             macs = "?" if row.macs is None else f"{row.macs:,}" if row.macs else ""
             size = f"{row.constant_bytes:,}" if row.constant_bytes else ""
             lines.append(f"{row.index:>4}  {row.op:<24} {shape:<28} {macs:>14} {size:>12}")
         macs = "unknown" if self.macs is None else f"{self.macs:,}"
         peak = self.peak_activation_bytes
         lines.append(
-            f"{len(self.ops)} operators, {macs} MACs, {self.constant_bytes:,} bytes of constants, "
+            f"{len(self.ops)} operator{'s'[: len(self.ops) != 1]}, {macs} MACs, "
+            f"{self.constant_bytes:,} bytes of constants, "
             f"{'unknown' if peak is None else f'{peak:,}'} bytes of activations at the peak"
+            + (" (unknown dimensions as 1)" if self.assumes_ones else "")
         )
         return "\n".join(lines)
 
 
 def describe(graph: Graph) -> Report:
-    """The report of one graph."""
+    """The report of one graph, which is left as it is."""
+    report = _describe(graph)
+    if all(value.type.is_static for value in graph.inputs):
+        return report
+    sized = graph.copy()
+    for value in sized.inputs:
+        if value.type.shape is None:
+            return report
+        dims = [d if isinstance(d, int) else 1 for d in value.type.shape]
+        value.type = value.type.with_shape(dims)
+    try:
+        infer_graph(sized)
+    except EdgewiseError:  # a model that does not take 1, for example a window of a signal
+        return report
+    small = _describe(sized)
+    return replace(
+        report,
+        ops=[replace(op, macs=at_1.macs) for op, at_1 in zip(report.ops, small.ops, strict=True)],
+        macs=small.macs,
+        peak_activation_bytes=small.peak_activation_bytes,
+    )
+
+
+def _describe(graph: Graph) -> Report:
     seen: set[int] = set()
     rows = [_op_row(index, node, seen) for index, node in enumerate(graph.nodes)]
     macs = [row.macs for row in rows]

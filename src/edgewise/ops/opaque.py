@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from edgewise.errors import UnsupportedOp, listing
+from edgewise.errors import UnsupportedOp
 from edgewise.ir.graph import Graph
 from edgewise.ir.op import In, Op, Operand, Out
 
@@ -54,8 +54,8 @@ class Opaque(Op, abstract=True):
         return self.result_total
 
 
-def unsupported(graphs: Iterable[Graph]) -> list[str]:
-    """A sentence for each kind of operator in the graphs that cannot run, with how many there are
+def require_supported(graphs: Iterable[Graph]) -> None:
+    """Raise UnsupportedOp where operators cannot run, with every kind of them, how many there are
     and what to do."""
     kinds = Counter(
         (node.op.builtin, node.op.custom)
@@ -63,20 +63,19 @@ def unsupported(graphs: Iterable[Graph]) -> list[str]:
         for node in graph.nodes
         if isinstance(node.op, Opaque)
     )
-    return [_sentence(code, custom, count) for (code, custom), count in sorted(kinds.items())]
+    if not kinds:
+        return
+    count = kinds.total()
+    lines = [f"\n  - {n} x {_sentence(*kind)}" for kind, n in sorted(kinds.items())]
+    raise UnsupportedOp(
+        f"{count} operator{'s'[: count != 1]} of {len(kinds)} kind{'s'[: len(kinds) != 1]} "
+        f"cannot run:{''.join(lines)}"
+    )
 
 
-def require_supported(graphs: Iterable[Graph]) -> None:
-    """Raise UnsupportedOp listing every kind of operator that cannot run."""
-    problems = unsupported(graphs)
-    if problems:
-        raise UnsupportedOp(listing(problems, "kinds of operators are not supported"))
-
-
-def _sentence(code: str, custom: str, count: int) -> str:
-    times = f" ({count} times)" if count > 1 else ""
+def _sentence(code: str, custom: str) -> str:
     if custom.startswith("Flex"):
-        return f"{custom}{times} is a TensorFlow operator; re-convert without SELECT_TF_OPS"
+        return f"{custom}: a TensorFlow operator; convert the model again without SELECT_TF_OPS"
     if custom:
-        return f"{custom}{times} is a custom operator; define it in Python or remove it"
-    return f"{code}{times} is a builtin operator that this version cannot run"
+        return f"{custom}: a custom operator; this version knows builtin ones only, so remove it"
+    return f"{code}: a builtin operator that this version cannot run; see docs/operators.md"

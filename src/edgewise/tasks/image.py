@@ -48,9 +48,14 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     try:
         with Image.open(Path(path)) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except FileNotFoundError as error:
         raise InputError(f"{path}: no such picture") from error
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a directory; give the picture in it") from error
+    except UnidentifiedImageError as error:
+        rule = "cannot be read as a picture: not a format that Pillow knows; give a JPEG or PNG"
+        raise InputError(f"{path}: {rule}") from error
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as a picture: {error}") from error
 
 

@@ -44,7 +44,7 @@ def checkpoint_path() -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise MissingExtra("the demo's weights (EfficientNet-Lite0)", "demo")
+        raise MissingExtra("the demo's network, EfficientNet-Lite0,", "demo")
     return Path(str(found[0].locate()))
 
 
