@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import edgewise
+import edgewise.ops
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
 from edgewise.ir.enums import Activation, Padding
