@@ -128,3 +128,11 @@ def test_unknown_equality() -> None:
 def test_division_needs_a_positive_divisor() -> None:
     with pytest.raises(ValueError, match="positive integer; got 0"):
         SYMS[0] // 0
+
+
+def test_bounds_of_products_that_may_be_negative() -> None:
+    n, m = Sym("n", 0, 10), Sym("m", 0, 10)
+    product = ((n - 3) // 2) * ((m - 3) // 2)
+    assert bounds(product) == (-6, 9)
+    assert same_dim(product, 0) is None
+    assert bounds(Sym("free") * Sym("none", 0, 0)) == (0, 0)  # infinity times 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import TypeAlias
 
 
@@ -176,11 +175,13 @@ def bounds(dim: Dim) -> tuple[int, int | None]:
 
     The lower bound of an expression with unbounded negative terms is reported as -(2**63).
     """
-    low, high = 0.0, 0.0
+    low: float = 0
+    high: float = 0
     for atoms, c in _terms(dim).items():
-        spans = [_atom_bounds(a) for a in atoms]
-        lo, hi = prod(s[0] for s in spans), prod(s[1] for s in spans)
-        low, high = low + min(c * lo, c * hi), high + max(c * lo, c * hi)
+        span: tuple[float, float] = (c, c)
+        for atom in atoms:
+            span = _interval_product(span, _atom_bounds(atom))
+        low, high = low + span[0], high + span[1]
     return (-(1 << 63) if low == -_INF else int(low)), (None if high == _INF else int(high))
 
 
@@ -245,6 +246,12 @@ def _collapse(terms: dict[Atoms, int]) -> Dim:
     # the constant last; then by degree and name, so that equal sums print and compare equal
     order = sorted(kept.items(), key=lambda t: (not t[0], len(t[0]), [str(a) for a in t[0]]))
     return Expr(tuple(order))
+
+
+def _interval_product(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    # an atom may be negative, as (x - 3)//2 is; 0 * infinity is 0, for no dimension is infinite
+    ends = [x * y if x and y else 0 for x in a for y in b]
+    return min(ends), max(ends)
 
 
 def _atom_bounds(atom: Atom) -> tuple[float, float]:
