@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from edgewise.dtypes import DType
+from edgewise.dtypes import QUANTIZED, DType
 from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
 from edgewise.ir.dim import Dim, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
@@ -16,7 +16,7 @@ from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
 
-_STORED = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.INT4, DType.INT2})
+_STORED = QUANTIZED | {DType.INT4, DType.UINT4, DType.INT2}
 _UNSCALED = (Role.PARAMETER, Role.BIAS)
 # What NumPy raises where operands that only the run knows do not fit and no rule says so.
 _UNFORESEEN = (ValueError, IndexError, TypeError, ArithmeticError)
@@ -124,26 +124,39 @@ def last_uses(graph: Graph) -> Mapping[Node, list[Value]]:
 
 def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]) -> bool:
     """The data is quantized and the operator interprets the integers."""
-    data = next(
-        (t for i, t in enumerate(types) if t is not None and op.declared(i).role is Role.DATA),
+    data = _data(op, types)
+    # The scale of wide integers counts only on the way from or to floats (DEQUANTIZE); elsewhere
+    # converters leave one behind, and LiteRT does not look at it.
+    to_float = any(t.dtype.is_float != data.dtype.is_float for t in results) if data else False
+    probe = next(
+        (
+            t
+            for t in (data, *results)
+            if t is not None and t.is_quantized and (to_float or t.dtype in _STORED)
+        ),
         None,
     )
-    probe = data if data is not None and data.is_quantized else None
-    probe = probe or next((t for t in results if t.is_quantized), None)
     return probe is not None and op.arithmetic_for(probe.dtype) is not Arithmetic.NONE
 
 
 def _check_scales(
     op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]
 ) -> None:
-    """What `integer` relies on. Raises QuantizationError."""
+    """What `integer` relies on: where the data has a scale, so has everything that is counted with
+    it. Raises QuantizationError."""
+    data = _data(op, types)
     for index, type_ in enumerate(types):
         declared = op.declared(index)
-        if type_ is None or type_.dtype not in _STORED or declared.role in _UNSCALED:
+        if type_ is None or type_.dtype is DType.BOOL or declared.role in _UNSCALED:
             continue
         quant, axis = type_.quant, declared.channel_axis
-        if quant is None:
-            raise QuantizationError(f"operand {declared.name!r} must have a scale; it has none")
+        if type_.dtype not in _STORED and (data is None or not data.is_quantized):
+            continue  # floats on their way to integers
+        if not type_.is_quantized or quant is None:
+            raise QuantizationError(
+                f"operand {declared.name!r} must have a scale, as the data has; "
+                f"it is {type_.dtype.text} without one"
+            )
         if declared.role is Role.WEIGHT and quant.block_size is not None:
             raise QuantizationError(
                 f"operand {declared.name!r} must not be quantized per block with integer data"
@@ -152,9 +165,22 @@ def _check_scales(
             raise QuantizationError(
                 f"operand {declared.name!r} must be quantized along axis {axis}; got {quant.axis}"
             )
-    for type_ in results:
-        if type_.dtype in _STORED and type_.quant is None:
-            raise QuantizationError("the result must have a scale, as the data has; it has none")
+    for index, type_ in enumerate(results):
+        declaration = result_declaration(op, index)
+        derived = declaration.dtype is None and declaration.attr is None
+        if not type_.is_quantized and (derived or type_.dtype in _STORED):
+            raise QuantizationError(
+                "the result must have a scale, as the data has; "
+                f"it is {type_.dtype.text} without one"
+            )
+
+
+def _data(op: Op, types: Sequence[TensorType | None]) -> TensorType | None:
+    """The type of the first operand that is data."""
+    return next(
+        (t for i, t in enumerate(types) if t is not None and op.declared(i).role is Role.DATA),
+        None,
+    )
 
 
 def _float_operand(
@@ -166,7 +192,8 @@ def _float_operand(
     arithmetic = op.arithmetic_for(type_.dtype)
     if arithmetic is Arithmetic.NONE or result_declaration(op, 0).like is None:
         return array
-    if op.declared(index).role in (Role.WEIGHT, Role.BIAS, Role.DATA):
+    role = op.declared(index).role
+    if role is Role.BIAS or (role in (Role.WEIGHT, Role.DATA) and type_.dtype in _STORED):
         assert type_.quant is not None
         return type_.quant.dequantize(array)
     return array

@@ -234,8 +234,9 @@ class LSTM(FullLSTM, builtin="LSTM", options="LSTMOptions"):
         assert w is not None
         assert bias is not None
         assert c is not None
+        require(len(h.shape) == 2, f"activation must be [B, C]; got rank {len(h.shape)}")
         batch, size = x.shape
-        cells = h.shape[-1]
+        cells = h.shape[1]
         wanted: tuple[Shape, ...] = (
             (batch, cells),
             (cells * 4, size + cells),

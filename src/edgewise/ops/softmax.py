@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgewise.dtypes import FLOATS, QUANTIZED, DType
+from edgewise.errors import QuantizationError
 from edgewise.ir.dim import Shape
 from edgewise.ir.op import (
     Arithmetic,
@@ -69,6 +70,10 @@ class Softmax(LastAxis, builtin="SOFTMAX", options="SoftmaxOptions"):
         x, result = operands[0], results[0]
         assert x is not None
         assert result.quant is not None
+        if x.quant is None:
+            raise QuantizationError(f"x must have a scale, as y has; it is {x.data.dtype}")
+        if x.data.dtype == np.int16 and result.dtype is not DType.INT16:
+            raise QuantizationError(f"y of int16 x must be int16; got {result.dtype.text}")
         if x.data.size == 0:
             return x.data.astype(result.dtype.numpy)
         distance = x.data.max(-1, keepdims=True).astype(np.int64) - x.data
