@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from edgewise.ir import Builder, Model, Signature, Sym, Value
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
+from edgewise.ir.infer import infer_graph
 from edgewise.ir.text import print_model
 from edgewise.passes import (
     PipelineReport,
@@ -306,3 +307,17 @@ def test_canonical_is_a_fixed_point_with_the_same_numbers(model):
         for a, c in zip(wanted, evaluate(graph, [x]), strict=True):
             scale = max(float(np.abs(a).max(initial=0)), 1.0)
             np.testing.assert_allclose(c, a, rtol=0, atol=1e-3 * scale)
+
+
+def test_values_of_unknown_rank_are_left_alone(tmp_path):
+    b = Builder()
+    x = b.input("x", (1, 4, 4, 2))
+    y = b.conv_2d(x, b.constant(np.ones((2, 1, 1, 2), np.float32)))
+    y = b.mean(b.transpose(y, b.constant([0, 3, 1, 2])), b.constant([2]))
+    model = Model()
+    model.add(b.finish(y))
+    x.type = x.type.with_shape(None)
+    infer_graph(model.main)
+    done = canonicalize(model)
+    assert len(done.main) == 3
+    assert done.save(tmp_path / "m.tflite")  # versions of operators are found without a rank

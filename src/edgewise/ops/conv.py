@@ -129,9 +129,7 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
         assert w is not None
         if x.dtype is DType.INT16 and self.quantized_bias_type is not DType.FLOAT32:
             return 8
-        assert x.shape is not None
-        assert w.shape is not None
-        if same_dim(x.shape[3], w.shape[3]) is False:
+        if x.shape and w.shape and same_dim(x.shape[3], w.shape[3]) is False:
             return 6
         return _version(x, w, plain=1, hybrid=2, hybrid_per_channel=5)
 

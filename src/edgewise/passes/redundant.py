@@ -25,8 +25,8 @@ def eliminate_dead(graph: Graph) -> Outcome:
 def eliminate_common(graph: Graph) -> Outcome:
     """Let nodes that compute the same from the same values be one, in place; constants too.
 
-    Of two equal values the first stays, or the graph's output where only one is. Two equal
-    outputs both stay: a file may not list one tensor twice.
+    Of two equal values the first stays; one that is an output of the graph stays, too, for its
+    name, and because a file may not list one tensor twice.
     """
     outcome = Outcome()
     outcome.counts["equal constants"] += _merge_constants(graph)

@@ -22,7 +22,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgewise.errors import InternalError
+from edgewise.errors import InternalError, ShapeError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim
 from edgewise.ir.graph import Graph, Node, Value
@@ -142,7 +142,7 @@ class _Driver:
         """Apply the first rule that fits at this root."""
         for rule, pattern in self.rules.get(node.op.name, ()):
             for match in pattern.at(node):
-                verdict = match.problem() or rule.check(match)
+                verdict = match.problem() or _verdict(rule, match)
                 if verdict is True:
                     self.apply(rule, match)
                     return
@@ -191,6 +191,14 @@ class _Driver:
                     self.waiting.add(node)
                     self.work.append(node)
             level = [user for node in level for value in node.outputs for user in value.consumers]
+
+
+def _verdict(rule: Rule, match: Match) -> Verdict:
+    """The rule's check; one that asks for a shape of unknown rank does not hold."""
+    try:
+        return rule.check(match)
+    except ShapeError as unknown:
+        return str(unknown)
 
 
 def _between(first: Node | None, last: Node, graph: Graph) -> list[Node]:
