@@ -12,7 +12,7 @@ import pytest
 import edgewise
 from edgewise import Model
 from edgewise.dtypes import DType
-from edgewise.errors import FormatError, InputError, UnsupportedOp
+from edgewise.errors import FormatError, InputError, OutputError, UnsupportedOp
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
 from edgewise.ir.graph import Graph, Value
@@ -221,7 +221,7 @@ def test_all_operators_that_cannot_run_are_told_before_any_runs(shared_data):
     path = shared_data / "tflite" / "litert_unit" / "testdata__multi_add_flex.bin"
     run = edgewise.Interpreter(path)
     arrays = [np.zeros([1 for _ in t.shape or ()], t.dtype.numpy) for t in run.inputs().values()]
-    with pytest.raises(UnsupportedOp, match=r"FlexAddV2 \(3 times\)"):
+    with pytest.raises(UnsupportedOp, match="3 x FlexAddV2"):
         run(*arrays)
 
 
@@ -234,3 +234,47 @@ def test_a_refused_resize_keeps_the_old_shapes():
     with pytest.raises(ValueError, match="broadcast"):
         session.resize([(4, 2)])
     assert [v.type.shape for v in (*graph.inputs, *graph.outputs)] == [(3, 2), (3, 2)]
+
+
+def test_outputs_are_the_callers_own():
+    b = Builder("g")
+    x = b.input("x", (2, 3))
+    ones = np.ones(3, np.float32)
+    view = b.reshape(x, b.constant([3, 2]), label="view")
+    model = Model()
+    model.add(b.finish(view, x, b.constant(ones, name="ones")))
+    run = edgewise.Interpreter(model)
+    given = np.zeros((2, 3), np.float32)
+    outputs = run(given)
+    for array in outputs.values():
+        array[...] = 7
+    assert not given.any()
+    np.testing.assert_array_equal(ones, 1)
+    np.testing.assert_array_equal(run(given)["ones"], 1)
+
+
+def test_names_that_are_not_unique():
+    b = Builder("g")
+    x, y = b.input("x", (1, 2)), b.input("x", (1, 2))
+    b.graph.set_outputs([b.sub(x, y, label="z"), x, x])
+    model = Model()
+    model.add(b.graph)
+    run = edgewise.Interpreter(model)
+    assert list(run.inputs()) == ["x", "x_1"]
+    outputs = run(ONE * 3, ONE)
+    assert list(outputs) == ["z", "x", "x_2"]
+    np.testing.assert_array_equal(outputs["z"], ONE * 2)
+
+
+def test_two_names_of_one_input():
+    b = Builder("g")
+    x = b.input("x", (1, 2))
+    model = Model()
+    model.add(b.finish(b.neg(x)))
+    model.signatures.append(Signature("s", "g", {"a": 0, "b": 0}, {"y": 0}))
+    np.testing.assert_array_equal(edgewise.Interpreter(model)(a=ONE, b=ONE)["y"], -ONE)
+
+
+def test_an_unknown_format_is_refused(model):
+    with pytest.raises(OutputError, match=r"no format is '\.onnx'; known: \.tflite"):
+        model.to_bytes(".onnx")

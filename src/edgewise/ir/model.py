@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from edgewise.errors import ConversionError, InputError, OutputError
 from edgewise.files import Chunk, as_bytes, write_atomically
-from edgewise.ir.graph import Graph
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.report import Report, describe
 
 
@@ -58,15 +58,17 @@ class Model:
         Raises:
             OutputError: the file exists and `overwrite` is False, or it cannot be written.
         """
-        suffix = Path(path).suffix
-        if suffix not in self.formats:
-            known = ", ".join(sorted(self.formats)) or "none"
-            raise OutputError(f"{path}: no format has the suffix {suffix!r}; known: {known}")
-        return write_atomically(path, self.formats[suffix](self), overwrite=overwrite)
+        return write_atomically(path, self._chunks(Path(path).suffix), overwrite=overwrite)
 
     def to_bytes(self, suffix: str = ".tflite") -> bytes:
-        """The file that `save` would write, in memory."""
-        return b"".join(as_bytes(chunk) for chunk in self.formats[suffix](self))
+        """The file that `save` would write, in memory. Raises OutputError: an unknown suffix."""
+        return b"".join(as_bytes(chunk) for chunk in self._chunks(suffix))
+
+    def _chunks(self, suffix: str) -> Iterable[Chunk]:
+        if suffix not in self.formats:
+            known = ", ".join(sorted(self.formats)) or "none"
+            raise OutputError(f"{self.file or 'model'}: no format is {suffix!r}; known: {known}")
+        return self.formats[suffix](self)
 
     def report(self) -> Report:
         """What is in the main graph: operators, tensors, sizes, work."""
@@ -109,10 +111,16 @@ def _positional(graph: Graph) -> Signature:
     return Signature(
         "",
         graph.name,
-        {_unique(v.name, i): i for i, v in enumerate(graph.inputs)},
-        {_unique(v.name, i): i for i, v in enumerate(graph.outputs)},
+        _positions(graph.inputs),
+        _positions(graph.outputs),
     )
 
 
-def _unique(name: str, index: int) -> str:
-    return name or str(index)
+def _positions(values: Iterable[Value]) -> dict[str, int]:
+    """Names to positions. A value may be listed twice, and a file's names need not be unique: the
+    later one is `name_1` then, counted by position."""
+    places: dict[str, int] = {}
+    for index, value in enumerate(values):
+        name = value.name or str(index)
+        places[f"{name}_{index}" if name in places else name] = index
+    return places

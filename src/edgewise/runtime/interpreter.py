@@ -24,7 +24,7 @@ class Interpreter:
 
     Arguments are arrays of the input's dtype and shape; unknown dimensions take any size, and a
     change of size derives all shapes anew. A call returns a dict of arrays by output name.
-    Variables keep their values from call to call and are shared by all signatures.
+    Variables keep their values from call to call; signatures of one graph share them.
 
     Args:
         model: a Model, the path of a `.tflite` file, or its bytes.
@@ -76,10 +76,10 @@ class Interpreter:
         chosen = self.model.signature(signature)
         session = self._session(chosen.graph)
         feed = bind(chosen, arrays, named)
-        order = sorted(chosen.inputs.items(), key=lambda item: item[1])
-        inputs = [np.asarray(feed[name]) for name, _ in order]
-        if len(inputs) != len(session.graph.inputs):
+        places = {place: np.asarray(feed[name]) for name, place in chosen.inputs.items()}
+        if len(places) != len(session.graph.inputs):
             raise InputError(f"signature {chosen.key!r} leaves inputs of its graph unbound")
+        inputs = [places[place] for place in sorted(places)]
         outputs = session.run(inputs)
         self._last = session
         return {name: outputs[i] for name, i in chosen.outputs.items()}

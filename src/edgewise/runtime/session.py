@@ -49,7 +49,8 @@ class Session:
         self._lock = threading.Lock()
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Outputs on `inputs`, in the order of the graph's inputs.
+        """Outputs on `inputs`, which are in the order of the graph's inputs. The arrays returned
+        share no memory with `inputs` or the model.
 
         Raises:
             InputError: an array whose dtype or shape is not the input's.
@@ -62,9 +63,14 @@ class Session:
         with self.exclusive():
             self.kept = {}
             keep = self.kept.__setitem__ if self.keep_all else None
-            return evaluate(
+            outputs = evaluate(
                 self.graph, inputs, state=self._state, keep=keep, before_node=self._counter()
             )
+            # A RESHAPE is a view of its operand: what the caller gets must not be what it gave,
+            # nor a constant or a variable of ours.
+            ours = (v.data for v in self.graph.constants() if v.data is not None)
+            held = [*inputs, *ours, *self._state.values()]
+            return [_apart(array, held) for array in outputs]
 
     def resize(self, shapes: Sequence[Sequence[int]]) -> None:
         """Give the inputs these shapes and derive all others anew.
@@ -117,6 +123,11 @@ class Session:
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
+
+
+def _apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:
+    """The array, copied where its memory may be that of one of the others."""
+    return array.copy() if any(np.may_share_memory(array, other) for other in held) else array
 
 
 class _Release(AbstractContextManager[object]):
