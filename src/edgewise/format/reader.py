@@ -4,7 +4,8 @@ Records become values and nodes; operators are made by their classes; then every
 inferred with the operator's own checks, so a Model that `load` returns is well formed. Where a
 declared shape of a result differs from the inferred one, the inferred one counts, as in LiteRT.
 
-What the IR has no word for stays in `extras` of value, node and model under `record`, and
+What the IR has no word for stays in `extras` of value, node and model; the writer uses it while
+they are as they were read.
 """
 
 from __future__ import annotations

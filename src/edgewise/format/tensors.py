@@ -99,7 +99,7 @@ class TensorReader:
     """Makes the values of one subgraph.
 
     `values` are in the order of the file. A result of an operator has no shape yet: inference
-    gives it, and `declared_shape` what the file says where inference does not know.
+    gives it, and `complete` what the file says where inference does not know.
     """
 
     def __init__(
