@@ -33,7 +33,8 @@ def one(layer: object, *inputs: np.ndarray) -> Case:
 
 def cases() -> Iterator[tuple[str, Case]]:
     """Every case with its name."""
-    for family in (convolutions, transposed, pools, activations, merges, norms, shapes, others):
+    families = (convolutions, transposed, pools, activations, merges, norms, shapes, others, tables)
+    for family in families:
         yield from family()
 
 
@@ -252,6 +253,14 @@ def others() -> Iterator[tuple[str, Case]]:
     yield "mixed_float16", one(L.Dense(4, dtype="mixed_float16", activation="relu"), image(2, 3))
     yield "shared_nested", (_shared_nested, [image(2, 6), image(2, 6)])
     yield "two_outputs", (lambda xs: {"b": L.Dense(2)(xs[0]), "a": L.Dense(3)(xs[0])}, [x])
+
+
+def tables() -> Iterator[tuple[str, Case]]:
+    """Tables that are read forwards and backwards."""
+    ids = np.array([[3, 0, 7], [1, 1, 9]], np.int32)
+    for name, arguments in (("tied", {}), ("untied", {"tie_weights": False})):
+        table = L.ReversibleEmbedding(10, 4, logit_soft_cap=0.7, **arguments)
+        yield f"reversible_{name}", ((lambda xs, t=table: t(t(xs[0]), reverse=True)), [ids])
 
 
 def _shared_nested(xs: list[object]) -> object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from edgewise.dtypes import DType
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import einsum
-from edgewise.frontends.keras.handlers.config import flag, text
-from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.frontends.keras.handlers.config import flag, optional_number, text
+from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
 from edgewise.ir.graph import Value
 
 
@@ -28,6 +28,23 @@ def embedding(c: Context, layer: KerasLayer, x: Value) -> Value:
     return y
 
 
+def reversible_embedding(c: Context, layer: KerasLayer, x: Value, reverse: bool = False) -> Value:
+    """Rows of the table; in reverse x times the table transposed, or times a kernel of its own."""
+    if not reverse:
+        return embedding(c, layer, x)
+    if layer.config.get("reverse_dtype") not in (None, "float32"):
+        raise Unsupported("reverse_dtype; use float32, in which everything is computed")
+    name = "embeddings" if flag(layer, "tie_weights", True) else "reverse_embeddings"
+    table = c.weight(layer, name)
+    w = c.constant(layer, name, table if name == "embeddings" else table.T)
+    y = c.b.fully_connected(c.real(x), w, None, keep_num_dims=len(x.shape) > 2)
+    cap = optional_number(layer, "logit_soft_cap")
+    if cap is None:
+        return y
+    limit = c.scalar(cap)
+    return c.b.mul(c.b.tanh(c.b.div(y, limit)), limit)
+
+
 def einsum_dense(c: Context, layer: KerasLayer, x: Value) -> Value:
     """The Einstein sum over x and the kernel; the bias broadcasts."""
     y = einsum.dense(c, layer, "kernel", text(layer, "equation"), c.real(x))
@@ -44,6 +61,7 @@ def layer_scale(c: Context, layer: KerasLayer, x: Value) -> Value:
 HANDLERS: dict[str, Handler] = {
     "Dense": dense,
     "Embedding": embedding,
+    "ReversibleEmbedding": reversible_embedding,
     "EinsumDense": einsum_dense,
     "LayerScale": layer_scale,
 }
