@@ -256,7 +256,8 @@ def others() -> Iterator[tuple[str, Case]]:
 
 
 def tables() -> Iterator[tuple[str, Case]]:
-    """Tables that are read forwards and backwards."""
+    """Tables that are read forwards and backwards; and a crop that is none at inference."""
+    yield "random_crop", one(L.RandomCrop(4, 5), image(2, 9, 7, 3))
     ids = np.array([[3, 0, 7], [1, 1, 9]], np.int32)
     for name, arguments in (("tied", {}), ("untied", {"tie_weights": False})):
         table = L.ReversibleEmbedding(10, 4, logit_soft_cap=0.7, **arguments)

@@ -1,7 +1,7 @@
 """Layers that do nothing at inference: dropout, noise, regularization, random augmentation.
 
 Source: keras/src/layers/regularization and preprocessing/image_preprocessing, Keras 3.15.
-RandomCrop is not among them: it also crops at inference.
+RandomCrop is in images.py: what it does at inference depends on the version of Keras.
 """
 
 from __future__ import annotations

@@ -40,6 +40,16 @@ def center_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
     return channels_last(c, layer, c.real(x), body)
 
 
+def random_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """Without training: Keras 2 crops to the ratio and resizes (tf_keras `smart_resize`); Keras 3
+    declares that shape, but gives the images back as they are."""
+    if c.is_keras_3:
+        return x
+    target = integer(layer, "height"), integer(layer, "width")
+    x = c.real(x)
+    return _resize(c, _cut(c, x, _ratio(_size(x), target)), target, "bilinear")
+
+
 def resizing(c: Context, layer: KerasLayer, x: Value) -> Value:
     """To (height, width), cropped or padded to that ratio before where the layer says so."""
     target = integer(layer, "height"), integer(layer, "width")
@@ -114,6 +124,7 @@ def _grown(c: Context, x: Value, target: tuple[int, int], fill: float) -> Value:
 HANDLERS: dict[str, Handler] = {
     "Rescaling": rescaling,
     "CenterCrop": center_crop,
+    "RandomCrop": random_crop,
     "Resizing": resizing,
     "Pipeline": pipeline,
 }
