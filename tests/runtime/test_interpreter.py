@@ -276,5 +276,5 @@ def test_two_names_of_one_input():
 
 
 def test_an_unknown_format_is_refused(model):
-    with pytest.raises(OutputError, match=r"no format is '\.onnx'; known: \.tflite"):
+    with pytest.raises(OutputError, match=r"no format has the suffix '\.onnx'; known: \.tflite"):
         model.to_bytes(".onnx")

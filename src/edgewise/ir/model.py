@@ -58,16 +58,16 @@ class Model:
         Raises:
             OutputError: the file exists and `overwrite` is False, or it cannot be written.
         """
-        return write_atomically(path, self._chunks(Path(path).suffix), overwrite=overwrite)
+        return write_atomically(path, self._chunks(Path(path).suffix, path), overwrite=overwrite)
 
     def to_bytes(self, suffix: str = ".tflite") -> bytes:
         """The file that `save` would write, in memory. Raises OutputError: an unknown suffix."""
-        return b"".join(as_bytes(chunk) for chunk in self._chunks(suffix))
+        return b"".join(as_bytes(chunk) for chunk in self._chunks(suffix, self.file or "model"))
 
-    def _chunks(self, suffix: str) -> Iterable[Chunk]:
+    def _chunks(self, suffix: str, where: str | os.PathLike[str]) -> Iterable[Chunk]:
         if suffix not in self.formats:
             known = ", ".join(sorted(self.formats)) or "none"
-            raise OutputError(f"{self.file or 'model'}: no format is {suffix!r}; known: {known}")
+            raise OutputError(f"{where}: no format has the suffix {suffix!r}; known: {known}")
         return self.formats[suffix](self)
 
     def report(self) -> Report:
