@@ -44,12 +44,12 @@ def command(image: Path | None, output: Path | None, force: bool) -> None:
         open_picture(image)  # a bad picture is told before the work begins
     with tempfile.TemporaryDirectory() as folder:
         path = output or Path(folder) / "efficientnet_lite0.tflite"
-        _build(path, overwrite=force)
+        _build(path, overwrite=force, kept=output is not None)
         with as_file(files("edgewise").joinpath("assets/cat.jpg")) as cat:
             _classify(path, image or cat)
 
 
-def _build(path: Path, *, overwrite: bool) -> None:
+def _build(path: Path, *, overwrite: bool, kept: bool) -> None:
     start = time.perf_counter()
     with progress_bar("building EfficientNet-Lite0"):
         checkpoint = checkpoint_path()
@@ -69,7 +69,8 @@ def _build(path: Path, *, overwrite: bool) -> None:
     )
     seconds = time.perf_counter() - start
     say(
-        f"{path.name}, {size_text(size)}, in {time_text(seconds)} altogether",
+        f"{path.name}, {size_text(size)}, in {time_text(seconds)} altogether"
+        + ("" if kept else " (-o FILE keeps it)"),
         title="written  ",
     )
 
