@@ -38,7 +38,11 @@ def test_complete_scales_are_accepted() -> None:
         ({"y": dataclasses.replace(Y, quant=None)}, "the result must have a scale"),
         (
             {"w": dataclasses.replace(W, quant=Quant(np.full(3, 0.1), axis=3))},
-            "'w' must be quantized along axis 0; got 3",
+            "'w' must be quantized along axis 0; it has 3 along 3",
+        ),
+        (
+            {"x": dataclasses.replace(X, quant=Quant(np.full(3, 0.1), axis=3))},
+            "'x' must have one scale; it has 3 along 3",
         ),
         (
             {"w": dataclasses.replace(W, quant=Quant(np.ones((5, 1, 1, 1)), 0, 3, 3))},

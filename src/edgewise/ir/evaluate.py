@@ -11,7 +11,7 @@ from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
 from edgewise.ir.dim import Dim, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
-from edgewise.ir.op import Arithmetic, Op, Quantized, Role
+from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role
 from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
@@ -161,9 +161,10 @@ def _check_scales(
             raise QuantizationError(
                 f"operand {declared.name!r} must not be quantized per block with integer data"
             )
-        if axis is not None and quant.per_channel and quant.axis != axis:
+        if quant.per_channel and axis not in (ANY_AXIS, quant.axis):
+            rule = "must have one scale" if axis is None else f"must be quantized along axis {axis}"
             raise QuantizationError(
-                f"operand {declared.name!r} must be quantized along axis {axis}; got {quant.axis}"
+                f"operand {declared.name!r} {rule}; it has {quant.scale.size} along {quant.axis}"
             )
     for index, type_ in enumerate(results):
         declaration = result_declaration(op, index)

@@ -84,9 +84,13 @@ class NotQuantized:
 QuantRule = SameScale | FreeScale | FixedRange | NotQuantized
 
 
+ANY_AXIS = -1
+
+
 @dataclass(frozen=True, slots=True)
 class In:
-    """An operand: name, element types allowed (empty: any), role."""
+    """An operand: name, element types allowed (empty: any), role, and the axis along which it may
+    have a scale per channel (ANY_AXIS: whichever; None: it has one scale)."""
 
     name: str
     dtypes: Collection[DType] = ()

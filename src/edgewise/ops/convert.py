@@ -11,6 +11,7 @@ from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
 from edgewise.errors import QuantizationError
 from edgewise.ir.dim import Shape
 from edgewise.ir.op import (
+    ANY_AXIS,
     Arithmetic,
     FreeScale,
     In,
@@ -49,7 +50,7 @@ class Quantize(Op, builtin="QUANTIZE", options="QuantizeOptions"):
     **Source:** TensorFlow Lite quantize.cc, reference requantize.h; XNNPACK vcvt; LiteRT 2.3.
     """
 
-    operands = (In("x", FLOATS | STORED),)
+    operands = (In("x", FLOATS | STORED, channel_axis=ANY_AXIS),)
     results = (Out("y", free=True),)
     quantization = FreeScale()
     arithmetic = Arithmetic.FIXED
@@ -95,7 +96,7 @@ class Dequantize(Op, builtin="DEQUANTIZE", options="DequantizeOptions"):
     **Source:** TensorFlow Lite reference dequantize.h, LiteRT 2.3.
     """
 
-    operands = (In("x", FLOATS | STORED),)
+    operands = (In("x", FLOATS | STORED, channel_axis=ANY_AXIS),)
     results = (Out("y", dtype=DType.FLOAT32),)
     quantization = FreeScale()
     arithmetic = Arithmetic.FLOAT
