@@ -106,13 +106,6 @@ class DType(Enum):
             raise ValueError(f"no .tflite type for dtype {kind}")
         return found
 
-    @classmethod
-    def from_code(cls, code: int) -> DType:
-        """The DType with this `.tflite` code. Raises ValueError for an unknown code."""
-        if code not in _BY_CODE:
-            raise ValueError(f"unknown TensorType {code}")
-        return _BY_CODE[code]
-
     # Enum's own hash runs in Python, and members are looked up for every tensor of a file.
     __hash__ = object.__hash__
 
@@ -120,7 +113,6 @@ class DType(Enum):
         return self.text
 
 
-_BY_CODE = {d.code: d for d in DType}
 _BY_TEXT = {d.text: d for d in DType}
 _BY_NUMPY = {d.numpy: d for d in reversed(DType) if d not in (DType.RESOURCE, DType.VARIANT)}
 

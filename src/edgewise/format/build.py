@@ -47,11 +47,6 @@ def build(root: Record, *, file: str = "model") -> list[memoryview]:
     return builder.chunks()
 
 
-def raw_bytes(array: np.ndarray) -> np.ndarray:
-    """The memory of an array of any shape and dtype as `uint8 [nbytes]`, without a copy."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-
-
 class _Builder:
     """Tables, strings and small vectors in `meta`; large vectors and who refers to them in `late`.
 

@@ -101,11 +101,6 @@ class Value:
         return self.data is not None
 
     @property
-    def has_one_use(self) -> bool:
-        """Exactly one reader (a graph output is a reader)."""
-        return len(self.uses) == 1
-
-    @property
     def consumers(self) -> list[Node]:
         """The nodes that read the value, in order of registration, each once."""
         return list(dict.fromkeys(user for user, _ in self.uses if isinstance(user, Node)))
