@@ -25,7 +25,7 @@ def encode(model: Record, *, outside: bool | None = None) -> bytes:
     [
         (b"", "the file has 0 bytes"),
         (b"TFL", "the file has 3 bytes"),
-        (b"PK\3\4 a zip archive", "found b' a z'"),
+        (b"PK\3\4 a zip archive", "it is a Keras file or another zip archive; convert it first"),
         (b"a text file of some length", "found b'xt f'"),
     ],
 )
