@@ -18,12 +18,13 @@ from edgewise.frontends.keras.description import (
     KerasLayer,
     KerasModel,
     KerasNode,
+    ModelKind,
     PythonCode,
     TensorRef,
     flatten,
     walk,
 )
-from edgewise.frontends.keras.nodes import references
+from edgewise.frontends.keras.nodes import connect, references
 from edgewise.frontends.keras.variables import container_names, snake_case
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -102,6 +103,22 @@ def test_calls_of_nested_models_count_from_zero(name: str) -> None:
     base = model.layer("base")
     assert isinstance(base, KerasModel)
     assert flatten(base.outputs) == [TensorRef("a"), TensorRef("b")]
+
+
+def test_calls_of_a_nested_sequential_model_in_an_h5_file_of_keras_3() -> None:
+    """Neither Keras gives its module there; Keras 3 counts its calls from 0."""
+    inner = KerasModel(ModelKind.SEQUENTIAL, "Sequential", "inner", (), (), [], [])
+    outer = (KerasLayer("InputLayer", "x", {}), inner)
+
+    def call(*history: object) -> dict[str, object]:
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": list(history)}}
+        return {"args": [tensor], "kwargs": {}}
+
+    calls = [call("x", 0, 0), call("inner", 0, 0), call("x", 0, 0)]
+    entries = {"x": {"inbound_nodes": []}, "inner": {"inbound_nodes": calls}}
+    config = {"input_layers": [["x", 0, 0]], "output_layers": [["inner", 1, 0], ["inner", 2, 0]]}
+    graph = connect("outer", config, outer, entries)
+    assert graph.outputs == [TensorRef("inner", 1, 0), TensorRef("inner", 2, 0)]
 
 
 def test_sequential_becomes_calls() -> None:

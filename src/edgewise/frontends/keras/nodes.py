@@ -55,8 +55,8 @@ def connect(
     for layer in layers:
         if isinstance(layer, KerasLayer) and layer.class_name == "InputLayer":
             counts[layer.name] = 1
-    own_nodes = {layer.name for layer in layers if _has_own_node(layer)}
     is_legacy = any(isinstance(node, list) for item in entries.values() for node in _nodes(item))
+    own_nodes = {layer.name for layer in layers if _has_own_node(layer, is_legacy)}
 
     def shifted(ref: TensorRef, shift: bool) -> TensorRef:
         if ref.layer not in counts:
@@ -87,11 +87,12 @@ def connect(
     return Graph(_sorted(name, resolved, outputs), inputs, outputs)
 
 
-def _has_own_node(layer: KerasNode) -> bool:
-    """Its calls count from 1: functional models, and Keras 2's Sequential ones (no module)."""
+def _has_own_node(layer: KerasNode, is_legacy: bool) -> bool:
+    """Its calls count from 1: functional models, and Keras 2's Sequential ones. Those have no
+    module; neither have Keras 3's in .h5 files, whose calls are written in Keras 3's style."""
     if not isinstance(layer, KerasModel):
         return False
-    return layer.kind is ModelKind.FUNCTIONAL or layer.module is None
+    return layer.kind is ModelKind.FUNCTIONAL or (is_legacy and layer.module is None)
 
 
 def _nodes(entry: Mapping[str, object]) -> list[object]:
