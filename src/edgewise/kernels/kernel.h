@@ -1,0 +1,52 @@
+/* What every kernel file includes: the one type of all kernels, names per instruction set, and
+ * small functions on sizes and bytes. */
+#ifndef EW_KERNEL_H
+#define EW_KERNEL_H
+#include "params.h"
+#include "simd.h"
+
+/* Computes tiles [tile_begin, tile_end). Buffers need only the alignment of one element, do not
+ * overlap unless the parameters' comment says so, and stay as large as the plan says. */
+typedef void ew_kernel(const void *params, void *const *operand, uint32_t tile_begin,
+                       uint32_t tile_end, void *scratch);
+
+#define EW_JOIN2(a, b) a##_##b
+#define EW_JOIN(a, b) EW_JOIN2(a, b)
+#define EW_NAME(name) EW_JOIN(ew_##name, EW_SUFFIX)
+#define EW_DEFINE(name)                                                                            \
+    void EW_NAME(name)(const void *params, void *const *operand, uint32_t tile_begin,              \
+                       uint32_t tile_end, void *scratch)
+#define EW_UNUSED(x) (void)(x)
+#if defined(_WIN32)
+#define EW_EXPORT __declspec(dllexport)
+#else
+#define EW_EXPORT __attribute__((visibility("default")))
+#endif
+
+static inline uint32_t ew_min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static inline int32_t ew_min_s32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t ew_max_s32(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline uint32_t ew_divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+/* Stored integer number i, sign or zero extended. */
+static inline int32_t ew_stored(const uint8_t *x, size_t i, uint32_t is_signed) {
+    return is_signed ? (int32_t)(int8_t)x[i] : (int32_t)x[i];
+}
+
+/* Nearest integer, halves to even, for |x| < 2**22. */
+static inline int32_t ew_round(float x) {
+    int32_t bits;
+    x += 12582912.0f; /* 1.5 * 2**23: the integer stands in the low bits */
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    return bits - 0x4B400000;
+}
+
+static inline float ew_clamp_f32(float x, float low, float high) { /* NaN stays */
+    x = low > x ? low : x;
+    return high < x ? high : x;
+}
+
+static inline void ew_copy(uint8_t *y, const uint8_t *x, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) y[i] = x[i];
+}
+#endif

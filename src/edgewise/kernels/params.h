@@ -1,0 +1,177 @@
+/* Parameters of all kernels, and what the executor walks: the only definition.
+ *
+ * Fixed-width fields, no implicit padding, no pointers: the bytes of a structure are the same on
+ * every target, can be stored, and be printed as C. The build hook preprocesses this file for cffi
+ * (Python reads the same fields); EW_PARSED is defined there.
+ *
+ * Unless a field says otherwise: sizes and strides count elements; x is the first operand, y the
+ * last; "b8" data is int8 where `is_signed` is 1 and uint8 where it is 0. Operand lists say which
+ * buffer stands where. */
+#ifndef EW_PARAMS_H
+#define EW_PARAMS_H
+#ifndef EW_PARSED
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+enum {
+    EW_PANEL = 16,   /* output channels of one packed panel of weights */
+    EW_MAX_RANK = 6, /* dimensions after collapsing */
+    EW_MAX_TAPS = 256, /* kernel positions of a depthwise convolution */
+};
+
+/* The index of every kernel in the function tables: EW_KERNEL_conv_2d_f32, ... */
+enum {
+#define EW_KERNEL(name) EW_KERNEL_##name,
+#include "kernels.def"
+#undef EW_KERNEL
+    EW_KERNELS
+};
+
+/* Instruction sets a function table exists for, weakest first. */
+enum { EW_ISA_scalar, EW_ISA_baseline, EW_ISA_avx2, EW_ISAS };
+
+/* A window over the two spatial axes of x [N, H, W, C], and the result y [N, OH, OW, O]. */
+typedef struct {
+    uint32_t n, h, w, c;
+    uint32_t oh, ow, o;
+    uint32_t kernel_h, kernel_w;
+    uint32_t stride_h, stride_w;
+    uint32_t dilation_h, dilation_w;
+    uint32_t pad_top, pad_left; /* rows and columns of padding before x */
+} ew_window;
+
+/* Convolutions with groups; a fully connected layer is one of 1x1 windows.
+ * f32 operands: x, w, bias f32 [O padded], y. Weights are packed per group as
+ *   [panels][K][EW_PANEL], K = kernel_h * kernel_w * C / groups; beyond O they are 0.
+ * b8 operands: x, w, bias s32 [O padded], scale f32 [O padded], y. Weights are s16 without their
+ *   zero point, packed per group as [panels][K / 2 rounded up][EW_PANEL][2].
+ * y = rne(clamp(f32(acc + bias) * scale, low - y_zero, high - y_zero)) + y_zero for b8.
+ * Tiles: (group, block of rows_per_tile output pixels, block of panels_per_tile panels).
+ * Scratch: rows_per_tile * (K rounded up to even) elements of f32 or s16; none where is_pointwise
+ * and f32. */
+typedef struct {
+    ew_window window;
+    uint32_t groups;
+    uint32_t is_pointwise; /* 1x1, stride 1, no padding: pixels of x and y correspond */
+    uint32_t rows_per_tile;
+    uint32_t panels_per_tile;
+    uint32_t is_signed;
+    int32_t x_zero, y_zero;
+    int32_t low, high;       /* stored integers, b8 */
+    float low_f32, high_f32; /* fused activation, f32 */
+} ew_conv_2d;
+
+/* Depthwise convolutions; O = C * multiplier.
+ * f32 operands: x, w f32 [KH * KW, O], bias f32 [O], y.
+ * b8 operands: x, w s16 [(KH * KW + 1) / 2, O, 2] without zero point, bias s32 [O] less the
+ *   products of x_zero, scale f32 [O], y. The epilogue is that of ew_conv_2d.
+ * Tiles: output rows (N * OH). Scratch: C elements of x, which stand for the padding. */
+typedef struct {
+    ew_window window;
+    uint32_t multiplier;
+    uint32_t is_signed;
+    int32_t x_zero, y_zero;
+    int32_t low, high;
+    float low_f32, high_f32;
+} ew_depthwise_conv_2d;
+
+/* Elementwise operators of two operands a, b, with broadcasting. Operands: a, b, y.
+ * Tiles: rows, the elements of all dimensions but the last. Strides of a broadcast dimension are
+ * 0; a stride of the last dimension is 0 or 1. y is dense. */
+typedef struct {
+    uint32_t rank;
+    uint32_t dims[EW_MAX_RANK];
+    uint32_t a_stride[EW_MAX_RANK];
+    uint32_t b_stride[EW_MAX_RANK];
+    float low_f32, high_f32; /* fused activation, f32 */
+    uint32_t is_signed;
+    int32_t a_zero, b_zero, y_zero;
+    int32_t low, high;
+    float scale; /* mul_b8 */
+    /* add_b8: LiteRT's 32-bit multipliers; y = ((a << 20) * a_m + sign * (b << 20) * b_m) * y_m */
+    int32_t a_multiplier, a_shift;
+    int32_t b_multiplier, b_shift;
+    int32_t y_multiplier, y_shift;
+    int32_t sign;
+} ew_binary;
+
+/* Pools. Operands: x, y. Tiles: output rows (N * OH). Scratch: C elements of s32 (b8 average). */
+typedef struct {
+    ew_window window;
+    uint32_t is_signed;
+    int32_t low, high;
+    float low_f32, high_f32;
+} ew_pool_2d;
+
+/* Mean over the middle of x [outer, count, inner]; y [outer, inner]. Operands: x, y. Tiles: outer.
+ * b8: y = rne(f32(sum - count * x_zero) * scale + y_zero), saturated. Scratch: inner s32 or f32. */
+typedef struct {
+    uint32_t outer, count, inner;
+    uint32_t is_signed;
+    int32_t x_zero, y_zero;
+    int32_t low, high;
+    float scale; /* f32: 1 / count */
+} ew_mean;
+
+/* Softmax over rows of `depth`. Tiles: rows.
+ * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y. */
+typedef struct {
+    uint32_t rows, depth;
+    uint32_t is_signed;
+    int32_t y_zero;
+    int32_t low, high;
+    float beta;    /* f32 */
+    float y_scale; /* b8 */
+} ew_softmax;
+
+/* Elementwise operators of one operand. Tiles: blocks of per_tile elements.
+ * table_b8 operands: x, table [256] indexed by the byte of x, y. Others: x, y.
+ * clip: min(max(x, low), high). quantize: rne(clamp(x * scale)) + zero; dequantize: its inverse. */
+typedef struct {
+    uint32_t count, per_tile;
+    uint32_t is_signed;
+    int32_t zero;
+    int32_t low, high;
+    float scale;
+    float low_f32, high_f32;
+} ew_unary;
+
+/* Copies `rows` runs of `bytes` from x to y, each stride of bytes apart. Operands: x, y.
+ * Tiles: one. */
+typedef struct {
+    uint64_t rows, bytes;
+    uint64_t x_stride, y_stride;
+    uint64_t x_offset, y_offset;
+} ew_copy_rows;
+
+/* x inside a border of `value`. The last dimension is in bytes. Operands: x, value (element_bytes
+ * bytes), y. Tiles: one. */
+typedef struct {
+    uint32_t rank;
+    uint32_t element_bytes;
+    uint32_t dims[EW_MAX_RANK];   /* of x */
+    uint32_t before[EW_MAX_RANK]; /* border before x */
+    uint32_t y_dims[EW_MAX_RANK];
+} ew_pad;
+
+/* Where a buffer lies: byte `offset` in region `region`. */
+typedef struct {
+    uint32_t region, reserved;
+    uint64_t offset;
+} ew_operand;
+
+/* One kernel call: tiles [0, n_tiles) on `n_operands` operands from `first_operand` on. */
+typedef struct {
+    uint32_t kernel, n_tiles;
+    uint32_t first_operand, n_operands;
+    uint64_t params; /* byte offset */
+} ew_step;
+
+#ifdef EW_PARSED
+uint32_t ew_isa_supported(void);
+int32_t ew_run(uint32_t isa, const ew_step *steps, uint32_t n_steps, const ew_operand *operands,
+               const uint8_t *params, void *const *regions, void *scratch);
+uint64_t ew_sizeof(uint32_t structure);
+#endif
+#endif

@@ -1,0 +1,74 @@
+/* The executor: a whole run of kernel steps in one foreign call; and the choice among instruction
+ * sets. Compiled once, for the weakest processor. */
+#include "kernel.h"
+
+typedef ew_kernel *const ew_table[EW_KERNELS];
+extern ew_table ew_table_scalar, ew_table_baseline;
+#if defined(__x86_64__)
+extern ew_table ew_table_avx2;
+#endif
+
+#if defined(__x86_64__)
+static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c) {
+    uint32_t d;
+    __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(d) : "a"(leaf), "c"(0));
+}
+
+/* AVX2 and FMA, and the system saves the upper halves of the registers (XCR0 bits 1 and 2). */
+static int has_avx2(void) {
+    uint32_t highest, a, b, c, low, high;
+    cpuid(0, &highest, &b, &c);
+    if (highest < 7) return 0;
+    cpuid(1, &a, &b, &c);
+    if (!(c >> 12 & 1) || !(c >> 27 & 1) || !(c >> 28 & 1)) return 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & 6) != 6) return 0;
+    cpuid(7, &a, &b, &c);
+    return b >> 5 & 1;
+}
+#endif
+
+/* The strongest instruction set of this processor that has a table (EW_ISA_...). */
+EW_EXPORT uint32_t ew_isa_supported(void) {
+#if defined(__x86_64__)
+    if (has_avx2()) return EW_ISA_avx2;
+#endif
+    return EW_ISA_baseline;
+}
+
+static ew_kernel *const *table_of(uint32_t isa) {
+#if defined(__x86_64__)
+    if (isa == EW_ISA_avx2) return ew_table_avx2;
+#endif
+    return isa == EW_ISA_scalar ? ew_table_scalar : ew_table_baseline;
+}
+
+/* Runs the steps in order. `regions` holds the base addresses; `scratch` is large enough for every
+ * step. Returns 0, or 1 + the index of a step that breaks a limit of the executor. */
+EW_EXPORT int32_t ew_run(uint32_t isa, const ew_step *steps, uint32_t n_steps,
+                         const ew_operand *operands, const uint8_t *params, void *const *regions,
+                         void *scratch) {
+    enum { MOST = 16 };
+    ew_kernel *const *table = table_of(isa);
+    for (uint32_t i = 0; i < n_steps; i++) {
+        const ew_step *step = &steps[i];
+        void *buffers[MOST];
+        if (step->n_operands > MOST || step->kernel >= EW_KERNELS) return (int32_t)i + 1;
+        for (uint32_t k = 0; k < step->n_operands; k++) {
+            const ew_operand *operand = &operands[step->first_operand + k];
+            buffers[k] = (uint8_t *)regions[operand->region] + operand->offset;
+        }
+        table[step->kernel](params + step->params, buffers, 0, step->n_tiles, scratch);
+    }
+    return 0;
+}
+
+/* Bytes of the structures, in the order of params.h: the test compares them with Python's view. */
+EW_EXPORT uint64_t ew_sizeof(uint32_t structure) {
+    static const uint32_t sizes[] = {
+        sizeof(ew_window),  sizeof(ew_conv_2d), sizeof(ew_depthwise_conv_2d), sizeof(ew_binary),
+        sizeof(ew_pool_2d), sizeof(ew_mean),    sizeof(ew_softmax),           sizeof(ew_unary),
+        sizeof(ew_copy_rows), sizeof(ew_pad),   sizeof(ew_operand),           sizeof(ew_step),
+    };
+    return structure < sizeof sizes / sizeof *sizes ? sizes[structure] : 0;
+}

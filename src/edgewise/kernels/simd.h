@@ -1,0 +1,119 @@
+/* Vectors of EW_LANES 32-bit elements: 8 with AVX2, 4 elsewhere (SSE2, NEON, WASM), 1 in the plain
+ * build. Everything is written with the compilers' vector types; intrinsics stand only where these
+ * give worse code. Semantics are equal on all: v_min and v_max return their second operand when
+ * one is NaN, v_fma may or may not round its product (integers never use it). */
+#ifndef EW_SIMD_H
+#define EW_SIMD_H
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(EW_SCALAR)
+#define EW_LANES 1
+typedef float v_f32;
+typedef int32_t v_s32;
+#else
+#if defined(__AVX2__)
+#include <immintrin.h>
+#define EW_LANES 8
+#else
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+#define EW_LANES 4
+#endif
+typedef float v_f32 __attribute__((vector_size(4 * EW_LANES)));
+typedef int32_t v_s32 __attribute__((vector_size(4 * EW_LANES)));
+typedef uint8_t v_u8 __attribute__((vector_size(EW_LANES)));
+typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
+#endif
+
+#define EW_INLINE static inline __attribute__((always_inline))
+
+EW_INLINE v_f32 v_load_f32(const float *p) {
+    v_f32 v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+EW_INLINE void v_store_f32(float *p, v_f32 v) { __builtin_memcpy(p, &v, sizeof v); }
+EW_INLINE v_s32 v_load_s32(const void *p) {
+    v_s32 v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+EW_INLINE v_s32 v_bits_of(v_f32 x) {
+    v_s32 v;
+    __builtin_memcpy(&v, &x, sizeof v);
+    return v;
+}
+
+#if EW_LANES == 1
+EW_INLINE v_f32 v_splat_f32(float x) { return x; }
+EW_INLINE v_s32 v_splat_s32(int32_t x) { return x; }
+EW_INLINE v_f32 v_float(v_s32 x) { return (float)x; }
+EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
+    return is_signed ? (int32_t)(int8_t)*p : (int32_t)*p;
+}
+EW_INLINE void v_store_b8(uint8_t *p, v_s32 v) { *p = (uint8_t)v; }
+#else
+EW_INLINE v_f32 v_splat_f32(float x) { return x - (v_f32){0}; }
+EW_INLINE v_s32 v_splat_s32(int32_t x) { return x - (v_s32){0}; }
+EW_INLINE v_f32 v_float(v_s32 x) { return __builtin_convertvector(x, v_f32); }
+EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
+    if (is_signed) {
+        v_s8 v;
+        __builtin_memcpy(&v, p, sizeof v);
+        return __builtin_convertvector(v, v_s32);
+    }
+    v_u8 v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, v_s32);
+}
+EW_INLINE void v_store_b8(uint8_t *p, v_s32 v) {
+    v_u8 bytes = __builtin_convertvector(v, v_u8);
+    __builtin_memcpy(p, &bytes, sizeof bytes);
+}
+#endif
+
+#if EW_LANES == 8
+EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm256_fmadd_ps(a, b, c); }
+EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm256_min_ps(a, b); }
+EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm256_max_ps(a, b); }
+#else
+EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return a * b + c; }
+#if EW_LANES == 4 && defined(__SSE2__)
+EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm_min_ps(a, b); }
+EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm_max_ps(a, b); }
+#elif EW_LANES == 4
+EW_INLINE v_f32 v_choose(v_s32 mask, v_f32 a, v_f32 b) {
+    return (v_f32)((mask & (v_s32)a) | (~mask & (v_s32)b));
+}
+EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return v_choose(a < b, a, b); }
+EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return v_choose(a > b, a, b); }
+#else
+EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return a < b ? a : b; }
+EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return a > b ? a : b; }
+#endif
+#endif
+
+/* acc + a.low * b.low + a.high * b.high, where each 32-bit lane of a and b holds two s16. */
+EW_INLINE v_s32 v_dot_s16(v_s32 a, v_s32 b, v_s32 acc) {
+#if EW_LANES == 8
+    return acc + (v_s32)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif EW_LANES == 4 && defined(__SSE2__)
+    return acc + (v_s32)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    return acc + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+/* Lanes of two s16: the elements of `low` and `high`, which must fit. */
+EW_INLINE v_s32 v_pair_s16(v_s32 low, v_s32 high) { return (low & 0xFFFF) | (high << 16); }
+
+/* rne(clamp(f32(acc) * scale, low, high)) + zero with `low` and `high` relative to the zero point
+ * and at most 2**16 in magnitude; NaN gives low. Adding 1.5 * 2**23 rounds to nearest even and
+ * leaves the integer in the low bits: the same operations on every target. */
+EW_INLINE v_s32 v_requantize(v_s32 acc, v_f32 scale, float low, float high, int32_t zero) {
+    v_f32 y = v_min(v_max(v_float(acc) * scale, v_splat_f32(low)), v_splat_f32(high));
+    return v_bits_of(y + v_splat_f32(12582912.0f)) + v_splat_s32(zero - 0x4B400000);
+}
+#endif

@@ -1,0 +1,138 @@
+"""Compile the C kernels into one shared library and describe their structures for Python.
+
+    python tools/build_kernels.py            # into the source tree, as an editable install has it
+
+Every source is compiled once per instruction set (a symbol suffix tells them apart; the choice is
+made at run time) into freestanding objects, which are linked without a C library. The compiler is
+clang from the package `ziglang`, or `cc` where that is not installed. `params.h` is preprocessed
+and compiled by cffi (out of line, ABI mode), so that importing it parses nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cffi import FFI
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELS = Path("src/edgewise/kernels")
+LIBRARY = KERNELS / "edgewise_kernels.so"
+STRUCTURES = Path("src/edgewise/runtime/_structures.py")
+ONCE = "run.c"  # compiled for the weakest processor only
+
+FLAGS = (
+    *("-std=c11", "-O3", "-ffreestanding", "-fPIC", "-fvisibility=hidden", "-fwrapv"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+    *("-Wall", "-Wextra", "-Werror", "-Wno-unused-function"),
+)
+LINK = ("-shared", "-nostdlib", *(f"-Wl,{o}" for o in ("-z,defs", "-z,noexecstack", "-s")))
+DOCSTRING = (
+    '"""Structures and functions of the kernels. Made from kernels/params.h; not edited."""\n'
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One compilation of all kernels: symbol suffix, compiler options."""
+
+    suffix: str
+    options: tuple[str, ...]
+
+
+SCALAR = Variant("scalar", ("-DEW_SCALAR", "-fno-tree-vectorize"))
+VARIANTS = {
+    "x86_64": (
+        SCALAR,
+        Variant("baseline", ("-march=x86-64",)),
+        Variant("avx2", ("-march=x86-64-v3",)),
+    ),
+    "aarch64": (SCALAR, Variant("baseline", ())),
+}
+ZIG_CPU = {"-march=x86-64": "-mcpu=x86_64", "-march=x86-64-v3": "-mcpu=x86_64_v3"}
+
+
+class Compiler:
+    """clang of ziglang for a machine, or the system's `cc` for this one."""
+
+    def __init__(self, machine: str) -> None:
+        self.machine = machine
+        self.is_zig = importlib.util.find_spec("ziglang") is not None
+        if not self.is_zig and shutil.which("cc") is None:
+            raise SystemExit("the kernels need a compiler: pip install ziglang, or a system's cc")
+        if not self.is_zig and machine != platform.machine():
+            raise SystemExit(f"cc compiles for this machine only, not for {machine}: use ziglang")
+
+    def command(self, options: tuple[str, ...]) -> list[str]:
+        """The compiler with options that both understand."""
+        if not self.is_zig:
+            return ["cc", *options]
+        target = f"{self.machine}-linux-gnu.2.17" if sys.platform == "linux" else "native"
+        translated = [ZIG_CPU.get(o, o) for o in options]
+        zig = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-fno-sanitize=all"]
+        return [*zig, *translated]
+
+    def run(self, options: tuple[str, ...], *arguments: str | Path) -> str:
+        """Compile; the output. Raises SystemExit with the compiler's words."""
+        command = [*self.command(options), *map(str, arguments)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+def build(root: Path, machine: str | None = None, library: Path | None = None) -> Path:
+    """Compile the kernels under `root` for a machine (None: this one); the library's path."""
+    machine = machine or platform.machine().replace("AMD64", "x86_64")
+    variants = VARIANTS.get(machine, (SCALAR, Variant("baseline", ())))
+    compiler = Compiler(machine)
+    sources = sorted((root / KERNELS).glob("*.c"))
+    library = library or root / LIBRARY
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [
+            (compiler, variant, source, Path(folder) / f"{source.stem}-{variant.suffix}.o")
+            for source in sources
+            for variant in (variants[1:2] if source.name == ONCE else variants)
+        ]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(_compile, jobs))
+        fresh = Path(folder) / library.name
+        compiler.run((), *LINK, "-o", fresh, *objects)
+        # a rename, so that a process which has the old library open keeps it
+        partial = library.with_suffix(".partial")
+        shutil.copyfile(fresh, partial)
+        partial.replace(library)
+    return library
+
+
+def describe(root: Path) -> Path:
+    """Write Python's view of `params.h`; its path."""
+    header = root / KERNELS / "params.h"
+    text = Compiler(platform.machine()).run((), "-E", "-P", "-DEW_PARSED", header)
+    ffi = FFI()
+    ffi.cdef(text)
+    ffi.set_source(STRUCTURES.stem, None)
+    path = root / STRUCTURES
+    ffi.emit_python_code(str(path))
+    path.write_text(DOCSTRING + path.read_text())
+    return path
+
+
+def _compile(job: tuple[Compiler, Variant, Path, Path]) -> Path:
+    compiler, variant, source, target = job
+    options = (*variant.options, *FLAGS, f"-DEW_SUFFIX={variant.suffix}")
+    compiler.run(options, "-c", source, "-o", target)
+    return target
+
+
+if __name__ == "__main__":
+    print(build(ROOT))
+    print(describe(ROOT))
