@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewise.dtypes import QUANTIZED, DType
 from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
-from edgewise.ir.dim import Dim, Sym, substitute
+from edgewise.ir.dim import Dim, Shape, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
 from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role
@@ -68,7 +68,7 @@ def evaluate(
             live[value] = array
             if keep is not None:
                 keep(value, array)
-        for value, array in zip(_updated(node), results[count:], strict=True):
+        for value, array in zip(updated(node), results[count:], strict=True):
             state[value] = array
         for value in last.get(node, ()):
             live.pop(value, None)
@@ -222,10 +222,7 @@ def _read(
         shape = tuple(substitute(dim, sizes) for dim in value.shape)
         if not all(isinstance(dim, int) for dim in shape):
             raise ShapeError(f"variable {value.name!r} must have a known shape")
-        if value not in state or state[value].shape != shape:
-            zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
-            state[value] = np.full(shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
-        return state[value]
+        return variable(value, shape, state)
     return live[value]
 
 
@@ -233,7 +230,16 @@ def _shown(operands: Sequence[np.ndarray | None]) -> str:
     return ", ".join("none" if a is None else f"{a.dtype}{list(a.shape)}" for a in operands)
 
 
-def _updated(node: Node) -> Iterator[Value]:
+def variable(value: Value, shape: Shape, state: State) -> np.ndarray:
+    """What a variable holds; at first, and after a change of shape, zero (or its zero point)."""
+    if value not in state or state[value].shape != shape:
+        zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
+        state[value] = np.full(shape, zero, value.dtype.numpy)  # type: ignore[arg-type]
+    return state[value]
+
+
+def updated(node: Node) -> Iterator[Value]:
+    """The variables whose new values follow the results of `node`."""
     for name in node.op.updates:
         for declaration, value in zip(node.op.operands, node.inputs, strict=False):
             if declaration.name == name and value is not None:

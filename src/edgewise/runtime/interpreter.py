@@ -11,6 +11,7 @@ from edgewise.errors import InputError
 from edgewise.format import load
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.types import TensorType
+from edgewise.runtime.plan import Placement
 from edgewise.runtime.session import Progress, Session
 
 
@@ -30,6 +31,7 @@ class Interpreter:
         model: a Model, the path of a `.tflite` file, or its bytes.
         keep_all: also keep every intermediate tensor of the last call, in `tensors`.
         progress: called with (operators done, operators in all) while a call runs.
+        native: run the C kernels; False runs every operator's NumPy reference, which is slow.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.
@@ -41,10 +43,12 @@ class Interpreter:
         *,
         keep_all: bool = False,
         progress: Progress | None = None,
+        native: bool = True,
     ) -> None:
         self.model = model.copy() if isinstance(model, Model) else load(model)
         self._keep_all = keep_all
         self._progress = progress
+        self._native = native
         self._sessions: dict[str, Session] = {}
         self._last: Session | None = None
 
@@ -91,6 +95,11 @@ class Interpreter:
             raise InputError("intermediate tensors are kept only with Interpreter(keep_all=True)")
         return {} if self._last is None else {v.name: a for v, a in self._last.kept.items()}
 
+    def placement(self, signature: str | None = None) -> tuple[Placement, ...]:
+        """Where every operator ran in the last call of a signature: in which kernel, or on the
+        host with the reason why."""
+        return self._session(self.model.signature(signature).graph).placement()
+
     def reset_variables(self) -> None:
         """All variables are zero again."""
         for session in self._sessions.values():
@@ -99,7 +108,10 @@ class Interpreter:
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:
             self._sessions[graph] = Session(
-                self.model.graphs[graph], keep_all=self._keep_all, progress=self._progress
+                self.model.graphs[graph],
+                keep_all=self._keep_all,
+                progress=self._progress,
+                native=self._native,
             )
         return self._sessions[graph]
 

@@ -1,7 +1,8 @@
 """Session: one graph made ready to run, with its variables. The seam to the native runtime.
 
 Everything above (the public `Interpreter`, `edgewise.lite`) only uses `Session`; what executes
-the graph is chosen here. At present that is the operators' NumPy references.
+the graph is chosen here: a native plan where all shapes follow from those of the inputs, else (or
+with `native=False`) the operators' NumPy references.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
 from edgewise.ops.opaque import require_supported
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.plan import Placement
+from edgewise.runtime.specialize import Executors
 
 Progress = Callable[[int, int], None]  # (operators done, operators in all)
 
@@ -32,11 +36,16 @@ class Session:
     """Runs one graph. Variables live here and survive from run to run.
 
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
-    before each operator.
+    before each operator. With `native=False` the references run, not the kernels.
     """
 
     def __init__(
-        self, graph: Graph, *, keep_all: bool = False, progress: Progress | None = None
+        self,
+        graph: Graph,
+        *,
+        keep_all: bool = False,
+        progress: Progress | None = None,
+        native: bool = True,
     ) -> None:
         self.graph = graph
         self.progress = progress
@@ -47,6 +56,7 @@ class Session:
         variables = (value for value in graph.values() if value.is_variable)
         self._declared = {value: value.type for value in (*graph.inputs, *variables)}
         self._lock = threading.Lock()
+        self._executors = Executors(graph, keep=keep_all) if native else None
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs on `inputs`, which are in the order of the graph's inputs. The arrays returned
@@ -62,6 +72,9 @@ class Session:
             check_array(value.name, value.type, array)
         with self.exclusive():
             self.kept = {}
+            executor = None if self._executors is None else self._executors.of(inputs)
+            if isinstance(executor, Executor):
+                return self._run_plan(executor, inputs)
             keep = self.kept.__setitem__ if self.keep_all else None
             outputs = evaluate(
                 self.graph, inputs, state=self._state, keep=keep, before_node=self._counter()
@@ -94,6 +107,8 @@ class Session:
             for value, shape in zip(self.graph.inputs, shapes, strict=True):
                 value.type = value.type.with_shape(shape)
             infer_graph(self.graph)
+            if self._executors is not None:
+                self._executors.clear()
         except EdgewiseError:
             for value, type_ in before:
                 value.type = type_
@@ -106,6 +121,34 @@ class Session:
     def reset_variables(self) -> None:
         """Variables are zero again (quantized ones: their zero point)."""
         self._state.clear()
+
+    def placement(self) -> tuple[Placement, ...]:
+        """Where every operator of the last run was executed, and why."""
+        if self._executors is None:
+            return tuple(Placement(str(n), "host", "native=False") for n in self.graph.nodes)
+        return self._executors.placement()
+
+    def _run_plan(self, executor: Executor, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        outputs = executor.run(inputs, self._state, self._step_counter())
+        if self.keep_all:
+            self.kept = executor.kept(self._state)
+        return outputs
+
+    def _step_counter(self) -> Callable[[int], None] | None:
+        """Counts operators where steps are executed: one may be several steps, or none."""
+        count = self._counter()
+        if count is None:
+            return None
+        nodes, known = iter(list(self.graph.nodes)), itertools.count()
+        done = -1
+
+        def before_step(number: int) -> None:
+            nonlocal done
+            while done < number:
+                done = next(known)
+                count(next(nodes))
+
+        return before_step
 
     def _counter(self) -> Callable[[Node], None] | None:
         if self.progress is None:

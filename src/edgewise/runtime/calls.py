@@ -1,0 +1,119 @@
+"""What the functions of `runtime/select` return: kernel calls before memory is assigned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Node, Value
+from edgewise.ir.types import TensorType
+from edgewise.runtime.plan import Target
+
+Known = Callable[[Value], np.ndarray | None]  # a value's array, where it is known while planning
+
+BYTES_8 = (DType.INT8, DType.UINT8)
+FLOAT_BOUNDS = {
+    Activation.NONE: (-np.inf, np.inf),
+    Activation.RELU: (0.0, np.inf),
+    Activation.RELU_N1_TO_1: (-1.0, 1.0),
+    Activation.RELU6: (0.0, 6.0),
+}
+
+
+class NotNative(Exception):
+    """No kernel does this; the message says why, for the placement report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A kernel call. Operands are values and packed constants, the result last."""
+
+    kernel: str
+    params: bytes
+    operands: tuple[Value | np.ndarray, ...]
+    n_tiles: int
+    scratch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The result is operand 0 under another shape: nothing to do."""
+
+
+Selection = Sequence[Call] | Alias
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One node to be planned: its operands, results, and what is known of them."""
+
+    node: Node
+    target: Target
+    known: Known
+
+    def constant(self, index: int, what: str) -> np.ndarray:
+        """The array of operand `index`. Raises NotNative where it is computed while running."""
+        array = self.known(self.node.operand(index))
+        require(array is not None, f"{what} are computed while the model runs")
+        assert array is not None
+        return array
+
+    def optional_constant(self, index: int, what: str) -> np.ndarray | None:
+        """As `constant`; None where the operand is absent."""
+        return None if self.node.optional(index) is None else self.constant(index, what)
+
+
+def require(rule: bool, sentence: str) -> None:
+    """Raise NotNative(sentence) unless the rule holds."""
+    if not rule:
+        raise NotNative(sentence)
+
+
+def shape_of(value: Value) -> tuple[int, ...]:
+    """The static shape. Raises NotNative for sizes beyond the kernels' 32-bit counts."""
+    shape = tuple(d for d in value.shape if isinstance(d, int))
+    assert len(shape) == len(value.shape)
+    require(int(np.prod(shape, dtype=np.float64)) < 2**31, "a tensor has 2**31 elements or more")
+    return shape
+
+
+def is_float(*values: Value) -> bool:
+    """All are float32."""
+    return all(v.dtype is DType.FLOAT32 for v in values)
+
+
+def is_8_bit(*values: Value) -> bool:
+    """All are int8, or all uint8, each with one scale."""
+    return values[0].dtype in BYTES_8 and all(
+        v.dtype is values[0].dtype and v.quant is not None and v.quant.scale.size == 1
+        for v in values
+    )
+
+
+def require_8_bit(*values: Value) -> None:
+    """Raise NotNative unless `is_8_bit`."""
+    names = ", ".join(dict.fromkeys(v.dtype.text for v in values))
+    require(is_8_bit(*values), f"no kernel for {names} (with these scales)")
+
+
+def zero_point(type_: TensorType) -> int:
+    """The only zero point."""
+    assert type_.quant is not None
+    return int(type_.quant.zero_point.flat[0])
+
+
+def scale(type_: TensorType) -> np.float32:
+    """The only scale."""
+    assert type_.quant is not None
+    return np.float32(type_.quant.scale.flat[0])
+
+
+def float_bounds(act: Activation) -> tuple[float, float]:
+    """Bounds of a fused activation. Raises NotNative for TANH, which is none."""
+    require(act in FLOAT_BOUNDS, f"the fused activation {act.name} has no kernel")
+    low, high = FLOAT_BOUNDS[act]
+    return float(low), float(high)

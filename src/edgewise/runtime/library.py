@@ -1,0 +1,96 @@
+"""The compiled kernels: loading the library, its instruction sets, and parameters as bytes.
+
+The build makes `kernels/edgewise_kernels.so` and `_structures.py`; both belong to an installed
+package. A bare source tree has neither until `python tools/build_kernels.py` or an install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from edgewise.errors import EdgewiseError, InternalError
+
+LIBRARY = Path(__file__).resolve().parent.parent / "kernels" / "edgewise_kernels.so"
+
+Number = int | float
+Fields = Mapping[str, "Number | Sequence[Number] | Fields"]
+
+
+class Isa(IntEnum):
+    """Instruction sets with a table of kernels, weakest first (EW_ISA_... of params.h)."""
+
+    SCALAR = 0
+    BASELINE = 1
+    AVX2 = 2
+
+
+class NotBuilt(EdgewiseError, ImportError):
+    """The library is not there: a source tree that was never installed."""
+
+
+@cache
+def structures() -> Any:
+    """cffi's view of params.h. Any: cffi has no types. Raises NotBuilt."""
+    try:
+        return import_module("edgewise.runtime._structures").ffi
+    except ModuleNotFoundError:
+        raise NotBuilt(
+            "the kernels are not built; install the package (pip install -e .) or run "
+            "tools/build_kernels.py"
+        ) from None
+
+
+@cache
+def library() -> Any:
+    """The loaded library; calls release the interpreter lock. Raises NotBuilt."""
+    ffi = structures()
+    try:
+        return ffi.dlopen(str(LIBRARY))
+    except OSError as error:
+        raise NotBuilt(f"the kernels cannot be loaded: {error}; install the package") from None
+
+
+@cache
+def host_isa() -> Isa:
+    """The strongest instruction set of this machine. Raises NotBuilt."""
+    return Isa(library().ew_isa_supported())
+
+
+@cache
+def kernel_index() -> Mapping[str, int]:
+    """Kernel names and their places in the function tables, in the order of kernels.def."""
+    lib = library()
+    prefix = "EW_KERNEL_"
+    names = [n.removeprefix(prefix) for n in dir(lib) if n.startswith(prefix)]
+    return {n: int(getattr(lib, prefix + n)) for n in names}
+
+
+def constant(name: str) -> int:
+    """A constant of params.h: `constant("EW_PANEL")`."""
+    return int(getattr(library(), name))
+
+
+def pack(structure: str, fields: Fields) -> bytes:
+    """The bytes of a structure of params.h. Every field must be given.
+
+    Raises:
+        InternalError: a field is missing or unknown.
+    """
+    ffi = structures()
+    _check(ffi.typeof(structure), structure, fields)
+    return bytes(ffi.buffer(ffi.new(f"{structure} *", fields)))
+
+
+def _check(kind: Any, name: str, fields: Fields) -> None:
+    expected = dict(kind.fields)
+    if set(fields) != set(expected):
+        odd = sorted(set(fields) ^ set(expected))
+        raise InternalError(f"{name}: fields {odd} are missing or unknown")
+    for field, value in fields.items():
+        if isinstance(value, Mapping):
+            _check(expected[field].type, f"{name}.{field}", value)

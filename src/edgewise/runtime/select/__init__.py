@@ -1,0 +1,67 @@
+"""Which kernel runs an operator: one function per operator, in a table keyed by its class.
+
+A function takes a `Site` and returns the calls (`calls.Selection`); it raises `NotNative` with the
+reason where no kernel has the operator's meaning, which then runs as a Host step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edgewise.ir.op import Op
+from edgewise.ops.activation import HardSwish, Relu, Relu0To1, Relu6, ReluN1To1
+from edgewise.ops.arithmetic import Add, Mul, Sub
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.ops.convert import Dequantize, Quantize
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.join import Concatenation, Split, SplitV
+from edgewise.ops.pad import Pad, PadV2
+from edgewise.ops.pool import AveragePool2D, MaxPool2D
+from edgewise.ops.reduce import Mean
+from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze
+from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.softmax import Softmax
+from edgewise.ops.table import UnaryTable
+from edgewise.runtime.calls import NotNative, Selection, Site
+from edgewise.runtime.select import conv, elementwise, move, pool, reduce, unary
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Conv2D: conv.conv_2d,
+    DepthwiseConv2D: conv.depthwise_conv_2d,
+    FullyConnected: conv.fully_connected,
+    Add: elementwise.add,
+    Sub: elementwise.sub,
+    Mul: elementwise.mul,
+    AveragePool2D: pool.average_pool_2d,
+    MaxPool2D: pool.max_pool_2d,
+    Mean: reduce.mean,
+    Softmax: reduce.softmax,
+    Relu: unary.clipped,
+    Relu6: unary.clipped,
+    ReluN1To1: unary.clipped,
+    Relu0To1: unary.clipped,
+    HardSwish: unary.hard_swish,
+    Logistic: unary.logistic,
+    Tanh: unary.tanh,
+    Quantize: unary.quantize,
+    Dequantize: unary.dequantize,
+    Reshape: move.alias,
+    Squeeze: move.alias,
+    ExpandDims: move.alias,
+    Concatenation: move.concatenation,
+    Split: move.split,
+    SplitV: move.split,
+    Pad: move.pad,
+    PadV2: move.pad,
+}
+
+
+def select(site: Site) -> Selection:
+    """The calls for a node. Raises NotNative."""
+    op = site.node.op
+    function = TABLE.get(type(op))
+    if function is not None:
+        return function(site)
+    if isinstance(op, UnaryTable):
+        return unary.table(site)
+    raise NotNative("the operator has no kernel yet")

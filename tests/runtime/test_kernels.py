@@ -1,0 +1,95 @@
+"""The operator matrix through native plans: every case x instruction set against the reference.
+
+Integers are bit-identical, floats within the operator's tolerance of the output range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.errors import EdgewiseError
+from edgewise.ir import Builder, Graph
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.binary import FloorDiv
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Plan, Target
+from edgewise.runtime.planner import NotPlannable, plan
+from tests.ops.case import Case, all_cases, inputs_of, model_of
+
+ISAS = [isa for isa in Isa if isa <= host_isa()]
+CASES = [c for c in all_cases() if not c.error]
+
+
+def planned(graph: Graph, isa: Isa) -> Plan | None:
+    """The native plan; None where nothing of it is a kernel's."""
+    try:
+        made = plan(graph, Target(isa))
+    except NotPlannable:
+        return None
+    return made if any(p.where in ("kernel", "alias") for p in made.placement) else None
+
+
+def check_equal(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
+    """Integers bit for bit; floats relative to the range of the output."""
+    assert got.dtype == wanted.dtype
+    assert got.shape == wanted.shape
+    if wanted.dtype.kind != "f":
+        np.testing.assert_array_equal(got, wanted)
+        return
+    span = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=max(tolerance, 1e-6) * span)
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_kernels_equal_the_reference(case: Case, isa: Isa) -> None:
+    graph = model_of(case).main
+    made = planned(graph, isa)
+    if made is None:
+        return
+    inputs = inputs_of(case)
+    wanted = evaluate(graph, inputs)
+    got = Executor(made).run(inputs, {}, None)
+    for a, b in zip(got, wanted, strict=True):
+        check_equal(a, b, case.op.tolerance)
+
+
+def unaligned(array: np.ndarray) -> np.ndarray:
+    """The same elements one element after a 64-byte boundary."""
+    memory = np.zeros(array.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + array.itemsize
+    moved = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.args and c.args[0] and c.args[0].shape])
+def test_buffers_need_no_alignment(case: Case) -> None:
+    graph = model_of(case).main
+    made = planned(graph, host_isa())
+    if made is None:
+        return
+    inputs = inputs_of(case)
+    executor = Executor(made)
+    aligned_run = executor.run(inputs, {}, None)
+    for a, b in zip(
+        executor.run([unaligned(x) for x in inputs], {}, None), aligned_run, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_host_step_fails_as_the_reference_does() -> None:
+    """The error of an operator names its node, whoever runs it."""
+    b = Builder()
+    x = b.input("x", (3,), DType.INT32)
+    y = b.input("y", (3,), DType.INT32)
+    graph = b.finish(b.node(FloorDiv(), x, y).output)
+    arrays = [np.ones(3, np.int32), np.zeros(3, np.int32)]
+    with pytest.raises(EdgewiseError) as wanted:
+        evaluate(graph, arrays)
+    with pytest.raises(EdgewiseError) as found:
+        Executor(plan(graph, Target(host_isa()))).run(arrays, {}, None)
+    assert str(found.value) == str(wanted.value)
