@@ -27,20 +27,26 @@ static tile_of_conv tile_at(const ew_conv_2d *p, uint32_t tile) {
     return t;
 }
 
-/* Calls `copy` for every kernel position of every output pixel of the tile, row after row, with
- * the input element it reads, or NULL in the padding. */
-#define FOR_EACH_PATCH(p, t, source, body)                                                         \
+/* For every row of every patch of the tile, in order: the run of neighbouring kernel columns that
+ * lies inside x. `before`, `inside` and `after` count its columns (the outer ones are padding) and
+ * `source` is the element of the first one inside. With a dilation, runs are single columns. */
+#define FOR_EACH_RUN(p, t, body)                                                                   \
     do {                                                                                           \
         const ew_window *s = &(p)->window;                                                         \
         uint32_t ox = (t)->first_row % s->ow, oy = (t)->first_row / s->ow % s->oh;                 \
         uint32_t image = (t)->first_row / s->ow / s->oh;                                           \
+        uint32_t run = s->dilation_w == 1 ? s->kernel_w : 1;                                       \
         for (uint32_t row = 0; row < (t)->rows; row++) {                                           \
             for (uint32_t i = 0; i < s->kernel_h; i++) {                                           \
-                uint32_t line = oy * s->stride_h + i * s->dilation_h - s->pad_top;                   \
-                for (uint32_t j = 0; j < s->kernel_w; j++) {                                       \
-                    uint32_t at = ox * s->stride_w + j * s->dilation_w - s->pad_left;              \
-                    int inside = line < s->h && at < s->w; /* negatives wrap around */            \
-                    size_t source = (((size_t)image * s->h + line) * s->w + at) * s->c;               \
+                uint32_t line = oy * s->stride_h + i * s->dilation_h - s->pad_top;                 \
+                for (uint32_t j = 0; j < s->kernel_w; j += run) {                                  \
+                    int32_t at = (int32_t)(ox * s->stride_w + j * s->dilation_w - s->pad_left);    \
+                    int32_t first = ew_max_s32(at, 0);                                             \
+                    int32_t last = ew_min_s32(at + (int32_t)run, (int32_t)s->w);                   \
+                    if (line >= s->h || last <= first) first = last = at + (int32_t)run;           \
+                    uint32_t before = (uint32_t)(first - at), inside = (uint32_t)(last - first);   \
+                    uint32_t after = run - before - inside;                                        \
+                    size_t source = (((size_t)image * s->h + line) * s->w + (uint32_t)first) * s->c; \
                     body                                                                           \
                 }                                                                                  \
             }                                                                                      \
@@ -52,9 +58,9 @@ static tile_of_conv tile_at(const ew_conv_2d *p, uint32_t tile) {
     } while (0)
 
 /* rows x COLUMNS of a [rows, k] @ b [k, EW_PANEL], plus bias, clamped. */
-EW_INLINE void gemm_f32_6x16(const uint32_t rows, const float *a, size_t a_stride, const float *b,
-                             uint32_t k, const float *bias, float low, float high, float *y,
-                             size_t y_stride) {
+EW_INLINE void gemm_f32(const uint32_t rows, const float *a, size_t a_stride, const float *b,
+                        uint32_t k, const float *bias, const ew_conv_2d *p, float *y,
+                        size_t y_stride) {
     v_f32 acc[ROWS][VECTORS];
     for (uint32_t r = 0; r < rows; r++)
         for (uint32_t v = 0; v < VECTORS; v++) acc[r][v] = v_load_f32(bias + v * EW_LANES);
@@ -68,16 +74,15 @@ EW_INLINE void gemm_f32_6x16(const uint32_t rows, const float *a, size_t a_strid
     }
     for (uint32_t r = 0; r < rows; r++)
         for (uint32_t v = 0; v < VECTORS; v++) {
-            v_f32 out = v_min(v_splat_f32(high), v_max(v_splat_f32(low), acc[r][v]));
-            v_store_f32(y + r * y_stride + v * EW_LANES, out);
+            v_f32 out = v_max(v_splat_f32(p->low_f32), acc[r][v]);
+            v_store_f32(y + r * y_stride + v * EW_LANES, v_min(v_splat_f32(p->high_f32), out));
         }
 }
 
 /* The same on pairs of s16: a [rows, 2 * pairs] @ b [pairs, EW_PANEL, 2]. */
-EW_INLINE void gemm_s16_6x16(const uint32_t rows, const int16_t *a, size_t a_stride,
-                             const int16_t *b, uint32_t pairs, const int32_t *bias,
-                             const float *scale, const ew_conv_2d *p, uint8_t *y,
-                             size_t y_stride) {
+EW_INLINE void gemm_s16(const uint32_t rows, const int16_t *a, size_t a_stride, const int16_t *b,
+                        uint32_t pairs, const int32_t *bias, const float *scale,
+                        const ew_conv_2d *p, uint8_t *y, size_t y_stride) {
     v_s32 acc[ROWS][VECTORS];
     for (uint32_t r = 0; r < rows; r++)
         for (uint32_t v = 0; v < VECTORS; v++) acc[r][v] = v_load_s32(bias + v * EW_LANES);
@@ -100,28 +105,44 @@ EW_INLINE void gemm_s16_6x16(const uint32_t rows, const int16_t *a, size_t a_str
     }
 }
 
-/* The micro-kernel with a constant number of rows, so that accumulators stay in registers. */
-#define FOR_ROWS(rows, call)                                                                       \
+/* The micro-kernels for each number of rows. Functions of their own: inlined into the loops around
+ * them, clang 22 spills one of the twelve accumulators, which halves the speed. */
+#define DEFINE_ROWS(rows)                                                                          \
+    static __attribute__((noinline)) void gemm_f32_##rows(                                         \
+        const float *a, size_t a_stride, const float *b, uint32_t k, const float *bias,            \
+        const ew_conv_2d *p, float *y, size_t y_stride) {                                          \
+        gemm_f32(rows, a, a_stride, b, k, bias, p, y, y_stride);                                   \
+    }                                                                                              \
+    static __attribute__((noinline)) void gemm_s16_##rows(                                         \
+        const int16_t *a, size_t a_stride, const int16_t *b, uint32_t pairs, const int32_t *bias,  \
+        const float *scale, const ew_conv_2d *p, uint8_t *y, size_t y_stride) {                    \
+        gemm_s16(rows, a, a_stride, b, pairs, bias, scale, p, y, y_stride);                        \
+    }
+DEFINE_ROWS(1)
+DEFINE_ROWS(2)
+DEFINE_ROWS(3)
+DEFINE_ROWS(4)
+DEFINE_ROWS(5)
+DEFINE_ROWS(6)
+
+#define FOR_ROWS(rows, name, ...)                                                                  \
     switch (rows) {                                                                                \
-        case 6: call(6); break;                                                                    \
-        case 5: call(5); break;                                                                    \
-        case 4: call(4); break;                                                                    \
-        case 3: call(3); break;                                                                    \
-        case 2: call(2); break;                                                                    \
-        default: call(1); break;                                                                   \
+        case 6: name##_6(__VA_ARGS__); break;                                                      \
+        case 5: name##_5(__VA_ARGS__); break;                                                      \
+        case 4: name##_4(__VA_ARGS__); break;                                                      \
+        case 3: name##_3(__VA_ARGS__); break;                                                      \
+        case 2: name##_2(__VA_ARGS__); break;                                                      \
+        default: name##_1(__VA_ARGS__); break;                                                     \
     }
 
 static void panel_f32(uint32_t rows, const float *a, size_t a_stride, const float *b, uint32_t k,
                       const float *bias, const ew_conv_2d *p, uint32_t columns, float *y) {
-    float low = p->low_f32, high = p->high_f32;
     for (uint32_t c = 0; c < columns; c += COLUMNS) {
         float edge[ROWS * COLUMNS];
         int whole = c + COLUMNS <= columns;
         float *to = whole ? y + c : edge;
         size_t stride = whole ? p->window.o : COLUMNS;
-#define CALL(n) gemm_f32_6x16(n, a, a_stride, b + c, k, bias + c, low, high, to, stride)
-        FOR_ROWS(rows, CALL)
-#undef CALL
+        FOR_ROWS(rows, gemm_f32, a, a_stride, b + c, k, bias + c, p, to, stride)
         for (uint32_t r = 0; !whole && r < rows; r++)
             for (uint32_t i = 0; i < columns - c; i++)
                 y[(size_t)r * p->window.o + c + i] = edge[r * COLUMNS + i];
@@ -136,13 +157,25 @@ static void panel_s16(uint32_t rows, const int16_t *a, size_t a_stride, const in
         int whole = c + COLUMNS <= columns;
         uint8_t *to = whole ? y + c : edge;
         size_t stride = whole ? p->window.o : COLUMNS;
-#define CALL(n)                                                                                    \
-    gemm_s16_6x16(n, a, a_stride, b + 2 * c, pairs, bias + c, scale + c, p, to, stride)
-        FOR_ROWS(rows, CALL)
-#undef CALL
+        FOR_ROWS(rows, gemm_s16, a, a_stride, b + 2 * c, pairs, bias + c, scale + c, p, to, stride)
         for (uint32_t r = 0; !whole && r < rows; r++)
             ew_copy(y + (size_t)r * p->window.o + c, edge + r * COLUMNS, columns - c);
     }
+}
+
+static void gather_f32(const ew_conv_2d *p, const tile_of_conv *t, const float *x, float *to) {
+    uint32_t c = p->window.c / p->groups;
+    FOR_EACH_RUN(p, t, {
+        for (uint32_t e = 0; e < before * c; e++) *to++ = 0.0f;
+        if (p->groups == 1) {
+            for (uint32_t e = 0; e < inside * c; e++) to[e] = x[source + e];
+            to += inside * c;
+        }
+        for (uint32_t k = 0; p->groups > 1 && k < inside; k++)
+            for (uint32_t e = 0; e < c; e++)
+                *to++ = x[source + (size_t)k * s->c + t->group * c + e];
+        for (uint32_t e = 0; e < after * c; e++) *to++ = 0.0f;
+    });
 }
 
 EW_DEFINE(conv_2d_f32) {
@@ -157,12 +190,7 @@ EW_DEFINE(conv_2d_f32) {
         const float *a = x + (size_t)t.first_row * w->c + t.group * c;
         size_t a_stride = w->c;
         if (!p->is_pointwise) {
-            float *to = scratch;
-            FOR_EACH_PATCH(p, &t, source, {
-                const float *from = x + source + t.group * c;
-                for (uint32_t e = 0; e < c; e++) to[e] = inside ? from[e] : 0.0f;
-                to += c;
-            });
+            gather_f32(p, &t, x, scratch);
             a = scratch;
             a_stride = k;
         }
@@ -182,18 +210,20 @@ EW_INLINE void widen(int16_t *y, const uint8_t *x, uint32_t n, int32_t zero, uin
     for (uint32_t e = 0; e < n; e++) y[e] = (int16_t)(ew_stored(x, e, is_signed) - zero);
 }
 
-static void gather_b8(const ew_conv_2d *p, const tile_of_conv *t, const uint8_t *x, int16_t *to) {
+EW_INLINE void gather_b8(const ew_conv_2d *p, const tile_of_conv *t, const uint8_t *x,
+                         int16_t *to, const uint32_t is_signed) {
     uint32_t c = p->window.c / p->groups, k = p->window.kernel_h * p->window.kernel_w * c;
     uint32_t filled = 0;
-    FOR_EACH_PATCH(p, t, source, {
-        if (!inside)
-            for (uint32_t e = 0; e < c; e++) to[e] = 0;
-        else if (p->is_signed)
-            widen(to, x + source + t->group * c, c, p->x_zero, 1);
-        else
-            widen(to, x + source + t->group * c, c, p->x_zero, 0);
-        to += c;
-        filled += c;
+    FOR_EACH_RUN(p, t, {
+        for (uint32_t e = 0; e < before * c; e++) *to++ = 0;
+        if (p->groups == 1) {
+            widen(to, x + source, inside * c, p->x_zero, is_signed);
+            to += inside * c;
+        }
+        for (uint32_t n = 0; p->groups > 1 && n < inside; n++, to += c)
+            widen(to, x + source + (size_t)n * s->c + t->group * c, c, p->x_zero, is_signed);
+        for (uint32_t e = 0; e < after * c; e++) *to++ = 0;
+        filled += run * c;
         if (filled == k) {
             if (k % 2) *to++ = 0;
             filled = 0;
@@ -215,7 +245,10 @@ EW_DEFINE(conv_2d_b8) {
     const int16_t *a = scratch;
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         tile_of_conv t = tile_at(p, tile);
-        gather_b8(p, &t, x, scratch);
+        if (p->is_signed)
+            gather_b8(p, &t, x, scratch, 1);
+        else
+            gather_b8(p, &t, x, scratch, 0);
         for (uint32_t panel = t.first_panel; panel < t.first_panel + t.panels; panel++) {
             size_t packed = (size_t)t.group * all_panels + panel, first = packed * EW_PANEL;
             uint32_t columns = ew_min_u32(EW_PANEL, o - panel * EW_PANEL);

@@ -66,7 +66,8 @@ typedef struct {
  * f32 operands: x, w f32 [KH * KW, O], bias f32 [O], y.
  * b8 operands: x, w s16 [(KH * KW + 1) / 2, O, 2] without zero point, bias s32 [O] less the
  *   products of x_zero, scale f32 [O], y. The epilogue is that of ew_conv_2d.
- * Tiles: output rows (N * OH). Scratch: C elements of x, which stand for the padding. */
+ * Tiles: output rows (N * OH). Scratch: C * (3 * stride_w + 1) elements of x, which
+ * stand for the padding. */
 typedef struct {
     ew_window window;
     uint32_t multiplier;

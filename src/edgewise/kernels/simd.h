@@ -106,8 +106,16 @@ EW_INLINE v_s32 v_dot_s16(v_s32 a, v_s32 b, v_s32 acc) {
 #endif
 }
 
-/* Lanes of two s16: the elements of `low` and `high`, which must fit. */
-EW_INLINE v_s32 v_pair_s16(v_s32 low, v_s32 high) { return (low & 0xFFFF) | (high << 16); }
+/* Lanes of two s16: a stored integer of `low` and one of `high`. */
+EW_INLINE v_s32 v_load_pairs_b8(const uint8_t *low, const uint8_t *high, uint32_t is_signed) {
+#if EW_LANES == 8
+    __m128i a = _mm_loadl_epi64((const __m128i *)low), b = _mm_loadl_epi64((const __m128i *)high);
+    __m128i pairs = _mm_unpacklo_epi8(a, b);
+    return (v_s32)(is_signed ? _mm256_cvtepi8_epi16(pairs) : _mm256_cvtepu8_epi16(pairs));
+#else
+    return (v_load_b8(low, is_signed) & 0xFFFF) | (v_load_b8(high, is_signed) << 16);
+#endif
+}
 
 /* rne(clamp(f32(acc) * scale, low, high)) + zero with `low` and `high` relative to the zero point
  * and at most 2**16 in magnitude; NaN gives low. Adding 1.5 * 2**23 rounds to nearest even and

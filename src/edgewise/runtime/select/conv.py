@@ -239,10 +239,11 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         },
     )
     taps = weights.array.reshape(kh * kw, o)
+    padding = shape[3] * (3 * op.stride_w + 1)  # elements, see params.h
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
     if weights.scales is None:
         operands: tuple[Value | Array, ...] = (x, taps, weights.bias, y)
-        return [Call("depthwise_conv_2d_f32", params, operands, n_tiles, 4 * shape[3])]
+        return [Call("depthwise_conv_2d_f32", params, operands, n_tiles, 4 * padding)]
     pairs = np.zeros((-(-kh * kw // 2), 2, o), np.int16)
     pairs.reshape(-1, o)[: kh * kw] = taps
     # sum((x - z) * w) = sum(x * w) - z * sum(w); modulo 2**32, as the accumulator
@@ -251,5 +252,5 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     packed = np.ascontiguousarray(pairs.transpose(0, 2, 1))
     scales = np.ascontiguousarray(weights.scales)
     return [
-        Call("depthwise_conv_2d_b8", params, (x, packed, bias, scales, y), n_tiles, shape[3]),
+        Call("depthwise_conv_2d_b8", params, (x, packed, bias, scales, y), n_tiles, padding),
     ]
