@@ -156,7 +156,7 @@ def _matrix_product(
     row_bytes = (k + k % 2) * (2 if is_int else 4)
     rows = site.target.block_bytes // row_bytes // _ROWS * _ROWS
     rows = max(_ROWS, min(rows, _MOST_ROWS, -(-m // _ROWS) * _ROWS))
-    panels_per_tile = panels if m > _ROWS else min(panels, 4)
+    panels_per_tile = panels if m > _ROWS else min(panels, 16)
     n_tiles = groups * -(-m // rows) * -(-panels // panels_per_tile)
     needs_scratch = is_int or not is_pointwise
     packed = pack(

@@ -1,0 +1,44 @@
+"""The compiled library: Python and C agree on every structure, and bad parameters are refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgewise.errors import InternalError
+from edgewise.runtime.library import Isa, host_isa, kernel_index, library, pack, structures
+
+KERNELS = Path(__file__).resolve().parents[2] / "src" / "edgewise" / "kernels"
+
+
+def test_structures_have_one_layout() -> None:
+    header = (KERNELS / "params.h").read_text()
+    names = re.findall(r"^} (ew_\w+);", header, re.MULTILINE)
+    assert len(names) == 12
+    for index, name in enumerate(names):
+        kind = structures().typeof(name)
+        assert structures().sizeof(kind) == library().ew_sizeof(index), name
+        ends = [f.offset + structures().sizeof(f.type) for _, f in kind.fields]
+        starts = [f.offset for _, f in kind.fields]
+        assert starts == [0, *ends[:-1]], f"{name} has padding"
+        assert ends[-1] == structures().sizeof(kind), f"{name} has padding at its end"
+
+
+def test_every_kernel_of_the_list_is_used() -> None:
+    listed = re.findall(r"^EW_KERNEL\((\w+)\)", (KERNELS / "kernels.def").read_text(), re.MULTILINE)
+    assert sorted(kernel_index(), key=kernel_index().__getitem__) == listed
+    sources = (KERNELS.parent / "runtime" / "select").glob("*.py")
+    text = "".join(p.read_text() for p in sources)
+    unused = [n for n in listed if f'"{n}"' not in text and f'"{n.rpartition("_")[0]}"' not in text]
+    assert unused == []
+
+
+def test_a_wrong_field_is_refused() -> None:
+    with pytest.raises(InternalError, match="depth"):
+        pack("ew_softmax", {"rows": 1})
+
+
+def test_the_host_has_at_least_the_baseline() -> None:
+    assert host_isa() >= Isa.BASELINE

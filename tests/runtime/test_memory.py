@@ -1,0 +1,32 @@
+"""Arena planning: live buffers never share a byte, and the bound is one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgewise.runtime.memory import ALIGNMENT, Buffer, arrange, lower_bound, overlaps
+
+LIFETIMES = st.tuples(st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)).map(
+    lambda t: Buffer(t[0], t[1], t[1] + t[2])
+)
+
+
+@given(st.lists(LIFETIMES, max_size=30))
+def test_live_buffers_never_overlap(buffers: list[Buffer]) -> None:
+    offsets, total = arrange(buffers)
+    assert overlaps(buffers, offsets) == []
+    assert all(offset % ALIGNMENT == 0 for offset in offsets)
+    assert all(o + b.size <= total for o, b in zip(offsets, buffers, strict=True))
+    assert total >= lower_bound(buffers)
+
+
+def test_buffers_of_different_times_share_memory() -> None:
+    chain = [Buffer(1024, i, i + 1) for i in range(10)]
+    assert arrange(chain)[1] == 2048 == lower_bound(chain)
+
+
+def test_the_checker_finds_an_overlap() -> None:
+    pair = [Buffer(64, 0, 2), Buffer(64, 2, 3)]
+    assert overlaps(pair, [0, 32]) == [(0, 1)]
+    assert overlaps([pair[0], Buffer(64, 3, 3)], [0, 32]) == []

@@ -1,0 +1,141 @@
+"""Native plans of whole graphs: sessions, shapes, kept values, variables, real models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.format import load
+from edgewise.ir import Builder, Graph
+from edgewise.ir.dim import Sym
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.activation import Relu
+from edgewise.ops.arithmetic import Add
+from edgewise.ops.reshape import Reshape
+from edgewise.ops.unary import Neg
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
+from edgewise.runtime.session import Session
+
+ISAS = [isa for isa in Isa if isa <= host_isa()]
+
+
+def chain(shape: tuple[object, ...] = (2, 3)) -> Graph:
+    """relu(-(x + x)), and the sum under another shape: a kernel, a Host step, an alias."""
+    b = Builder()
+    x = b.input("x", shape, DType.FLOAT32)  # type: ignore[arg-type]
+    total = b.node(Add(), x, x).output
+    flat = b.node(Reshape(new_shape=(-1,)), total).output
+    y = b.node(Relu(), b.node(Neg(), total).output).output
+    return b.finish(y, flat, flat, x)
+
+
+def test_a_session_runs_kernels_and_host_steps() -> None:
+    session = Session(chain())
+    x = np.arange(-3, 3, dtype=np.float32).reshape(2, 3)
+    y, flat, again, same = session.run([x])
+    np.testing.assert_array_equal(y, np.maximum(-2 * x, 0))
+    np.testing.assert_array_equal(flat, (2 * x).reshape(-1))
+    np.testing.assert_array_equal(again, flat)
+    np.testing.assert_array_equal(same, x)
+    assert not np.shares_memory(flat, again)
+    assert not np.shares_memory(same, x)
+    where = {p.node.split()[0]: p.where for p in session.placement()}
+    assert where == {"add": "kernel", "reshape": "alias", "neg": "host", "relu": "kernel"}
+
+
+def test_results_of_one_run_survive_the_next() -> None:
+    session = Session(chain())
+    first = session.run([np.ones((2, 3), np.float32)])
+    copies = [a.copy() for a in first]
+    session.run([np.full((2, 3), 7, np.float32)])
+    for a, b in zip(first, copies, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_shapes_that_follow_from_the_inputs_are_planned() -> None:
+    session = Session(chain((Sym("N"), 3)))
+    for n in (1, 4, 1, 6, 7, 8, 9, 1):
+        x = np.full((n, 3), -1, np.float32)
+        y, flat, _, _ = session.run([x])
+        assert y.shape == (n, 3)
+        assert flat.shape == (3 * n,)
+        assert {p.where for p in session.placement()} == {"kernel", "alias", "host"}
+
+
+def test_keep_all_keeps_every_value() -> None:
+    kept = Session(chain(), keep_all=True)
+    plain = Session(chain(), keep_all=True, native=False)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    kept.run([x])
+    plain.run([x])
+    assert {v.name for v in kept.kept} == {v.name for v in plain.kept}
+    wanted = {v.name: a for v, a in plain.kept.items()}
+    for value, array in kept.kept.items():
+        np.testing.assert_array_equal(array, wanted[value.name])
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_progress_counts_every_operator_once(native: bool) -> None:
+    calls: list[tuple[int, int]] = []
+    session = Session(chain(), native=native, progress=lambda *c: calls.append(c))
+    session.run([np.ones((2, 3), np.float32)])
+    assert calls == [(i, 4) for i in range(4)]
+
+
+def _inputs(graph: Graph) -> list[np.ndarray]:
+    rng = np.random.default_rng(7)
+    arrays = []
+    for value in graph.inputs:
+        shape = [d if isinstance(d, int) else 1 for d in value.shape]
+        if value.dtype.is_float:
+            arrays.append(rng.uniform(-1, 1, shape).astype(value.dtype.numpy))
+        else:
+            low, high = value.dtype.range
+            arrays.append(rng.integers(low, high, shape, endpoint=True, dtype=value.dtype.numpy))
+    return arrays
+
+
+TINY = ("tiny_ae", "tiny_dscnn", "tiny_resnet8", "tiny_vww")
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("kind", ["int8", "f32", "f16", "dr"])
+@pytest.mark.parametrize("name", TINY)
+def test_tiny_models_equal_the_reference(name: str, kind: str, isa: Isa, shared_data: Path) -> None:
+    """Integers bit for bit on every instruction set; every operator has a kernel."""
+    graph = load(shared_data / "bench" / name / f"{kind}.tflite").main
+    inputs = _inputs(graph)
+    made = plan(graph, Target(isa))
+    assert [p for p in made.placement if p.where == "host"] == []
+    wanted = evaluate(graph, inputs)
+    for a, b in zip(Executor(made).run(inputs, {}, None), wanted, strict=True):
+        if b.dtype.kind == "f":
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * float(np.abs(b).max()))
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    "file", ["mobilenet_v2/int8", "mobilenet_v2/f32", "efficientnet_lite0/int8"]
+)
+def test_networks_equal_the_reference(file: str, shared_data: Path) -> None:
+    graph = load(shared_data / "bench" / f"{file}.tflite").main
+    inputs = _inputs(graph)
+    made = plan(graph, Target(host_isa()))
+    wanted = evaluate(graph, inputs)
+    for a, b in zip(Executor(made).run(inputs, {}, None), wanted, strict=True):
+        tolerance = 0 if b.dtype.kind != "f" else 1e-5 * float(np.abs(b).max())
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+def test_the_arena_of_a_network_is_near_its_bound(shared_data: Path) -> None:
+    graph = load(shared_data / "bench" / "tiny_vww" / "int8.tflite").main
+    made = plan(graph, Target(host_isa()))
+    assert made.arena_bytes <= 1.05 * made.arena_lower_bound
