@@ -48,12 +48,14 @@ typedef struct {
  *   zero point, packed per group as [panels][K / 2 rounded up][EW_PANEL][2].
  * y = rne(clamp(f32(acc + bias) * scale, low - y_zero, high - y_zero)) + y_zero for b8.
  * Tiles: (group, block of rows_per_tile output pixels, block of panels_per_tile panels).
- * Scratch: rows_per_tile * (K rounded up to even) elements of f32 or s16; none where is_pointwise
- * and f32. */
+ * Scratch: b8: rows_per_tile * (K rounded up to even) s16. f32: rows_per_tile, rounded up to 6,
+ * addresses per kernel position (one where is_gathered); then C / groups zeros, or
+ * rows_per_tile * K f32. Both: 16 elements more, which the gathering may touch. */
 typedef struct {
     ew_window window;
     uint32_t groups;
-    uint32_t is_pointwise; /* 1x1, stride 1, no padding: pixels of x and y correspond */
+    uint32_t is_pointwise; /* 1x1, stride 1, one group: pixels of x and y correspond */
+    uint32_t is_gathered; /* f32: patches are copied to scratch, else read through addresses */
     uint32_t rows_per_tile;
     uint32_t panels_per_tile;
     uint32_t is_signed;

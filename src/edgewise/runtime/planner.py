@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_op, updated
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.runtime.calls import Alias, Call, NotNative, Site
@@ -69,6 +69,8 @@ class _Work:
         try:
             self._require_native(node)
             selection = select(Site(node, self.target, self.known))
+        except InternalError:
+            raise
         except (NotNative, EdgewiseError) as reason:
             self.drafts.append((number, node))
             self.placement.append(Placement(str(node), "host", str(reason)))

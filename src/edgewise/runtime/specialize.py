@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.dim import substitute
 from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
@@ -68,6 +68,8 @@ class Executors:
         except NotBuilt as error:
             _log.warning("inference is slow: %s", error)
             return str(error)
+        except InternalError:
+            raise
         except (NotPlannable, EdgewiseError) as error:
             return str(error)
 

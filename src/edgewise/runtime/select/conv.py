@@ -36,6 +36,9 @@ Array = np.ndarray
 _WEIGHTS_8 = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
 _ROWS = 6  # of the micro-kernel
 _MOST_ROWS = 192
+_FEW_CHANNELS = 8  # below, a float convolution gathers its patches: the inner loop is too short
+_SLACK = 64  # bytes: 16 float32
+_ADDRESS = 8  # bytes
 
 
 def window(
@@ -149,22 +152,26 @@ def _matrix_product(
     per_group = o // groups
     panels = -(-per_group // panel)
     m = fields["n"] * fields["oh"] * fields["ow"]
-    is_pointwise = (
-        fields["kernel_h"] == fields["kernel_w"] == fields["stride_h"] == fields["stride_w"] == 1
-        and fields["pad_top"] == fields["pad_left"] == 0
-    )
+    steps = ("kernel_h", "kernel_w", "stride_h", "stride_w")
+    is_pointwise = groups == 1 and all(fields[name] == 1 for name in steps)
     row_bytes = (k + k % 2) * (2 if is_int else 4)
     rows = site.target.block_bytes // row_bytes // _ROWS * _ROWS
     rows = max(_ROWS, min(rows, _MOST_ROWS, -(-m // _ROWS) * _ROWS))
     panels_per_tile = panels if m > _ROWS else min(panels, 16)
     n_tiles = groups * -(-m // rows) * -(-panels // panels_per_tile)
-    needs_scratch = is_int or not is_pointwise
+    taps = fields["kernel_h"] * fields["kernel_w"]
+    is_gathered = not is_int and taps > 1 and k // taps < _FEW_CHANNELS
+    scratch = rows * row_bytes + _SLACK
+    if not is_int:
+        addresses = rows * (1 if is_gathered else taps) * _ADDRESS
+        scratch = addresses + _SLACK + (rows * k if is_gathered else k // taps) * 4
     packed = pack(
         "ew_conv_2d",
         {
             "window": fields,
             "groups": groups,
             "is_pointwise": int(is_pointwise),
+            "is_gathered": int(is_gathered),
             "rows_per_tile": rows,
             "panels_per_tile": panels_per_tile,
             **epilogue(x, y, act, is_int),
@@ -176,7 +183,6 @@ def _matrix_product(
     if weights.scales is not None:
         operands.append(_pad_last(weights.scales.reshape(groups, per_group), panel))
     kernel = "conv_2d_b8" if is_int else "conv_2d_f32"
-    scratch = rows * row_bytes if needs_scratch else 0
     return [Call(kernel, packed, (*operands, y), n_tiles if m else 0, scratch)]
 
 
