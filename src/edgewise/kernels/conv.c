@@ -52,7 +52,8 @@ static tile_of_conv tile_at(const ew_conv_2d *p, uint32_t tile) {
                     if (line >= s->h || last <= first) first = last = at + (int32_t)run;           \
                     uint32_t before = (uint32_t)(first - at), inside = (uint32_t)(last - first);   \
                     uint32_t after = run - before - inside;                                        \
-                    size_t source = (((size_t)image * s->h + line) * s->w + (uint32_t)first) * s->c; \
+                    size_t pixel = ((size_t)image * s->h + line) * s->w + (uint32_t)first;         \
+                    size_t source = pixel * s->c;                                                  \
                     __VA_ARGS__                                                                    \
                 }                                                                                  \
             }                                                                                      \
@@ -99,7 +100,8 @@ EW_INLINE void gemm_f32(const uint32_t rows, const uint32_t vectors, const float
 
 /* The same on pairs of s16: a [rows, 2 * pairs] @ b [pairs, EW_PANEL, 2]. */
 EW_INLINE void gemm_s16(const uint32_t rows, const uint32_t vectors, const int16_t *a,
-                        size_t a_stride, const int16_t *b, uint32_t pairs, const int32_t *bias, const float *scale,
+                        size_t a_stride, const int16_t *b, uint32_t pairs, const int32_t *bias,
+                        const float *scale,
                         const ew_conv_2d *p, uint8_t *y, size_t y_stride) {
     v_s32 acc[ROWS][VECTORS];
     EW_UNROLL
@@ -126,7 +128,8 @@ EW_INLINE void gemm_s16(const uint32_t rows, const uint32_t vectors, const int16
         v_f32 s = v_load_f32(scale + v * EW_LANES);
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++)
-            v_store_b8(y + r * y_stride + v * EW_LANES, v_requantize(acc[r][v], s, low, high, zero));
+            v_store_b8(y + r * y_stride + v * EW_LANES,
+                       v_requantize(acc[r][v], s, low, high, zero));
     }
 }
 
@@ -293,8 +296,8 @@ EW_INLINE void gather_b8(const ew_conv_2d *p, const tile_of_conv *t, const uint8
     size_t total = (size_t)p->window.n * p->window.h * p->window.w * p->window.c;
     uint32_t filled = 0;
     if (p->is_pointwise && k % 2 == 0) {
-        size_t first = (size_t)t->first_row * c;
-        widen(to, x + first, t->rows * c, p->x_zero, is_signed, first + t->rows * c + CHUNK <= total);
+        size_t first = (size_t)t->first_row * c, n = t->rows * c;
+        widen(to, x + first, t->rows * c, p->x_zero, is_signed, first + n + CHUNK <= total);
         return;
     }
     FOR_EACH_RUN(p, t, {

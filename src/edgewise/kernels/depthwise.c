@@ -16,7 +16,8 @@ static void find_taps(const ew_window *s, uint32_t row, uint32_t ox, uint32_t by
         for (uint32_t j = 0; j < s->kernel_w; j++) {
             uint32_t at = ox * s->stride_w + j * s->dilation_w - s->pad_left;
             int inside = line < s->h && at < s->w; /* negatives wrap around */
-            *tap++ = inside ? x + (((size_t)image * s->h + line) * s->w + at) * s->c * bytes : zeros;
+            size_t pixel = ((size_t)image * s->h + line) * s->w + at;
+            *tap++ = inside ? x + pixel * s->c * bytes : zeros;
         }
     }
 }

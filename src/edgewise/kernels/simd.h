@@ -27,7 +27,8 @@ typedef uint8_t v_u8 __attribute__((vector_size(EW_LANES)));
 typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #endif
 
-/* Before a loop over registers: without it, clang keeps such arrays in memory where a body is long. */
+/* Before a loop over registers: without it, clang keeps such arrays in memory where a body is
+ * long. */
 #if defined(__clang__)
 #define EW_UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -56,6 +56,7 @@ class Session:
         variables = (value for value in graph.values() if value.is_variable)
         self._declared = {value: value.type for value in (*graph.inputs, *variables)}
         self._lock = threading.Lock()
+        self._is_supported = False  # checked by the first run
         self._executors = Executors(graph, keep=keep_all) if native else None
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -67,7 +68,9 @@ class Session:
             UnsupportedOp: operators that cannot run; all are listed.
             BusyError: another thread is running this session.
         """
-        require_supported([self.graph])
+        if not self._is_supported:
+            require_supported([self.graph])
+            self._is_supported = True
         for value, array in zip(self.graph.inputs, inputs, strict=True):
             check_array(value.name, value.type, array)
         with self.exclusive():
