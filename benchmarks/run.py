@@ -127,8 +127,7 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the workers inherit it
     lines = ["| model | edgewise ms, median / least | litert ms | litert / edgewise |"]
     lines.append("|---|---|---|---|")
-    for model in args.models:
-        lines.append(compare(model, args.litert_python, args.rounds, args.seconds))
+    lines += [compare(m, args.litert_python, args.rounds, args.seconds) for m in args.models]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -51,18 +51,7 @@ def evaluate(
         if before_node is not None:
             before_node(node)
         operands = [None if v is None else _read(v, live, state, sizes) for v in node.inputs]
-        types = [None if v is None else v.type for v in node.inputs]
-        try:
-            results = evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
-        except EdgewiseError as error:
-            raise type(error)(f"{node}: {error}") from None
-        except _UNFORESEEN as error:
-            raise ShapeError(
-                f"{node} must accept its operands {_shown(operands)}; "
-                f"got {type(error).__name__}: {error}"
-            ) from error
-        except MemoryError as error:
-            raise MemoryError(f"{node}: {str(error) or 'not enough memory'}") from error
+        results = evaluate_node(node, operands)
         count = len(node.outputs)
         for value, array in zip(node.outputs, results[:count], strict=True):
             live[value] = array
@@ -73,6 +62,26 @@ def evaluate(
         for value in last.get(node, ()):
             live.pop(value, None)
     return [_read(value, live, state, sizes) for value in graph.outputs]
+
+
+def evaluate_node(node: Node, operands: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    """`evaluate_op` on the operator of a node, whose errors name the node.
+
+    Raises:
+        EdgewiseError: of any kind: operands that the operator does not accept.
+    """
+    types = [None if v is None else v.type for v in node.inputs]
+    try:
+        return evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
+    except EdgewiseError as error:
+        raise type(error)(f"{node}: {error}") from None
+    except _UNFORESEEN as error:
+        raise ShapeError(
+            f"{node} must accept its operands {_shown(operands)}; "
+            f"got {type(error).__name__}: {error}"
+        ) from error
+    except MemoryError as error:
+        raise MemoryError(f"{node}: {str(error) or 'not enough memory'}") from error
 
 
 def evaluate_op(

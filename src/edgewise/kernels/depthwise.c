@@ -5,7 +5,7 @@
  * Where there are fewer channels than lanes, or a multiplier, channels go one by one. */
 #include "kernel.h"
 
-enum { GROUP = 4 }; /* output pixels at once; the row of zeros covers the taps of as many */
+enum { GROUP = EW_GROUP };
 
 /* Addresses of the taps of the output pixel `ox` of row `row` (of all N * OH). */
 static void find_taps(const ew_window *s, uint32_t row, uint32_t ox, uint32_t bytes,
@@ -24,14 +24,15 @@ static void find_taps(const ew_window *s, uint32_t row, uint32_t ox, uint32_t by
 
 /* The pixels from `ox` on that can go together: GROUP where all their columns lie inside x. */
 static uint32_t group_at(const ew_window *s, uint32_t ox) {
+    if (ox + GROUP > s->ow) return 1;
     uint32_t first = ox * s->stride_w;
     uint32_t last = (ox + GROUP - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w;
-    return first >= s->pad_left && last - s->pad_left < s->w && ox + GROUP <= s->ow ? GROUP : 1;
+    return first >= s->pad_left && last - s->pad_left < s->w ? GROUP : 1;
 }
 
 /* Elements of the row of zeros. */
 static size_t zeros_of(const ew_window *s) {
-    return (size_t)s->c * ((GROUP - 1) * (size_t)s->stride_w + 1);
+    return s->ow < GROUP ? s->c : (size_t)s->c * ((GROUP - 1) * (size_t)s->stride_w + 1);
 }
 
 /* `vectors` vectors of channels from `c` on, of `pixels` output pixels. */

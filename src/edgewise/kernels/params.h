@@ -18,6 +18,7 @@ enum {
     EW_PANEL = 16,   /* output channels of one packed panel of weights */
     EW_MAX_RANK = 6, /* dimensions after collapsing */
     EW_MAX_TAPS = 256, /* kernel positions of a depthwise convolution */
+    EW_GROUP = 4, /* output pixels that a depthwise convolution computes at once */
 };
 
 /* The index of every kernel in the function tables: EW_KERNEL_conv_2d_f32, ... */
@@ -68,8 +69,8 @@ typedef struct {
  * f32 operands: x, w f32 [KH * KW, O], bias f32 [O], y.
  * b8 operands: x, w s16 [(KH * KW + 1) / 2, O, 2] without zero point, bias s32 [O] less the
  *   products of x_zero, scale f32 [O], y. The epilogue is that of ew_conv_2d.
- * Tiles: output rows (N * OH). Scratch: C * (3 * stride_w + 1) elements of x, which
- * stand for the padding. */
+ * Tiles: output rows (N * OH). Scratch: elements of x that stand for the padding:
+ * C * ((EW_GROUP - 1) * stride_w + 1), or C where OW < EW_GROUP. */
 typedef struct {
     ew_window window;
     uint32_t multiplier;

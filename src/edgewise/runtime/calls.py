@@ -87,9 +87,13 @@ def is_float(*values: Value) -> bool:
 
 
 def is_8_bit(*values: Value) -> bool:
-    """All are int8, or all uint8, each with one scale."""
-    return values[0].dtype in BYTES_8 and all(
-        v.dtype is values[0].dtype and v.quant is not None and v.quant.scale.size == 1
+    """All are int8, or all uint8, each with one scale and a zero point that the type holds."""
+    dtype = values[0].dtype
+    return dtype in BYTES_8 and all(
+        v.dtype is dtype
+        and v.quant is not None
+        and v.quant.scale.size == 1
+        and dtype.range[0] <= zero_point(v.type) <= dtype.range[1]
         for v in values
     )
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, InternalError
-from edgewise.ir.evaluate import State, evaluate_op, variable
+from edgewise.errors import InternalError
+from edgewise.ir.evaluate import State, evaluate_node, variable
 from edgewise.ir.graph import Value
 from edgewise.runtime.library import kernel_index, library, structures
 from edgewise.runtime.memory import ALIGNMENT
@@ -79,11 +79,7 @@ class Executor:
     def _run_host(self, step: Host, io: Sequence[np.ndarray], state: State) -> None:
         node = step.op
         operands = [None if o is None else self._view(o, io, state) for o in step.operands]
-        types = [None if v is None else v.type for v in node.inputs]
-        try:
-            results = evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
-        except EdgewiseError as error:
-            raise type(error)(f"{node}: {error}") from None
+        results = evaluate_node(node, operands)
         for place, array in zip(step.results, results, strict=True):
             if place.region is Region.STATE:
                 state[self._variables[place.offset]] = array

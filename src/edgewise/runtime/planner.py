@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewise.errors import EdgewiseError, InternalError
-from edgewise.ir.evaluate import evaluate_op, updated
+from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import result_types
 from edgewise.runtime.calls import Alias, Call, NotNative, Site
 from edgewise.runtime.memory import Buffer, aligned, arrange, lower_bound
 from edgewise.runtime.plan import Host, Kernel, Operand, Placement, Plan, Region, Step, Target
@@ -62,7 +63,8 @@ class _Work:
         return value.data if value.data is not None else self.folded.get(value)
 
     def add(self, number: int, node: Node) -> None:
-        """Decide where a node runs."""
+        """Decide where a node runs. Raises NotPlannable where its results are not as declared."""
+        self._check_shapes(node)
         if self._fold(node):
             self.placement.append(Placement(str(node), "constant", "computed while planning"))
             return
@@ -71,7 +73,7 @@ class _Work:
             selection = select(Site(node, self.target, self.known))
         except InternalError:
             raise
-        except (NotNative, EdgewiseError) as reason:
+        except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
             self.drafts.append((number, node))
             self.placement.append(Placement(str(node), "host", str(reason)))
             return
@@ -92,15 +94,22 @@ class _Work:
         is_known = all(a is not None or v is None for a, v in zip(arrays, node.inputs, strict=True))
         if not is_known or not node.op.is_pure or node.op.updates or not node.inputs:
             return False
-        types = [None if v is None else v.type for v in node.inputs]
         try:
-            results = evaluate_op(node.op, arrays, types, [v.type for v in node.outputs])
-        except EdgewiseError:
+            results = evaluate_node(node, arrays)
+        except (EdgewiseError, MemoryError):
             return False  # it fails again, and is reported, when the model runs
         if any(r.shape != v.shape for v, r in zip(node.outputs, results, strict=True)):
             return False
         self.folded.update(zip(node.outputs, results, strict=True))
         return True
+
+    def _check_shapes(self, node: Node) -> None:
+        """Kernels trust shapes; a declared one that does not follow from the operands is none."""
+        declared = [v.type for v in node.outputs]
+        inferred = result_types(node.op, node.inputs, declared)
+        for value, type_ in zip(node.outputs, inferred, strict=True):
+            if value.type.shape != type_.shape or value.dtype is not type_.dtype:
+                raise NotPlannable(f"{node}: declares {value.type}; its operands give {type_}")
 
     def _require_native(self, node: Node) -> None:
         if any(v is not None and _is_variable(v) for v in node.inputs):

@@ -245,7 +245,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         },
     )
     taps = weights.array.reshape(kh * kw, o)
-    padding = shape[3] * (3 * op.stride_w + 1)  # elements, see params.h
+    group = constant("EW_GROUP")
+    padding = shape[3] * (1 if out[2] < group else (group - 1) * op.stride_w + 1)
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
     if weights.scales is None:
         operands: tuple[Value | Array, ...] = (x, taps, weights.bias, y)

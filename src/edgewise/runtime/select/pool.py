@@ -44,6 +44,8 @@ def _pool(site: Site, name: str) -> Sequence[Call]:
         bounds: Fields = {"low": 0, "high": 0, "low_f32": low_f32, "high_f32": high_f32}
     else:
         require_8_bit(x, y)
+        taps = min(op.filter_height, shape[1]) * min(op.filter_width, shape[2])
+        require(taps < 1 << 23, f"a window of {taps} elements; the sum is kept in 32 bits")
         require(act is not Activation.TANH, "the fused activation TANH has no kernel")
         low, high = activation_range(act, y.type)
         bounds = {"low": low, "high": high, "low_f32": 0.0, "high_f32": 0.0}
