@@ -1,7 +1,7 @@
 """Executor: runs a Plan. One foreign call per run of kernel steps; Host steps in between.
 
-The arena and the constants belong to the executor and are allocated once. During an inference
-nothing is allocated but the output arrays (and what the references of Host steps make).
+The arena belongs to the executor and is allocated once; the constants are the plan's. During an
+inference nothing is allocated but the output arrays (and what references of Host steps make).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgewise.errors import InternalError
 from edgewise.ir.evaluate import State, evaluate_node, variable
 from edgewise.ir.graph import Value
 from edgewise.runtime.library import kernel_index, library, structures
-from edgewise.runtime.memory import ALIGNMENT
+from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Host, Kernel, Operand, Plan, Region, Step
 
 # called with the number of the operator (in the graph's order) that a step belongs to
@@ -35,10 +35,9 @@ class Executor:
         named = {} if originals is None else originals
         self._variables = [named.get(v, v) for v in plan.variables]
         self._kept = {named.get(v, v): place for v, place in plan.kept.items()}
-        self._constants = _allocate(plan.constants.size)
-        self._constants[:] = plan.constants
-        self._arena = _allocate(plan.arena_bytes)
-        self._scratch = _allocate(plan.scratch_bytes)
+        self._constants = plan.constants
+        self._arena = allocate(plan.arena_bytes)
+        self._scratch = allocate(plan.scratch_bytes)
         groups = groupby(plan.steps, lambda step: isinstance(step, Kernel))
         self._segments = [s for _, group in groups for s in _segments(list(group))]
         base = [_address(self._constants), _address(self._arena), structures().NULL]
@@ -151,13 +150,6 @@ def _operand(place: Operand) -> dict[str, int]:
     if place.region is Region.IO:
         return {"region": Region.IO + place.offset, "reserved": 0, "offset": 0}
     return {"region": int(place.region), "reserved": 0, "offset": place.offset}
-
-
-def _allocate(size: int) -> np.ndarray:
-    """uint8 [size], aligned to ALIGNMENT."""
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size]
 
 
 def _address(array: np.ndarray) -> Any:

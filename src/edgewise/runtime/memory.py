@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
@@ -69,6 +71,13 @@ def overlaps(buffers: Sequence[Buffer], offsets: Sequence[int]) -> list[tuple[in
 def aligned(size: int) -> int:
     """The next multiple of ALIGNMENT."""
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def allocate(size: int) -> np.ndarray:
+    """Zeros, uint8 [size], that begin at a multiple of ALIGNMENT."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
 
 
 def _together(a: Buffer, b: Buffer) -> bool:

@@ -16,7 +16,7 @@ from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
 from edgewise.runtime.calls import Alias, Call, NotNative, Site
-from edgewise.runtime.memory import Buffer, aligned, arrange, lower_bound
+from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Host, Kernel, Operand, Placement, Plan, Region, Step, Target
 from edgewise.runtime.select import select
 
@@ -189,7 +189,7 @@ class _Places:
 
     def constants(self) -> np.ndarray:
         """All constants in one array of bytes, as their operands say."""
-        buffer = np.zeros(self._constant_bytes, np.uint8)
+        buffer = allocate(self._constant_bytes)
         for array, place in self._arrays.values():
             flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             buffer[place.offset : place.offset + flat.size] = flat
