@@ -329,4 +329,5 @@ def _base64(data: bytes) -> str:
 
 
 def _has_nan(array: np.ndarray) -> bool:
-    return array.dtype.kind not in "biu" and bool(np.isnan(array.astype(np.float64)).any())
+    with np.errstate(invalid="ignore"):  # a signalling NaN is one too
+        return array.dtype.kind not in "biu" and bool(np.isnan(array.astype(np.float64)).any())

@@ -1,5 +1,5 @@
 /* Elementary functions in float32 arithmetic, branch-free where loops over them are vectorised.
- * Relative errors stand above each function; tests/kernels/test_math.py measures them. */
+ * Relative errors stand above each function; the operator matrix holds the kernels to theirs. */
 #ifndef EW_MATH_H
 #define EW_MATH_H
 #include <stdint.h>
