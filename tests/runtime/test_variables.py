@@ -9,6 +9,8 @@ import edgewise
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Model, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
+from edgewise.ir.model import STATELESS
+from edgewise.lite import Interpreter as LiteInterpreter
 
 
 def recurrent() -> Model:
@@ -40,3 +42,20 @@ def test_state_takes_the_batch_of_the_input(batch: int) -> None:
     reloaded.reset_variables()
     [again] = reloaded(x).values()
     np.testing.assert_array_equal(again, expected)
+
+
+def test_variables_of_a_stateless_model_start_anew() -> None:
+    """A converted Keras LSTM gives the same answer to the same question, whatever was before."""
+    model = recurrent()
+    model.metadata[STATELESS] = b""
+    x = np.random.default_rng(1).uniform(-1, 1, (1, 3, 2)).astype(np.float32)
+    run = edgewise.Interpreter(model.to_bytes())
+    [first], [second] = run(x).values(), run(x).values()
+    np.testing.assert_array_equal(first, second)
+
+    lite = LiteInterpreter(model_content=model.to_bytes())
+    lite.allocate_tensors()
+    lite.set_tensor(lite.get_input_details()[0]["index"], x)
+    for _ in range(2):
+        lite.invoke()
+        np.testing.assert_array_equal(lite.get_tensor(lite.get_output_details()[0]["index"]), first)

@@ -24,6 +24,11 @@ class Signature:
     outputs: Mapping[str, int]
 
 
+# Metadata of a model whose variables start anew in every run: its source keeps no state between
+# calls, while the operators that recurrent layers become in a `.tflite` file do.
+STATELESS = "edgewise_stateless"
+
+
 @dataclass
 class Model:
     """A whole model. `graphs["main"]`-like first entry is the main graph; the rest are bodies."""
@@ -44,6 +49,11 @@ class Model:
         if not self.graphs:
             raise ConversionError(f"{self.file or 'model'}: holds no subgraph; nothing can run")
         return next(iter(self.graphs.values()))
+
+    @property
+    def is_stateless(self) -> bool:
+        """Variables start anew in every run (see STATELESS)."""
+        return STATELESS in self.metadata
 
     def add(self, graph: Graph) -> Graph:
         """Add a graph under its name; raises ValueError where the name is taken."""

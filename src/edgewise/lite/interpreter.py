@@ -106,7 +106,12 @@ class Interpreter(NearestName):
             raise InputError("No subgraph in the model; nothing can run")
         self._compress = experimental_compress_quantization_zero_points
         self._subgraphs = [
-            Subgraph(graph, keep_all=experimental_preserve_all_tensors, compress=self._compress)
+            Subgraph(
+                graph,
+                keep_all=experimental_preserve_all_tensors,
+                compress=self._compress,
+                stateless=self._model.is_stateless,
+            )
             for graph in self._model.graphs.values()
         ]
         self._main = self._subgraphs[0]

@@ -21,9 +21,9 @@ class RunError(EdgewiseError, RuntimeError):
 class Subgraph:
     """One subgraph with its tensors by index, its input arrays and its last results."""
 
-    def __init__(self, graph: Graph, *, keep_all: bool, compress: bool) -> None:
+    def __init__(self, graph: Graph, *, keep_all: bool, compress: bool, stateless: bool) -> None:
         self.graph = graph
-        self.session = Session(graph, keep_all=keep_all)
+        self.session = Session(graph, keep_all=keep_all, stateless=stateless)
         self.tensors = graph.tensors or list(graph.values())
         self.ready = False
         self._compress = compress

@@ -112,8 +112,12 @@ class Interpreter:
                 keep_all=self._keep_all,
                 progress=self._progress,
                 native=self._native,
+                stateless=self.model.is_stateless,
             )
         return self._sessions[graph]
+
+    def __reduce__(self) -> str:
+        raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
 
 
 def bind(

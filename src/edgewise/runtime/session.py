@@ -36,7 +36,8 @@ class Session:
     """Runs one graph. Variables live here and survive from run to run.
 
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
-    before each operator. With `native=False` the references run, not the kernels.
+    before each operator. With `native=False` the references run, not the kernels; with
+    `stateless` the variables start anew in every run.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Session:
         keep_all: bool = False,
         progress: Progress | None = None,
         native: bool = True,
+        stateless: bool = False,
     ) -> None:
         self.graph = graph
+        self.stateless = stateless
         self.progress = progress
         self.keep_all = keep_all
         self.kept: dict[Value, np.ndarray] = {}
@@ -75,6 +78,8 @@ class Session:
             check_array(value.name, value.type, array)
         with self.exclusive():
             self.kept = {}
+            if self.stateless:
+                self._state.clear()
             executor = None if self._executors is None else self._executors.of(inputs)
             if isinstance(executor, Executor):
                 return self._run_plan(executor, inputs)

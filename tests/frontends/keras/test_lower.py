@@ -236,8 +236,8 @@ def test_state_that_outlives_a_run_is_warned_of(caplog: pytest.LogCaptureFixture
     fused = {"activation": "tanh", "recurrent_activation": "sigmoid", "units": 4}
     lower(chain(layer("LSTM", "lstm", weights, **fused), shape=(None, 5, 3)))
     [record] = [r for r in caplog.records if r.name == "edgewise"]
-    assert "model.keras: recurrent layers keep their state from run to run" in record.getMessage()
-    assert "reset_variables()" in record.getMessage()
+    assert "model.keras: LiteRT keeps the state of recurrent layers" in record.getMessage()
+    assert "reset_all_variables()" in record.getMessage()
 
 
 def test_other_models_convert_without_a_word(caplog: pytest.LogCaptureFixture) -> None:

@@ -49,7 +49,7 @@ from edgewise.frontends.keras.handlers.context import (
 from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
-from edgewise.ir.model import Model, Signature
+from edgewise.ir.model import STATELESS, Model, Signature
 from edgewise.ir.types import TensorType
 
 # A nested model that is called often is written out as often; a small file must not fill memory.
@@ -98,9 +98,10 @@ def lower(file: KerasFile) -> Model:
     model = Model(signatures=[signature], description=file.model.name, file=file.file)
     model.add(graph)
     if any(value.is_variable for value in graph.values()):
+        model.metadata[STATELESS] = b""
         _LOG.warning(
-            "%s: recurrent layers keep their state from run to run in a .tflite file, here and in "
-            "LiteRT; call reset_variables() (lite: reset_all_variables()) before each sequence",
+            "%s: LiteRT keeps the state of recurrent layers from run to run; call "
+            "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
             file.file,
         )
     return model
