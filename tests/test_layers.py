@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"optimize", "delegates", "deploy"}),),
     (frozenset({"train", "tasks", "zoo"}),),
     (frozenset({"api"}), frozenset({"__init__"}), frozenset({"lite"}), frozenset({"cli"})),
+    (frozenset({"__main__"}),),
 )
 RANK = {
     name: rank

@@ -59,3 +59,9 @@ def test_public_names_without_importing_them():
     assert edgewise.lite.Interpreter is not edgewise.Interpreter
     with pytest.raises(AttributeError, match="edgewise has no attribute 'covert'; it has Interp"):
         _ = edgewise.covert
+
+
+def test_the_module_runs_like_the_script():
+    command = [sys.executable, "-m", "edgewise", "--version"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("edgewise, version ")

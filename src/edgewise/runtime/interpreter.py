@@ -106,15 +106,17 @@ class Interpreter:
             session.reset_variables()
 
     def _session(self, graph: str) -> Session:
-        if graph not in self._sessions:
-            self._sessions[graph] = Session(
+        session = self._sessions.get(graph)
+        if session is None:
+            session = Session(
                 self.model.graphs[graph],
                 keep_all=self._keep_all,
                 progress=self._progress,
                 native=self._native,
                 stateless=self.model.is_stateless,
             )
-        return self._sessions[graph]
+        # of two threads' first calls, both get the session that came first
+        return self._sessions.setdefault(graph, session)
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
