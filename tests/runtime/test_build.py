@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from edgewise.runtime.library import host_isa
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,3 +59,16 @@ def test_the_kernels_compile_for_arm(kernels: ModuleType, tmp_path: Path) -> Non
     library = kernels.build(ROOT, "aarch64", tmp_path / "kernels.so")
     machine = library.read_bytes()[18:20]
     assert machine == (183).to_bytes(2, "little")  # e_machine of ELF
+
+
+@pytest.mark.ci
+def test_the_system_compiler_builds_them_too(
+    kernels: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where ziglang has no wheel, `cc` makes the library; GCC's own warnings do not stop it."""
+    if shutil.which("cc") is None:
+        pytest.skip("needs a system compiler, cc")
+    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda name: None)
+    library = kernels.build(ROOT, library=tmp_path / "kernels.so")
+    isa = ctypes.CDLL(str(library)).ew_isa_supported()
+    assert isa == host_isa()
