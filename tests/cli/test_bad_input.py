@@ -11,7 +11,10 @@ import zipfile
 import numpy as np
 import pytest
 
+import edgewise
+import edgewise.ops
 from edgewise.cli import main as edgewise_main
+from edgewise.ir.build import Builder
 
 from .terminal import CONVOLUTION, FIXTURES
 
@@ -317,3 +320,11 @@ def test_the_exit_code_reaches_the_system(tmp_path, monkeypatch, capsys):
         edgewise_main.main()
     assert exit_.value.code == 1
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_random_inputs_that_would_fill_the_memory_are_refused(terminal, tmp_path):
+    b = Builder()
+    model = edgewise.Model()
+    model.add(b.finish(b.relu(b.input("x", (1 << 20, 1 << 20)))))
+    model.save(tmp_path / "huge.tflite")
+    assert "would fill the memory; give --input" in terminal.refuses("run", "huge.tflite")

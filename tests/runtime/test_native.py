@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
+from edgewise.errors import ShapeError
 from edgewise.format import load
-from edgewise.ir import Builder, Graph
+from edgewise.ir import Builder, Graph, Model
 from edgewise.ir.dim import Sym
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.activation import Relu
@@ -47,6 +48,18 @@ def test_a_session_runs_kernels_and_host_steps() -> None:
     assert not np.shares_memory(same, x)
     where = {p.node.split()[0]: p.where for p in session.placement()}
     assert where == {"add": "kernel", "reshape": "alias", "neg": "host", "relu": "kernel"}
+
+
+@pytest.mark.parametrize("axis", [4, -5])
+def test_an_axis_beyond_the_rank_is_refused_like_by_the_reference(axis: int) -> None:
+    """A hostile file may hide it from inference; the kernel must not wrap it around."""
+    b = Builder()
+    axes = b.constant(np.array([1], np.int32))
+    model = Model()
+    model.add(b.finish(b.mean(b.input("x", (1, 2, 3, 4)), axes)))
+    axes.data = np.array([axis], np.int32)
+    with pytest.raises(ShapeError, match=r"mean .*axes must be in"):
+        Session(model.main).run([np.ones((1, 2, 3, 4), np.float32)])
 
 
 def test_results_of_one_run_survive_the_next() -> None:

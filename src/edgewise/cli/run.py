@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 import zipfile
 import zlib
@@ -27,6 +28,7 @@ from edgewise.tasks.image import (
 )
 
 _ARRAYS = (".npy", ".npz")
+_MOST_RANDOM = 1 << 28  # elements of an input
 
 
 @click.command("run")
@@ -147,6 +149,8 @@ def random_array(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
     """Random numbers for an input: the full range of quantized ones, -1..1 for floats, 0 or 1
     for other integers and bools; unknown dimensions become 1."""
     shape = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
+    if math.prod(shape) > _MOST_RANDOM:
+        raise InputError(f"random numbers for {type_} would fill the memory; give --input")
     dtype = type_.dtype
     if dtype.bits == 0:
         return np.full(shape, b"edgewise", object)

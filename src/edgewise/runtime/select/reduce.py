@@ -25,8 +25,9 @@ def mean(site: Site) -> Sequence[Call]:
     """x as [outer, count, inner], the middle summed."""
     x, y = site.node.operand(0), site.node.output
     shape = shape_of(x)
-    axes = sorted({int(a) % max(len(shape), 1) for a in site.constant(1, "axes").reshape(-1)})
-    axes = [a for a in axes if shape[a] != 1]
+    given, rank = [int(a) for a in site.constant(1, "axes").reshape(-1)], len(shape)
+    require(all(-rank <= a < rank for a in given), "an axis is beyond the rank")
+    axes = [a for a in sorted({a % rank for a in given}) if shape[a] != 1]
     run = list(range(axes[0], axes[-1] + 1)) if axes else []
     require(
         all(a in axes or shape[a] == 1 for a in run), "the axes are not neighbours of each other"
