@@ -75,6 +75,18 @@ class Reduction(Op, abstract=True):
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         raise NotImplementedError
 
+    def integer(
+        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
+    ) -> np.ndarray:
+        x, axes, type_ = operands[0], operands[1], results[0]
+        assert x is not None
+        assert axes is not None
+        return self._integer(x, _chosen(axes.data, x.data.ndim), type_)
+
+    def _integer(self, x: Quantized, axes: tuple[int, ...], type_: TensorType) -> np.ndarray:
+        """The stored integers of the result, where the operator interprets those of `x`."""
+        raise NotImplementedError
+
 
 def _chosen(axes: np.ndarray, rank: int) -> tuple[int, ...]:
     """The axes in ascending order, each once, counted from the front."""
@@ -120,16 +132,10 @@ class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
         total = x.astype(np.int64).sum(axes, keepdims=self.keep_dims)
         return (np.sign(total) * (np.abs(total) // max(n, 1))).astype(x.dtype)
 
-    def integer(
-        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
-    ) -> np.ndarray:
-        x, axes, type_ = operands[0], operands[1], results[0]
-        assert x is not None
-        assert axes is not None
+    def _integer(self, x: Quantized, axes: tuple[int, ...], type_: TensorType) -> np.ndarray:
         assert type_.quant is not None
-        chosen = _chosen(axes.data, x.data.ndim)
-        n = _count(x.data, chosen)
-        acc = x.data.sum(chosen, keepdims=self.keep_dims, dtype=np.int64) - n * x.zero_point
+        n = _count(x.data, axes)
+        acc = x.data.sum(axes, keepdims=self.keep_dims, dtype=np.int64) - n * x.zero_point
         point = int(type_.quant.zero_point[0])
         if type_.dtype is DType.INT16:
             m, shift = multiplier(float(x.scale) / float(type_.quant.scale[0]))
@@ -157,17 +163,11 @@ class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         return np.asarray(x.sum(axes, keepdims=self.keep_dims, dtype=x.dtype))
 
-    def integer(
-        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
-    ) -> np.ndarray:
-        x, axes, type_ = operands[0], operands[1], results[0]
-        assert x is not None
-        assert axes is not None
+    def _integer(self, x: Quantized, axes: tuple[int, ...], type_: TensorType) -> np.ndarray:
         assert type_.quant is not None
-        chosen = _chosen(axes.data, x.data.ndim)
         scale = np.float32(x.scale / type_.quant.scale[0])
-        total = x.data.sum(chosen, keepdims=self.keep_dims, dtype=np.int64)
-        n = _count(x.data, chosen)
+        total = x.data.sum(axes, keepdims=self.keep_dims, dtype=np.int64)
+        n = _count(x.data, axes)
         if type_.dtype is not DType.INT16:
             return _round_with_point(total - n * x.zero_point, scale, type_)
         offset = np.float32(-x.zero_point) * scale * np.float32(n)
@@ -217,21 +217,15 @@ class ReduceProd(Reduction, builtin="REDUCE_PROD", options="ReducerOptions"):
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         return np.asarray(x.prod(axes, keepdims=self.keep_dims, dtype=x.dtype))
 
-    def integer(
-        self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
-    ) -> np.ndarray:
-        x, axes, type_ = operands[0], operands[1], results[0]
-        assert x is not None
-        assert axes is not None
+    def _integer(self, x: Quantized, axes: tuple[int, ...], type_: TensorType) -> np.ndarray:
         assert type_.quant is not None
-        chosen = _chosen(axes.data, x.data.ndim)
-        n = _count(x.data, chosen)
+        n = _count(x.data, axes)
         real = float(x.scale) / float(type_.quant.scale[0]) ** (1.0 / max(n, 1))
         m, shift = multiplier(real)
         factors = x.data.astype(np.int64) - x.zero_point
-        last = range(x.data.ndim - len(chosen), x.data.ndim)
-        factors = np.moveaxis(factors, chosen, last)
-        kept = factors.shape[: x.data.ndim - len(chosen)]
+        last = range(x.data.ndim - len(axes), x.data.ndim)
+        factors = np.moveaxis(factors, axes, last)
+        kept = factors.shape[: x.data.ndim - len(axes)]
         factors = factors.reshape(*kept, n)
         y = np.ones(kept, np.int64)
         for i in range(n):
@@ -240,7 +234,7 @@ class ReduceProd(Reduction, builtin="REDUCE_PROD", options="ReducerOptions"):
                 y = multiply_fixed_64(y, m, shift).astype(np.int64)
         y = multiply_fixed_64(y, m, shift).astype(np.int64) + int(type_.quant.zero_point[0])
         if self.keep_dims:
-            y = np.expand_dims(y, chosen)
+            y = np.expand_dims(y, axes)
         return np.clip(y, *type_.dtype.range).astype(type_.dtype.numpy)
 
     def integer_steps(self, dtype: DType) -> float:
