@@ -67,7 +67,7 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
     assert answer.error is None, answer.error
     found = operators(edgewise.load(ours))
 
-    counts, sizes, apart, peer = {}, {}, 0.0, 0.0
+    counts, sizes, apart = {}, {}, 0.0
     for kind in ("static", "dynamic"):
         path = tmp_path / f"{kind}.tflite"
         if path.exists():
@@ -75,7 +75,6 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
             sizes[kind] = path.stat().st_size
             theirs = oracle.run(path.read_bytes(), [x])
             apart = max(apart, distance(answer.outputs, theirs.outputs))
-            peer = max(peer, distance(theirs.outputs, keras))
     to_keras, to_litert = distance(mine, keras), distance(mine, answer.outputs)
     table.append(
         f"{name:<18}{found.total():>6}{_total(counts, 'static'):>8}{_total(counts, 'dynamic'):>9}"
@@ -83,10 +82,7 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
         f"{to_keras:>9.1e}{to_litert:>9.1e}{apart:>9.1e}"
     )
     assert counts, made.stdout
-    assert max(to_litert, apart) <= BAR
-    # Random weights make the softmax of a deep network so flat that float32 itself is visible:
-    # InceptionV3 lies 3.3e-4 of that range from Keras, 1.7e-4 from LiteRT on the same file.
-    assert to_keras <= max(BAR, 2 * peer)
+    assert max(to_keras, to_litert, apart) <= BAR
     for kind, theirs in counts.items():
         more, less = found - theirs, theirs - found
         assert found.total() <= theirs.total(), f"{kind}: ours has {more}, theirs {less}"

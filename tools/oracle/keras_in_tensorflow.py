@@ -24,6 +24,8 @@ import tensorflow as tf
 
 # Their first layers expect pixels from 0 to 255.
 TAKES_PIXELS = ("EfficientNet", "MobileNetV3", "ConvNeXt")
+# With random weights their softmax is flat to float32's resolution; the logits are compared.
+GIVES_LOGITS = ("InceptionV3",)
 
 
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
@@ -73,6 +75,8 @@ def application(name: str, size: int) -> keras.Model:
     """A network of keras.applications on images of `size`, random weights, calibrated norms."""
     keras.utils.set_random_seed(7)
     options = {"include_top": False} if name.startswith("VGG") else {}
+    if name in GIVES_LOGITS:
+        options = {"classifier_activation": None}
     model = getattr(keras.applications, name)(input_shape=(size, size, 3), weights=None, **options)
     rng = np.random.default_rng(7)
     norms = [x for x in model._flatten_layers() if type(x) is keras.layers.BatchNormalization]
