@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from edgewise.dtypes import DType
+from edgewise.format import load
+from edgewise.format.container import model_chunks
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import SCALARS, UNIONS, Field, Kind, table
 from edgewise.format.schema_enums import ENUMS, BuiltinOperator
@@ -115,3 +117,19 @@ def _scalars(name: str) -> st.SearchStrategy[object]:
         return st.floats(width=32)
     info = np.iinfo(SCALARS[name].dtype)
     return st.integers(int(info.min), int(info.max))
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int32)
+
+
+def one_tensor(**fields: object) -> Record:
+    """A model whose one subgraph returns its one tensor; buffer 1 is free for it."""
+    graph = make("SubGraph", tensors=[make("Tensor", **fields)], outputs=ints(0))
+    return make("Model", version=3, subgraphs=[graph], buffers=[make("Buffer"), make("Buffer")])
+
+
+def constant(record: Record) -> np.ndarray:
+    data = load(b"".join(model_chunks(record))).main.tensors[0].data
+    assert data is not None
+    return data

@@ -87,7 +87,7 @@ def test_changed_options_and_versions_of_a_file() -> None:
     for node in model.main.nodes:
         node.extras["version"] = 9
     node = next(iter(model.main.nodes))
-    model.main.set_op(node, node.op.replace(stride_w=2, stride_h=2))
+    node.op = node.op.replace(stride_w=2, stride_h=2)
     record = model_record(model)
     assert [code.version for code in record.operator_codes] == [9, 9, 9]
     assert record.subgraphs[0].operators[0].builtin_options.stride_w == 2

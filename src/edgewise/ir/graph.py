@@ -281,10 +281,6 @@ class Graph:
         if value is not None:
             value.uses[node, index] = None
 
-    def set_op(self, node: Node, op: Op) -> None:
-        """Change what `node` computes; its operands and results stay."""
-        node.op = op
-
     def replace_uses(self, old: Value, new: Value) -> None:
         """Every reader of `old` reads `new` instead (graph outputs included)."""
         if old is new:

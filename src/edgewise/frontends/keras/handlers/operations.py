@@ -40,11 +40,6 @@ def _float2(function: Function2) -> Handler:
     return lambda c, layer, x, y: function(c, real(c, x), real(c, y))
 
 
-def _any2(function: Function2) -> Handler:
-    """An operation of two tensors that broadcast, brought to one element type."""
-    return lambda c, layer, x, y: function(c, *promoted(c, x, y))
-
-
 def _integers(function: Function, on_integers: Function) -> Handler:
     """An operation that `.tflite` has only for floats."""
 
