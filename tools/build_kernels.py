@@ -54,10 +54,15 @@ VARIANTS = {
         SCALAR,
         Variant("baseline", ("-march=x86-64",)),
         Variant("avx2", ("-march=x86-64-v3",)),
+        Variant("avx512", ("-march=x86-64-v4", "-mavx512vnni")),
     ),
     "aarch64": (SCALAR, Variant("baseline", ())),
 }
-ZIG_CPU = {"-march=x86-64": "-mcpu=x86_64", "-march=x86-64-v3": "-mcpu=x86_64_v3"}
+ZIG_CPU = {
+    "-march=x86-64": "-mcpu=x86_64",
+    "-march=x86-64-v3": "-mcpu=x86_64_v3",
+    "-march=x86-64-v4": "-mcpu=x86_64_v4",
+}
 
 
 class Compiler:

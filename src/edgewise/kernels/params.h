@@ -30,7 +30,7 @@ enum {
 };
 
 /* Instruction sets a function table exists for, weakest first. */
-enum { EW_ISA_scalar, EW_ISA_baseline, EW_ISA_avx2, EW_ISAS };
+enum { EW_ISA_scalar, EW_ISA_baseline, EW_ISA_avx2, EW_ISA_avx512, EW_ISAS };
 
 /* A window over the two spatial axes of x [N, H, W, C], and the result y [N, OH, OW, O]. */
 typedef struct {

@@ -5,7 +5,7 @@
 typedef ew_kernel *const ew_table[EW_KERNELS];
 extern ew_table ew_table_scalar, ew_table_baseline;
 #if defined(__x86_64__)
-extern ew_table ew_table_avx2;
+extern ew_table ew_table_avx2, ew_table_avx512;
 #endif
 
 #if defined(__x86_64__)
@@ -14,30 +14,35 @@ static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c) {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(d) : "a"(leaf), "c"(0));
 }
 
-/* AVX2 and FMA, and the system saves the upper halves of the registers (XCR0 bits 1 and 2). */
-static int has_avx2(void) {
+/* AVX2 with FMA, or AVX-512 (F, DQ, BW, VL and VNNI), where the system saves their registers: XCR0
+ * bits 1 and 2, and 5 to 7. */
+static uint32_t isa_of_x86(void) {
+    enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, AVX_STATE = 6, AVX512_STATE = 0xE6 };
     uint32_t highest, a, b, c, low, high;
     cpuid(0, &highest, &b, &c);
-    if (highest < 7) return 0;
+    if (highest < 7) return EW_ISA_baseline;
     cpuid(1, &a, &b, &c);
-    if (!(c >> 12 & 1) || !(c >> 27 & 1) || !(c >> 28 & 1)) return 0;
+    if (!(c >> 12 & 1) || !(c >> 27 & 1) || !(c >> 28 & 1)) return EW_ISA_baseline;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if ((low & 6) != 6) return 0;
     cpuid(7, &a, &b, &c);
-    return b >> 5 & 1;
+    if ((low & AVX_STATE) != AVX_STATE || !(b >> 5 & 1)) return EW_ISA_baseline;
+    int wide = (b & (uint32_t)AVX512) == (uint32_t)AVX512 && (c >> 11 & 1);
+    return wide && (low & AVX512_STATE) == AVX512_STATE ? EW_ISA_avx512 : EW_ISA_avx2;
 }
 #endif
 
 /* The strongest instruction set of this processor that has a table (EW_ISA_...). */
 EW_EXPORT uint32_t ew_isa_supported(void) {
 #if defined(__x86_64__)
-    if (has_avx2()) return EW_ISA_avx2;
-#endif
+    return isa_of_x86();
+#else
     return EW_ISA_baseline;
+#endif
 }
 
 static ew_kernel *const *table_of(uint32_t isa) {
 #if defined(__x86_64__)
+    if (isa == EW_ISA_avx512) return ew_table_avx512;
     if (isa == EW_ISA_avx2) return ew_table_avx2;
 #endif
     return isa == EW_ISA_scalar ? ew_table_scalar : ew_table_baseline;

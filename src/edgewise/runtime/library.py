@@ -27,6 +27,12 @@ class Isa(IntEnum):
     SCALAR = 0
     BASELINE = 1
     AVX2 = 2
+    AVX512 = 3  # F, DQ, BW, VL, VNNI
+
+    @property
+    def lanes(self) -> int:
+        """32-bit elements of a vector (EW_LANES of simd.h)."""
+        return (1, 4, 8, 16)[self]
 
 
 class NotBuilt(EdgewiseError, ImportError):
