@@ -37,13 +37,15 @@ def test_inner_loops_keep_their_accumulators(kernels: ModuleType, tmp_path: Path
     """No stack access in the loop of a micro-kernel: one spill halves its speed (measured)."""
     compiler = kernels.Compiler("x86_64")
     avx2 = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx2")
-    listing = tmp_path / "conv.s"
     quiet = "-Wno-unused-command-line-argument"  # zig passes -c, too
     options = (*avx2.options, *kernels.FLAGS, "-DEW_SUFFIX=avx2", "-g0", quiet)
-    compiler.run(options, "-S", ROOT / kernels.KERNELS / "conv.c", "-o", listing)
-    text = listing.read_text()
-    for name, instruction in (("gemm_f32_6x2", "vfmadd"), ("gemm_s16_6x2", "vpmaddwd")):
-        body = re.search(rf"^{name}:.*?^\.Lfunc_end", text, re.MULTILINE | re.DOTALL)
+    for file, name, instruction in (
+        ("conv_f32", "gemm_f32_6x2", "vfmadd"),
+        ("conv_b8", "gemm_s16_6x2", "vpmaddwd"),
+    ):
+        listing = tmp_path / f"{file}.s"
+        compiler.run(options, "-S", ROOT / kernels.KERNELS / f"{file}.c", "-o", listing)
+        body = re.search(rf"^{name}:.*?^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL)
         assert body is not None, name
         loops = [b for b in re.split(r"^\.LBB", body[0], flags=re.MULTILINE) if instruction in b]
         assert loops, name

@@ -23,11 +23,11 @@ from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
 from edgewise.ops.table import UnaryTable
 from edgewise.runtime.calls import NotNative, Selection, Site
-from edgewise.runtime.select import conv, elementwise, move, pool, reduce, unary
+from edgewise.runtime.select import conv, depthwise, elementwise, move, pool, reduce, unary
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Conv2D: conv.conv_2d,
-    DepthwiseConv2D: conv.depthwise_conv_2d,
+    DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
     Add: elementwise.add,
     Sub: elementwise.sub,

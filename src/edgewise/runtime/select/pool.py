@@ -21,7 +21,7 @@ from edgewise.runtime.calls import (
     shape_of,
 )
 from edgewise.runtime.library import Fields, pack
-from edgewise.runtime.select.conv import window
+from edgewise.runtime.select.weights import window
 
 
 def average_pool_2d(site: Site) -> Sequence[Call]:

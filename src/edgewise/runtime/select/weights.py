@@ -1,0 +1,125 @@
+"""What convolutions of all dtypes share: the window, and the weights as arrays.
+
+Float activations run in float32; integer weights are then dequantized here, which is what a hybrid
+operator means. 8-bit activations run on s16 weights without their zero point, which holds int8,
+uint8 and int4 weights alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.ir.enums import Activation, Padding
+from edgewise.ir.graph import Value
+from edgewise.ops.requant import activation_range
+from edgewise.ops.window import Axis
+from edgewise.runtime.calls import (
+    Site,
+    float_bounds,
+    is_float,
+    require,
+    require_8_bit,
+    scale,
+    zero_point,
+)
+from edgewise.runtime.library import Fields
+
+Array = np.ndarray
+
+_WEIGHTS_8 = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
+
+
+def window(
+    x: Sequence[int], y: Sequence[int], h: Axis, w: Axis, padding: Padding
+) -> dict[str, int]:
+    """The fields of `ew_window` for x [N, H, W, C] and y [N, OH, OW, O]."""
+    return {
+        "n": x[0],
+        "h": x[1],
+        "w": x[2],
+        "c": x[3],
+        "oh": y[1],
+        "ow": y[2],
+        "o": y[3],
+        "kernel_h": h.kernel,
+        "kernel_w": w.kernel,
+        "stride_h": h.stride,
+        "stride_w": w.stride,
+        "dilation_h": h.dilation,
+        "dilation_w": w.dilation,
+        "pad_top": h.pads(x[1], padding)[0],
+        "pad_left": w.pads(x[2], padding)[0],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """float32 weights, or s16 ones without zero point and the scale of each output channel."""
+
+    array: Array
+    bias: Array  # [O], float32 or int32
+    scales: Array | None  # float32 [O] of s_x * s_w / s_y; None for float32
+
+    @classmethod
+    def of(cls, site: Site, channel_axis: int) -> Weights:
+        """Read and check operands 1 and 2. Raises NotNative."""
+        x, w, y = site.node.operand(0), site.node.operand(1), site.node.output
+        array = site.constant(1, "weights")
+        bias = site.optional_constant(2, "biases")
+        o = array.shape[channel_axis]
+        if is_float(x, y):
+            return cls(_real(w, array), _real_bias(site, bias, o), None)
+        require_8_bit(x, y)
+        quant = w.quant
+        require(
+            w.dtype in _WEIGHTS_8 and quant is not None, f"no kernel for {w.dtype.text} weights"
+        )
+        assert quant is not None
+        fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
+        require(fits, f"weights are not quantized along axis {channel_axis}")
+        point = quant.broadcast(array.ndim)[1]
+        centred = array.astype(np.int64) - point
+        require(bool(np.all(np.abs(centred) <= 255)), "the weights' zero point is out of range")
+        require(bias is None or bias.dtype.kind == "i", "biases are not integers")
+        total = np.zeros(o, np.int32) if bias is None else bias.reshape(-1).astype(np.int32)
+        # the order of the reference's float32 operations (ops/scaled.py)
+        scales = (scale(x.type) * quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
+        return cls(centred.astype(np.int16), total, np.broadcast_to(scales, (o,)))
+
+
+def _real(value: Value, array: Array) -> Array:
+    if value.type.is_quantized:
+        assert value.quant is not None
+        return value.quant.dequantize(array)
+    require(value.dtype in FLOATS, f"no kernel for {value.dtype.text} weights without a scale")
+    return array.astype(np.float32)
+
+
+def _real_bias(site: Site, bias: Array | None, o: int) -> Array:
+    value = site.node.optional(2)
+    if bias is None or value is None:
+        return np.zeros(o, np.float32)
+    return _real(value, bias).reshape(-1)
+
+
+def epilogue(x: Value, y: Value, act: Activation, is_int: bool) -> Fields:
+    """The fields that end an accumulator's way to y: zero points, bounds."""
+    if not is_int:
+        low_f32, high_f32 = float_bounds(act)
+        none = dict.fromkeys(("is_signed", "x_zero", "y_zero", "low", "high"), 0)
+        return {**none, "low_f32": low_f32, "high_f32": high_f32}
+    require(act is not Activation.TANH, "the fused activation TANH has no kernel")
+    low, high = activation_range(act, y.type)
+    return {
+        "is_signed": int(x.dtype is DType.INT8),
+        "x_zero": zero_point(x.type),
+        "y_zero": zero_point(y.type),
+        "low": low,
+        "high": high,
+        "low_f32": 0.0,
+        "high_f32": 0.0,
+    }
