@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("src/edgewise/kernels")
 LIBRARY = KERNELS / "edgewise_kernels.so"
 STRUCTURES = Path("src/edgewise/runtime/_structures.py")
-ONCE = "run.c"  # compiled for the weakest processor only
+ONCE = ("isa.c", "run.c")  # compiled for the weakest processor only
 
 FLAGS = (
     *("-std=c11", "-O3", "-ffreestanding", "-fPIC", "-fvisibility=hidden", "-fwrapv"),
@@ -106,7 +106,7 @@ def build(root: Path, machine: str | None = None, library: Path | None = None) -
         jobs = [
             (compiler, variant, source, Path(folder) / f"{source.stem}-{variant.suffix}.o")
             for source in sources
-            for variant in (variants[1:2] if source.name == ONCE else variants)
+            for variant in (variants[1:2] if source.name in ONCE else variants)
         ]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = list(pool.map(_compile, jobs))
@@ -120,8 +120,8 @@ def build(root: Path, machine: str | None = None, library: Path | None = None) -
 
 
 def describe(root: Path) -> Path:
-    """Write Python's view of `params.h`; its path."""
-    header = root / KERNELS / "params.h"
+    """Write Python's view of `run.h`, which includes params.h; its path."""
+    header = root / KERNELS / "run.h"
     text = Compiler(platform.machine()).run((), "-E", "-P", "-DEW_PARSED", header)
     ffi = FFI()
     ffi.cdef(text)

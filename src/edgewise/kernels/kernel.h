@@ -2,13 +2,8 @@
  * small functions on sizes and bytes. */
 #ifndef EW_KERNEL_H
 #define EW_KERNEL_H
-#include "params.h"
+#include "run.h"
 #include "simd.h"
-
-/* Computes tiles [tile_begin, tile_end). Buffers need only the alignment of one element, do not
- * overlap unless the parameters' comment says so, and stay as large as the plan says. */
-typedef void ew_kernel(const void *params, void *const *operand, uint32_t tile_begin,
-                       uint32_t tile_end, void *scratch);
 
 #define EW_JOIN2(a, b) a##_##b
 #define EW_JOIN(a, b) EW_JOIN2(a, b)

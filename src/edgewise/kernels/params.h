@@ -159,23 +159,44 @@ typedef struct {
     uint32_t y_dims[EW_MAX_RANK];
 } ew_pad;
 
-/* Where a buffer lies: byte `offset` in region `region`. */
+/* Memory that operands lie in. Region EW_REGION_io + i is the array of input or output i. */
+enum {
+    EW_REGION_const,   /* packed weights and other constants */
+    EW_REGION_arena,   /* values that live during a run */
+    EW_REGION_state,   /* variables */
+    EW_REGION_scratch, /* of the thread that computes the tile */
+    EW_REGION_io,
+    EW_REGION_none = 0xFFFF, /* an operand that is absent: of host and delegate steps only */
+};
+
+/* Where a buffer lies: byte `offset` of region `region`. */
 typedef struct {
-    uint32_t region, reserved;
+    uint32_t region;
+    uint32_t shape; /* its number in the plan's table of shapes; nothing in C reads it */
     uint64_t offset;
 } ew_operand;
 
-/* One kernel call: tiles [0, n_tiles) on `n_operands` operands from `first_operand` on. */
-typedef struct {
-    uint32_t kernel, n_tiles;
-    uint32_t first_operand, n_operands;
-    uint64_t params; /* byte offset */
-} ew_step;
+enum {
+    EW_STEP_kernel,   /* tiles [0, n_tiles) of kernel `index` */
+    EW_STEP_if,       /* `first` steps follow for true, then `second` steps for false */
+    EW_STEP_while,    /* `first` steps follow that compute the condition, then `second`, the body */
+    EW_STEP_host,     /* the caller runs operator `index` and continues */
+    EW_STEP_delegate, /* the caller hands the operands to delegate `index` and continues */
+};
 
-#ifdef EW_PARSED
-uint32_t ew_isa_supported(void);
-int32_t ew_run(uint32_t isa, const ew_step *steps, uint32_t n_steps, const ew_operand *operands,
-               const uint8_t *params, void *const *regions, void *scratch);
-uint64_t ew_sizeof(uint32_t structure);
-#endif
+/* One step of a plan. Ranges of IF and WHILE lie in the same array of steps, right behind their
+ * step, so that any range of steps means the same wherever it lies. Values that a loop carries are
+ * moved by ordinary steps (copy_rows) within the ranges. */
+typedef struct {
+    uint32_t kind;
+    uint32_t index;
+    uint32_t n_tiles;
+    uint32_t locked; /* kernel: so many steps that follow are run with this one tile by tile, each
+                      * tile by one thread; all have the same n_tiles */
+    uint32_t first_operand, n_operands; /* IF, WHILE: one, the condition (a byte, 0 or 1) */
+    uint32_t first, second; /* host, delegate: `first` operands are read, the others written */
+    uint32_t node;          /* the operator's number in the graph */
+    uint32_t work;          /* kernel: roughly the ns of one thread, this step alone; 0: unknown */
+    uint64_t params;        /* byte offset */
+} ew_step;
 #endif

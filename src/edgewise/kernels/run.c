@@ -1,79 +1,215 @@
-/* The executor: a whole run of kernel steps in one foreign call; and the choice among instruction
- * sets. Compiled once, for the weakest processor. */
+/* The executor: walks the steps of a plan, control flow included, until it is done or the caller
+ * is needed; the next call goes on from there. Plain C without a system: threads come through
+ * `spread`, and a microcontroller compiles the same file. */
+#include "run.h"
 #include "kernel.h"
 
-typedef ew_kernel *const ew_table[EW_KERNELS];
-extern ew_table ew_table_scalar, ew_table_baseline;
-#if defined(__x86_64__)
-extern ew_table ew_table_avx2, ew_table_avx512;
-#endif
+/* -- the processor's float mode ------------------------------------------------------------- */
 
-#if defined(__x86_64__)
-static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c) {
-    uint32_t d;
-    __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(d) : "a"(leaf), "c"(0));
-}
-
-/* AVX2 with FMA, or AVX-512 (F, DQ, BW, VL and VNNI), where the system saves their registers: XCR0
- * bits 1 and 2, and 5 to 7. */
-static uint32_t isa_of_x86(void) {
-    enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, AVX_STATE = 6, AVX512_STATE = 0xE6 };
-    uint32_t highest, a, b, c, low, high;
-    cpuid(0, &highest, &b, &c);
-    if (highest < 7) return EW_ISA_baseline;
-    cpuid(1, &a, &b, &c);
-    if (!(c >> 12 & 1) || !(c >> 27 & 1) || !(c >> 28 & 1)) return EW_ISA_baseline;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    cpuid(7, &a, &b, &c);
-    if ((low & AVX_STATE) != AVX_STATE || !(b >> 5 & 1)) return EW_ISA_baseline;
-    int wide = (b & (uint32_t)AVX512) == (uint32_t)AVX512 && (c >> 11 & 1);
-    return wide && (low & AVX512_STATE) == AVX512_STATE ? EW_ISA_avx512 : EW_ISA_avx2;
-}
-#endif
-
-/* The strongest instruction set of this processor that has a table (EW_ISA_...). */
-EW_EXPORT uint32_t ew_isa_supported(void) {
-#if defined(__x86_64__)
-    return isa_of_x86();
+/* Rounding to nearest and no flush to zero, whatever the caller has set; returns what was. */
+static uint64_t enter_float_mode(void) {
+#if defined(__SSE__)
+    enum { DEFAULT = 0x1F80 }; /* MXCSR after reset: all exceptions masked, nearest, no FTZ, DAZ */
+    uint32_t before, mode = DEFAULT;
+    __asm__ volatile("stmxcsr %0" : "=m"(before));
+    if ((before & ~0x3Fu) != DEFAULT) __asm__ volatile("ldmxcsr %0" : : "m"(mode));
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+    return before;
 #else
-    return EW_ISA_baseline;
-#endif
-}
-
-static ew_kernel *const *table_of(uint32_t isa) {
-#if defined(__x86_64__)
-    if (isa == EW_ISA_avx512) return ew_table_avx512;
-    if (isa == EW_ISA_avx2) return ew_table_avx2;
-#endif
-    return isa == EW_ISA_scalar ? ew_table_scalar : ew_table_baseline;
-}
-
-/* Runs the steps in order. `regions` holds the base addresses; `scratch` is large enough for every
- * step. Returns 0, or 1 + the index of a step that breaks a limit of the executor. */
-EW_EXPORT int32_t ew_run(uint32_t isa, const ew_step *steps, uint32_t n_steps,
-                         const ew_operand *operands, const uint8_t *params, void *const *regions,
-                         void *scratch) {
-    enum { MOST = 16 };
-    ew_kernel *const *table = table_of(isa);
-    for (uint32_t i = 0; i < n_steps; i++) {
-        const ew_step *step = &steps[i];
-        void *buffers[MOST];
-        if (step->n_operands > MOST || step->kernel >= EW_KERNELS) return (int32_t)i + 1;
-        for (uint32_t k = 0; k < step->n_operands; k++) {
-            const ew_operand *operand = &operands[step->first_operand + k];
-            buffers[k] = (uint8_t *)regions[operand->region] + operand->offset;
-        }
-        table[step->kernel](params + step->params, buffers, 0, step->n_tiles, scratch);
-    }
     return 0;
+#endif
 }
 
-/* Bytes of the structures, in the order of params.h: the test compares them with Python's view. */
-EW_EXPORT uint64_t ew_sizeof(uint32_t structure) {
-    static const uint32_t sizes[] = {
-        sizeof(ew_window),  sizeof(ew_conv_2d), sizeof(ew_depthwise_conv_2d), sizeof(ew_binary),
-        sizeof(ew_pool_2d), sizeof(ew_mean),    sizeof(ew_softmax),           sizeof(ew_unary),
-        sizeof(ew_copy_rows), sizeof(ew_pad),   sizeof(ew_operand),           sizeof(ew_step),
-    };
-    return structure < sizeof sizes / sizeof *sizes ? sizes[structure] : 0;
+static void leave_float_mode(uint64_t before) {
+#if defined(__SSE__)
+    enum { DEFAULT = 0x1F80 };
+    uint32_t mode = (uint32_t)before;
+    if ((mode & ~0x3Fu) != DEFAULT) __asm__ volatile("ldmxcsr %0" : : "m"(mode));
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+#else
+    EW_UNUSED(before);
+#endif
+}
+
+/* -- steps ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    const ew_run_state *run;
+    const ew_step *step;
+} group_job;
+
+static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint8_t *scratch) {
+    uint8_t *base = operand->region == EW_REGION_scratch
+                        ? scratch
+                        : (uint8_t *)run->regions[operand->region];
+    return base + operand->offset;
+}
+
+/* Tiles [begin, end) of a kernel step and of those locked to it: tile by tile where there are
+ * any, so that a tile is still in the cache when the next step takes it. */
+static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) {
+    const ew_run_state *run = ((const group_job *)job)->run;
+    const ew_step *step = ((const group_job *)job)->step;
+    uint8_t *scratch = run->scratch + thread * run->scratch_stride;
+    void *buffers[1 + EW_MAX_LOCKED][EW_MAX_OPERANDS];
+    for (uint32_t s = 0; s <= step->locked; s++) {
+        const ew_operand *operands = run->operands + step[s].first_operand;
+        for (uint32_t k = 0; k < step[s].n_operands; k++)
+            buffers[s][k] = address(run, &operands[k], scratch);
+    }
+    if (!step->locked) {
+        run->kernels[step->index](run->params + step->params, buffers[0], begin, end, scratch);
+        return;
+    }
+    for (uint32_t tile = begin; tile < end; tile++)
+        for (uint32_t s = 0; s <= step->locked; s++)
+            run->kernels[step[s].index](run->params + step[s].params, buffers[s], tile, tile + 1,
+                                        scratch);
+}
+
+static void run_group(const ew_run_state *run, const ew_step *step) {
+    group_job job = {run, step};
+    uint64_t work = 0;
+    int is_known = 1;
+    for (uint32_t s = 0; s <= step->locked; s++) {
+        work += step[s].work;
+        is_known &= step[s].work != 0;
+    }
+    if (run->spread && step->n_tiles > 1 && !(is_known && work < EW_SMALL_WORK))
+        run->spread(run->pool, run_tiles, &job, step->n_tiles);
+    else
+        run_tiles(&job, 0, step->n_tiles, 0);
+}
+
+/* -- control flow --------------------------------------------------------------------------- */
+
+static int is_true(const ew_run_state *run, const ew_step *step) {
+    return *address(run, run->operands + step->first_operand, run->scratch) != 0;
+}
+
+/* Begins the first range of an IF (the one that its condition chooses) or WHILE. */
+static void enter_range(ew_run_state *run, uint32_t place) {
+    const ew_step *step = &run->steps[place];
+    ew_frame *frame = &run->frames[run->depth++];
+    uint32_t begin = place + 1, count = step->first;
+    if (step->kind == EW_STEP_if && !is_true(run, step)) {
+        begin += step->first;
+        count = step->second;
+    }
+    *frame = (ew_frame){.step = place, .end = begin + count};
+    run->next = begin;
+}
+
+/* What follows when the innermost range is done. */
+static int32_t leave_range(ew_run_state *run) {
+    ew_frame *frame = &run->frames[run->depth - 1];
+    const ew_step *step = &run->steps[frame->step];
+    uint32_t begin = frame->step + 1, body = begin + step->first;
+    if (step->kind == EW_STEP_while && frame->is_body) {
+        *frame = (ew_frame){.step = frame->step, .end = body};
+        run->next = begin;
+    } else if (step->kind == EW_STEP_while && is_true(run, step)) {
+        run->stopped = frame->step;
+        if (run->iterations == run->max_iterations) return EW_RUN_iterations;
+        run->iterations++;
+        *frame = (ew_frame){.step = frame->step, .end = body + step->second, .is_body = 1};
+        run->next = body;
+    } else {
+        run->next = body + step->second;
+        run->depth--;
+    }
+    return EW_RUN_done;
+}
+
+static int32_t walk(ew_run_state *run) {
+    for (;;) {
+        uint32_t end = run->depth ? run->frames[run->depth - 1].end : run->n_steps;
+        if (__atomic_load_n(run->cancelled, __ATOMIC_RELAXED) == run->serial)
+            return EW_RUN_cancelled;
+        if (run->deadline && run->clock(run->system) >= run->deadline) return EW_RUN_deadline;
+        if (run->next == end) {
+            if (!run->depth) return EW_RUN_done;
+            int32_t status = leave_range(run);
+            if (status) return status;
+            continue;
+        }
+        const ew_step *step = &run->steps[run->next];
+        run->stopped = run->next;
+        switch (step->kind) {
+        case EW_STEP_kernel:
+            run_group(run, step);
+            run->next += 1 + step->locked;
+            if (run->one_step) return EW_RUN_paused;
+            break;
+        case EW_STEP_if:
+        case EW_STEP_while: enter_range(run, run->next); break;
+        default: run->next++; return step->kind == EW_STEP_host ? EW_RUN_host : EW_RUN_delegate;
+        }
+    }
+}
+
+/* Goes on from where the run is; one of EW_RUN_... The state has passed `ew_check`. */
+EW_EXPORT int32_t ew_run(ew_run_state *run) {
+    uint64_t mode = enter_float_mode();
+    int32_t status = walk(run);
+    leave_float_mode(mode);
+    return status;
+}
+
+/* -- trust ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    const ew_run_state *run;
+    uint32_t n_operands, n_regions;
+    uint64_t n_params;
+} bounds;
+
+static int is_sound_kernel(const bounds *b, uint32_t place, uint32_t end) {
+    const ew_step *step = &b->run->steps[place];
+    if (step->index >= EW_KERNELS || step->n_operands > EW_MAX_OPERANDS) return 0;
+    if (step->params > b->n_params || step->locked > EW_MAX_LOCKED) return 0;
+    if (step->locked > end - place - 1) return 0;
+    for (uint32_t s = 1; s <= step->locked; s++)
+        if (step[s].kind != EW_STEP_kernel || step[s].n_tiles != step->n_tiles || step[s].locked)
+            return 0;
+    return 1;
+}
+
+/* The steps [begin, end) keep every rule of params.h; else *bad is one that does not. */
+static int is_sound(const bounds *b, uint32_t begin, uint32_t end, uint32_t depth, uint32_t *bad) {
+    for (uint32_t place = begin; place < end; place++) {
+        const ew_step *step = &b->run->steps[place];
+        *bad = place;
+        if (step->first_operand > b->n_operands) return 0;
+        if (step->n_operands > b->n_operands - step->first_operand) return 0;
+        uint32_t is_native = step->kind <= EW_STEP_while;
+        for (uint32_t k = 0; k < step->n_operands; k++) {
+            uint32_t region = b->run->operands[step->first_operand + k].region;
+            if (region >= b->n_regions && (is_native || region != EW_REGION_none)) return 0;
+        }
+        if (step->kind > EW_STEP_delegate) return 0;
+        if (step->kind == EW_STEP_kernel && !is_sound_kernel(b, place, end)) return 0;
+        if (step->kind != EW_STEP_if && step->kind != EW_STEP_while) continue;
+        uint32_t first = place + 1, left = end - first;
+        if (depth == EW_MAX_DEPTH || step->n_operands != 1) return 0;
+        if (step->first > left || step->second > left - step->first) return 0;
+        if (!is_sound(b, first, first + step->first, depth + 1, bad)) return 0;
+        first += step->first;
+        if (!is_sound(b, first, first + step->second, depth + 1, bad)) return 0;
+        place = first + step->second - 1;
+    }
+    return 1;
+}
+
+/* 0 where the steps refer to nothing outside their arrays; else 1 + the index of one that does. */
+EW_EXPORT uint32_t ew_check(const ew_run_state *run, uint32_t n_operands, uint64_t n_params,
+                            uint32_t n_regions) {
+    bounds b = {run, n_operands, n_regions, n_params};
+    uint32_t bad = 0;
+    return is_sound(&b, 0, run->n_steps, 0, &bad) ? 0 : bad + 1;
 }

@@ -1,7 +1,9 @@
 """What a plan is: everything about running a graph that can be decided before it runs.
 
 A Plan is frozen data: kernel calls with their parameters as bytes, operands as places in regions,
-constants packed for the kernels. `planner.plan` makes it, `executor.Executor` runs it.
+constants packed for the kernels. `planner.plan` makes it, `executor.Executor` runs it. Its steps
+are kept as the flat arrays that C walks (`code.Code`): they can be stored, mapped, and printed as
+they are.
 """
 
 from __future__ import annotations
@@ -21,16 +23,18 @@ class Target:
     """What a plan is made for. Packing depends on it; integer results never do."""
 
     isa: Isa
+    threads: int = 1  # that share the tiles of a step
     block_bytes: int = 128 * 1024  # of activations that a tile works on: a part of the L2 cache
 
 
 class Region(IntEnum):
-    """Where an operand lies."""
+    """Where an operand lies (EW_REGION_... of params.h)."""
 
     CONST = 0  # packed weights and other constants: offset in `Plan.constants`
     ARENA = 1  # values that live during a run
-    STATE = 2  # variables: offset is the index in `Plan.variables`; only Host steps use them
-    IO = 3  # inputs and outputs of the graph: offset is the index of one, inputs first
+    STATE = 2  # variables: offset in a block that belongs to the session
+    SCRATCH = 3  # of the thread that computes a tile
+    IO = 4  # inputs and outputs of the graph: offset is the index of one, inputs first
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,40 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A call of a C kernel on all its tiles. `node` is its operator's number in the graph."""
+    """A call of a C kernel on all its tiles. `node` is its operator's number in the graph.
+
+    The `locked` steps that follow are kernels with as many tiles, each of which reads of the
+    others no more than its own tile has: they run with this one tile by tile, each tile by one
+    thread. `work` is roughly the time of one thread in ns (0: unknown).
+    """
 
     name: str
     params: bytes
     operands: tuple[Operand, ...]
     n_tiles: int
+    node: int
+    locked: int = 0
+    work: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """Runs one of two ranges. What they compute is moved to common places by steps in them."""
+
+    condition: Operand  # bool
+    then: tuple[Step, ...]
+    otherwise: tuple[Step, ...]
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """Runs `test`, which computes the condition, then `body`, until the condition is false.
+    Carried values are moved by steps in the ranges."""
+
+    condition: Operand  # bool
+    test: tuple[Step, ...]
+    body: tuple[Step, ...]
     node: int
 
 
@@ -69,7 +101,17 @@ class Host:
     node: int
 
 
-Step = Kernel | Host
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """A part of the graph that the delegate with this number runs."""
+
+    number: int
+    operands: tuple[Operand, ...]
+    results: tuple[Operand, ...]
+    node: int
+
+
+Step = Kernel | If | While | Host | Delegate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +125,42 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """Steps as C reads them: arrays of EW_STEP and EW_OPERAND records (`code.py`) and bytes."""
+
+    steps: np.ndarray
+    operands: np.ndarray
+    params: np.ndarray
+    shapes: tuple[tuple[tuple[int, ...], np.dtype[np.generic]], ...]  # of operands, by number
+    hosts: tuple[Node, ...]  # operators of Host steps, by number
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A graph for one target and one set of shapes.
 
     `io` gives shape and dtype of the inputs and then of the outputs that steps write; `outputs`
-    says where each output of the graph is found. `kept` holds the place of every value that
-    exists after a run.
+    says where each output of the graph is found, `variables` where each variable lies. `kept`
+    holds the place of every value that exists after a run.
     """
 
     target: Target
-    steps: tuple[Step, ...]
+    code: Code
     constants: np.ndarray
     arena_bytes: int
     arena_lower_bound: int
-    scratch_bytes: int
+    state_bytes: int
+    scratch_bytes: int  # of one thread
     n_inputs: int
     io: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
-    variables: tuple[Value, ...]
+    variables: Mapping[Value, Operand]
     kept: Mapping[Value, Operand]
     placement: tuple[Placement, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps to look at, decoded anew."""
+        from edgewise.runtime.code import decode
+
+        return decode(self.code)

@@ -15,7 +15,8 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
-from edgewise.runtime.calls import Alias, Call, NotNative, Site
+from edgewise.runtime.calls import Alias, Call, NotNative, Site, require
+from edgewise.runtime.code import encode
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Host, Kernel, Operand, Placement, Plan, Region, Step, Target
 from edgewise.runtime.select import select
@@ -69,8 +70,10 @@ class _Work:
             self.placement.append(Placement(str(node), "constant", "computed while planning"))
             return
         try:
-            self._require_native(node)
             selection = select(Site(node, self.target, self.known))
+            if isinstance(selection, Alias):
+                # the variable may change before the result is read
+                require(not _is_variable(node.operand(0)), "it is a view of a variable")
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
@@ -111,10 +114,6 @@ class _Work:
             if value.type.shape != type_.shape or value.dtype is not type_.dtype:
                 raise NotPlannable(f"{node}: declares {value.type}; its operands give {type_}")
 
-    def _require_native(self, node: Node) -> None:
-        if any(v is not None and _is_variable(v) for v in node.inputs):
-            raise NotNative("it reads a variable")
-
     # -- memory -----------------------------------------------------------------------------
 
     def finish(self) -> Plan:
@@ -134,14 +133,15 @@ class _Work:
         produced = [v for node in self.graph.nodes for v in node.outputs]
         return Plan(
             target=self.target,
-            steps=tuple(steps),
+            code=encode(steps),
             arena_bytes=places.arena_bytes,
             arena_lower_bound=places.arena_lower_bound,
+            state_bytes=places.state_bytes,
             scratch_bytes=max((c.scratch for c in calls), default=0),
             n_inputs=len(self.graph.inputs),
             io=tuple(places.io),
             outputs=outputs,
-            variables=tuple(places.variables),
+            variables=places.variables,
             kept={v: places.of(v) for v in produced} if self.keep else {},
             placement=tuple(self.placement),
             constants=places.constants(),
@@ -158,7 +158,8 @@ class _Places:
         self._chunks: list[np.ndarray] = []
         self._constant_bytes = 0
         self.io: list[Operand] = []
-        self.variables: list[Value] = []
+        self.variables: dict[Value, Operand] = {}
+        self.state_bytes = 0
         for value in work.graph.inputs:
             self._found[value] = self._add_io(value)
         for value in work.graph.outputs:
@@ -182,9 +183,9 @@ class _Places:
         elif root in self._found:
             place = self._found[root]
         else:
-            self.variables.append(root)
-            place = _operand(root, Region.STATE, len(self.variables) - 1)
-            self._found[root] = place
+            place = _operand(root, Region.STATE, self.state_bytes)
+            self.state_bytes += aligned(place.nbytes)
+            self._found[root] = self.variables[root] = place
         return Operand(place.region, place.offset, _shape(what), what.dtype.numpy)
 
     def constants(self) -> np.ndarray:

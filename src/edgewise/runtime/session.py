@@ -139,7 +139,7 @@ class Session:
     def _run_plan(self, executor: Executor, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         outputs = executor.run(inputs, self._state, self._step_counter())
         if self.keep_all:
-            self.kept = executor.kept(self._state)
+            self.kept = executor.kept()
         return outputs
 
     def _step_counter(self) -> Callable[[int], None] | None:

@@ -1,0 +1,82 @@
+/* The executor's interface: what its caller fills in. Unlike params.h this holds pointers and is
+ * never stored. Python reads this file, too (EW_PARSED, see params.h). */
+#ifndef EW_RUN_H
+#define EW_RUN_H
+#include "params.h"
+
+/* Computes tiles [tile_begin, tile_end). Buffers need only the alignment of one element, do not
+ * overlap unless the parameters' comment says so, and stay as large as the plan says. `scratch` is
+ * the thread's own. */
+typedef void ew_kernel(const void *params, void *const *operand, uint32_t tile_begin,
+                       uint32_t tile_end, void *scratch);
+
+/* Part [begin, end) of a job; `thread` counts from 0, the thread that runs the plan. */
+typedef void ew_task(void *job, uint32_t begin, uint32_t end, uint32_t thread);
+
+/* Runs `task` on [0, n) by several threads and returns when all is done. */
+typedef void ew_spread(void *pool, ew_task *task, void *job, uint32_t n);
+
+enum {
+    EW_MAX_OPERANDS = 16, /* of a kernel */
+    EW_MAX_LOCKED = 7,    /* steps that follow another tile by tile */
+    EW_MAX_DEPTH = 32,    /* IF and WHILE steps inside each other */
+    EW_SMALL_WORK = 3000, /* ns: a step of less work is left to the calling thread */
+};
+
+/* How `ew_run` returned. */
+enum {
+    EW_RUN_done,
+    EW_RUN_paused,   /* `one_step` is set, and one is done */
+    EW_RUN_host,     /* step `stopped` is the caller's */
+    EW_RUN_delegate, /* as host */
+    EW_RUN_cancelled,
+    EW_RUN_deadline,
+    EW_RUN_iterations, /* max_iterations is reached by the WHILE step `stopped` */
+};
+
+/* A WHILE or IF that is being run. */
+typedef struct {
+    uint32_t step;    /* its place */
+    uint32_t end;     /* of the range that is being run */
+    uint32_t is_body; /* WHILE: the body, not the condition */
+    uint32_t reserved;
+} ew_frame;
+
+/* A plan with its memory, and how far it has run. */
+typedef struct {
+    const ew_step *steps;
+    const ew_operand *operands;
+    const uint8_t *params;
+    ew_kernel *const *kernels; /* `ew_table` of an instruction set */
+    const uintptr_t *regions;  /* base addresses; that of EW_REGION_scratch is unused */
+    uint8_t *scratch;
+    uint64_t scratch_stride; /* bytes from one thread's scratch to the next one's */
+    uint32_t n_steps;
+    uint32_t one_step; /* return after each step */
+
+    ew_spread *spread; /* NULL: one thread */
+    void *pool;
+
+    const uint32_t *cancelled; /* the run stops when this holds `serial`, its own number */
+    uint32_t serial;
+    uint32_t stopped;
+    uint64_t (*clock)(void *system); /* ns; needed where deadline is not 0 */
+    void *system;
+    uint64_t deadline;       /* in the clock's time; 0: none */
+    uint64_t max_iterations; /* of all loops together */
+
+    /* Where the run is: all 0 before it begins. */
+    uint64_t iterations;
+    uint32_t next, depth;
+    ew_frame frames[EW_MAX_DEPTH];
+} ew_run_state;
+
+#ifdef EW_PARSED
+uint32_t ew_isa_supported(void);
+ew_kernel *const *ew_table(uint32_t isa);
+uint32_t ew_check(const ew_run_state *run, uint32_t n_operands, uint64_t n_params,
+                  uint32_t n_regions);
+int32_t ew_run(ew_run_state *run);
+uint64_t ew_sizeof(uint32_t structure);
+#endif
+#endif

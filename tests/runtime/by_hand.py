@@ -1,0 +1,67 @@
+"""Plans written by hand: float32 vectors and bytes in the arena, two kernels to move them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir import Builder
+from edgewise.ops.arithmetic import Add
+from edgewise.runtime.calls import Site
+from edgewise.runtime.code import encode
+from edgewise.runtime.library import host_isa, pack
+from edgewise.runtime.memory import allocate
+from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Step, Target
+from edgewise.runtime.select import select
+
+TARGET = Target(host_isa())
+
+
+def floats(offset: int, count: int = 4, region: Region = Region.ARENA) -> Operand:
+    """A vector at a byte of the arena, or an input or output."""
+    return Operand(region, offset, (count,), np.dtype(np.float32))
+
+
+def flags(offset: int, count: int = 1) -> Operand:
+    """Booleans in the arena."""
+    return Operand(Region.ARENA, offset, (count,), np.dtype(np.bool_))
+
+
+def add(a: Operand, b: Operand, y: Operand) -> Kernel:
+    """y = a + b."""
+    builder = Builder()
+    left, right = (builder.input(name, a.shape, DType.FLOAT32) for name in "ab")
+    node = builder.node(Add(), left, right)
+    selection = select(Site(node, TARGET, lambda value: value.data))
+    assert isinstance(selection, list | tuple)
+    [call] = selection
+    return Kernel(call.kernel, call.params, (a, b, y), call.n_tiles, 0)
+
+
+def copy(x: Operand, y: Operand) -> Kernel:
+    """The bytes of x to y, which do not overlap."""
+    rows = {"rows": 1, "bytes": x.nbytes}
+    rest = dict.fromkeys(("x_stride", "y_stride", "x_offset", "y_offset"), 0)
+    return Kernel("copy_rows", pack("ew_copy_rows", {**rows, **rest}), (x, y), 1, 0)
+
+
+def plan_of(*steps: Step, constants: np.ndarray | None = None, count: int = 4) -> Plan:
+    """Input 0 and output 1 are vectors of `count`; the arena has room for 64 KB."""
+    held = np.zeros(0, np.uint8) if constants is None else constants.view(np.uint8)
+    memory = allocate(held.size)
+    memory[...] = held
+    return Plan(
+        target=TARGET,
+        code=encode(steps),
+        constants=memory,
+        arena_bytes=1 << 16,
+        arena_lower_bound=0,
+        state_bytes=0,
+        scratch_bytes=0,
+        n_inputs=1,
+        io=(floats(0, count, Region.IO), floats(1, count, Region.IO)),
+        outputs=(floats(1, count, Region.IO),),
+        variables={},
+        kept={},
+        placement=(),
+    )
