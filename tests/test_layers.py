@@ -1,7 +1,7 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
     errors, dtypes, files < ir < ops < {format, frontends, passes} < runtime
-        < {optimize, delegates, deploy} < {train, tasks, zoo} < api, __init__, lite, cli
+        < {optimize, delegates, deploy} < {train, tasks, zoo} < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
 """
@@ -26,7 +26,13 @@ LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"runtime"}),),
     (frozenset({"optimize", "delegates", "deploy"}),),
     (frozenset({"train", "tasks", "zoo"}),),
-    (frozenset({"api"}), frozenset({"__init__"}), frozenset({"lite"}), frozenset({"cli"})),
+    (
+        frozenset({"api"}),
+        frozenset({"__init__"}),
+        frozenset({"lite"}),
+        frozenset({"measure"}),
+        frozenset({"cli"}),
+    ),
     (frozenset({"__main__"}),),
 )
 RANK = {

@@ -145,6 +145,36 @@ def needs_demo():
 
 
 @pytest.mark.ci
+def test_benchmark(terminal, model):
+    said = terminal("benchmark", model, "--rounds", "1", "--seconds", "0", "--json")
+    [ours] = json.loads(said.out)["results"]
+    assert ours["runtime"] == "edgewise"
+    assert ours["median_ms"] >= ours["min_ms"] > 0
+    said = terminal("benchmark", model, "--rounds", "1", "--seconds", "0", "--runs", "2")
+    assert (said.code, said.err) == (0, "")
+    head, columns, line, *_ = said.out.splitlines()
+    assert head.endswith("model.tflite  1 thread")
+    assert columns.split()[:4] == ["median", "ms", "min", "ms"]
+    assert line.startswith(f"edgewise {edgewise.__version__}")
+
+
+@pytest.mark.ci
+def test_profile(terminal, model, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `pages` is not installed")
+    options = ("--runs", "2", "--trace", "t.json", "--html", "p.html")
+    said = terminal("profile", model, "--top", "2", *options)
+    assert (said.code, said.err) == (0, "")
+    _, head, first, second, *_ = said.out.splitlines()
+    assert head.split()[:3] == ["#", "operator", "ms"]
+    assert "conv_2d_f32" in first + second
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    assert "<svg" in (tmp_path / "p.html").read_text()
+    assert "exists already" in terminal.refuses("profile", model, *options)
+    plain = json.loads(terminal("profile", model, "--runs", "1", "--json").out)
+    assert plain["rows"][0]["operator"] == "conv_2d"
+
+
+@pytest.mark.ci
 def test_demo(terminal, update_golden, tmp_path):
     needs_demo()
     said = terminal("demo", "-o", "efficientnet_lite0.tflite")
@@ -169,6 +199,8 @@ def examples() -> list[tuple[str, str]]:
 def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path, line):
     if line.startswith("edgewise demo"):
         needs_demo()
+    if "--html" in line:
+        pytest.importorskip("matplotlib", reason="the extra `pages` is not installed")
     folder = shared_data / "bench" / "tiny_resnet8"
     shutil.copy(folder / "m.keras", tmp_path / "model.keras")
     if not line.startswith("edgewise convert"):

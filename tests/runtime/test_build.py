@@ -6,13 +6,14 @@ import ctypes
 import importlib.util
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from edgewise.runtime.library import host_isa
+from edgewise.runtime.library import host_isa, structures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,33 @@ def test_inner_loops_keep_their_accumulators(kernels: ModuleType, tmp_path: Path
             inner = loop.split("\n\tjne")[0]
             assert "(%rsp)" not in inner, f"{name} spills"
             assert "(%rbp)" not in inner, f"{name} spills"
+
+
+TARGETS = (
+    "x86_64-linux-gnu",
+    "aarch64-linux-gnu",
+    "wasm32-freestanding",
+    "thumb-freestanding-eabi",
+)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_structures_have_one_layout(kernels: ModuleType, tmp_path: Path, target: str) -> None:
+    """Python (cffi) and C agree on every field of params.h, on 32 and 64-bit machines."""
+    header = ROOT / kernels.KERNELS / "params.h"
+    lines = [f'#include "{header}"']
+    for name in re.findall(r"^} (ew_\w+);", header.read_text(), re.MULTILINE):
+        kind = structures().typeof(name)
+        size = structures().sizeof(kind)
+        lines.append(f'_Static_assert(sizeof({name}) == {size}, "{name}");')
+        for field, what in kind.fields:
+            is_placed = f"offsetof({name}, {field}) == {what.offset}"
+            lines.append(f'_Static_assert({is_placed}, "{name}.{field}");')
+    assert len(lines) > 100
+    source = tmp_path / "layout.c"
+    source.write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-ffreestanding", "-c"]
+    subprocess.run([*command, source, "-o", tmp_path / "layout.o"], check=True)
 
 
 def test_the_kernels_compile_for_arm(kernels: ModuleType, tmp_path: Path) -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from edgewise.errors import InternalError
-from edgewise.runtime.library import Isa, host_isa, kernel_index, library, pack, structures
+from edgewise.runtime.library import Isa, host_isa, kernel_index, pack, structures
 
 KERNELS = Path(__file__).resolve().parents[2] / "src" / "edgewise" / "kernels"
 
 
-def test_structures_have_one_layout() -> None:
-    header = (KERNELS / "params.h").read_text() + (KERNELS / "run.h").read_text()
+def test_structures_have_no_padding() -> None:
+    """Their bytes are the same on every target; test_build.py asks the compilers."""
+    header = (KERNELS / "params.h").read_text()
     names = re.findall(r"^} (ew_\w+);", header, re.MULTILINE)
-    assert len(names) == 14
-    for index, name in enumerate(names):
+    assert "ew_conv_2d" in names
+    for name in names:
         kind = structures().typeof(name)
-        assert structures().sizeof(kind) == library().ew_sizeof(index), name
         ends = [f.offset + structures().sizeof(f.type) for _, f in kind.fields]
         starts = [f.offset for _, f in kind.fields]
         assert starts == [0, *ends[:-1]], f"{name} has padding"
@@ -29,7 +29,8 @@ def test_structures_have_one_layout() -> None:
 def test_every_kernel_of_the_list_is_used() -> None:
     listed = re.findall(r"^EW_KERNEL\((\w+)\)", (KERNELS / "kernels.def").read_text(), re.MULTILINE)
     assert sorted(kernel_index(), key=kernel_index().__getitem__) == listed
-    sources = (KERNELS.parent / "runtime" / "select").glob("*.py")
+    sources = [*(KERNELS.parent / "runtime" / "select").glob("*.py")]
+    sources.append(KERNELS.parent / "measure" / "peak.py")
     text = "".join(p.read_text() for p in sources)
     unused = [n for n in listed if f'"{n}"' not in text and f'"{n.rpartition("_")[0]}"' not in text]
     assert unused == []

@@ -31,7 +31,10 @@ _FEATURES = (
     "bf16",
     "sve",
 )
-_EXTRAS = {"demo": "the weights of `edgewise demo` (EfficientNet-Lite0)"}
+_EXTRAS = {
+    "demo": "the weights of `edgewise demo` (EfficientNet-Lite0)",
+    "pages": "charts of `edgewise benchmark` and `edgewise profile`",
+}
 
 
 @click.command("doctor")

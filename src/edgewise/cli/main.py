@@ -17,10 +17,12 @@ from edgewise.errors import EdgewiseError, InternalError
 
 # verb: its line in `edgewise --help`, so that help does not import every verb
 VERBS = {
+    "benchmark": "Time a .tflite file, beside other runtimes.",
     "convert": "Turn a trained model into a .tflite file.",
     "demo": "Build a network, write it as .tflite, and classify a photo with it.",
     "doctor": "Show versions, CPU features and which extras are installed.",
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
+    "profile": "Time every operator of a .tflite file against this machine's peak.",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
 }
 

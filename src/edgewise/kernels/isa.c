@@ -48,15 +48,3 @@ EW_EXPORT ew_kernel *const *ew_table(uint32_t isa) {
 #endif
     return isa == EW_ISA_scalar ? ew_table_scalar : ew_table_baseline;
 }
-
-/* Bytes of the structures, in the order of params.h and run.h: the test compares them with Python's
- * view. */
-EW_EXPORT uint64_t ew_sizeof(uint32_t structure) {
-    static const uint32_t sizes[] = {
-        sizeof(ew_window),  sizeof(ew_conv_2d), sizeof(ew_depthwise_conv_2d), sizeof(ew_binary),
-        sizeof(ew_pool_2d), sizeof(ew_mean),    sizeof(ew_softmax),           sizeof(ew_unary),
-        sizeof(ew_copy_rows), sizeof(ew_pad),   sizeof(ew_operand),           sizeof(ew_step),
-        sizeof(ew_frame), sizeof(ew_run_state),
-    };
-    return structure < sizeof sizes / sizeof *sizes ? sizes[structure] : 0;
-}

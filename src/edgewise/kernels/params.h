@@ -159,6 +159,12 @@ typedef struct {
     uint32_t y_dims[EW_MAX_RANK];
 } ew_pad;
 
+/* Loops that measure the processor: peak.c. */
+typedef struct {
+    uint32_t rounds;
+    uint32_t bytes; /* peak_read */
+} ew_peak;
+
 /* Memory that operands lie in. Region EW_REGION_io + i is the array of input or output i. */
 enum {
     EW_REGION_const,   /* packed weights and other constants */

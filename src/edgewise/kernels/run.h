@@ -77,6 +77,5 @@ ew_kernel *const *ew_table(uint32_t isa);
 uint32_t ew_check(const ew_run_state *run, uint32_t n_operands, uint64_t n_params,
                   uint32_t n_regions);
 int32_t ew_run(ew_run_state *run);
-uint64_t ew_sizeof(uint32_t structure);
 #endif
 #endif

@@ -1,0 +1,1 @@
+"""How fast models run: against other runtimes (`compare`), and operator by operator (`profile`)."""

@@ -1,0 +1,186 @@
+"""Where the time of an inference goes: per operator, against what the machine could do.
+
+The steps of the plan are timed one by one in whole inferences; an operator's time is the median
+over the runs of what its steps took. Steps that run tile by tile with others count for the first
+operator of their group. The peak of the machine (`peak.measure`) gives each operator the time below
+which no kernel can be: its multiply-accumulates at full rate, or its bytes from cache, whichever is
+longer.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from edgewise.format import load
+from edgewise.ir.report import OpRow, describe
+from edgewise.measure.peak import Peak, measure
+from edgewise.measure.worker import random_input
+from edgewise.runtime.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operator. `share` is of the whole inference; `of_peak` is `least_seconds / seconds`."""
+
+    index: int
+    operator: str
+    layer: str
+    where: str  # as `runtime.plan.Placement`
+    detail: str
+    seconds: float
+    share: float
+    macs: int
+    nbytes: int
+    least_seconds: float
+
+    @property
+    def of_peak(self) -> float:
+        """Share of the machine's peak; 0 where the operator took no time."""
+        return min(1.0, self.least_seconds / self.seconds) if self.seconds else 0.0
+
+    def cells(self) -> tuple[str, ...]:
+        """ms, share, MMAC, GFLOP/s, GB/s, of peak, runs in."""
+        rate = 2e-9 * self.macs / self.seconds if self.seconds else 0.0
+        return (
+            f"{self.seconds * 1e3:.3f}",
+            f"{self.share:.1%}",
+            f"{self.macs / 1e6:.2f}" if self.macs else "",
+            f"{rate:.1f}" if self.macs else "",
+            f"{1e-9 * self.nbytes / self.seconds:.1f}" if self.seconds else "",
+            f"{self.of_peak:.0%}" if self.seconds else "",
+            self.detail if self.where == "kernel" else f"{self.where}: {self.detail}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """All operators of a graph in order. `seconds` is the median of whole inferences."""
+
+    seconds: float
+    runs: int
+    threads: int
+    peak: Peak
+    rows: tuple[Row, ...]
+
+    def by_kind(self) -> list[tuple[str, int, float]]:
+        """(operator, how many, seconds) of each kind, most time first."""
+        kinds: dict[str, list[float]] = defaultdict(list)
+        for row in self.rows:
+            kinds[row.operator].append(row.seconds)
+        found = [(kind, len(times), sum(times)) for kind, times in kinds.items()]
+        return sorted(found, key=lambda k: -k[2])
+
+    def facts(self) -> str:
+        """One line about the run and the machine."""
+        p = self.peak
+        return (
+            f"{self.seconds * 1e3:.3f} ms, median of {self.runs} runs on {self.threads} "
+            f"thread{'s'[: self.threads != 1]}; peak of one core ({p.isa.name.lower()}): "
+            f"{2e-9 * p.f32_macs:.0f} GFLOP/s float32, {2e-9 * p.s8_macs:.0f} GOP/s 8 bit, "
+            f"{1e-9 * p.cache_bytes:.0f} GB/s from cache, {1e-9 * p.memory_bytes:.0f} from memory"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data for `json.dump`."""
+        return asdict(self) | {"peak": asdict(self.peak) | {"isa": self.peak.isa.name.lower()}}
+
+    def as_trace(self, name: str) -> str:
+        """The operators as slices of one inference, in the JSON that Perfetto and chrome://tracing
+        open. Source: the Trace Event Format; times in microseconds."""
+        events: list[dict[str, object]] = [
+            {"ph": "M", "pid": 1, "tid": 1, "name": "process_name", "args": {"name": name}}
+        ]
+        at = 0.0
+        for row in self.rows:
+            if not row.seconds:
+                continue
+            events.append(
+                {
+                    "ph": "X",
+                    "pid": 1,
+                    "tid": 1,
+                    "ts": at * 1e6,
+                    "dur": row.seconds * 1e6,
+                    "name": row.operator,
+                    "cat": row.where,
+                    "args": {
+                        "index": row.index,
+                        "layer": row.layer,
+                        "kernel": row.detail,
+                        "macs": row.macs,
+                        "bytes": row.nbytes,
+                        "share of peak": round(row.of_peak, 3),
+                    },
+                }
+            )
+            at += row.seconds
+        return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
+
+
+def profile(path: Path, *, runs: int = 30, threads: int = 1) -> Profile:
+    """Profile the main graph of a `.tflite` file on random inputs; unknown dimensions are 1.
+
+    Raises:
+        FormatError: not a model. UnsupportedOp, ShapeError: it does not run.
+    """
+    graph = load(path).main
+    shapes = [[d if isinstance(d, int) else 1 for d in v.shape] for v in graph.inputs]
+    inputs = [random_input(s, v.dtype.numpy) for s, v in zip(shapes, graph.inputs, strict=True)]
+    clock = _Clock(len(graph))
+    session = Session(graph, progress=clock.before)
+    session.run(inputs)  # plans
+    timed = [clock.time(lambda: session.run(inputs)) for _ in range(max(runs, 1))]
+    times = [statistics.median(each) for each in zip(*timed, strict=True)]
+    peak, total = measure(), statistics.median(sum(each) for each in timed)
+    ops, placement = describe(graph).ops, session.placement()
+    rows = []
+    for op, seconds, place in zip(ops, times, placement, strict=True):
+        macs, nbytes = op.macs or 0, _bytes(op)
+        rows.append(
+            Row(
+                op.index,
+                op.op,
+                op.layer or (op.outputs[0].name if op.outputs else ""),
+                place.where,
+                place.detail,
+                seconds,
+                seconds / total if total else 0.0,
+                macs,
+                nbytes,
+                peak.least_seconds(macs, _is_float(op), nbytes) if seconds else 0.0,
+            )
+        )
+    return Profile(total, runs, threads, peak, tuple(rows))
+
+
+class _Clock:
+    """When each operator began, as the session tells of its progress."""
+
+    def __init__(self, operators: int) -> None:
+        self._began = [0.0] * (operators + 1)
+
+    def before(self, done: int, _: int) -> None:
+        """The operator number `done` begins."""
+        self._began[done] = time.perf_counter()
+
+    def time(self, run: Callable[[], object]) -> list[float]:
+        """Seconds of each operator of one run."""
+        run()
+        self._began[-1] = time.perf_counter()
+        return [b - a for a, b in pairwise(self._began)]
+
+
+def _bytes(op: OpRow) -> int:
+    """Everything read and written once."""
+    return sum(row.bytes or 0 for row in (*op.inputs, *op.outputs))
+
+
+def _is_float(op: OpRow) -> bool:
+    return any(row.dtype.startswith("float") for row in op.outputs)
