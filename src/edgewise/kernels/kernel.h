@@ -41,7 +41,27 @@ static inline float ew_clamp_f32(float x, float low, float high) { /* NaN stays 
     return high < x ? high : x;
 }
 
+/* Bytes that do not overlap. Short runs are two moves that may overlap each other. */
 static inline void ew_copy(uint8_t *y, const uint8_t *x, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) y[i] = x[i];
+    typedef struct {
+        uint64_t words[4];
+    } block;
+    if (bytes >= sizeof(block)) {
+        size_t last = bytes - sizeof(block);
+        for (size_t i = 0; i < last; i += sizeof(block))
+            __builtin_memcpy(y + i, x + i, sizeof(block));
+        __builtin_memcpy(y + last, x + last, sizeof(block));
+    } else if (bytes >= 16) {
+        __builtin_memcpy(y, x, 16);
+        __builtin_memcpy(y + bytes - 16, x + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        __builtin_memcpy(y, x, 8);
+        __builtin_memcpy(y + bytes - 8, x + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        __builtin_memcpy(y, x, 4);
+        __builtin_memcpy(y + bytes - 4, x + bytes - 4, 4);
+    } else {
+        for (size_t i = 0; i < bytes; i++) y[i] = x[i];
+    }
 }
 #endif

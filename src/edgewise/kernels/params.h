@@ -17,6 +17,7 @@
 enum {
     EW_PANEL = 16,   /* output channels of one packed panel of weights */
     EW_MAX_RANK = 6, /* dimensions after collapsing */
+    EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
     EW_MAX_TAPS = 256, /* kernel positions of a depthwise convolution */
     EW_GROUP = 4, /* output pixels that a depthwise convolution computes at once */
 };
@@ -31,6 +32,9 @@ enum {
 
 /* Instruction sets a function table exists for, weakest first. */
 enum { EW_ISA_scalar, EW_ISA_baseline, EW_ISA_avx2, EW_ISA_avx512, EW_ISAS };
+
+/* What stands around a padded tensor. */
+enum { EW_BORDER_value, EW_BORDER_reflect, EW_BORDER_symmetric };
 
 /* A window over the two spatial axes of x [N, H, W, C], and the result y [N, OH, OW, O]. */
 typedef struct {
@@ -141,22 +145,32 @@ typedef struct {
     float low_f32, high_f32;
 } ew_unary;
 
-/* Copies `rows` runs of `bytes` from x to y, each stride of bytes apart. Operands: x, y.
- * Tiles: one. */
+/* Strided copies: y[i, j, ...] = x[i, j, ...] over `dims`. Strides and offsets count bytes: 0 repeats
+ * x, negative ones run backwards. Elements have 1, 2, 4 or 8 bytes.
+ * Operands: x, y. copy_table_b8: x, table [256] indexed by the byte of x, y.
+ * copy: rows are all dimensions but the last, which is the inner one.
+ * transpose: rows are all dimensions but the last two, [M, N]. The stride of M in x and of N in y is
+ *   one element; M is the inner one.
+ * Tiles: (block of rows_per_tile rows, block of inner_per_tile elements of the inner dimension). */
 typedef struct {
-    uint64_t rows, bytes;
-    uint64_t x_stride, y_stride;
-    uint64_t x_offset, y_offset;
-} ew_copy_rows;
+    uint32_t rank, element_bytes;
+    uint32_t rows_per_tile, inner_per_tile;
+    uint32_t dims[EW_COPY_RANK];
+    int64_t x_stride[EW_COPY_RANK], y_stride[EW_COPY_RANK];
+    int64_t x_offset, y_offset;
+} ew_strided_copy;
 
-/* x inside a border of `value`. The last dimension is in bytes. Operands: x, value (element_bytes
- * bytes), y. Tiles: one. */
+/* x inside a border: elements `value`, or x mirrored with (symmetric) or without (reflect) its
+ * outermost element. The last dimension has units of unit_bytes, a multiple of element_bytes.
+ * Operands: x, value (element_bytes bytes), y. Tiles: rows_per_tile rows of y, which are all
+ * dimensions but the last. */
 typedef struct {
-    uint32_t rank;
-    uint32_t element_bytes;
-    uint32_t dims[EW_MAX_RANK];   /* of x */
-    uint32_t before[EW_MAX_RANK]; /* border before x */
-    uint32_t y_dims[EW_MAX_RANK];
+    uint32_t rank, element_bytes, unit_bytes;
+    uint32_t border; /* EW_BORDER_... */
+    uint32_t rows_per_tile;
+    uint32_t dims[EW_COPY_RANK];   /* of x */
+    uint32_t before[EW_COPY_RANK]; /* border before x */
+    uint32_t y_dims[EW_COPY_RANK];
 } ew_pad;
 
 /* Loops that measure the processor: peak.c. */

@@ -120,19 +120,25 @@ class StridedSlice(Op, builtin="STRIDED_SLICE", options="StridedSliceOptions"):
     def reference(
         self, x: np.ndarray, begin: np.ndarray, end: np.ndarray, strides: np.ndarray
     ) -> np.ndarray:
+        return x[self.index(x.shape, begin, end, strides)]
+
+    def index(
+        self, shape: Sequence[int], begin: np.ndarray, end: np.ndarray, strides: np.ndarray
+    ) -> tuple[Any, ...]:
+        """The index, as NumPy takes it: one entry per dimension or new axis, no ellipsis."""
         index: list[Any] = []
-        for size, i in self._index(x.ndim, len(begin)):
+        for size, i in self._index(len(shape), len(begin)):
             if size is None:
                 index.append(None)
             elif i is None:
                 index.append(slice(None))
             elif self._bit("shrink_axis_mask", i):
-                _check_index(x.shape[size], int(begin[i]))
+                _check_index(shape[size], int(begin[i]))
                 index.append(int(begin[i]))
             else:
                 start, stop, step = self._bounds(i, int(begin[i]), int(end[i]), int(strides[i]))
                 index.append(slice(start, stop, step))
-        return x[tuple(index)]
+        return tuple(index)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         x = operands[0]

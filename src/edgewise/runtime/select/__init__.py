@@ -1,4 +1,5 @@
-"""Which kernel runs an operator: one function per operator, in a table keyed by its class.
+"""Which kernel runs an operator: one function per operator, in a table keyed by its class. A
+family's module may hold its part of the table.
 
 A function takes a `Site` and returns the calls (`calls.Selection`); it raises `NotNative` with the
 reason where no kernel has the operator's meaning, which then runs as a Host step.
@@ -14,16 +15,13 @@ from edgewise.ops.arithmetic import Add, Mul, Sub
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Dequantize, Quantize
 from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.join import Concatenation, Split, SplitV
-from edgewise.ops.pad import Pad, PadV2
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
 from edgewise.ops.reduce import Mean
-from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze
 from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
 from edgewise.ops.table import UnaryTable
 from edgewise.runtime.calls import NotNative, Selection, Site
-from edgewise.runtime.select import conv, depthwise, elementwise, move, pool, reduce, unary
+from edgewise.runtime.select import conv, depthwise, elementwise, move, pad, pool, reduce, unary
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Conv2D: conv.conv_2d,
@@ -45,14 +43,8 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Tanh: unary.tanh,
     Quantize: unary.quantize,
     Dequantize: unary.dequantize,
-    Reshape: move.alias,
-    Squeeze: move.alias,
-    ExpandDims: move.alias,
-    Concatenation: move.concatenation,
-    Split: move.split,
-    SplitV: move.split,
-    Pad: move.pad,
-    PadV2: move.pad,
+    **move.TABLE,
+    **pad.TABLE,
 }
 
 

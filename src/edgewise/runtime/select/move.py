@@ -1,17 +1,24 @@
-"""Operators that move elements: reshapes (nothing to do), joins, splits (strided copies), PAD."""
+"""Operators that only move elements: aliases, and copies from one view to another."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from edgewise.ir.enums import Activation
+from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Value
-from edgewise.ops.join import Concatenation
-from edgewise.runtime.calls import Alias, Call, Site, require, shape_of, zero_point
-from edgewise.runtime.library import constant, pack
+from edgewise.ir.op import Op
+from edgewise.ops.fill import BroadcastTo, Fill, Tile
+from edgewise.ops.join import Concatenation, Pack, Split, SplitV, Unpack
+from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze, Transpose
+from edgewise.ops.reverse import ReverseV2
+from edgewise.ops.slice import DynamicUpdateSlice, Slice, StridedSlice
+from edgewise.ops.space import BatchToSpaceND, DepthToSpace, SpaceToBatchND, SpaceToDepth
+from edgewise.runtime.calls import BYTES_8, Alias, Call, Selection, Site, require, shape_of
+from edgewise.runtime.select.copy import View, constant_view, copies, copy, view
+from edgewise.runtime.select.pad import border_of
 
 
 def alias(site: Site) -> Alias:
@@ -21,81 +28,197 @@ def alias(site: Site) -> Alias:
     return Alias()
 
 
-def concatenation(site: Site) -> Sequence[Call]:
-    """One copy per operand."""
+def shown(site: Site) -> Selection:
+    """Operators whose reference is a view of x: SLICE, TRANSPOSE, REVERSE_V2."""
+    x = view(site.node.operand(0))
+    count = len(site.node.inputs)
+    operands = [site.constant(i, "positions, sizes or axes") for i in range(1, count)]
+    elements = site.node.op.reference(x.elements, *operands)
+    assert isinstance(elements, np.ndarray)
+    return _moved(site, x, elements)
+
+
+def strided_slice(site: Site) -> Selection:
+    """STRIDED_SLICE; the ellipsis keeps a single element an array."""
+    op, x = site.node.op, view(site.node.operand(0))
+    assert isinstance(op, StridedSlice)
+    bounds = [site.constant(i, "bounds") for i in (1, 2, 3)]
+    return _moved(site, x, x.elements[(*op.index(x.elements.shape, *bounds), ...)])
+
+
+def broadcast_to(site: Site) -> Selection:
+    """BROADCAST_TO and, from a scalar, FILL."""
+    at = 1 if site.node.op.name == "fill" else 0
+    x = view(site.node.operand(at))
+    return _moved(site, x, np.broadcast_to(x.elements, shape_of(site.node.output)))
+
+
+def tile(site: Site) -> Selection:
+    """TILE: every dimension of y as [multiple, dimension of x]."""
+    x, y = view(site.node.operand(0)), view(site.node.output)
+    shape = x.elements.shape
+    times = [b // a if a else 0 for a, b in zip(shape, y.elements.shape, strict=True)]
+    paired = [n for pair in zip(times, shape, strict=True) for n in pair]
+    spread = x.elements.reshape([n for d in shape for n in (1, d)])
+    return copies([(x.of(np.broadcast_to(spread, paired)), y.of(y.elements.reshape(paired)))])
+
+
+def space_to_depth(site: Site) -> Selection:
+    """[N, H/b, b, W/b, b, C] -> [N, H/b, W/b, b, b, C]."""
+    return copies([_blocks(site, site.node.operand(0), site.node.output)])
+
+
+def depth_to_space(site: Site) -> Selection:
+    """The copy of SPACE_TO_DEPTH, the other way."""
+    y, x = _blocks(site, site.node.output, site.node.operand(0))
+    return copies([(x, y)])
+
+
+def _blocks(site: Site, space: Value, depth: Value) -> tuple[View, View]:
+    op = site.node.op
+    assert isinstance(op, SpaceToDepth | DepthToSpace)
+    b, wide, deep = op.block_size, view(space), view(depth)
+    n, h, w, c = shape_of(space)
+    blocks = wide.elements.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
+    return wide.of(blocks), deep.of(deep.elements.reshape(blocks.shape))
+
+
+def space_to_batch(site: Site) -> Selection:
+    """One copy per place in the block, of its pixels inside x. With paddings, a fill before."""
+    x, y = site.node.operand(0), site.node.output
+    sizes = site.constant(1, "block sizes").tolist()
+    paddings = site.constant(2, "paddings").reshape(-1, 2)
+    fill: Sequence[Call] = []
+    if paddings.any():
+        border = constant_view(border_of(x))
+        whole = view(y)
+        fill = copy(border.of(np.broadcast_to(border.elements, whole.elements.shape)), whole)
+    return [*fill, *copies(list(_places(x, y, sizes, paddings[:, 0].tolist())))]
+
+
+def batch_to_space(site: Site) -> Selection:
+    """The copies of SPACE_TO_BATCH_ND, the other way; crops are what paddings are there."""
+    x, y = site.node.operand(0), site.node.output
+    sizes = site.constant(1, "block sizes").tolist()
+    before = site.constant(2, "crops").reshape(-1, 2)[:, 0].tolist()
+    return copies([(b, a) for a, b in _places(y, x, sizes, before)])
+
+
+def _places(
+    space: Value, batch: Value, sizes: Sequence[int], before: Sequence[int]
+) -> Iterator[tuple[View, View]]:
+    """For each place in a block, the same pixels in space [N, S.., T..] and in batch
+    [place * N + n, S / block.., T..]."""
+    wide, deep = view(space), view(batch)
+    parts = deep.elements.reshape(*sizes, wide.elements.shape[0], *deep.elements.shape[1:])
+    for place in np.ndindex(*sizes):
+        here: list[slice] = []
+        there: list[slice] = []
+        for k, b, p, total in zip(place, sizes, before, wide.elements.shape[1:], strict=False):
+            first = max(-(-(p - k) // b), 0)
+            end = max((total - 1 + p - k) // b + 1, first)
+            start = first * b + k - p
+            here.append(slice(start, start + (end - first) * b, b))
+            there.append(slice(first, end))
+        pixels = wide.elements[(slice(None), *here)]
+        yield wide.of(pixels), deep.of(parts[place][(slice(None), *there)])
+
+
+def concatenation(site: Site) -> Selection:
+    """One copy per operand, through a table where its scale is not that of the result."""
     op, y = site.node.op, site.node.output
     assert isinstance(op, Concatenation)
+    act, axis, whole, at = op.fused_activation_function, op.axis, view(y), 0
+    require(act is Activation.NONE or y.dtype in BYTES_8, f"the fused {act.name} has no kernel")
+    calls: list[Call] = []
+    for part in site.node.inputs:
+        if part is None:
+            continue
+        x = view(part)
+        length = x.elements.shape[axis]
+        place = np.moveaxis(np.moveaxis(whole.elements, axis, 0)[at : at + length], 0, axis)
+        calls += copy(x, whole.of(place), _rescaled(op, part, y))
+        at += length
+    return calls
+
+
+def _rescaled(op: Concatenation, part: Value, y: Value) -> np.ndarray | None:
+    """The result for each of the 256 values of `part`; None where they stay as they are."""
+    if part.quant == y.quant and op.fused_activation_function is Activation.NONE:
+        return None
+    require(y.dtype in BYTES_8, f"{y.dtype.text} operands have other scales than the result")
+    every = np.arange(256, dtype=np.uint8).view(y.dtype.numpy)
+    alone = Concatenation(fused_activation_function=op.fused_activation_function)
+    return evaluate_op(alone, [every], [part.type.with_shape((256,))], [y.type])[0]
+
+
+def pack(site: Site) -> Selection:
+    """PACK: one copy per operand."""
+    op, whole = site.node.op, view(site.node.output)
+    assert isinstance(op, Pack)
     parts = [v for v in site.node.inputs if v is not None]
-    require(op.fused_activation_function is Activation.NONE, "a fused activation has no kernel")
-    require(
-        all(v.dtype is y.dtype and v.quant == y.quant for v in parts),
-        "the operands have other scales than the result",
-    )
-    axis = op.axis % max(len(y.shape), 1)
-    return [
-        Call("copy_rows", params, (part, y), 1)
-        for part, params in zip(parts, _slices(y, parts, axis, True), strict=True)
-    ]
+    slots = np.moveaxis(whole.elements, op.axis, 0)
+    return copies([(view(x), whole.of(slots[i, ...])) for i, x in enumerate(parts)])
 
 
-def split(site: Site) -> Sequence[Call]:
+def unpack(site: Site) -> Selection:
+    """UNPACK: one copy per result."""
+    op, whole = site.node.op, view(site.node.operand(0))
+    assert isinstance(op, Unpack)
+    slots = np.moveaxis(whole.elements, op.axis, 0)
+    return copies([(whole.of(slots[i, ...]), view(y)) for i, y in enumerate(site.node.outputs)])
+
+
+def split(site: Site) -> Selection:
     """SPLIT and SPLIT_V: one copy per result."""
-    node = site.node
-    is_v = node.op.name == "split_v"
-    x = node.operand(0 if is_v else 1)
-    axis = int(site.constant(2 if is_v else 0, "axes").reshape(-1)[0]) % max(len(x.shape), 1)
-    results = list(node.outputs)
-    return [
-        Call("copy_rows", params, (x, part), 1)
-        for part, params in zip(results, _slices(x, results, axis, False), strict=True)
-    ]
+    is_v = site.node.op.name == "split_v"
+    whole = view(site.node.operand(0 if is_v else 1))
+    axis = int(site.constant(2 if is_v else 0, "axes").reshape(-1)[0])
+    along, at = np.moveaxis(whole.elements, axis, 0), 0
+    calls: list[Call] = []
+    for result in site.node.outputs:
+        y = view(result)
+        length = y.elements.shape[axis]
+        calls += copy(whole.of(np.moveaxis(along[at : at + length], 0, axis)), y)
+        at += length
+    return calls
 
 
-def _slices(whole: Value, parts: Sequence[Value], axis: int, join: bool) -> Iterator[bytes]:
-    """Parameters of the copies between the parts along an axis and the whole."""
-    shape, size = shape_of(whole), whole.dtype.numpy.itemsize
-    inner = math.prod(shape[axis + 1 :]) * size
-    stride, offset = shape[axis] * inner, 0
-    for part in parts:
-        length = shape_of(part)[axis] * inner
-        yield pack(
-            "ew_copy_rows",
-            {
-                "rows": math.prod(shape[:axis]) if length else 0,
-                "bytes": length,
-                "x_stride": length if join else stride,
-                "y_stride": stride if join else length,
-                "x_offset": 0 if join else offset,
-                "y_offset": offset if join else 0,
-            },
-        )
-        offset += length
-
-
-def pad(site: Site) -> Sequence[Call]:
-    """PAD and PADV2: fill, then copy."""
-    x, y = site.node.operand(0), site.node.output
-    shape, out = shape_of(x), shape_of(y)
-    most = constant("EW_MAX_RANK")
-    require(1 <= len(shape) <= most, f"rank {len(shape)}; the kernel takes 1 to {most}")
-    before = site.constant(1, "paddings").reshape(-1, 2)[:, 0]
-    if site.node.optional(2) is not None:
-        value = site.constant(2, "values").reshape(-1)[:1].astype(x.dtype.numpy)
-    else:
-        per_tensor = x.quant is None or x.quant.scale.size == 1
-        require(per_tensor, "x is quantized per channel")
-        point = zero_point(x.type) if x.type.is_quantized else 0
-        value = np.array([point]).astype(x.dtype.numpy)
-    size = x.dtype.numpy.itemsize
-    unit = (1,) * (len(shape) - 1) + (size,)
-    params = pack(
-        "ew_pad",
-        {
-            "rank": len(shape),
-            "element_bytes": size,
-            "dims": [d * u for d, u in zip(shape, unit, strict=True)],
-            "before": [int(d) * u for d, u in zip(before, unit, strict=True)],
-            "y_dims": [d * u for d, u in zip(out, unit, strict=True)],
-        },
+def dynamic_update_slice(site: Site) -> Selection:
+    """x, then `update` over a part of it, whose place is known."""
+    x, update, y = site.node.operand(0), site.node.operand(1), view(site.node.output)
+    starts = site.constant(2, "the places").tolist()
+    part = tuple(
+        slice(first := min(max(at, 0), total - n), first + n)
+        for at, n, total in zip(starts, shape_of(update), shape_of(x), strict=True)
     )
-    return [Call("pad", params, (x, value, y), 1 if math.prod(out) else 0)]
+    return copies([(view(x), y), (view(update), y.of(y.elements[part]))])
+
+
+def _moved(site: Site, x: View, elements: np.ndarray) -> Selection:
+    """y is these elements of x."""
+    return copy(x.of(elements), view(site.node.output))
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Reshape: alias,
+    Squeeze: alias,
+    ExpandDims: alias,
+    Slice: shown,
+    Transpose: shown,
+    ReverseV2: shown,
+    StridedSlice: strided_slice,
+    DynamicUpdateSlice: dynamic_update_slice,
+    BroadcastTo: broadcast_to,
+    Fill: broadcast_to,
+    Tile: tile,
+    Concatenation: concatenation,
+    Pack: pack,
+    Unpack: unpack,
+    Split: split,
+    SplitV: split,
+    SpaceToDepth: space_to_depth,
+    DepthToSpace: depth_to_space,
+    SpaceToBatchND: space_to_batch,
+    BatchToSpaceND: batch_to_space,
+}

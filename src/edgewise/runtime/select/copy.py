@@ -1,0 +1,122 @@
+"""Strided copies: from a pair of array views to calls of the kernels `copy` and `transpose`.
+
+A view is a NumPy array over memory that nobody fills: only its shape, strides and first address
+count. Slicing, transposing, reversing and broadcasting it say which elements an operator moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.ir.graph import Value
+from edgewise.runtime.calls import Call, require, shape_of
+from edgewise.runtime.library import constant, pack
+
+TILE_BYTES = 32768  # of y: a part of the L1 and L2 caches, and many tiles where much is moved
+BLOCKED = 4  # elements: planes with a shorter side are not worth the kernel `transpose`
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Some elements of a value or constant, in some order."""
+
+    value: Value | np.ndarray
+    elements: np.ndarray
+    first: int  # address of the value's first element
+
+    @property
+    def offset(self) -> int:
+        """Bytes before the view's first element."""
+        return int(self.elements.__array_interface__["data"][0]) - self.first
+
+    def of(self, elements: np.ndarray) -> View:
+        """Other elements of the same value: what NumPy made of `self.elements`."""
+        return View(self.value, elements, self.first)
+
+
+def view(value: Value) -> View:
+    """All elements of a value. Elements of 16 bytes are two of 8, in a dimension of their own."""
+    size, shape = value.dtype.numpy.itemsize, shape_of(value)
+    if size == 16:
+        size, shape = 8, (*shape, 2)
+    elements = np.empty(shape, f"u{size}")
+    return View(value, elements, int(elements.__array_interface__["data"][0]))
+
+
+def constant_view(array: np.ndarray) -> View:
+    """All elements of a constant."""
+    return View(array, array, int(array.__array_interface__["data"][0]))
+
+
+def copies(pairs: Sequence[tuple[View, View]]) -> Sequence[Call]:
+    """One call per pair (x, y) of views of the same shape."""
+    return [call for x, y in pairs for call in copy(x, y)]
+
+
+def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
+    """y = x, or y = table[x] for 8 bits; no call where there is nothing to move."""
+    operands = (x.value, y.value) if table is None else (x.value, table, y.value)
+    if x.elements.size == 0:
+        return []
+    dims, size = _collapsed(x.elements, y.elements)
+    kernel = "copy" if table is None else "copy_table_b8"
+    inner = len(dims) - 1
+    if table is None and _make_plane(dims, size):
+        kernel, inner = "transpose", len(dims) - 2
+    most = constant("EW_COPY_RANK")
+    require(len(dims) <= most, f"a copy over {len(dims)} dimensions; the kernel takes {most}")
+    lengths, x_strides, y_strides = zip(*dims, strict=True)
+    rows = math.prod(lengths[:inner])
+    length = size * math.prod(lengths[inner + 1 :])  # bytes of an inner element
+    inner_per_tile = min(lengths[inner], max(TILE_BYTES // length, 64))
+    rows_per_tile = max(TILE_BYTES // (length * lengths[inner]), 1)
+    params = pack(
+        "ew_strided_copy",
+        {
+            "rank": len(dims),
+            "element_bytes": size,
+            "rows_per_tile": rows_per_tile,
+            "inner_per_tile": inner_per_tile,
+            "dims": lengths,
+            "x_stride": x_strides,
+            "y_stride": y_strides,
+            "x_offset": x.offset,
+            "y_offset": y.offset,
+        },
+    )
+    n_tiles = -(-rows // rows_per_tile) * -(-lengths[inner] // inner_per_tile)
+    return [Call(kernel, params, operands, n_tiles)]
+
+
+def _collapsed(x: np.ndarray, y: np.ndarray) -> tuple[list[tuple[int, int, int]], int]:
+    """[(size, stride in x, stride in y)] in bytes, and the bytes of an element.
+
+    Neighbouring dimensions that both arrays run through as one are merged; elements that lie next
+    to each other in both become one where a register holds them.
+    """
+    dims: list[tuple[int, int, int]] = []
+    for n, a, b in zip(x.shape, x.strides, y.strides, strict=True):
+        if n == 1:
+            continue
+        if dims and dims[-1][1:] == (a * n, b * n):
+            n *= dims.pop()[0]
+        dims.append((n, a, b))
+    size = x.itemsize
+    if len(dims) > 1 and dims[-1][1:] == (size, size) and dims[-1][0] * size in (2, 4, 8):
+        size *= dims.pop()[0]
+    return dims or [(1, size, size)], size
+
+
+def _make_plane(dims: list[tuple[int, int, int]], size: int) -> bool:
+    """Whether the copy is one of transposed planes, whose two dimensions then come last."""
+    if dims[-1][2] != size or dims[-1][1] in (0, size, -size) or dims[-1][0] < BLOCKED:
+        return False
+    dense = [i for i, (n, a, b) in enumerate(dims) if a == size and n >= BLOCKED and b > 0]
+    if not dense:
+        return False
+    dims.insert(-1, dims.pop(dense[-1]))
+    return True
