@@ -58,6 +58,7 @@ CASES = [
     span(0, 10, 0, error="delta must not be 0"),
     span(0, 10, -1, error="delta must lead from start to limit; got 0, 10, -1"),
     tile((2, 3), (2, 1), quantize=ALL),
+    tile((3, 1, 2, 5), (2, 3, 2, 3), quantize=ALL, label="rank4"),
     tile((2, 1, 3), (1, 4, 2), label="three"),
     tile((3,), (0,), label="empty"),
     tile((2, 3), (3, 2), dtype="int32", label="int32"),

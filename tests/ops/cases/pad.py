@@ -37,6 +37,8 @@ CASES = [
     pad((3,), (2, 1), label="vector"),
     pad((2, 1, 3, 1, 2), (1, 0), (0, 0), (0, 2), (1, 1), (0, 0), label="rank5"),
     pad((0, 3), (1, 1), (0, 1), label="empty"),
+    pad((2, 37, 31, 5), (0, 0), (1, 2), (3, 0), (0, 0), quantize=ALL, label="tiles"),
+    pad((5, 3), (1, 0), (2, 3), dtype="int64", label="int64"),
     pad((2, 3), (0, 0), (0, 0), label="nothing"),
     pad((2, 3), (1, 0), (0, 1), dtype="int32", label="int32"),
     pad((2, 3), (1, 0), (0, -1), error="paddings must not be negative; got [1, 0, 0, -1]"),
@@ -55,6 +57,7 @@ CASES = [
     mirror((3, 4), (2, 1), (0, 3), quantize=ALL),
     mirror((3, 4), (3, 1), (0, 4), mode=SYMMETRIC, quantize=ALL, label="symmetric"),
     mirror((1, 5, 4, 2), (0, 0), (1, 2), (2, 1), (0, 0), label="image"),
+    mirror((2, 5, 4, 3), (1, 0), (0, 0), (2, 1), (1, 2), quantize=ALL, label="mixed"),
     mirror((3, 4), (3, 0), (0, 0), error="REFLECT can mirror 2 of 3 elements; got a border of 3"),
     mirror((3, 4), (0, 4), (0, 0), mode=SYMMETRIC, error="SYMMETRIC can mirror 3 of 3"),
 ]

@@ -33,6 +33,8 @@ CASES = [
     reverse((2, 3, 4), (0, 1), label="two"),
     reverse((2, 3), (-1,), dtype="int32", label="negative"),
     reverse((0, 3), (0,), label="empty"),
+    reverse((3, 37, 5), (0, 1), quantize=ALL, label="runs"),
+    reverse((3, 71), (0, 1), dtype="int64", label="wide"),
     reverse((2, 3), (2,), error="axes must be in [-2, 1]; got 2"),
     reverse((2, 3), (0, 0), error="axes must differ"),
     sequence((3, 5, 2), (5, 0, 3), 1, 0, quantize=("int8", "uint8")),

@@ -47,6 +47,8 @@ CASES = [
     slice_((4, 5, 3), (1, 0, 2), (2, 5, 1), quantize=ALL),
     slice_((4, 5), (2, 1), (-1, -1), label="rest"),
     slice_((4, 5), (4, 1), (0, 2), label="empty"),
+    slice_((31, 47, 29), (1, 2, 0), (29, 41, 29), quantize=ALL, label="tiles"),
+    slice_((3, 33000), (1, 5), (2, 32990), quantize=("int8",), label="long-rows"),
     slice_((2, 1, 3, 1, 2), (1, 0, 1, 0, 0), (1, 1, 2, 1, -1), label="rank5"),
     slice_((3, 3), (0, 1), (3, 2), dtype="int32", label="int32"),
     slice_((4, 5), (2, 1), (3, 2), error="must lie inside 4 elements; got begin 2 and size 3"),

@@ -29,6 +29,7 @@ def batch(cls, x, block, border, *, quantize=(), label="", error=""):
 CASES = [
     depth(SpaceToDepth, (2, 4, 6, 3), 2, quantize=("int8", "uint8")),
     depth(SpaceToDepth, (1, 3, 3, 1), 3, label="whole"),
+    depth(SpaceToDepth, (2, 26, 34, 5), 2, quantize=("int8", "uint8"), label="tiles"),
     depth(SpaceToDepth, (1, 3, 4, 1), 1, label="one"),
     depth(SpaceToDepth, (1, 3, 4, 1), 2, error="must divide height and width; got 2 for 3 and 4"),
     depth(SpaceToDepth, (1, 3, 4, 1), 0, error="block_size must be at least 1; got 0"),
@@ -48,6 +49,7 @@ CASES = [
     batch(BatchToSpaceND, (12, 2, 3, 3), (2, 3), ((0, 0), (0, 0)), quantize=ALL),
     batch(BatchToSpaceND, (4, 2, 3, 2), (2, 2), ((1, 0), (0, 2)), label="crops"),
     batch(BatchToSpaceND, (6, 2, 3), (3,), ((0, 1),), label="rank3"),
+    batch(BatchToSpaceND, (6, 2, 3), (3,), ((4, 1),), quantize=ALL, label="crops-rank3"),
     batch(BatchToSpaceND, (3, 2, 3, 1), (2, 2), ((0, 0), (0, 0)), error="must divide the batch"),
     batch(BatchToSpaceND, (4, 1, 1, 1), (2, 2), ((2, 1), (0, 0)), error="crops leave -1 elements"),
 ]
