@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,8 @@ def build(root: Path, machine: str | None = None, library: Path | None = None) -
 
 
 def describe(root: Path) -> Path:
-    """Write Python's view of `run.h`, which includes params.h; its path."""
+    """Write Python's view of `run.h`, which includes params.h, and where every kernel stands; its
+    path."""
     header = root / KERNELS / "run.h"
     text = Compiler(platform.machine()).run((), "-E", "-P", "-DEW_PARSED", header)
     ffi = FFI()
@@ -128,8 +130,25 @@ def describe(root: Path) -> Path:
     ffi.set_source(STRUCTURES.stem, None)
     path = root / STRUCTURES
     ffi.emit_python_code(str(path))
-    path.write_text(DOCSTRING + path.read_text())
+    kernels = {}
+    for source in sorted((root / KERNELS).glob("*.c")):
+        for name, structure in _kernels_in(source):
+            kernels[name] = (source.name, structure)
+    path.write_text(f"{DOCSTRING}{path.read_text()}KERNELS = {kernels!r}\n")
     return path
+
+
+def _kernels_in(source: Path) -> list[tuple[str, str]]:
+    """Kernels that a source defines and the structure of their parameters, as the compiler sees
+    them: macros define some. A kernel says `const ew_... *p = params;`; "" where it does not."""
+    scalar = (*SCALAR.options, f"-DEW_SUFFIX={SCALAR.suffix}")
+    text = Compiler(platform.machine()).run(scalar, "-E", "-P", source)
+    found = []
+    _, *parts = re.split(r"\bew_(\w+)_scalar\(const void \*params\b[^)]*\)\s*\{", text)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        structure = re.search(r"const (ew_\w+) \*\w+ = params;", body)
+        found.append((name, structure[1] if structure else ""))
+    return found
 
 
 def _compile(job: tuple[Compiler, Variant, Path, Path]) -> Path:

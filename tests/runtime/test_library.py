@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from edgewise.errors import InternalError
-from edgewise.runtime.library import Isa, host_isa, kernel_index, pack, structures
+from edgewise.runtime.library import (
+    Isa,
+    host_isa,
+    kernel_index,
+    kernel_source,
+    pack,
+    structures,
+)
 
 KERNELS = Path(__file__).resolve().parents[2] / "src" / "edgewise" / "kernels"
 
@@ -34,6 +41,14 @@ def test_every_kernel_of_the_list_is_used() -> None:
     text = "".join(p.read_text() for p in sources)
     unused = [n for n in listed if f'"{n}"' not in text and f'"{n.rpartition("_")[0]}"' not in text]
     assert unused == []
+
+
+def test_every_kernel_names_its_source_and_structure() -> None:
+    """What export to C needs; the build reads both from the sources."""
+    for kernel in kernel_index():
+        file, structure = kernel_source(kernel)
+        assert (KERNELS / file).is_file(), kernel
+        assert structure.startswith("ew_"), f"{kernel} must say `const ew_... *p = params;`"
 
 
 def test_a_wrong_field_is_refused() -> None:

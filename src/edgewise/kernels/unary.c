@@ -14,9 +14,10 @@ static range elements_of(const ew_unary *p, uint32_t tile_begin, uint32_t tile_e
 }
 
 EW_DEFINE(table_b8) {
+    const ew_unary *p = params;
     const uint8_t *x = operand[0], *table = operand[1];
     uint8_t *y = operand[2];
-    range r = elements_of(params, tile_begin, tile_end);
+    range r = elements_of(p, tile_begin, tile_end);
     EW_UNUSED(scratch);
     for (size_t i = r.begin; i < r.end; i++) y[i] = table[x[i]];
 }

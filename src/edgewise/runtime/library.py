@@ -76,6 +76,13 @@ def kernel_index() -> Mapping[str, int]:
     return {n: int(getattr(lib, prefix + n)) for n in names}
 
 
+def kernel_source(kernel: str) -> tuple[str, str]:
+    """The source file that defines a kernel, and the structure of its parameters."""
+    structures()
+    file, structure = import_module("edgewise.runtime._structures").KERNELS[kernel]
+    return file, structure
+
+
 def constant(name: str) -> int:
     """A constant of params.h: `constant("EW_PANEL")`."""
     return int(getattr(library(), name))
