@@ -2,6 +2,10 @@
  * small functions on sizes and bytes. */
 #ifndef EW_KERNEL_H
 #define EW_KERNEL_H
+#if !defined(EW_SUFFIX) /* compiled by hand, as part of exported C: the plain version */
+#define EW_SUFFIX scalar
+#define EW_SCALAR
+#endif
 #include "run.h"
 #include "simd.h"
 

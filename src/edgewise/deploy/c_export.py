@@ -1,0 +1,132 @@
+"""Model -> C: the plan for plain C, printed, and the kernels it calls.
+
+    NAME.h      what to call, and how much memory to give it
+    NAME.c      constants, parameters, and one function that calls the kernels in order
+    kernels/    the kernels' own sources, those files that are needed
+
+The C is complete: it includes `<stdint.h>` and `<stddef.h>` only, allocates nothing and has no
+state, so runs at the same time need nothing but memory of their own. A kernel file holds a family;
+what a model does not call is dropped by the linker (`-ffunction-sections`, `--gc-sections`). The
+interpreter runs the same plan on the host (`Isa.SCALAR`), which is how exported C is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewise.deploy.c_page import CPage
+from edgewise.deploy.c_text import identifier
+from edgewise.errors import ConversionError, OutputError, UnsupportedOp, listing
+from edgewise.files import check_output, write_atomically
+from edgewise.ir.graph import Graph, Value
+from edgewise.ir.model import Model, Signature
+from edgewise.runtime.library import LIBRARY, Isa, kernel_source
+from edgewise.runtime.plan import Plan, Target
+from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.specialize import specialize
+
+# Tiles as small as kernels make them: scratch memory is what a microcontroller has least of.
+MICROCONTROLLER = Target(Isa.SCALAR, block_bytes=1024)
+KERNELS = "kernels"  # the folder of their sources: names like math.h must not stand beside a user's
+
+
+@dataclass(frozen=True, slots=True)
+class CExport:
+    """What was written, and the bytes that the model needs beside its code."""
+
+    files: tuple[Path, ...]
+    arena_bytes: int
+    scratch_bytes: int
+    constant_bytes: int
+
+
+def export_c(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    signature: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    target: Target = MICROCONTROLLER,
+    overwrite: bool = False,
+) -> CExport:
+    """Write a model as C sources into a folder, which is made where it does not exist.
+
+    Args:
+        name: of the files and, as a prefix, of everything in them.
+        signature: which one of the model (None: the default one).
+        shapes: of inputs by name; unknown sizes of other inputs are taken as 1.
+        target: a plan for plain C (`Isa.SCALAR`); the default is made for little memory.
+
+    Raises:
+        UnsupportedOp: operators that no kernel runs; all are named.
+        ConversionError: shapes depend on data, or the target is not plain C.
+        OutputError: a file exists and `overwrite` is False, or cannot be written.
+    """
+    if target.isa is not Isa.SCALAR:
+        raise ConversionError(f"exported C is plain C; got a target for {target.isa.name}")
+    chosen = model.signature(signature)
+    graph, made = _planned(model, chosen, shapes or {}, target)
+    page = CPage(made, graph, chosen, identifier(name))
+    texts = {f"{page.name}.h": page.header(), f"{page.name}.c": page.source()}
+    written = _write(Path(folder), {**texts, **_sources(page.kernels)}, overwrite)
+    return CExport(written, made.arena_bytes, made.scratch_bytes, page.constant_bytes)
+
+
+def _planned(
+    model: Model, signature: Signature, shapes: Mapping[str, Sequence[int]], target: Target
+) -> tuple[Graph, Plan]:
+    """The graph with the shapes it is exported for, and its plan."""
+    graph = model.graphs[signature.graph]
+    unknown = sorted(shapes.keys() - signature.inputs.keys())
+    if unknown:
+        names = ", ".join(signature.inputs)
+        raise ConversionError(f"no input is named {', '.join(unknown)}; inputs are {names}")
+    given = {place: shapes[name] for name, place in signature.inputs.items() if name in shapes}
+    inputs = [_stand_in(v, given.get(i)) for i, v in enumerate(graph.inputs)]
+    try:
+        graph = specialize(graph, inputs)[0]
+        made = plan(graph, target)
+    except NotPlannable as reason:
+        raise ConversionError(f"{model.file or 'model'}: cannot be exported: {reason}") from None
+    refused = [f"{p.node}: {p.detail}" for p in made.placement if p.where == "host"]
+    if refused:
+        raise UnsupportedOp(listing(refused, "operators have no kernel and cannot be exported"))
+    return graph, made
+
+
+def _stand_in(value: Value, shape: Sequence[int] | None) -> np.ndarray:
+    """An array of the shape an input is exported for; it takes no memory."""
+    dims = tuple(d if isinstance(d, int) else 1 for d in value.shape) if shape is None else shape
+    return np.broadcast_to(np.zeros((), value.dtype.numpy), tuple(dims))
+
+
+def _sources(kernels: Sequence[str]) -> dict[str, str]:
+    """The files that define these kernels and what they include, by path."""
+    found: dict[str, str] = {}
+    wanted = ["kernel.h", *(kernel_source(k)[0] for k in kernels)]
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = (LIBRARY.parent / name).read_text()
+            wanted += re.findall(r'^#include "(.+)"', found[name], re.MULTILINE)
+    return {f"{KERNELS}/{name}": text for name, text in sorted(found.items())}
+
+
+def _write(folder: Path, texts: Mapping[str, str], overwrite: bool) -> tuple[Path, ...]:
+    """All files or, where one may not be written, none."""
+    try:
+        (folder / KERNELS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    for name in texts:
+        check_output(folder / name, overwrite=overwrite)
+    for name, text in texts.items():
+        write_atomically(folder / name, [text.encode("ascii", "replace")], overwrite=overwrite)
+    return tuple(folder / name for name in texts)
