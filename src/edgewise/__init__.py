@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgewise.api import Model, convert, load
+    from edgewise.api import Model, convert, export_c, load
     from edgewise.runtime import Interpreter
 
 __version__ = "0.1.0"
-__all__ = ["Interpreter", "Model", "convert", "load"]
+__all__ = ["Interpreter", "Model", "convert", "export_c", "load"]
 
 
 def __getattr__(name: str) -> object:

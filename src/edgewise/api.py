@@ -1,4 +1,4 @@
-"""The verbs: load, convert, save. Here the stages are put together.
+"""The verbs: load, convert, save, export. Here the stages are put together.
 
 Frontends and passes are imported by the verbs that need them: who runs a model does not wait for
 what converts one.
@@ -7,15 +7,19 @@ what converts one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgewise.errors import ConversionError
 from edgewise.files import Chunk
 from edgewise.format import load, write
 from edgewise.ir.model import Model
 
-__all__ = ["Model", "convert", "convert_keras_object", "load"]
+if TYPE_CHECKING:
+    from edgewise.deploy import CExport
+
+__all__ = ["Model", "convert", "convert_keras_object", "export_c", "load"]
 
 
 def convert(source: object) -> Model:
@@ -50,6 +54,23 @@ def convert_keras_object(model: object) -> Model:
     from edgewise.passes import canonicalize
 
     return canonicalize(keras.read_object(model))
+
+
+def export_c(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    signature: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    overwrite: bool = False,
+) -> CExport:
+    """Write a model as C sources for a microcontroller: `deploy.c_export.export_c`."""
+    from edgewise import deploy
+
+    return deploy.export_c(
+        model, folder, name=name, signature=signature, shapes=shapes, overwrite=overwrite
+    )
 
 
 def _tflite(model: Model) -> Iterable[Chunk]:

