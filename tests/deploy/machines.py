@@ -112,7 +112,8 @@ class Workshop:
         `arena_bytes` overrides what the header asks for."""
         machine.require()
         folder = exported.files[0].parent
-        header = vectors_header(exported.files[0].stem, vectors, outputs, arena_bytes)
+        name, has_state = exported.files[0].stem, exported.state_bytes > 0
+        header = vectors_header(name, vectors, outputs, arena_bytes, has_state)
         (folder / "vectors.h").write_text(header)
         jobs = [
             (f, machine.options, self._objects if f.parent.name == "kernels" else folder)
@@ -153,6 +154,7 @@ def vectors_header(
     vectors: Sequence[Sequence[np.ndarray]],
     outputs: Sequence[np.ndarray],
     arena_bytes: int | None,
+    has_state: bool,
 ) -> str:
     """`vectors.h`: the inputs of all vectors, arrays for the outputs, and the call."""
     upper = model.upper()
@@ -169,7 +171,10 @@ def vectors_header(
     for index, output in enumerate(outputs):
         text.append(f"static {c_type(output.dtype)} out_{index}[{output.size}];")
         arguments.append(f"out_{index}")
-    call = ", ".join([*arguments, "arena", "scratch"])
+    if has_state:
+        text.append(f"static uint8_t state[{upper}_STATE_BYTES];")
+        text.append(f"#define RESET {model}_reset(state)")
+    call = ", ".join([*arguments, "arena", "scratch", *["state"] * has_state])
     text.append(f"#define RUN(v, arena, scratch) {model}_run({call})")
     text.append("#define OUTPUTS " + " ".join(f"OUTPUT(out_{i})" for i in range(len(outputs))))
     return "\n".join(text) + "\n"

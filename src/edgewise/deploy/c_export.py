@@ -43,6 +43,7 @@ class CExport:
     files: tuple[Path, ...]
     arena_bytes: int
     scratch_bytes: int
+    state_bytes: int  # variables, which keep their values between runs
     constant_bytes: int
 
 
@@ -73,10 +74,18 @@ def export_c(
         raise ConversionError(f"exported C is plain C; got a target for {target.isa.name}")
     chosen = model.signature(signature)
     graph, made = _planned(model, chosen, shapes or {}, target)
-    page = CPage(made, graph, chosen, identifier(name))
+    page = CPage(made, graph, chosen, identifier(name), is_stateless=model.is_stateless)
+    return write_page(page, folder, overwrite=overwrite)
+
+
+def write_page(page: CPage, folder: str | os.PathLike[str], *, overwrite: bool = False) -> CExport:
+    """Write a printed plan and the kernels it calls. Raises OutputError."""
     texts = {f"{page.name}.h": page.header(), f"{page.name}.c": page.source()}
     written = _write(Path(folder), {**texts, **_sources(page.kernels)}, overwrite)
-    return CExport(written, made.arena_bytes, made.scratch_bytes, page.constant_bytes)
+    plan = page.plan
+    return CExport(
+        written, plan.arena_bytes, plan.scratch_bytes, plan.state_bytes, page.constant_bytes
+    )
 
 
 def _planned(

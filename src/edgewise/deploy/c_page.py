@@ -6,7 +6,7 @@ allocated: the caller gives one arena of exactly the planned size, and scratch m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,11 +20,12 @@ from edgewise.deploy.c_text import (
     paragraph,
     structure,
 )
+from edgewise.errors import InternalError
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Signature
 from edgewise.ir.types import TensorType
 from edgewise.runtime.library import kernel_source, structures
-from edgewise.runtime.plan import Kernel, Operand, Plan, Region
+from edgewise.runtime.plan import If, Kernel, Operand, Plan, Region, Step, While
 
 ALIGNMENT = 16  # bytes, of constants and of the memory a caller gives
 FLAGS = "-std=c11 -O2 -ffreestanding -fwrapv -ffp-contract=off -ffunction-sections -fdata-sections"
@@ -44,7 +45,7 @@ extern "C" {{
 /* Runs one inference. What arena and scratch hold before does not matter, and nothing of it is
  * needed after; no array may overlap another. */
 {prototype};
-
+{reset}
 #ifdef __cplusplus
 }}
 #endif
@@ -52,12 +53,22 @@ extern "C" {{
 """
 
 
-class CPage:
-    """A plan as text. Names of inputs and outputs are the signature's."""
+_RESET = """
+/* Gives the model's variables their first values; `state` keeps them from run to run. */
+{prototype};
+"""
 
-    def __init__(self, plan: Plan, graph: Graph, signature: Signature, name: str) -> None:
-        self.plan, self.name = plan, name
-        self._steps = [s for s in plan.steps if isinstance(s, Kernel)]
+
+class CPage:
+    """A plan as text. Names of inputs and outputs are the signature's. Where `is_stateless`,
+    variables start anew in every run."""
+
+    def __init__(
+        self, plan: Plan, graph: Graph, signature: Signature, name: str, *, is_stateless: bool
+    ) -> None:
+        self.plan, self.name, self._is_stateless = plan, name, is_stateless
+        self._tree = plan.steps
+        self._steps = list(_kernels(self._tree))
         self.kernels = sorted({s.name for s in self._steps})
         ins = [v.type for v in graph.inputs]
         outs = [v.type for v in graph.outputs]
@@ -65,12 +76,12 @@ class CPage:
         outputs = _names(signature.outputs, len(outs), inputs)
         self._inputs = dict(zip(inputs, ins, strict=True))
         self._outputs = dict(zip(outputs, outs, strict=True))
-        self._constants = _constants(plan)
+        self._constants = _constants((*_operands(self._tree), *plan.outputs))
 
     @property
     def constant_bytes(self) -> int:
         """Bytes of constants and parameters: what the model adds to read-only memory."""
-        params = sum(len(s.params) for s in self._steps)
+        params = sum(structures().sizeof(kernel_source(s.name)[1]) for s in self._steps)
         return params + sum(o.nbytes for _, o in self._constants.values())
 
     def header(self) -> str:
@@ -83,7 +94,8 @@ class CPage:
             *(f"output {_described(n, t)}" for n, t in self._outputs.items()),
             "",
             f"Memory: {self.constant_bytes} bytes of constants, which may lie in flash,",
-            f"{made.arena_bytes} bytes of arena and {made.scratch_bytes} of scratch.",
+            f"{made.arena_bytes} bytes of arena and {made.scratch_bytes} of scratch"
+            + (f", {made.state_bytes} of state." if made.state_bytes else "."),
             "",
             *paragraph(f"Kernels: {', '.join(self.kernels)}."),
             "",
@@ -94,8 +106,10 @@ class CPage:
         facts = {
             "ARENA_BYTES": str(made.arena_bytes),
             "SCRATCH_BYTES": str(made.scratch_bytes),
-            "ALIGNMENT": f"{ALIGNMENT} /* bytes, of arena and scratch */",
+            "ALIGNMENT": f"{ALIGNMENT} /* bytes, of this memory */",
         }
+        if made.state_bytes:
+            facts["STATE_BYTES"] = str(made.state_bytes)
         for name, type_ in tensors.items():
             facts |= _tensor_facts(name.upper(), type_)
         upper = self.name.upper()
@@ -104,6 +118,7 @@ class CPage:
             upper=upper,
             macros="".join(f"#define {upper}_{k} {v}\n" for k, v in facts.items()),
             prototype=self._prototype(),
+            reset=_RESET.format(prototype=self._reset()) if made.state_bytes else "",
         )
 
     def source(self) -> str:
@@ -120,13 +135,15 @@ class CPage:
             f"\n{self._prototype()} {{\n",
             *self._body(),
             "}\n",
+            *self._reset_body(),
         ]
         return "".join(parts)
 
     def _prototype(self) -> str:
         ins = [f"const {_c_type(t)} *{n}" for n, t in self._inputs.items()]
         outs = [f"{_c_type(t)} *{n}" for n, t in self._outputs.items()]
-        words = [*ins, *outs, "void *arena", "void *scratch"]
+        state = ["void *state"] if self.plan.state_bytes else []
+        words = [*ins, *outs, "void *arena", "void *scratch", *state]
         line = f"void {self.name}_run({', '.join(words)})"
         return line if len(line) < COLUMNS - 1 else line.replace(", ", ",\n    ")
 
@@ -138,26 +155,88 @@ class CPage:
     # -- calls ------------------------------------------------------------------------------
 
     def _body(self) -> Iterator[str]:
-        yield "    uint8_t *memory = arena;\n    EW_UNUSED(memory);\n    EW_UNUSED(scratch);\n"
-        for index, step in enumerate(self._steps):
-            if step.n_tiles == 0:
-                continue
-            label = comment(self.plan.placement[step.node].node)[: COLUMNS - 16]
-            yield f"    {{ /* {label} */\n        void *const operand[] = {{\n"
-            yield "".join(f"            {self._address(o)},\n" for o in step.operands)
-            call = f"ew_{step.name}_scalar(&params_{index}, operand, 0, {step.n_tiles}, scratch)"
-            yield f"        }};\n        {call};\n    }}\n"
+        yield "    uint8_t *memory = arena, *own = scratch;\n"
+        yield "    EW_UNUSED(memory);\n    EW_UNUSED(own);\n"
+        if self.plan.state_bytes and self._is_stateless:
+            yield f"    {self.name}_reset(state);\n"
+        numbers = {id(step): index for index, step in enumerate(self._steps)}
+        yield from self._block(self._tree, numbers, "    ")
         for index, (name, place) in enumerate(zip(self._outputs, self.plan.outputs, strict=True)):
             if self._output_at(place) != index:
                 source = f"(const uint8_t *){self._address(place).removeprefix('(void *)')}"
                 yield f"    ew_copy((uint8_t *){name}, {source}, {place.nbytes});\n"
 
+    def _block(
+        self, steps: Sequence[Step], numbers: Mapping[int, int], indent: str
+    ) -> Iterator[str]:
+        """Steps in their order. `numbers` are those of the parameters, by identity of a step."""
+        rest = list(steps)
+        while rest:
+            step = rest.pop(0)
+            if isinstance(step, Kernel):
+                locked, rest = rest[: step.locked], rest[step.locked :]
+                group = [step, *(s for s in locked if isinstance(s, Kernel))]
+                if step.n_tiles:
+                    yield from self._group(group, numbers, indent)
+            elif isinstance(step, If):
+                yield f"{indent}if (*(const uint8_t *){self._address(step.condition)}) {{\n"
+                yield from self._block(step.then, numbers, indent + "    ")
+                yield f"{indent}}} else {{\n"
+                yield from self._block(step.otherwise, numbers, indent + "    ")
+                yield f"{indent}}}\n"
+            elif isinstance(step, While):
+                yield f"{indent}for (;;) {{\n"
+                yield from self._block(step.test, numbers, indent + "    ")
+                condition = self._address(step.condition)
+                yield f"{indent}    if (!*(const uint8_t *){condition}) break;\n"
+                yield from self._block(step.body, numbers, indent + "    ")
+                yield f"{indent}}}\n"
+            else:
+                raise InternalError(f"a step of Python's cannot be printed: {step}")
+
+    def _group(
+        self, group: Sequence[Kernel], numbers: Mapping[int, int], indent: str
+    ) -> Iterator[str]:
+        """A kernel step and those locked to it: all tiles, or tile by tile."""
+        nodes = dict(enumerate(p.node for p in self.plan.placement))
+        labels = dict.fromkeys(comment(nodes.get(s.node, s.name)) for s in group)
+        label = "; ".join(labels)[: COLUMNS - 9 - len(indent)]
+        yield f"{indent}{{ /* {label} */\n"
+        for i, step in enumerate(group):
+            yield f"{indent}    void *const operand_{i}[] = {{\n"
+            yield "".join(f"{indent}        {self._address(o)},\n" for o in step.operands)
+            yield f"{indent}    }};\n"
+        tiles, inner = f"0, {group[0].n_tiles}", indent + "    "
+        if len(group) > 1:
+            yield f"{inner}for (uint32_t tile = 0; tile < {group[0].n_tiles}; tile++) {{\n"
+            tiles, inner = "tile, tile + 1", inner + "    "
+        for i, step in enumerate(group):
+            arguments = f"&params_{numbers[id(step)]}, operand_{i}, {tiles}, scratch"
+            yield f"{inner}ew_{step.name}_scalar({arguments});\n"
+        yield f"{indent}    }}\n" * (len(group) > 1) + f"{indent}}}\n"
+
+    def _reset(self) -> str:
+        return f"void {self.name}_reset(void *state)"
+
+    def _reset_body(self) -> Iterator[str]:
+        """Variables start at zero, quantized ones at their zero point."""
+        if not self.plan.state_bytes:
+            return
+        yield f"\n{self._reset()} {{\n"
+        for value, place in self.plan.variables.items():
+            first = 0 if value.quant is None else value.quant.zero_point.flat[0]
+            kind, count = c_type(place.dtype), int(np.prod(place.shape, dtype=np.int64))
+            to = f"(({kind} *)((uint8_t *)state + {place.offset}))"
+            yield f"    for (uint32_t i = 0; i < {count}; i++) {to}[i] = {first};\n"
+        yield "}\n"
+
     def _address(self, place: Operand) -> str:
         """A place of the plan as an expression. Kernels do not write where they only read."""
-        if place.region is Region.ARENA:
-            return f"(void *)(memory + {place.offset})"
         if place.region is Region.CONST:
             return f"(void *){self._constants[place.offset][0]}"
+        if place.region is not Region.IO:
+            base = {Region.ARENA: "memory", Region.SCRATCH: "own", Region.STATE: "(uint8_t *)state"}
+            return f"(void *)({base[place.region]} + {place.offset})"
         if place.offset < self.plan.n_inputs:
             return f"(void *){list(self._inputs)[place.offset]}"
         index = self._output_at(place)
@@ -175,7 +254,7 @@ class CPage:
 def _names(places: Mapping[str, int], count: int, taken: Sequence[str]) -> list[str]:
     """An identifier for each position; those that the signature leaves out are numbered."""
     by_place = {place: name for name, place in places.items()}
-    used = {"arena", "scratch", "memory", "operand", *taken}
+    used = {"arena", "scratch", "state", "memory", "own", "tile", *taken}
     names: list[str] = []
     for index in range(count):
         names.append(identifier(by_place.get(index, f"value_{index}"), used))
@@ -183,11 +262,32 @@ def _names(places: Mapping[str, int], count: int, taken: Sequence[str]) -> list[
     return names
 
 
-def _constants(plan: Plan) -> dict[int, tuple[str, Operand]]:
+def _kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
+    """Kernel steps, those inside of others included, in the order of the text."""
+    for step in steps:
+        if isinstance(step, Kernel):
+            yield step
+        elif isinstance(step, If):
+            yield from (*_kernels(step.then), *_kernels(step.otherwise))
+        elif isinstance(step, While):
+            yield from (*_kernels(step.test), *_kernels(step.body))
+
+
+def _operands(steps: Sequence[Step]) -> Iterator[Operand]:
+    """Of kernels, and the conditions of the others."""
+    for step in steps:
+        if isinstance(step, Kernel):
+            yield from step.operands
+        elif isinstance(step, If):
+            yield from (step.condition, *_operands(step.then), *_operands(step.otherwise))
+        elif isinstance(step, While):
+            yield from (step.condition, *_operands(step.test), *_operands(step.body))
+
+
+def _constants(operands: Iterable[Operand]) -> dict[int, tuple[str, Operand]]:
     """Name and largest view of each constant, by its offset in the plan."""
     found: dict[int, Operand] = {}
-    steps = (s for s in plan.steps if isinstance(s, Kernel))
-    for operand in (*(o for s in steps for o in s.operands), *plan.outputs):
+    for operand in operands:
         if operand.region is Region.CONST:
             known = found.get(operand.offset, operand)
             found[operand.offset] = max(known, operand, key=lambda o: o.nbytes)

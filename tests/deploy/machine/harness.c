@@ -66,6 +66,9 @@ static void say_bytes(const void *data, uint32_t count) {
 void run_harness(void) {
     uint32_t spent = 0;
     set_guards();
+#if defined(RESET)
+    RESET;
+#endif
     for (uint32_t v = 0; v < VECTORS; v++) {
         uint32_t start = clock_ticks();
         RUN(v, arena.bytes, scratch.bytes);
