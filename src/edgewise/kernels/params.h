@@ -18,8 +18,6 @@ enum {
     EW_PANEL = 16,   /* output channels of one packed panel of weights */
     EW_MAX_RANK = 6, /* dimensions after collapsing */
     EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
-    EW_MAX_TAPS = 256, /* kernel positions of a depthwise convolution */
-    EW_GROUP = 4, /* output pixels that a depthwise convolution computes at once */
 };
 
 /* The index of every kernel in the function tables: EW_KERNEL_conv_2d_f32, ... */
@@ -69,17 +67,45 @@ typedef struct {
     float low_f32, high_f32; /* fused activation, f32 */
 } ew_conv_2d;
 
-/* Depthwise convolutions; O = C * multiplier.
- * f32 operands: x, w f32 [KH * KW, O], bias f32 [O], y.
- * b8 operands: x, w s16 [(KH * KW + 1) / 2, O, 2] without zero point, bias s32 [O] less the
- *   products of x_zero, scale f32 [O], y. The epilogue is that of ew_conv_2d.
- * Tiles: output rows (N * OH). Scratch: elements of x that stand for the padding:
- * C * ((EW_GROUP - 1) * stride_w + 1), or C where OW < EW_GROUP. */
+/* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
+ * reads every column of x once for all pixels of a group, or by one for any. */
+enum {
+    EW_DEPTHWISE_any,
+    EW_DEPTHWISE_3x1, /* kernel 3 x 3, stride_w 1, no dilation_w */
+    EW_DEPTHWISE_3x2,
+    EW_DEPTHWISE_5x1,
+    EW_DEPTHWISE_5x2,
+    EW_DEPTHWISE_BODIES
+};
+
+/* Depthwise convolutions; O = C * multiplier. `channels` is O, or where rows are spread (see
+ * depthwise.c) a multiple of O and of the block: several pixels together. Weights, biases and
+ * scales come in blocks of channels; where O is no multiple, the last block ends at O.
+ * f32 operands: x, w f32 [blocks, KH * KW, block], bias f32 [blocks, block], y; a block is EW_LANES.
+ * b8 operands: x, w, bias s32 [blocks, block] less the products of x's zero point (of x as it is
+ *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_2d. A block is
+ *   2 * EW_LANES, in the order of v_zip_s16. w is [blocks, products, 2, EW_LANES] of pairs of s16
+ *   or quads of s8; a product has the taps of 2 or 4 neighbouring kernel rows of one column, then
+ *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of
+ *   neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
+ *   Plain build: x, w s8 [KH * KW, O] plus w_zero, bias s32 [O], scale f32 [O], y.
+ * Tiles: output rows (N * OH).
+ * Scratch: rows + rows * columns addresses, rows u32, then elements of x: channels, 4 * channels,
+ *   and where rows are spread KH * stride_w * phase_columns * O. Plain b8: none. */
 typedef struct {
     ew_window window;
     uint32_t multiplier;
+    uint32_t y_stride;      /* elements between the pixels of y */
+    uint32_t body;          /* EW_DEPTHWISE_... */
+    uint32_t taps_per_lane; /* b8: 2 (s16) or 4 (s8) taps of a channel are multiplied at once */
+    uint32_t channels;
+    uint32_t is_spread;
+    uint32_t phase_columns; /* columns of a spread row that are stride_w apart in x */
+    uint32_t rows;          /* KH, or the next multiple of taps_per_lane */
+    uint32_t columns;       /* addresses per row: most columns of x under a group */
     uint32_t is_signed;
     int32_t x_zero, y_zero;
+    int32_t w_zero; /* plain b8 */
     int32_t low, high;
     float low_f32, high_f32;
 } ew_depthwise_conv_2d;

@@ -157,4 +157,89 @@ EW_INLINE v_s32 v_requantize(v_s32 acc, v_f32 scale, float low, float high, int3
     v_f32 y = v_min(v_max(v_float(acc) * scale, v_splat_f32(low)), v_splat_f32(high));
     return v_bits_of(y + v_splat_f32(12582912.0f)) + v_splat_s32(zero - 0x4B400000);
 }
+
+#if EW_LANES > 1
+/* Twice as many 16-bit or 8-bit elements as a vector has lanes: a block of channels. */
+typedef int16_t v_s16 __attribute__((vector_size(4 * EW_LANES)));
+typedef uint8_t v_u8_block __attribute__((vector_size(2 * EW_LANES)));
+typedef int8_t v_s8_block __attribute__((vector_size(2 * EW_LANES)));
+
+EW_INLINE v_s16 v_load_block_b8(const uint8_t *p, uint32_t is_signed) {
+    if (is_signed) {
+        v_s8_block v;
+        __builtin_memcpy(&v, p, sizeof v);
+        return __builtin_convertvector(v, v_s16);
+    }
+    v_u8_block v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, v_s16);
+}
+
+/* Pairs (a, b) of each element of a block, as the hardware's unpacking orders them: of every eight
+ * elements, the first four in `pair[0]` and the last four in `pair[1]`. */
+#define EW_ZIP(n, i) i, n + i, i + 1, n + i + 1, i + 2, n + i + 2, i + 3, n + i + 3
+EW_INLINE void v_zip_s16(v_s16 a, v_s16 b, v_s32 pair[2]) {
+#if EW_LANES == 4
+    v_s16 low = __builtin_shufflevector(a, b, EW_ZIP(8, 0));
+    v_s16 high = __builtin_shufflevector(a, b, EW_ZIP(8, 4));
+#elif EW_LANES == 8
+    v_s16 low = __builtin_shufflevector(a, b, EW_ZIP(16, 0), EW_ZIP(16, 8));
+    v_s16 high = __builtin_shufflevector(a, b, EW_ZIP(16, 4), EW_ZIP(16, 12));
+#else
+    v_s16 low = __builtin_shufflevector(a, b, EW_ZIP(32, 0), EW_ZIP(32, 8), EW_ZIP(32, 16),
+                                        EW_ZIP(32, 24));
+    v_s16 high = __builtin_shufflevector(a, b, EW_ZIP(32, 4), EW_ZIP(32, 12), EW_ZIP(32, 20),
+                                         EW_ZIP(32, 28));
+#endif
+    __builtin_memcpy(&pair[0], &low, sizeof low);
+    __builtin_memcpy(&pair[1], &high, sizeof high);
+}
+
+/* The bytes (a, b) of each element of two blocks as 16 bits, a low. */
+EW_INLINE v_s16 v_load_pairs_block_b8(const uint8_t *a, const uint8_t *b) {
+    return v_load_block_b8(a, 0) | v_load_block_b8(b, 0) << 8;
+}
+
+/* A requantized block, y = rne(clamp(f32(acc) * scale, low, high)) + zero with the bounds relative
+ * to the zero point, in the order of v_zip_s16; NaN gives low. `first` is the lower bound as
+ * stored. On x86, what is below the range of s32 becomes its least, and the bound is set after
+ * narrowing. */
+EW_INLINE void v_store_block_b8(uint8_t *y, const v_s32 acc[2], const v_f32 scale[2], float low,
+                                float high, int32_t first, int32_t zero, uint32_t is_signed) {
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    v_f32 a = v_min(v_splat_f32(high), v_float(acc[0]) * scale[0]);
+    v_f32 b = v_min(v_splat_f32(high), v_float(acc[1]) * scale[1]);
+    __m512i q = _mm512_packs_epi32(_mm512_cvtps_epi32((__m512)a), _mm512_cvtps_epi32((__m512)b));
+    q = _mm512_adds_epi16(q, _mm512_set1_epi16((int16_t)zero));
+    q = _mm512_max_epi16(q, _mm512_set1_epi16((int16_t)first));
+    _mm256_storeu_si256((__m256i *)y, _mm512_cvtepi16_epi8(q));
+    (void)low, (void)is_signed;
+#elif EW_LANES == 8
+    v_f32 a = v_min(v_splat_f32(high), v_float(acc[0]) * scale[0]);
+    v_f32 b = v_min(v_splat_f32(high), v_float(acc[1]) * scale[1]);
+    __m256i q = _mm256_packs_epi32(_mm256_cvtps_epi32((__m256)a), _mm256_cvtps_epi32((__m256)b));
+    q = _mm256_adds_epi16(q, _mm256_set1_epi16((int16_t)zero));
+    q = _mm256_max_epi16(q, _mm256_set1_epi16((int16_t)first));
+    __m128i l = _mm256_castsi256_si128(q), h = _mm256_extracti128_si256(q, 1);
+    _mm_storeu_si128((__m128i *)y, is_signed ? _mm_packs_epi16(l, h) : _mm_packus_epi16(l, h));
+    (void)low;
+#elif EW_LANES == 4 && defined(__SSE2__)
+    v_f32 a = v_min(v_splat_f32(high), v_float(acc[0]) * scale[0]);
+    v_f32 b = v_min(v_splat_f32(high), v_float(acc[1]) * scale[1]);
+    __m128i q = _mm_packs_epi32(_mm_cvtps_epi32((__m128)a), _mm_cvtps_epi32((__m128)b));
+    q = _mm_adds_epi16(q, _mm_set1_epi16((int16_t)zero));
+    q = _mm_max_epi16(q, _mm_set1_epi16((int16_t)first));
+    _mm_storel_epi64((__m128i *)y, is_signed ? _mm_packs_epi16(q, q) : _mm_packus_epi16(q, q));
+    (void)low;
+#else
+    v_s32 q[2];
+    for (int i = 0; i < 2; i++) q[i] = v_requantize(acc[i], scale[i], low, high, zero);
+    for (uint32_t e = 0; e < 2 * EW_LANES; e += 4) {
+        v_u8 bytes = __builtin_convertvector(q[e / 4 % 2], v_u8);
+        __builtin_memcpy(y + e, (const uint8_t *)&bytes + e / 8 * 4, 4);
+    }
+    (void)first, (void)is_signed;
+#endif
+}
+#endif
 #endif

@@ -210,7 +210,7 @@ class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="Depthwi
         for i in range(kh):
             for j in range(kw):
                 y += view[:, :, :, i, j, :, None] * taps[i, j]
-        return y.reshape(n, oh, ow, -1)
+        return y.reshape(n, oh, ow, w.shape[-1])
 
 
 def _version(

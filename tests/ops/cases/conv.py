@@ -6,6 +6,7 @@ from tests.ops.case import Case, arg, weights
 
 ALL = ("int8", "uint8", "int16")
 SIGNED = ("int8", "int16")
+BYTES = ("int8", "uint8")
 
 
 def conv(x, w, bias=True, *, quantize=ALL, label="", error="", **attributes):
@@ -56,5 +57,51 @@ CASES = [
     depthwise(
         (1, 6, 6, 8), (1, 3, 3, 8), fused_activation_function=Activation.RELU6, label="relu6"
     ),
+    # tails of channels around the blocks of all instruction sets, and maps that are all border
+    *(
+        depthwise(
+            (1, 3, size, c),
+            (1, k, k, c),
+            stride_h=stride,
+            stride_w=stride,
+            quantize=BYTES,
+            label="channels",
+        )
+        for k, stride, size, c in (
+            *((3, 1, 9, c) for c in (1, 4, 8, 9, 15, 16, 17, 31, 32, 33, 40, 63, 65)),
+            *((3, 2, 13, c) for c in (8, 13, 16, 24, 33)),
+            *((5, 1, 7, c) for c in (7, 16, 35)),
+            *((5, 2, 11, c) for c in (8, 16, 37)),
+        )
+    ),
+    *(
+        depthwise((1, *x, 33), (1, *k, 33), quantize=BYTES, label="borders", **attributes)
+        for x, k, attributes in (
+            ((1, 1), (3, 3), {}),
+            ((1, 9), (5, 5), {}),
+            ((9, 1), (3, 3), {"stride_h": 2, "stride_w": 2}),
+            ((2, 3), (7, 7), {}),
+            ((3, 4), (3, 3), {"dilation_h_factor": 5, "dilation_w_factor": 4}),
+            ((5, 9), (3, 3), {"stride_h": 4, "stride_w": 5}),
+            ((3, 6), (3, 3), {"stride_h": 1, "stride_w": 2}),
+            ((3, 12), (2, 3), {"dilation_w_factor": 2}),
+            ((4, 7), (4, 1), {}),
+            ((2, 13), (1, 4), {"stride_w": 3}),
+            ((3, 9), (3, 3), {"dilation_h_factor": 2}),
+            ((2, 2), (3, 3), {"padding": Padding.VALID}),
+        )
+    ),
+    *(
+        depthwise((2, 4, 9, c), (1, 3, k, c * m), quantize=BYTES, label="spread", **attributes)
+        for c, m, k, attributes in (
+            (1, 8, 3, {}),
+            (1, 32, 3, {"stride_h": 2, "stride_w": 2}),
+            (3, 7, 5, {"stride_w": 2}),
+            (17, 2, 3, {"dilation_w_factor": 2, "dilation_h_factor": 2}),
+            (3, 1, 3, {"stride_h": 3, "stride_w": 3, "dilation_w_factor": 2}),
+            (5, 1, 3, {"padding": Padding.VALID}),
+        )
+    ),
+    depthwise((0, 6, 6, 8), (1, 3, 3, 8), quantize=(), label="empty"),
     depthwise((1, 4, 4, 3), (1, 3, 3, 4), quantize=(), error="multiple of input channels"),
 ]

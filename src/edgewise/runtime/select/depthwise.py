@@ -1,8 +1,15 @@
-"""Kernels of DEPTHWISE_CONV_2D: weights by tap, pairs of taps for 8 bits."""
+"""Kernels of DEPTHWISE_CONV_2D: bodies, weights in blocks of channels, scratch memory.
+
+A block is what a vector of the target holds: weights, biases and scales are packed in the order in
+which the kernel reads them (`ew_depthwise_conv_2d` in params.h). Channels fewer than a block, or a
+multiplier, make the kernel spread the rows of x out first, so that its vectors run over several
+pixels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import lcm
 
 import numpy as np
 
@@ -10,43 +17,123 @@ from edgewise.ir.graph import Value
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, require, shape_of, zero_point
-from edgewise.runtime.library import constant, pack
+from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select.weights import Array, Weights, epilogue, window
+
+_PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
+_ADDRESS = 8  # bytes
+_SLACK = 64  # bytes
 
 
 def depthwise_conv_2d(site: Site) -> Sequence[Call]:
-    """Any kernel up to EW_MAX_TAPS positions, stride, dilation and multiplier."""
+    """Any kernel, stride, dilation and multiplier."""
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Convolution)
     weights = Weights.of(site, channel_axis=3)
     shape, out = shape_of(x), shape_of(y)
     _, kh, kw, o = weights.array.shape
-    require(kh * kw <= constant("EW_MAX_TAPS"), f"a kernel of {kh} x {kw} is too large")
     rows = Axis(kh, op.stride_h, op.dilation_h_factor)
     cols = Axis(kw, op.stride_w, op.dilation_w_factor)
-    is_int = weights.scales is not None
-    params = pack(
-        "ew_depthwise_conv_2d",
-        {
-            "window": window(shape, out, rows, cols, op.padding),
-            "multiplier": o // shape[3],
-            **epilogue(x, y, op.fused_activation_function, is_int),
-        },
-    )
-    taps = weights.array.reshape(kh * kw, o)
-    group = constant("EW_GROUP")
-    padding = shape[3] * (1 if out[2] < group else (group - 1) * op.stride_w + 1)
+    is_int, isa = weights.scales is not None, site.target.isa
+    lane = _taps_per_lane(weights.array, isa) if is_int else 1
+    block = 2 * isa.lanes if is_int and isa.lanes > 1 else isa.lanes
+    is_spread = isa.lanes > 1 and (o < block or o != shape[3])
+    # vectors over whole pixels: their channels repeat after a multiple of both
+    channels = lcm(o, block) if is_spread and o < block else o
+    body = "any" if is_spread or isa.lanes == 1 else _body(kh, cols)
+    covered = -(-out[2] * o // channels) * (channels // o)  # pixels of all vectors of a row
+    phase_columns = covered + (kw - 1) * cols.dilation // cols.stride if is_spread else 0
+    table_rows = kh if body != "any" else -(-kh // lane) * lane
+    columns = kw if body == "any" else kw + (_PIXELS - 1) * cols.stride
+    fields = {
+        "window": window(shape, out, rows, cols, op.padding),
+        "multiplier": o // shape[3],
+        "y_stride": o,
+        "body": constant(f"EW_DEPTHWISE_{body}"),
+        "taps_per_lane": lane,
+        "channels": channels,
+        "is_spread": int(is_spread),
+        "phase_columns": phase_columns,
+        "rows": table_rows,
+        "columns": columns,
+        "w_zero": 0,
+        **epilogue(x, y, op.fused_activation_function, is_int),
+    }
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
+    elements = (1 + _PIXELS) * channels + kh * cols.stride * phase_columns * o
+    scratch = table_rows * ((1 + columns) * _ADDRESS + 4) + elements * (1 if is_int else 4) + _SLACK
+    taps = weights.array.reshape(kh, kw, o)
     if weights.scales is None:
-        operands: tuple[Value | Array, ...] = (x, taps, weights.bias, y)
-        return [Call("depthwise_conv_2d_f32", params, operands, n_tiles, 4 * padding)]
-    pairs = np.zeros((-(-kh * kw // 2), 2, o), np.int16)
-    pairs.reshape(-1, o)[: kh * kw] = taps
-    # sum((x - z) * w) = sum(x * w) - z * sum(w); modulo 2**32, as the accumulator
-    moved = weights.bias.astype(np.int64) - zero_point(x.type) * taps.sum(0, dtype=np.int64)
-    bias = moved.astype(np.int32)
-    packed = np.ascontiguousarray(pairs.transpose(0, 2, 1))
+        operands: list[Value | Array] = [x, *_floats(taps, weights.bias, channels, block), y]
+        packed = pack("ew_depthwise_conv_2d", fields)
+        return [Call("depthwise_conv_2d_f32", packed, tuple(operands), n_tiles, scratch)]
     scales = np.ascontiguousarray(weights.scales)
-    return [
-        Call("depthwise_conv_2d_b8", params, (x, packed, bias, scales, y), n_tiles, padding),
-    ]
+    if isa.lanes == 1:
+        stored, fields["w_zero"] = _bytes(taps)
+        operands, scratch = [x, stored, weights.bias, scales, y], 0
+    else:
+        # sum((x - z) * w) = sum(x * w) - z * sum(w); modulo 2**32, as the accumulator
+        zero = zero_point(x.type) + (128 if lane == 4 and fields["is_signed"] else 0)
+        moved = weights.bias.astype(np.int64) - zero * taps.sum((0, 1), dtype=np.int64)
+        order = _zipped(channels, block)
+        products = _products(taps, lane, pairs_columns=body != "any")
+        repeats = channels // o
+        ordered = np.tile(products, repeats)[:, :, order].transpose(2, 0, 3, 1)
+        tables = [np.tile(a, repeats)[order] for a in (moved.astype(np.int32), scales)]
+        operands = [x, np.ascontiguousarray(ordered), *tables, y]
+    packed = pack("ew_depthwise_conv_2d", fields)
+    return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch)]
+
+
+def _body(kh: int, cols: Axis) -> str:
+    is_square = kh == cols.kernel in (3, 5) and cols.stride in (1, 2) and cols.dilation == 1
+    return f"{kh}x{cols.stride}" if is_square else "any"
+
+
+def _taps_per_lane(weights: Array, isa: Isa) -> int:
+    if isa.lanes == 1:
+        return 1
+    fits = bool(np.all(weights == weights.astype(np.int8)))
+    return 4 if isa is Isa.AVX512 and fits else 2
+
+
+def _starts(channels: int, block: int) -> Array:
+    """First channels of the blocks; the last block ends at the last channel."""
+    return np.minimum(np.arange(0, channels, block), channels - block)
+
+
+def _floats(taps: Array, bias: Array, channels: int, block: int) -> Sequence[Array]:
+    """[KH, KW, O] as [blocks, KH * KW, block]; the bias as [blocks, block]."""
+    kh, kw, o = taps.shape
+    order = _starts(channels, block)[:, None] + np.arange(block)
+    repeats = channels // o
+    ordered = np.tile(taps.reshape(kh * kw, o), repeats)[:, order].transpose(1, 0, 2)
+    return np.ascontiguousarray(ordered), np.tile(bias, repeats)[order]
+
+
+def _bytes(taps: Array) -> tuple[Array, int]:
+    """s16 weights as int8 and the zero point that this takes. Raises NotNative."""
+    low, high = int(taps.min(initial=0)), int(taps.max(initial=0))
+    zero = 0 if low >= -128 and high <= 127 else -128 - low
+    require(high + zero <= 127, "the weights' zero points differ too much for 8 bits")
+    return (taps + zero).astype(np.int8), zero
+
+
+def _zipped(channels: int, block: int) -> Array:
+    """[blocks, block]: the channels in the order of `v_zip_s16` (simd.h)."""
+    eights = np.arange(block).reshape(-1, 2, 4).transpose(1, 0, 2).reshape(-1)
+    return np.asarray(_starts(channels, block)[:, None] + eights)
+
+
+def _products(taps: Array, lane: int, *, pairs_columns: bool) -> Array:
+    """[KH, KW, O] as [products, lane, O]: taps that are multiplied at once."""
+    kh, kw, o = taps.shape
+    whole = kh - kh % lane if pairs_columns and lane == 2 else kh
+    rows = np.zeros((-(-whole // lane) * lane, kw, o), taps.dtype)
+    rows[:whole] = taps[:whole]
+    found = rows.reshape(-1, lane, kw, o).transpose(0, 2, 1, 3).reshape(-1, lane, o)
+    if whole < kh:  # a last row: pairs of its columns
+        last = np.zeros((kw + kw % 2, o), taps.dtype)
+        last[:kw] = taps[-1]
+        found = np.concatenate([found, last.reshape(-1, 2, o)])
+    return np.asarray(found.astype(np.int8 if lane == 4 else np.int16))

@@ -1,0 +1,180 @@
+/* DEPTHWISE_CONV_2D in float32: vectors of channels of up to four output pixels at once; kernel
+ * rows in the padding are skipped. See depthwise.h. */
+#include "depthwise.h"
+
+/* What the bodies know of a row besides the addresses. */
+typedef struct {
+    size_t step, pixel_step, y_step; /* elements of x between columns and pixels, of y between pixels */
+    uint32_t rows; /* kernel rows inside x */
+    const float *w, *bias; /* w at the first of these rows */
+} row_f32;
+
+EW_INLINE void finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const v_f32 *acc,
+                          size_t y_step, float *y) {
+    EW_UNROLL
+    for (uint32_t g = 0; g < pixels; g++) {
+        v_f32 out = v_max(v_splat_f32(p->low_f32), acc[g]);
+        v_store_f32(y + g * y_step, v_min(v_splat_f32(p->high_f32), out));
+    }
+}
+
+/* Runs `body` for every vector of channels: from channel `c` on, weights and bias at block `b`. */
+#define FOR_EACH_BLOCK(p, b, c, body)                                                              \
+    for (uint32_t b = 0, blocks = ew_divide_up((p)->channels, EW_LANES); b < blocks; b++) {        \
+        uint32_t c = ew_min_u32(b * EW_LANES, (p)->channels - EW_LANES);                           \
+        body                                                                                       \
+    }
+
+/* A square kernel: every column of x is loaded once for all pixels that it is under. */
+EW_INLINE void square_f32(const uint32_t pixels, const uint32_t kernel, const uint32_t stride,
+                          const uint32_t is_direct, const ew_depthwise_conv_2d *p,
+                          const row_f32 *r, const float *const *column, float *y) {
+    const uint32_t columns = (pixels - 1) * stride + kernel;
+    const float *block = r->w;
+    FOR_EACH_BLOCK(p, b, c, {
+        v_f32 acc[EW_PIXELS];
+        EW_UNROLL
+        for (uint32_t g = 0; g < pixels; g++) acc[g] = v_load_f32(r->bias + b * EW_LANES);
+        const float *w = block;
+        for (uint32_t i = 0; i < r->rows; i++, w += kernel * EW_LANES) {
+            const float *const *from = column + i * (is_direct ? 1 : columns);
+            const float *at = from[0] + c;
+            v_f32 weight[5];
+            EW_UNROLL
+            for (uint32_t j = 0; j < kernel; j++) weight[j] = v_load_f32(w + j * EW_LANES);
+            EW_UNROLL
+            for (uint32_t k = 0; k < columns; k++) {
+                v_f32 x = v_load_f32(is_direct ? at : from[k] + c);
+                at += r->step;
+                EW_UNROLL
+                for (uint32_t g = 0; g < pixels; g++)
+                    if (k >= g * stride && k - g * stride < kernel)
+                        acc[g] = v_fma(x, weight[k - g * stride], acc[g]);
+            }
+        }
+        block += kernel * kernel * EW_LANES;
+        finish_f32(pixels, p, acc, r->y_step, y + c);
+    })
+}
+
+/* Any kernel, tap by tap. `column` has the addresses of the first pixel's taps. */
+EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const row_f32 *r,
+                       const float *const *column, float *y) {
+    uint32_t taps = r->rows * p->window.kernel_w;
+    size_t block = (size_t)p->window.kernel_h * p->window.kernel_w * EW_LANES;
+    FOR_EACH_BLOCK(p, b, c, {
+        v_f32 acc[EW_PIXELS];
+        const float *w = r->w + b * block;
+        uint32_t from_c = EW_LANES == 1 ? c / p->multiplier : c; /* wider ones spread the rows */
+        EW_UNROLL
+        for (uint32_t g = 0; g < pixels; g++) acc[g] = v_load_f32(r->bias + b * EW_LANES);
+        for (uint32_t t = 0; t < taps; t++, w += EW_LANES) {
+            const float *at = column[t] + from_c;
+            v_f32 weight = v_load_f32(w);
+            EW_UNROLL
+            for (uint32_t g = 0; g < pixels; g++, at += r->pixel_step)
+                acc[g] = v_fma(v_load_f32(at), weight, acc[g]);
+        }
+        finish_f32(pixels, p, acc, r->y_step, y + c);
+    })
+}
+
+/* The bodies as functions of their own: inlined side by side, they spill. */
+#define PARAMETERS                                                                                 \
+    const ew_depthwise_conv_2d *p, const row_f32 *r, const float *const *column, float *y
+typedef void group_f32(PARAMETERS);
+#define DEFINE_SQUARE(kernel, stride, pixels, is_direct)                                           \
+    static __attribute__((noinline)) void f32_##kernel##x##stride##_##pixels##_##is_direct(        \
+        PARAMETERS) {                                                                              \
+        square_f32(pixels, kernel, stride, is_direct, p, r, column, y);                            \
+    }
+#define DEFINE_GROUPS(kernel, stride)                                                              \
+    DEFINE_SQUARE(kernel, stride, 4, 1)                                                            \
+    DEFINE_SQUARE(kernel, stride, 4, 0)                                                            \
+    DEFINE_SQUARE(kernel, stride, 3, 0)                                                            \
+    DEFINE_SQUARE(kernel, stride, 2, 0)                                                            \
+    DEFINE_SQUARE(kernel, stride, 1, 0)
+#define GROUPS(kernel, stride)                                                                     \
+    {f32_##kernel##x##stride##_4_1, f32_##kernel##x##stride##_1_0, f32_##kernel##x##stride##_2_0,  \
+     f32_##kernel##x##stride##_3_0, f32_##kernel##x##stride##_4_0}
+
+static __attribute__((noinline)) void f32_any_4(PARAMETERS) { any_f32(4, p, r, column, y); }
+static __attribute__((noinline)) void f32_any_1(PARAMETERS) { any_f32(1, p, r, column, y); }
+#if EW_LANES > 1
+DEFINE_GROUPS(3, 1)
+DEFINE_GROUPS(3, 2)
+DEFINE_GROUPS(5, 1)
+DEFINE_GROUPS(5, 2)
+#endif
+
+/* By body; [0] for EW_PIXELS pixels inside x, [n] for n pixels anywhere. */
+static group_f32 *const bodies[][EW_PIXELS + 1] = {
+    {f32_any_4, f32_any_1},
+#if EW_LANES > 1
+    GROUPS(3, 1), GROUPS(3, 2), GROUPS(5, 1), GROUPS(5, 2),
+#endif
+};
+
+/* One output row of pixels side by side in x. */
+static void plain_row(const ew_depthwise_conv_2d *p, const row_f32 *r, const uint8_t **line,
+                      const ew_depthwise_scratch *m, float *y) {
+    const ew_window *s = &p->window;
+    const float *const *from = (const float *const *)(const void *)m->column;
+    int is_any = p->body == EW_DEPTHWISE_any;
+    uint32_t apart = is_any ? s->dilation_w : 1;
+    uint32_t most = is_any ? 1 : EW_PIXELS; /* pixels of a group in the padding */
+    for (uint32_t ox = 0, n; ox < s->ow; ox += n, y += n * r->y_step) {
+        uint32_t first = ox * s->stride_w - s->pad_left;
+        uint32_t under = (EW_PIXELS - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+        int direct = s->ow - ox >= EW_PIXELS && ew_is_inside(s, first, under);
+        n = direct ? EW_PIXELS : ew_min_u32(most, s->ow - ox);
+        uint32_t columns = is_any ? s->kernel_w : direct ? 1 : (n - 1) * s->stride_w + s->kernel_w;
+        ew_find_columns(s, line, r->rows, first, columns, apart, 4, m->zeros, m->column);
+        bodies[p->body][direct ? 0 : n](p, r, from, y);
+    }
+}
+
+/* One output row from spread rows: `channels` elements of y, of several pixels, at a time. */
+static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
+                       const ew_depthwise_scratch *m, float *y) {
+    const ew_window *s = &p->window;
+    const float *const *from = (const float *const *)(const void *)m->column;
+    uint32_t total = s->ow * s->o, taps = p->rows * s->kernel_w;
+    for (uint32_t e = 0, n; e < total; e += n) {
+        float *edge = (float *)(void *)m->edge;
+        uint32_t pixels = e + EW_PIXELS * p->channels <= total ? EW_PIXELS : 1;
+        n = ew_min_u32(pixels * p->channels, total - e);
+        int whole = n == pixels * p->channels && p->y_stride == s->o;
+        bodies[0][pixels == 1](p, r, from, whole ? y + e : edge);
+        if (!whole)
+            for (uint32_t i = 0; i < n; i += s->o) {
+                float *to = y + (size_t)((e + i) / s->o) * p->y_stride;
+                for (uint32_t c = 0; c < s->o; c++) to[c] = edge[i + c];
+            }
+        for (uint32_t t = 0; t < taps; t++) m->column[t] += (size_t)n * sizeof(float);
+    }
+}
+
+EW_DEFINE(depthwise_conv_2d_f32) {
+    const ew_depthwise_conv_2d *p = params;
+    const ew_window *s = &p->window;
+    ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(float));
+    for (uint32_t i = 0; i < p->channels; i++) ((float *)(void *)m.zeros)[i] = 0.0f;
+    row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};
+    for (uint32_t row = tile_begin; row < tile_end; row++) {
+        float *y = (float *)operand[3] + (size_t)row * s->ow * p->y_stride;
+        if (p->is_spread) {
+            r.pixel_step = r.y_step = p->channels;
+            ew_spread_rows(p, row, operand[0], sizeof(float), 0, &m);
+            spread_row(p, &r, &m, y);
+            continue;
+        }
+        const uint8_t **line = m.line;
+        ew_find_lines(s, row, sizeof(float), operand[0], line);
+        r.w = operand[1];
+        for (r.rows = s->kernel_h; r.rows && line[0] == NULL; r.rows--, line++)
+            r.w += (size_t)s->kernel_w * EW_LANES;
+        while (r.rows && line[r.rows - 1] == NULL) r.rows--;
+        plain_row(p, &r, line, &m, y);
+    }
+}
