@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgewise.api import Model, convert, export_c, load
-    from edgewise.runtime import Interpreter
+    from edgewise.runtime import Interpreter, Limits
 
 __version__ = "0.1.0"
-__all__ = ["Interpreter", "Model", "convert", "export_c", "load"]
+__all__ = ["Interpreter", "Limits", "Model", "convert", "export_c", "load"]
 
 
 def __getattr__(name: str) -> object:
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
     verbs = import_module("edgewise.api")  # always: it teaches Model to save itself
-    home = import_module("edgewise.runtime") if name == "Interpreter" else verbs
+    home = import_module("edgewise.runtime") if name in ("Interpreter", "Limits") else verbs
     globals()[name] = getattr(home, name)
     return globals()[name]
 

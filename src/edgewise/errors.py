@@ -42,6 +42,10 @@ class LimitError(EdgewiseError, RuntimeError):
     """A public limit (`Limits`) was exceeded; the message names it."""
 
 
+class CancelledError(EdgewiseError, RuntimeError):
+    """An inference was stopped by `Interpreter.cancel`."""
+
+
 class OutputError(EdgewiseError, OSError):
     """An output that cannot be written; what was there is unchanged."""
 

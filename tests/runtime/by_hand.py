@@ -6,10 +6,12 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir import Builder
+from edgewise.ir.graph import Node
 from edgewise.ops.arithmetic import Add
+from edgewise.ops.slice import Slice
 from edgewise.runtime.calls import Site
 from edgewise.runtime.code import encode
-from edgewise.runtime.library import host_isa, pack
+from edgewise.runtime.library import host_isa
 from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Step, Target
 from edgewise.runtime.select import select
@@ -31,18 +33,22 @@ def add(a: Operand, b: Operand, y: Operand) -> Kernel:
     """y = a + b."""
     builder = Builder()
     left, right = (builder.input(name, a.shape, DType.FLOAT32) for name in "ab")
-    node = builder.node(Add(), left, right)
-    selection = select(Site(node, TARGET, lambda value: value.data))
-    assert isinstance(selection, list | tuple)
-    [call] = selection
-    return Kernel(call.kernel, call.params, (a, b, y), call.n_tiles, 0)
+    return selected(builder.node(Add(), left, right), (a, b, y))
 
 
 def copy(x: Operand, y: Operand) -> Kernel:
-    """The bytes of x to y, which do not overlap."""
-    rows = {"rows": 1, "bytes": x.nbytes}
-    rest = dict.fromkeys(("x_stride", "y_stride", "x_offset", "y_offset"), 0)
-    return Kernel("copy_rows", pack("ew_copy_rows", {**rows, **rest}), (x, y), 1, 0)
+    """The elements of the vector x to y, which does not overlap it."""
+    b = Builder()
+    whole = (b.constant(np.array(n, np.int32)) for n in ([0], x.shape))
+    return selected(b.node(Slice(), b.input("x", x.shape, DType.of(x.dtype)), *whole), (x, y))
+
+
+def selected(node: Node, operands: tuple[Operand, ...]) -> Kernel:
+    """The one kernel that the planner takes for a node, on these operands."""
+    selection = select(Site(node, TARGET, lambda value: value.data))
+    assert isinstance(selection, list | tuple)
+    [call] = selection
+    return Kernel(call.kernel, call.params, operands, call.n_tiles, 0)
 
 
 def plan_of(*steps: Step, constants: np.ndarray | None = None, count: int = 4) -> Plan:

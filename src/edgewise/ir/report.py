@@ -152,11 +152,12 @@ def _op_row(index: int, node: Node, seen: set[int]) -> OpRow:
         [tensor_row(v) for v in node.inputs if v is not None],
         [tensor_row(v) for v in node.outputs],
         constants,
-        _macs(node),
+        macs_of(node),
     )
 
 
-def _macs(node: Node) -> int | None:
+def macs_of(node: Node) -> int | None:
+    """Multiply-accumulates of a node; None where its shapes are not known."""
     shapes: list[Shape | None] = [None if v is None else v.type.shape for v in node.inputs]
     results = [v.type.shape for v in node.outputs]
     if any(s is None for s in results):

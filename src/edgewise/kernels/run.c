@@ -56,6 +56,7 @@ static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) 
     const ew_run_state *run = ((const group_job *)job)->run;
     const ew_step *step = ((const group_job *)job)->step;
     uint8_t *scratch = run->scratch + thread * run->scratch_stride;
+    if (thread) enter_float_mode(); /* of the thread's own for good: it runs nothing but this */
     void *buffers[1 + EW_MAX_LOCKED][EW_MAX_OPERANDS];
     for (uint32_t s = 0; s <= step->locked; s++) {
         const ew_operand *operands = run->operands + step[s].first_operand;

@@ -16,6 +16,26 @@ typedef void ew_task(void *job, uint32_t begin, uint32_t end, uint32_t thread);
 /* Runs `task` on [0, n) by several threads and returns when all is done. */
 typedef void ew_spread(void *pool, ew_task *task, void *job, uint32_t n);
 
+/* What a system offers: threads, sleeping on a word, a clock. */
+typedef struct {
+    void *system; /* the first argument of all */
+    void *(*start)(void *system, void *(*entry)(void *), void *argument); /* NULL: none to be had */
+    void (*join)(void *system, void *thread);
+    void (*wait)(void *system, const uint32_t *word, uint32_t value); /* while *word is value */
+    void (*wake)(void *system, const uint32_t *word, uint32_t count); /* who waits for it */
+    uint64_t (*clock)(void *system); /* ns, never going back */
+} ew_platform;
+
+typedef struct ew_pool ew_pool;
+
+/* Functions of the C library that is loaded. */
+typedef struct {
+    int (*pthread_create)(void **thread, const void *attributes, void *(*entry)(void *), void *);
+    int (*pthread_join)(void *thread, void **result);
+    int (*clock_gettime)(int clock, void *time);
+    long (*syscall)(long number, ...);
+} ew_libc;
+
 enum {
     EW_MAX_OPERANDS = 16, /* of a kernel */
     EW_MAX_LOCKED = 7,    /* steps that follow another tile by tile */
@@ -48,7 +68,7 @@ typedef struct {
     const ew_operand *operands;
     const uint8_t *params;
     ew_kernel *const *kernels; /* `ew_table` of an instruction set */
-    const uintptr_t *regions;  /* base addresses; that of EW_REGION_scratch is unused */
+    void *const *regions;      /* base addresses; that of EW_REGION_scratch is unused */
     uint8_t *scratch;
     uint64_t scratch_stride; /* bytes from one thread's scratch to the next one's */
     uint32_t n_steps;
@@ -77,5 +97,15 @@ ew_kernel *const *ew_table(uint32_t isa);
 uint32_t ew_check(const ew_run_state *run, uint32_t n_operands, uint64_t n_params,
                   uint32_t n_regions);
 int32_t ew_run(ew_run_state *run);
+uint64_t ew_pool_bytes(uint32_t n_threads);
+uint32_t ew_pool_start(ew_pool *pool, uint32_t n_threads, const ew_platform *platform);
+void ew_pool_stop(ew_pool *pool);
+void ew_pool_run(void *pool, ew_task *task, void *job, uint32_t n);
+uint32_t ew_platform_of(const ew_libc *libc, ew_platform *platform);
+
+int pthread_create(void **thread, const void *attributes, void *(*entry)(void *), void *argument);
+int pthread_join(void *thread, void **result);
+int clock_gettime(int clock, void *time);
+long syscall(long number, ...);
 #endif
 #endif

@@ -70,8 +70,7 @@ class Interpreter(NearestName):
     """Drop-in for `tf.lite.Interpreter`: allocate_tensors, set_tensor, invoke, get_tensor.
 
     Tensors are addressed by their index in the file, names are the file's. Arguments that
-    select LiteRT's kernels or delegates are accepted and change nothing; `num_threads` is
-    checked and kept for the native runtime.
+    select LiteRT's kernels or delegates are accepted and change nothing.
 
     Raises:
         ValueError: neither path nor content, both, or not a model (FormatError).
@@ -111,6 +110,7 @@ class Interpreter(NearestName):
                 keep_all=experimental_preserve_all_tensors,
                 compress=self._compress,
                 stateless=self._model.is_stateless,
+                num_threads=num_threads or 1,
             )
             for graph in self._model.graphs.values()
         ]

@@ -21,9 +21,13 @@ class RunError(EdgewiseError, RuntimeError):
 class Subgraph:
     """One subgraph with its tensors by index, its input arrays and its last results."""
 
-    def __init__(self, graph: Graph, *, keep_all: bool, compress: bool, stateless: bool) -> None:
+    def __init__(
+        self, graph: Graph, *, keep_all: bool, compress: bool, stateless: bool, num_threads: int
+    ) -> None:
         self.graph = graph
-        self.session = Session(graph, keep_all=keep_all, stateless=stateless)
+        self.session = Session(
+            graph, keep_all=keep_all, stateless=stateless, num_threads=num_threads
+        )
         self.tensors = graph.tensors or list(graph.values())
         self.ready = False
         self._compress = compress

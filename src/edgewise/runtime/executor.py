@@ -7,23 +7,28 @@ inference nothing is allocated but the output arrays (and what references of Hos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgewise.errors import InternalError
+from edgewise.errors import CancelledError, InputError, InternalError, LimitError
 from edgewise.ir.evaluate import State, evaluate_node
 from edgewise.ir.graph import Value
 from edgewise.runtime.code import operands_of
 from edgewise.runtime.library import constant, library, structures
-from edgewise.runtime.memory import allocate
+from edgewise.runtime.limits import Limits
+from edgewise.runtime.memory import aligned, allocate
 from edgewise.runtime.plan import Operand, Plan, Region
+from edgewise.runtime.threads import Threads, platform
 
 # called with the number of the operator (in the graph's order) that a step belongs to
 BeforeStep = Callable[[int], None]
 # reads the first arrays and writes the others: those of the step
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
+
+ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
 
 
 class Executor:
@@ -32,73 +37,163 @@ class Executor:
     `originals` gives the caller's value for each value of the plan where the plan was made from a
     copy of the caller's graph: variables and kept values are known by it. `delegates` run the
     plan's Delegate steps, by number.
+
+    Raises:
+        InternalError: the plan breaks a rule of params.h.
     """
 
     def __init__(
         self,
         plan: Plan,
         originals: Mapping[Value, Value] | None = None,
+        *,
         delegates: Sequence[RunDelegate] = (),
+        threads: Threads = ONE_THREAD,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.plan = plan
         named = {} if originals is None else originals
         self._variables = {named.get(v, v): place for v, place in plan.variables.items()}
         self._kept = {named.get(v, v): place for v, place in plan.kept.items()}
-        self._delegates = delegates
+        self._delegates, self._threads, self._limits = delegates, threads, limits
         self._memory = {
             Region.CONST: plan.constants,
             Region.ARENA: allocate(plan.arena_bytes),
             Region.STATE: allocate(plan.state_bytes),
+            Region.SCRATCH: allocate(aligned(plan.scratch_bytes) * threads.count),
         }
-        self._scratch = allocate(plan.scratch_bytes)
         self._views = {v: self._view(place, ()) for v, place in self._variables.items()}
-        self._must_copy = [
-            o.region is not Region.IO or o.offset < plan.n_inputs or o in plan.outputs[:index]
-            for index, o in enumerate(plan.outputs)
-        ]
-        self._state = self._make_state()
+        self._written = [(o.shape, o.dtype) for o in plan.io[plan.n_inputs :]]
+        # outputs that steps write where the caller reads them: (place in `outputs`, in `io`)
+        fresh: dict[int, int] = {}
+        for index, place in enumerate(plan.outputs):
+            if place.region is Region.IO and place.offset >= plan.n_inputs:
+                fresh.setdefault(place.offset, index)
+        self._direct = {index: place for place, index in fresh.items()}
+        self._run = self._make_state()
 
     def run(
-        self, inputs: Sequence[np.ndarray], state: State, before_step: BeforeStep | None
+        self,
+        inputs: Sequence[np.ndarray],
+        state: State,
+        before_step: BeforeStep | None = None,
+        *,
+        into: Sequence[np.ndarray] | None = None,
+        serial: int = 1,
     ) -> list[np.ndarray]:
         """The outputs; `inputs` have the plan's shapes and dtypes. `state` is updated: its arrays
-        of this plan's variables lie in the executor's memory."""
-        plan = self.plan
-        io = [_whole(a) for a in inputs]
-        io += [np.empty(o.shape, o.dtype) for o in plan.io[plan.n_inputs :]]
-        for index, array in enumerate(io, Region.IO):
-            self._regions[index] = _address(array)
+        of this plan's variables lie in the executor's memory.
+
+        Args:
+            into: arrays of the outputs' shapes and dtypes that are filled and returned.
+            serial: the number of this run, for `cancel`; not 0.
+
+        Raises:
+            LimitError: a loop or the deadline. CancelledError: by `cancel`.
+        """
+        io = [*inputs, *(np.empty(*array) for array in self._written)]
+        if into is not None:
+            for index, place in self._direct.items():
+                io[place] = into[index]
+        regions, from_buffer = self._regions, self._from_buffer
+        for index, array in enumerate(io):
+            if not (array.flags.c_contiguous and array.flags.aligned):
+                io[index] = array = np.require(array, requirements=("C", "A"))
+            try:
+                regions[Region.IO + index] = from_buffer(array)
+            except ValueError:  # a type that NumPy does not know
+                regions[Region.IO + index] = from_buffer(array.view(np.uint8))
         if self._views:
             self._bind(state)
-        self._walk(io, before_step)
+        self._walk(io, before_step, serial)
         if self._kept:
             self._io = io
-        found = [self._view(o, io) for o in plan.outputs]
-        return [a.copy() if c else a for a, c in zip(found, self._must_copy, strict=True)]
+        return self._results(io, into)
+
+    def cancel(self, serial: int) -> None:
+        """Let the run with this number stop before its next step. From another thread."""
+        self._cancelled[0] = serial
 
     def kept(self) -> dict[Value, np.ndarray]:
         """Copies of the values that the plan keeps, after a run."""
         return {v: self._view(o, self._io).copy() for v, o in self._kept.items()}
 
+    def _results(
+        self, io: Sequence[np.ndarray], into: Sequence[np.ndarray] | None
+    ) -> list[np.ndarray]:
+        """The outputs in arrays of their own."""
+        outputs = self.plan.outputs
+        found = [self._view(o, io) for o in outputs]
+        if len(self._direct) == len(outputs):
+            return found
+        for index, array in enumerate(found):
+            if index in self._direct:
+                continue
+            if into is None:
+                found[index] = array.copy()
+            else:
+                into[index][...] = array
+                found[index] = into[index]
+        return found
+
     # -- the run ------------------------------------------------------------------------------
 
-    def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None) -> None:
+    def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None, serial: int) -> None:
         """Run all steps; `before_step` is called before each."""
-        run, lib, steps = self._state, library(), self.plan.code.steps
+        run, ew_run = self._run, self._ew_run
         run.next = run.depth = run.iterations = 0
-        run.one_step = before_step is not None
-        while True:
-            if before_step is not None and run.next < len(steps):
-                before_step(int(steps[run.next]["node"]))
-            status = lib.ew_run(run)
-            if status == lib.EW_RUN_done:
-                break
-            if status in (lib.EW_RUN_host, lib.EW_RUN_delegate):
-                self._run_here(run.stopped, io)
-            elif status != lib.EW_RUN_paused:
-                raise InternalError(f"the executor returned {status} at step {run.stopped}")
-        if before_step is not None and self.plan.placement:
+        run.serial = serial
+        if self._threads.count > 1:
+            run.pool = self._threads.pool()
+            run.spread = structures().NULL if run.pool is None else self._spread
+        if self._clock is not None:
+            now = int(self._clock.clock(self._clock.system))
+            run.deadline = now + math.ceil(self._limits.deadline_s * 1e9)
+        if before_step is not None:
+            self._walk_slowly(io, before_step)
+            return
+        while status := ew_run(run):
+            self._handle(status, io)
+
+    def _walk_slowly(self, io: Sequence[np.ndarray], before_step: BeforeStep) -> None:
+        run, steps = self._run, self.plan.code.steps
+        run.one_step = 1
+        try:
+            while True:
+                if run.next < len(steps):
+                    before_step(int(steps[run.next]["node"]))
+                status = self._ew_run(run)
+                if status == 0:
+                    break
+                self._handle(status, io)
+        finally:
+            run.one_step = 0
+        if self.plan.placement:
             before_step(len(self.plan.placement) - 1)
+
+    def _handle(self, status: int, io: Sequence[np.ndarray]) -> None:
+        """Do what a run that is not over asks for."""
+        place, lib = self._run.stopped, library()
+        if status in (lib.EW_RUN_host, lib.EW_RUN_delegate):
+            self._run_here(place, io)
+        elif status == lib.EW_RUN_cancelled:
+            raise CancelledError(f"the run was cancelled at {self._name(place)}")
+        elif status == lib.EW_RUN_deadline:
+            raise LimitError(
+                f"deadline_s is {self._limits.deadline_s}; stopped at {self._name(place)}"
+            )
+        elif status == lib.EW_RUN_iterations:
+            raise LimitError(
+                f"max_loop_iterations is {self._limits.max_loop_iterations}, "
+                f"and {self._name(place)} goes on"
+            )
+        elif status != lib.EW_RUN_paused:
+            raise InternalError(f"the executor returned {status} at step {place}")
+
+    def _name(self, place: int) -> str:
+        node = int(self.plan.code.steps[place]["node"])
+        placement = self.plan.placement
+        return placement[node].node if node < len(placement) else f"step {place}"
 
     def _run_here(self, place: int, io: Sequence[np.ndarray]) -> None:
         """A Host or Delegate step."""
@@ -143,43 +238,33 @@ class Executor:
         """The `ew_run_state`. Raises InternalError where the plan breaks a rule."""
         ffi, lib, plan = structures(), library(), self.plan
         code = plan.code
-        bases = [0] * (Region.IO + len(plan.io))
+        self._ew_run, self._spread = lib.ew_run, lib.ew_pool_run
+        self._from_buffer = from_buffer = ffi.from_buffer
+        self._regions = ffi.new("void *[]", Region.IO + len(plan.io))
         for region, memory in self._memory.items():
-            bases[region] = _address(memory)
-        self._regions = ffi.new("uintptr_t[]", bases)
+            self._regions[region] = from_buffer(memory)
         self._cancelled = ffi.new("uint32_t *")
-        # `new` takes addresses but keeps nothing alive: these three are the plan's
-        arrays = {
-            "steps": ffi.from_buffer("ew_step[]", code.steps),
-            "operands": ffi.from_buffer("ew_operand[]", code.operands),
-            "params": ffi.from_buffer("uint8_t[]", code.params),
-        }
+        # `new` takes addresses and keeps nothing alive: all that is here is the plan's or ours
         fields = {
-            **arrays,
+            "steps": from_buffer("ew_step[]", code.steps),
+            "operands": from_buffer("ew_operand[]", code.operands),
+            "params": from_buffer("uint8_t[]", code.params),
             "kernels": lib.ew_table(int(plan.target.isa)),
             "regions": self._regions,
-            "scratch": ffi.from_buffer("uint8_t[]", self._scratch),
-            "scratch_stride": len(self._scratch),
+            "scratch": from_buffer("uint8_t[]", self._memory[Region.SCRATCH]),
+            "scratch_stride": aligned(plan.scratch_bytes),
             "n_steps": len(code.steps),
             "cancelled": self._cancelled,
-            "serial": 1,
-            "max_iterations": 2**63,
+            "max_iterations": int(self._limits.max_loop_iterations),
         }
         run = ffi.new("ew_run_state *", fields)
-        bad = lib.ew_check(run, len(code.operands), len(code.params), len(bases))
+        self._clock = None
+        if math.isfinite(self._limits.deadline_s):
+            self._clock = platform()
+            if self._clock is None:
+                raise InputError("deadline_s needs a clock, and this system offers none")
+            run.clock, run.system = self._clock.clock, self._clock.system
+        bad = lib.ew_check(run, len(code.operands), len(code.params), len(self._regions))
         if bad:
             raise InternalError(f"step {bad - 1} of the plan refers to what is not there")
         return run
-
-
-def _address(array: np.ndarray) -> int:
-    # a fifth of the time of array.ctypes
-    return int(array.__array_interface__["data"][0])
-
-
-def _whole(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy where its elements are not dense and aligned."""
-    flags = array.flags
-    if flags.c_contiguous and flags.aligned:
-        return array
-    return np.require(array, requirements=("C", "A"))

@@ -11,6 +11,8 @@ from edgewise.errors import InputError
 from edgewise.format import load
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.types import TensorType
+from edgewise.runtime.executor import DEFAULT_LIMITS
+from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.session import Progress, Session
 
@@ -32,9 +34,12 @@ class Interpreter:
         keep_all: also keep every intermediate tensor of the last call, in `tensors`.
         progress: called with (operators done, operators in all) while a call runs.
         native: run the C kernels; False runs every operator's NumPy reference, which is slow.
+        num_threads: that share the work of an inference; results do not depend on it.
+        limits: what an inference may use; the defaults are generous.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.
+        InputError: `num_threads` is not a positive number.
     """
 
     def __init__(
@@ -44,11 +49,16 @@ class Interpreter:
         keep_all: bool = False,
         progress: Progress | None = None,
         native: bool = True,
+        num_threads: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        if num_threads < 1:
+            raise InputError(f"num_threads must be a positive integer; got {num_threads!r}")
         self.model = model.copy() if isinstance(model, Model) else load(model)
         self._keep_all = keep_all
         self._progress = progress
         self._native = native
+        self._num_threads, self._limits = num_threads, limits
         self._sessions: dict[str, Session] = {}
         self._last: Session | None = None
 
@@ -76,6 +86,7 @@ class Interpreter:
 
         Raises:
             InputError: a missing, unknown, doubled or misshapen argument.
+            LimitError: the inference went beyond `limits`. CancelledError: `cancel` was called.
         """
         chosen = self.model.signature(signature)
         session = self._session(chosen.graph)
@@ -105,6 +116,23 @@ class Interpreter:
         for session in self._sessions.values():
             session.reset_variables()
 
+    def cancel(self) -> None:
+        """Stop the inference that is running in another thread, between two operators: its call
+        raises CancelledError. Nothing happens where none is running."""
+        for session in list(self._sessions.values()):
+            session.cancel()
+
+    def close(self) -> None:
+        """End the threads of this interpreter; a later call starts them anew. Raises BusyError."""
+        for session in self._sessions.values():
+            session.close()
+
+    def __enter__(self) -> Interpreter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _session(self, graph: str) -> Session:
         session = self._sessions.get(graph)
         if session is None:
@@ -113,6 +141,8 @@ class Interpreter:
                 keep_all=self._keep_all,
                 progress=self._progress,
                 native=self._native,
+                num_threads=self._num_threads,
+                limits=self._limits,
                 stateless=self.model.is_stateless,
             )
         # of two threads' first calls, both get the session that came first

@@ -15,6 +15,7 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
+from edgewise.ir.report import macs_of
 from edgewise.runtime.calls import Alias, Call, NotNative, Site, require
 from edgewise.runtime.code import encode
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
@@ -58,6 +59,7 @@ class _Work:
     roots: dict[Value, Value] = field(default_factory=dict)
     folded: dict[Value, np.ndarray] = field(default_factory=dict)
     placement: list[Placement] = field(default_factory=list)
+    macs: list[int] = field(default_factory=list)  # of every node
 
     def known(self, value: Value) -> np.ndarray | None:
         """The array of a constant, or of what was computed from constants."""
@@ -66,6 +68,7 @@ class _Work:
     def add(self, number: int, node: Node) -> None:
         """Decide where a node runs. Raises NotPlannable where its results are not as declared."""
         self._check_shapes(node)
+        self.macs.append(macs_of(node) or 0)
         if self._fold(node):
             self.placement.append(Placement(str(node), "constant", "computed while planning"))
             return
@@ -127,7 +130,10 @@ class _Work:
                 steps.append(Host(draft, operands, tuple(results), number))
             else:
                 found = tuple(places.of(o) for o in draft.operands)
-                steps.append(Kernel(draft.kernel, draft.params, found, draft.n_tiles, number))
+                work = self._work(number, found)
+                steps.append(
+                    Kernel(draft.kernel, draft.params, found, draft.n_tiles, number, work=work)
+                )
         calls = [d for _, d in self.drafts if isinstance(d, Call)]
         outputs = tuple(places.of(v) for v in self.graph.outputs)
         produced = [v for node in self.graph.nodes for v in node.outputs]
@@ -146,6 +152,13 @@ class _Work:
             placement=tuple(self.placement),
             constants=places.constants(),
         )
+
+    def _work(self, number: int, operands: Sequence[Operand]) -> int:
+        """Roughly the ns that one thread needs for a call, from multiply-accumulates and bytes;
+        right within a factor of 3, which is enough to leave small steps to one thread."""
+        macs_per_ns, bytes_per_ns = 3 * self.target.isa.lanes, 8
+        moved = sum(o.nbytes for o in operands)
+        return 1 + min(self.macs[number] // macs_per_ns + moved // bytes_per_ns, 2**31)
 
 
 class _Places:

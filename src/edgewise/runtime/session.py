@@ -8,22 +8,26 @@ with `native=False`) the operators' NumPy references.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import time
+import weakref
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, InputError
+from edgewise.errors import CancelledError, EdgewiseError, InputError, LimitError
 from edgewise.ir.dim import Sym, same_dim, substitute
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
 from edgewise.ops.opaque import require_supported
-from edgewise.runtime.executor import Executor
+from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
+from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.specialize import Executors
+from edgewise.runtime.threads import Threads
 
 Progress = Callable[[int, int], None]  # (operators done, operators in all)
 
@@ -37,7 +41,8 @@ class Session:
 
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
     before each operator. With `native=False` the references run, not the kernels; with
-    `stateless` the variables start anew in every run.
+    `stateless` the variables start anew in every run. `num_threads` share the work of a run;
+    results do not depend on it.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class Session:
         progress: Progress | None = None,
         native: bool = True,
         stateless: bool = False,
+        num_threads: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.graph = graph
         self.stateless = stateless
@@ -58,40 +65,48 @@ class Session:
         # their unknown dimensions are what `resize` binds, every time anew
         variables = (value for value in graph.values() if value.is_variable)
         self._declared = {value: value.type for value in (*graph.inputs, *variables)}
-        self._lock = threading.Lock()
+        self._exclusive = _Exclusive()
         self._is_supported = False  # checked by the first run
-        self._executors = Executors(graph, keep=keep_all) if native else None
+        self._limits, self._threads = limits, Threads(num_threads)
+        self._executors: Executors | None = None
+        if native:
+            self._executors = Executors(graph, keep_all, self._threads, limits)
+        # the number of the present run, the one to cancel, and what runs it
+        self._serial, self._cancelled = 0, 0
+        self._running: Executor | None = None
+        _all.add(self)
 
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(
+        self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         """Outputs on `inputs`, which are in the order of the graph's inputs. The arrays returned
-        share no memory with `inputs` or the model.
+        share no memory with `inputs` or the model; they are those of `into` where it is given and
+        all have the outputs' shapes.
 
         Raises:
             InputError: an array whose dtype or shape is not the input's.
             UnsupportedOp: operators that cannot run; all are listed.
             BusyError: another thread is running this session.
+            LimitError, CancelledError: the run was stopped; the session is as usable as before.
         """
         if not self._is_supported:
             require_supported([self.graph])
             self._is_supported = True
         for value, array in zip(self.graph.inputs, inputs, strict=True):
-            check_array(value.name, value.type, array)
-        with self.exclusive():
-            self.kept = {}
+            type_ = value.type
+            if array.shape != type_.shape or array.dtype != type_.dtype.numpy:
+                check_array(value.name, type_, array)
+        with self._exclusive:
+            # not 0, and 32 bits
+            self._serial = self._serial % 0xFFFFFFFF + 1
+            if self.kept:
+                self.kept = {}
             if self.stateless:
                 self._state.clear()
             executor = None if self._executors is None else self._executors.of(inputs)
             if isinstance(executor, Executor):
-                return self._run_plan(executor, inputs)
-            keep = self.kept.__setitem__ if self.keep_all else None
-            outputs = evaluate(
-                self.graph, inputs, state=self._state, keep=keep, before_node=self._counter()
-            )
-            # A RESHAPE is a view of its operand: what the caller gets must not be what it gave,
-            # nor a constant or a variable of ours.
-            ours = (v.data for v in self.graph.constants() if v.data is not None)
-            held = [*inputs, *ours, *self._state.values()]
-            return [_apart(array, held) for array in outputs]
+                return self._run_plan(executor, inputs, into)
+            return self._run_references(inputs)
 
     def resize(self, shapes: Sequence[Sequence[int]]) -> None:
         """Give the inputs these shapes and derive all others anew.
@@ -136,11 +151,55 @@ class Session:
             return tuple(Placement(str(n), "host", "native=False") for n in self.graph.nodes)
         return self._executors.placement()
 
-    def _run_plan(self, executor: Executor, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        outputs = executor.run(inputs, self._state, self._step_counter())
+    def cancel(self) -> None:
+        """Let the inference that is running in another thread stop between two operators; nothing
+        happens where none is."""
+        self._cancelled = self._serial
+        running = self._running
+        if running is not None:
+            running.cancel(self._serial)
+
+    def close(self) -> None:
+        """End the threads; a later run starts them anew. Raises BusyError."""
+        with self._exclusive:
+            self._threads.close()
+
+    def after_fork(self) -> None:
+        """In the child no thread but this one is there, and none runs the session."""
+        self._threads.forget()
+        self._exclusive = _Exclusive()
+
+    def _run_plan(
+        self,
+        executor: Executor,
+        inputs: Sequence[np.ndarray],
+        into: Sequence[np.ndarray] | None,
+    ) -> list[np.ndarray]:
+        serial = self._serial
+        counter = None if self.progress is None else self._step_counter()
+        self._running = executor
+        try:
+            # `cancel` notes the number first and then asks who runs: one of us sees the other
+            if self._cancelled == serial:
+                raise CancelledError("the run was cancelled before its first operator")
+            outputs = executor.run(inputs, self._state, counter, into=into, serial=serial)
+        finally:
+            self._running = None
         if self.keep_all:
             self.kept = executor.kept()
         return outputs
+
+    def _run_references(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        self._limits.check_graph(self.graph)
+        keep = self.kept.__setitem__ if self.keep_all else None
+        outputs = evaluate(
+            self.graph, inputs, state=self._state, keep=keep, before_node=self._guard()
+        )
+        # A RESHAPE is a view of its operand: what the caller gets must not be what it gave,
+        # nor a constant or a variable of ours.
+        ours = (v.data for v in self.graph.constants() if v.data is not None)
+        held = [*inputs, *ours, *self._state.values()]
+        return [_apart(array, held) for array in outputs]
 
     def _step_counter(self) -> Callable[[int], None] | None:
         """Counts operators where steps are executed: one may be several steps, or none."""
@@ -158,19 +217,27 @@ class Session:
 
         return before_step
 
+    def _guard(self) -> Callable[[Node], None]:
+        """Counts operators of a run on the references, and stops it where it must."""
+        count = self._counter()
+        limit = self._limits.deadline_s
+        end = time.monotonic() + limit
+
+        def before_node(node: Node) -> None:
+            if self._cancelled == self._serial:
+                raise CancelledError(f"the run was cancelled at {node}")
+            if time.monotonic() >= end:
+                raise LimitError(f"deadline_s is {limit}; stopped at {node}")
+            if count is not None:
+                count(node)
+
+        return before_node
+
     def _counter(self) -> Callable[[Node], None] | None:
         if self.progress is None:
             return None
         progress, total, done = self.progress, len(self.graph), itertools.count()
         return lambda _: progress(next(done), total)
-
-    def exclusive(self) -> AbstractContextManager[object]:
-        """A context in which no other thread runs the session. Raises BusyError."""
-        if not self._lock.acquire(blocking=False):
-            raise BusyError(
-                "this interpreter is running in another thread; make one interpreter per thread"
-            )
-        return _Release(self._lock)
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
@@ -181,9 +248,19 @@ def _apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:
     return array.copy() if any(np.may_share_memory(array, other) for other in held) else array
 
 
-class _Release(AbstractContextManager[object]):
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
+class _Exclusive:
+    """A context for one thread. Raises BusyError where another is in it."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise BusyError(
+                "this interpreter is running in another thread; make one interpreter per thread"
+            )
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -205,3 +282,15 @@ def check_array(name: str, type_: TensorType, array: np.ndarray) -> None:
     if not fits:
         wanted = [d if isinstance(d, int) else str(d) for d in type_.shape]
         raise InputError(f"input {name!r} takes shape {wanted}; got {list(array.shape)}")
+
+
+_all: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for session in _all:
+        session.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, InternalError
+from edgewise.errors import EdgewiseError, InternalError, LimitError
 from edgewise.ir.dim import substitute
 from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import NotBuilt, host_isa
+from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement, Target
 from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.threads import Threads
 
 MOST_PLANS = 4  # shapes that are kept ready
 
@@ -31,8 +33,9 @@ class Executors:
     `keep` plans so that every value survives a run.
     """
 
-    def __init__(self, graph: Graph, *, keep: bool) -> None:
+    def __init__(self, graph: Graph, keep: bool, threads: Threads, limits: Limits) -> None:
         self._graph, self._keep = graph, keep
+        self._threads, self._limits = threads, limits
         self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
 
     def of(self, inputs: Sequence[np.ndarray]) -> Executor | str:
@@ -62,13 +65,16 @@ class Executors:
 
     def _make(self, inputs: Sequence[np.ndarray]) -> Executor | str:
         try:
-            target = Target(host_isa())
+            target = Target(host_isa(), threads=self._threads.count)
             graph, originals = specialize(self._graph, inputs)
-            return Executor(plan(graph, target, keep=self._keep), originals)
+            self._limits.check_graph(graph)
+            made = plan(graph, target, keep=self._keep)
+            self._limits.check_plan(made)
+            return Executor(made, originals, threads=self._threads, limits=self._limits)
         except NotBuilt as error:
             _log.warning("inference is slow: %s", error)
             return str(error)
-        except InternalError:
+        except (InternalError, LimitError):
             raise
         except (NotPlannable, EdgewiseError) as error:
             return str(error)

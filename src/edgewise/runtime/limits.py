@@ -1,0 +1,73 @@
+"""Limits: how much a model may ask for. Checked before and while it is planned, and while it runs.
+
+A model file may be hostile, or merely wrong: a kilobyte can declare a terabyte of tensors or a loop
+without end. The defaults are far beyond any real model on this kind of machine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edgewise.errors import InputError, LimitError
+from edgewise.ir.graph import Graph, Value
+from edgewise.ir.report import macs_of
+from edgewise.runtime.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one inference may use.
+
+    Args:
+        max_bytes: of constants, activations, variables, scratch memory and outputs together.
+        max_macs: multiply-accumulates, loop bodies counted once.
+        max_nodes: operators of a graph.
+        max_depth: of control flow inside control flow.
+        max_loop_iterations: of all loops together.
+        deadline_s: seconds until the run is stopped, between two operators; `math.inf`: none.
+
+    Raises:
+        InputError: a limit that is not a positive number.
+    """
+
+    max_bytes: int = 16 << 30
+    max_macs: int = 10**14
+    max_nodes: int = 1_000_000
+    max_depth: int = 32
+    max_loop_iterations: int = 100_000_000
+    deadline_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not value > 0:
+                raise InputError(f"Limits: {name} must be a positive number; got {value!r}")
+
+    def check_graph(self, graph: Graph) -> None:
+        """Raise LimitError where a graph breaks a limit, as far as its shapes are known."""
+        self._require("max_nodes", len(graph), "operators")
+        self._require("max_macs", sum(macs_of(n) or 0 for n in graph.nodes), "multiply-accumulates")
+        sizes = (_bytes(v) for v in graph.values())
+        biggest = max(sizes, default=0)
+        self._require("max_bytes", biggest, "bytes in one tensor")
+
+    def check_plan(self, plan: Plan) -> None:
+        """Raise LimitError where a plan needs more memory than allowed."""
+        total = plan.constants.nbytes + plan.arena_bytes + plan.state_bytes
+        total += plan.scratch_bytes * plan.target.threads + sum(o.nbytes for o in plan.io)
+        self._require("max_bytes", total, "bytes of memory")
+
+    def _require(self, name: str, found: int, what: str) -> None:
+        limit = getattr(self, name)
+        if found > limit:
+            raise LimitError(
+                f"{name} is {limit}, and the model has {found} {what}; "
+                f"raise it with Limits({name}=...) if you trust the model"
+            )
+
+
+def _bytes(value: Value) -> int:
+    shape = [d for d in value.type.shape or () if isinstance(d, int)]
+    return value.dtype.nbytes(math.prod(shape)) if value.type.is_static else 0

@@ -1,0 +1,309 @@
+"""Threads: equal bits, several interpreters, forks, cancelling, deadlines, nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgewise
+from edgewise.dtypes import DType
+from edgewise.errors import CancelledError, InputError, LimitError
+from edgewise.format import load
+from edgewise.ir import Builder, Model
+from edgewise.ops.arithmetic import Add
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.limits import Limits
+from edgewise.runtime.plan import Kernel, While
+from edgewise.runtime.session import BusyError
+from edgewise.runtime.threads import Threads
+from tests.runtime.by_hand import add, flags, floats, plan_of
+from tests.runtime.test_code import X, Y, add_rows
+
+COUNTS = (1, 2, 3, 4)
+
+
+def threads_of_this_process() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def has_threads(count: int) -> bool:
+    """This process has so many threads; one that was joined stays in /proc for a moment."""
+    end = time.monotonic() + 10
+    while threads_of_this_process() != count and time.monotonic() < end:
+        time.sleep(0.001)
+    return threads_of_this_process() == count
+
+
+def wide(rows: int = 1000, steps: int = 20) -> list[Kernel]:
+    """Sums of matrices with many tiles, each too long to be left to one thread."""
+    size = rows * 4
+    x = floats(0, size)
+    chain = [add_rows(x, x, floats(16 * size, size), rows)]
+    chain += [add_rows(floats(16 * size, size), x, floats(16 * size, size), rows)] * steps
+    return chain
+
+
+def run_wide(threads: Threads, rows: int = 1000, turns: int = 1) -> np.ndarray:
+    size = rows * 4
+    line = floats(0, size)
+    io = [floats(i, size, X.region) for i in (0, 1)]
+    steps = [
+        add(io[0], io[0], line),
+        *wide(rows),
+        add(floats(16 * size, size), line, io[1]),
+    ]
+    plan = replace(plan_of(*steps, count=size), arena_bytes=32 * size)
+    executor = Executor(plan, threads=threads)
+    x = np.arange(size, dtype=np.float32)
+    outputs = [executor.run([x], {})[0] for _ in range(turns)]
+    assert all(np.array_equal(y, outputs[0]) for y in outputs)
+    return outputs[0]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_tile_is_computed_once(count: int) -> None:
+    threads = Threads(count)
+    for rows in (1, 2, 3, 7, 64, 1001):
+        size = rows * 4
+        wanted = np.arange(size, dtype=np.float32) * 2 * 23
+        np.testing.assert_array_equal(run_wide(threads, rows, turns=20), wanted)
+    assert threads.count == count
+    threads.close()
+
+
+def test_threads_start_when_needed_and_end_with_their_owner() -> None:
+    before = threads_of_this_process()
+    threads = Threads(3)
+    assert has_threads(before)
+    run_wide(threads)
+    assert has_threads(before + 2)
+    threads.close()
+    assert has_threads(before)
+    run_wide(threads)
+    assert has_threads(before + 2)
+    del threads
+    gc.collect()
+    assert has_threads(before)
+
+
+def inputs_of(model: Model) -> list[np.ndarray]:
+    rng = np.random.default_rng(3)
+    arrays = []
+    for value in model.main.inputs:
+        shape = [d if isinstance(d, int) else 1 for d in value.shape]
+        if value.dtype.is_float:
+            arrays.append(rng.uniform(-1, 1, shape).astype(value.dtype.numpy))
+        else:
+            arrays.append(rng.integers(-128, 127, shape).astype(value.dtype.numpy))
+    return arrays
+
+
+@pytest.mark.parametrize("file", ["tiny_resnet8/int8", "tiny_vww/f32", "tiny_dscnn/int8"])
+def test_bits_do_not_depend_on_the_number_of_threads(file: str, shared_data: Path) -> None:
+    model = load(shared_data / "bench" / f"{file}.tflite")
+    inputs = inputs_of(model)
+    wanted = None
+    for count in COUNTS:
+        with edgewise.Interpreter(model, num_threads=count) as run:
+            for _ in range(5):
+                [found] = run(*inputs).values()
+                wanted = found if wanted is None else wanted
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_interpreters_in_several_threads(shared_data: Path) -> None:
+    """Four threads, each with an interpreter of its own threads, in the same process."""
+    models = [
+        load(shared_data / "bench" / f"{f}.tflite") for f in ("tiny_resnet8/int8", "tiny_vww/f32")
+    ]
+    wanted = [next(iter(edgewise.Interpreter(m)(*inputs_of(m)).values())) for m in models]
+
+    def work(index: int) -> bool:
+        model = models[index % 2]
+        inputs = inputs_of(model)
+        with edgewise.Interpreter(model, num_threads=1 + index % 3) as run:
+            found = [next(iter(run(*inputs).values())) for _ in range(20)]
+        return all(np.array_equal(f, wanted[index % 2]) for f in found)
+
+    before = threads_of_this_process()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(8)))
+    assert has_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_makes_its_own_threads(shared_data: Path) -> None:
+    model = load(shared_data / "bench" / "tiny_resnet8" / "int8.tflite")
+    inputs = inputs_of(model)
+    run = edgewise.Interpreter(model, num_threads=3)
+    [wanted] = run(*inputs).values()
+    child = os.fork()
+    if child == 0:  # never to return into pytest
+        is_right = False
+        try:
+            [found] = run(*inputs).values()
+            is_right = np.array_equal(found, wanted) and has_threads(3)
+            run.close()
+            is_right = is_right and has_threads(1)
+        finally:
+            os._exit(0 if is_right else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    np.testing.assert_array_equal(next(iter(run(*inputs).values())), wanted)
+    run.close()
+
+
+def test_the_number_of_threads_is_checked() -> None:
+    with pytest.raises(InputError, match="num_threads must be a positive integer; got 0"):
+        edgewise.Interpreter(Model(), num_threads=0)
+
+
+# -- stopping -----------------------------------------------------------------------------------
+
+
+def endless() -> While:
+    """A loop whose condition is never written: true where the test makes it so."""
+    return While(flags(4096), (), (add(X, X, Y),), 0)
+
+
+def executor_of_endless_loop(limits: Limits, threads: Threads | None = None) -> Executor:
+    plan = plan_of(endless())
+    executor = Executor(plan, limits=limits, threads=threads or Threads(1))
+    executor._memory[plan.io[0].region.ARENA][4096] = 1
+    return executor
+
+
+def test_a_loop_ends_at_its_limit() -> None:
+    executor = executor_of_endless_loop(Limits(max_loop_iterations=1000))
+    for _ in range(2):
+        with pytest.raises(LimitError, match="max_loop_iterations is 1000, and step 0 goes on"):
+            executor.run([np.ones(4, np.float32)], {})
+    executor._memory[executor.plan.io[0].region.ARENA][4096] = 0
+    executor.run([np.ones(4, np.float32)], {})
+
+
+def test_a_run_ends_at_its_deadline() -> None:
+    executor = executor_of_endless_loop(Limits(deadline_s=0.05))
+    start = time.monotonic()
+    with pytest.raises(LimitError, match=r"deadline_s is 0\.05; stopped at step"):
+        executor.run([np.ones(4, np.float32)], {})
+    assert 0.05 <= time.monotonic() - start < 30
+
+
+def test_a_run_is_cancelled_from_another_thread() -> None:
+    executor = executor_of_endless_loop(Limits(max_loop_iterations=2**62))
+    threading.Timer(0.05, executor.cancel, [7]).start()
+    with pytest.raises(CancelledError, match="cancelled at step"):
+        executor.run([np.ones(4, np.float32)], {}, serial=7)
+
+
+def slow_model(nodes: int = 400) -> Model:
+    """A chain of sums long enough to be interrupted."""
+    b = Builder()
+    x = b.input("x", (64, 1024), DType.FLOAT32)
+    y = x
+    for _ in range(nodes):
+        y = b.node(Add(), y, x).output
+    model = Model()
+    model.add(b.finish(y))
+    return model
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_an_interpreter_is_cancelled_and_runs_again(native: bool) -> None:
+    x = np.ones((64, 1024), np.float32)
+    run = edgewise.Interpreter(slow_model(), native=native)
+    run.cancel()  # nothing runs: nothing happens
+    [wanted] = run(x).values()
+    stop = threading.Event()
+
+    def cancel_often() -> None:
+        while not stop.is_set():
+            run.cancel()
+
+    thread = threading.Thread(target=cancel_often)
+    thread.start()
+    with pytest.raises(CancelledError, match="the run was cancelled"):
+        [run(x) for _ in range(1000)]
+    stop.set()
+    thread.join()
+    np.testing.assert_array_equal(next(iter(run(x).values())), wanted)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (Limits(max_nodes=3), "max_nodes is 3, and the model has 400 operators"),
+        (Limits(max_bytes=1000), "max_bytes is 1000, and the model has 262144 bytes in one"),
+        (Limits(deadline_s=1e-9), "deadline_s is 1e-09; stopped at add"),
+    ],
+)
+def test_limits_of_a_model(limits: Limits, says: str, native: bool) -> None:
+    run = edgewise.Interpreter(slow_model(), native=native, limits=limits)
+    with pytest.raises(LimitError, match=says):
+        run(np.ones((64, 1024), np.float32))
+
+
+def test_a_plan_has_no_more_memory_than_allowed() -> None:
+    run = edgewise.Interpreter(slow_model(), limits=Limits(max_bytes=600_000))
+    with pytest.raises(LimitError, match=r"max_bytes is 600000, and the model has .* of memory"):
+        run(np.ones((64, 1024), np.float32))
+
+
+def test_multiply_accumulates_are_limited(shared_data: Path) -> None:
+    model = load(shared_data / "bench" / "tiny_vww" / "f32.tflite")
+    run = edgewise.Interpreter(model, limits=Limits(max_macs=10_000))
+    with pytest.raises(LimitError, match="max_macs is 10000"):
+        run(*inputs_of(model))
+
+
+@pytest.mark.parametrize("bad", [{"max_bytes": 0}, {"deadline_s": -1.0}, {"deadline_s": math.nan}])
+def test_limits_are_positive_numbers(bad: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="must be a positive number"):
+        Limits(**bad)  # type: ignore[arg-type]
+
+
+def test_closing_waits_for_nobody() -> None:
+    run = edgewise.Interpreter(slow_model(10), num_threads=2)
+    run(np.ones((64, 1024), np.float32))
+    [session] = run._sessions.values()
+    with session._exclusive, pytest.raises(BusyError):
+        run.close()
+    run.close()
+    run.close()
+    assert run(np.ones((64, 1024), np.float32))
+
+
+# -- nothing is left behind -----------------------------------------------------------------------
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    "turns", [3000, pytest.param(100_000, marks=pytest.mark.full)], ids=["short", "long"]
+)
+def test_inferences_leak_nothing(turns: int, shared_data: Path) -> None:
+    model = load(shared_data / "bench" / "tiny_ae" / "int8.tflite")
+    [x] = inputs_of(model)
+    run = edgewise.Interpreter(model, num_threads=2)
+    for _ in range(500):
+        run(x)
+    before = resident(), threads_of_this_process()
+    for _ in range(turns):
+        run(x)
+    assert resident() - before[0] < 1 << 20
+    assert has_threads(before[1])
