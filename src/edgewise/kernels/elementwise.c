@@ -1,124 +1,201 @@
-/* ADD, SUB and MUL with broadcasting: rows along the last dimension, whose operands have stride 1
- * or 0. Plain loops: the compiler vectorises them for each instruction set. */
-#include "kernel.h"
+/* Elementwise operators of two or three operands with broadcasting: arithmetic, comparisons, logic
+ * and the choice between two values. Plain loops, which the compiler vectorises for each
+ * instruction set. Integers wrap around. */
+#include "broadcast.h"
 
-/* Element offsets of both operands at row `row` (all dimensions but the last). */
-static void row_offsets(const ew_binary *p, uint32_t row, size_t *a, size_t *b) {
-    *a = *b = 0;
-    for (uint32_t d = p->rank - 1; d-- > 0; row /= p->dims[d]) {
-        uint32_t i = row % p->dims[d];
-        *a += (size_t)i * p->a_stride[d];
-        *b += (size_t)i * p->b_stride[d];
-    }
-}
-
-/* One loop per combination of strides: a constant stride is what lets the loop vectorise. */
-#define FOR_STRIDES(p, row)                                                                        \
-    do {                                                                                           \
-        uint32_t last = (p)->rank - 1;                                                             \
-        if ((p)->a_stride[last] && (p)->b_stride[last])                                            \
-            row(1, 1);                                                                             \
-        else if ((p)->a_stride[last])                                                              \
-            row(1, 0);                                                                             \
-        else                                                                                       \
-            row(0, 1);                                                                             \
-    } while (0)
-
-#define DEFINE_F32(name, operation)                                                                \
+#define KERNEL(name, x_bytes, y_bytes)                                                             \
     EW_DEFINE(name) {                                                                              \
         const ew_binary *p = params;                                                               \
-        uint32_t n = p->dims[p->rank - 1];                                                         \
-        float low = p->low_f32, high = p->high_f32;                                                \
-        EW_UNUSED(scratch);                                                                        \
-        for (uint32_t tile = tile_begin; tile < tile_end; tile++) {                                \
-            size_t a_at, b_at;                                                                     \
-            row_offsets(p, tile, &a_at, &b_at);                                                    \
-            const float *a = (const float *)operand[0] + a_at;                                     \
-            const float *b = (const float *)operand[1] + b_at;                                     \
-            float *y = (float *)operand[2] + (size_t)tile * n;                                     \
-            FOR_STRIDES(p, operation);                                                             \
-        }                                                                                          \
+        ew_element_bytes bytes = {{x_bytes, x_bytes, 0}, y_bytes};                                 \
+        ew_rows(&p->shape, p, operand, bytes, 2, name##_row, tile_begin, tile_end, scratch);       \
     }
-
-#define ADD_ROW(sa, sb)                                                                            \
-    for (uint32_t i = 0; i < n; i++) y[i] = ew_clamp_f32(a[sa * i] + b[sb * i], low, high)
-#define SUB_ROW(sa, sb)                                                                            \
-    for (uint32_t i = 0; i < n; i++) y[i] = ew_clamp_f32(a[sa * i] - b[sb * i], low, high)
-#define MUL_ROW(sa, sb)                                                                            \
-    for (uint32_t i = 0; i < n; i++) y[i] = ew_clamp_f32(a[sa * i] * b[sb * i], low, high)
-DEFINE_F32(add_f32, ADD_ROW)
-DEFINE_F32(sub_f32, SUB_ROW)
-DEFINE_F32(mul_f32, MUL_ROW)
-
-/* LiteRT's MultiplyByQuantizedMultiplier with both roundings; `left`, `right` >= 0. */
-EW_INLINE int32_t multiply_fixed(int32_t x, int32_t m, int32_t left, int32_t right) {
-    int32_t shifted = (int32_t)((uint32_t)x << left);
-    int32_t high = (int32_t)(((int64_t)shifted * m + (1 << 30)) >> 31);
-    int32_t mask = (int32_t)((1u << right) - 1u);
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0));
-}
-
-typedef struct {
-    int32_t m, left, right;
-} fixed;
-
-static fixed fixed_of(int32_t m, int32_t shift) {
-    return (fixed){m, ew_max_s32(shift, 0), ew_max_s32(-shift, 0)};
-}
-
-EW_INLINE void add_row(const ew_binary *p, const uint8_t *a, const uint8_t *b, uint8_t *y,
-                       const uint32_t sa, const uint32_t sb, const uint32_t is_signed) {
-    uint32_t n = p->dims[p->rank - 1];
-    const fixed fa = fixed_of(p->a_multiplier, p->a_shift);
-    const fixed fb = fixed_of(p->b_multiplier, p->b_shift);
-    const fixed fy = fixed_of(p->y_multiplier, p->y_shift);
-    int32_t a_zero = p->a_zero, b_zero = p->b_zero, y_zero = p->y_zero, sign = p->sign;
-    int32_t low = p->low - y_zero, high = p->high - y_zero;
-    for (uint32_t i = 0; i < n; i++) {
-        int32_t u = (ew_stored(a, sa * i, is_signed) - a_zero) * (1 << 20);
-        int32_t v = (ew_stored(b, sb * i, is_signed) - b_zero) * (1 << 20);
-        int32_t total = multiply_fixed(u, fa.m, fa.left, fa.right) +
-                        sign * multiply_fixed(v, fb.m, fb.left, fb.right);
-        total = multiply_fixed(total, fy.m, fy.left, fy.right);
-        y[i] = (uint8_t)(ew_min_s32(ew_max_s32(total, low), high) + y_zero);
-    }
-}
-
-EW_INLINE void mul_row(const ew_binary *p, const uint8_t *a, const uint8_t *b, uint8_t *y,
-                       const uint32_t sa, const uint32_t sb, const uint32_t is_signed) {
-    uint32_t n = p->dims[p->rank - 1];
-    float low = (float)(p->low - p->y_zero), high = (float)(p->high - p->y_zero);
-    float scale = p->scale;
-    int32_t a_zero = p->a_zero, b_zero = p->b_zero, y_zero = p->y_zero;
-    for (uint32_t i = 0; i < n; i++) {
-        int32_t product = (ew_stored(a, sa * i, is_signed) - a_zero) *
-                          (ew_stored(b, sb * i, is_signed) - b_zero);
-        float real = (float)product * scale;
-        real = real > low ? real : low;
-        real = real < high ? real : high;
-        y[i] = (uint8_t)(ew_round(real) + y_zero);
-    }
-}
-
-#define DEFINE_B8(name, function)                                                                  \
-    EW_DEFINE(name) {                                                                              \
+#define ROW(name, x_type, y_type, before, formula)                                                 \
+    static void name##_row(const void *params, const void *const *x, void *result, size_t n) {     \
         const ew_binary *p = params;                                                               \
-        EW_UNUSED(scratch);                                                                        \
-        for (uint32_t tile = tile_begin; tile < tile_end; tile++) {                                \
-            size_t a_at, b_at;                                                                     \
-            row_offsets(p, tile, &a_at, &b_at);                                                    \
-            const uint8_t *a = (const uint8_t *)operand[0] + a_at;                                 \
-            const uint8_t *b = (const uint8_t *)operand[1] + b_at;                                 \
-            uint8_t *y = (uint8_t *)operand[2] + (size_t)tile * p->dims[p->rank - 1];              \
-            if (p->is_signed)                                                                      \
-                FOR_STRIDES(p, function##_SIGNED);                                                 \
-            else                                                                                   \
-                FOR_STRIDES(p, function##_UNSIGNED);                                               \
-        }                                                                                          \
+        const x_type *a = x[0], *b = x[1];                                                         \
+        y_type *y = result;                                                                        \
+        EW_UNUSED(p);                                                                              \
+        before;                                                                                    \
+        EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = (y_type)(formula);                    \
+    }                                                                                              \
+    KERNEL(name, sizeof(x_type), sizeof(y_type))
+#define PLAIN(name, type, formula) ROW(name, type, type, , formula)
+#define BY_ELEMENT(name, type, function) /* with loops of its own */                               \
+    static void name##_row(const void *params, const void *const *x, void *result, size_t n) {     \
+        const type *a = x[0], *b = x[1];                                                           \
+        type *y = result;                                                                          \
+        EW_UNUSED(params);                                                                         \
+        for (size_t i = 0; i < n; i++) y[i] = function(a[i], b[i]);                                \
+    }                                                                                              \
+    KERNEL(name, sizeof(type), sizeof(type))
+
+/* ---- float32: a fused activation is a clamp, in which a NaN stays ---- */
+#define CLAMPED_F32(name, formula)                                                                 \
+    ROW(name, float, float, const float low = p->low_f32; const float high = p->high_f32,          \
+        ew_clamp_f32(formula, low, high))
+CLAMPED_F32(add_f32, a[i] + b[i])
+CLAMPED_F32(sub_f32, a[i] - b[i])
+CLAMPED_F32(mul_f32, a[i] * b[i])
+CLAMPED_F32(div_f32, a[i] / b[i])
+PLAIN(maximum_f32, float, a[i] > b[i] ? a[i] : b[i])
+PLAIN(minimum_f32, float, a[i] < b[i] ? a[i] : b[i])
+PLAIN(squared_difference_f32, float, (a[i] - b[i]) * (a[i] - b[i]))
+PLAIN(prelu_f32, float, a[i] >= 0.0f ? a[i] : a[i] * b[i])
+
+/* floor(a / b) of the quotient in float64: that of two float32 is a whole number only where the
+ * exact one is. */
+static double floor_f64(double x) {
+    if (!(x > -0x1p52 && x < 0x1p52)) return x; /* whole already, infinite or NaN */
+    double whole = (double)(int64_t)x;
+    return whole > x ? whole - 1.0 : whole;
+}
+PLAIN(floor_div_f32, float, floor_f64((double)a[i] / (double)b[i]))
+
+/* The remainder of |a| / |b| exactly, for finite a and b > 0: long division of the significands,
+ * 40 bits at a time. */
+static float remainder_f32(float a, float b) {
+    uint32_t x, y;
+    __builtin_memcpy(&x, &a, sizeof x);
+    __builtin_memcpy(&y, &b, sizeof y);
+    int32_t ex = (int32_t)(x >> 23), ey = (int32_t)(y >> 23);
+    uint64_t mx = x & 0x7FFFFF, my = y & 0x7FFFFF;
+    mx |= ex ? 0x800000 : 0, my |= ey ? 0x800000 : 0;
+    ex += !ex, ey += !ey; /* a subnormal has the exponent of the smallest normal number */
+    if (ex < ey) return a;
+    mx %= my;
+    for (int32_t rest = ex - ey, bits; rest > 0; rest -= bits) {
+        bits = ew_min_s32(rest, 40);
+        mx = (mx << bits) % my;
     }
-#define ADD_SIGNED(sa, sb) add_row(p, a, b, y, sa, sb, 1)
-#define ADD_UNSIGNED(sa, sb) add_row(p, a, b, y, sa, sb, 0)
-#define MUL_SIGNED(sa, sb) mul_row(p, a, b, y, sa, sb, 1)
-#define MUL_UNSIGNED(sa, sb) mul_row(p, a, b, y, sa, sb, 0)
-DEFINE_B8(add_b8, ADD)
-DEFINE_B8(mul_b8, MUL)
+    /* mx < 2**24 units of 2**(ey - 150): exact, also where it is subnormal */
+    double unit;
+    uint64_t power = (uint64_t)(ey - 150 + 1023) << 52;
+    __builtin_memcpy(&unit, &power, sizeof unit);
+    return (float)((double)mx * unit);
+}
+
+#define LARGEST 0x1.fffffep127f /* finite */
+
+/* a - floor(a / b) * b, with the sign of b. */
+static float floor_mod(float a, float b) {
+    float size = __builtin_fabsf(a), by = __builtin_fabsf(b);
+    if (!(size <= LARGEST) || b != b || by == 0.0f) return __builtin_nanf("");
+    float rest = by > LARGEST ? size : remainder_f32(size, by);
+    rest = __builtin_copysignf(rest, a);
+    return rest != 0.0f && (b < 0.0f) != (rest < 0.0f) ? rest + b : rest;
+}
+BY_ELEMENT(floor_mod_f32, float, floor_mod)
+
+/* ---- integers; divisors are not 0 ---- */
+#define CLAMPED(name, type, formula)                                                               \
+    ROW(name, type, type, const type low = (type)p->low_int; const type high = (type)p->high_int,  \
+        (type)(formula) < low ? low : (type)(formula) > high ? high : (formula))
+#define INTEGERS(suffix, type)                                                                     \
+    CLAMPED(add_##suffix, type, a[i] + b[i])                                                       \
+    CLAMPED(sub_##suffix, type, a[i] - b[i])                                                       \
+    CLAMPED(mul_##suffix, type, a[i] * b[i])
+#define EXTREMES(suffix, type)                                                                     \
+    PLAIN(maximum_##suffix, type, a[i] > b[i] ? a[i] : b[i])                                       \
+    PLAIN(minimum_##suffix, type, a[i] < b[i] ? a[i] : b[i])
+
+/* Quotients and remainders; a / -1 wraps around, which the processor's division does not. */
+#define DIVISIONS(suffix, type)                                                                    \
+    static type truncated_##suffix(type a, type b) { return b == -1 ? (type)(0 - a) : a / b; }     \
+    static type rest_##suffix(type a, type b) { return b == -1 ? 0 : a % b; }                      \
+    static type floor_div_of_##suffix(type a, type b) {                                            \
+        type rest = rest_##suffix(a, b);                                                           \
+        return (type)(truncated_##suffix(a, b) - (rest != 0 && (rest < 0) != (b < 0)));            \
+    }                                                                                              \
+    static type floor_mod_of_##suffix(type a, type b) {                                            \
+        type rest = rest_##suffix(a, b);                                                           \
+        return (type)(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest);                       \
+    }                                                                                              \
+    PLAIN(floor_div_##suffix, type, floor_div_of_##suffix(a[i], b[i]))                             \
+    PLAIN(floor_mod_##suffix, type, floor_mod_of_##suffix(a[i], b[i]))
+
+/* a to the power b >= 0 by squaring. */
+#define WIDE(suffix, type, unsigned_type)                                                          \
+    static type power_##suffix(type a, type b) {                                                   \
+        unsigned_type y = 1, factor = (unsigned_type)a;                                            \
+        for (; b > 0; b >>= 1, factor *= factor)                                                   \
+            if (b & 1) y *= factor;                                                                \
+        return (type)y;                                                                            \
+    }                                                                                              \
+    BY_ELEMENT(pow_##suffix, type, power_##suffix)                                                 \
+    PLAIN(squared_difference_##suffix, type, (a[i] - b[i]) * (a[i] - b[i]))                        \
+    CLAMPED(div_##suffix, type, truncated_##suffix(a[i], b[i]))
+
+EXTREMES(s8, int8_t)
+EXTREMES(u8, uint8_t)
+EXTREMES(s16, int16_t)
+EXTREMES(s32, int32_t)
+EXTREMES(s64, int64_t)
+INTEGERS(s16, int16_t)
+INTEGERS(s32, int32_t)
+INTEGERS(s64, int64_t)
+DIVISIONS(s8, int8_t)
+DIVISIONS(s16, int16_t)
+DIVISIONS(s32, int32_t)
+DIVISIONS(s64, int64_t)
+WIDE(s32, int32_t, uint32_t)
+WIDE(s64, int64_t, uint64_t)
+
+/* ---- comparisons: y is 0 or 1 ---- */
+#define COMPARISON(name, type)                                                                     \
+    static void name##_row(const void *params, const void *const *x, void *result, size_t n) {     \
+        const ew_binary *p = params;                                                               \
+        const type *a = x[0], *b = x[1];                                                           \
+        uint8_t *y = result;                                                                       \
+        if (p->relation == EW_EQUAL) {                                                             \
+            EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = a[i] == b[i];                     \
+        } else if (p->relation == EW_NOT_EQUAL) {                                                  \
+            EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = a[i] != b[i];                     \
+        } else if (p->relation == EW_LESS) {                                                       \
+            EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = a[i] < b[i];                      \
+        } else {                                                                                   \
+            EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = a[i] <= b[i];                     \
+        }                                                                                          \
+    }                                                                                              \
+    KERNEL(name, sizeof(type), 1)
+COMPARISON(compare_f32, float)
+COMPARISON(compare_s8, int8_t)
+COMPARISON(compare_u8, uint8_t)
+COMPARISON(compare_s16, int16_t)
+COMPARISON(compare_s32, int32_t)
+COMPARISON(compare_s64, int64_t)
+
+/* ---- bits ---- */
+PLAIN(and_u8, uint8_t, a[i] & b[i])
+PLAIN(or_u8, uint8_t, a[i] | b[i])
+PLAIN(xor_u8, uint8_t, a[i] ^ b[i])
+PLAIN(xor_u16, uint16_t, a[i] ^ b[i])
+PLAIN(xor_u32, uint32_t, a[i] ^ b[i])
+
+#define SHIFT(suffix, type)                                                                        \
+    static type shifted_##suffix(type a, type b) {                                                 \
+        const type last = sizeof(type) * 8 - 1;                                                    \
+        return a >> (b < 0 ? 0 : b > last ? last : b);                                             \
+    }                                                                                              \
+    PLAIN(right_shift_##suffix, type, shifted_##suffix(a[i], b[i]))
+SHIFT(s8, int8_t)
+SHIFT(s16, int16_t)
+SHIFT(s32, int32_t)
+
+/* ---- one of two values: operands condition (bytes), x, y, result ---- */
+#define SELECT(name, type)                                                                         \
+    static void name##_row(const void *params, const void *const *x, void *result, size_t n) {     \
+        const uint8_t *condition = x[0];                                                           \
+        const type *a = x[1], *b = x[2];                                                           \
+        type *y = result;                                                                          \
+        EW_UNUSED(params);                                                                         \
+        EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = condition[i] ? a[i] : b[i];           \
+    }                                                                                              \
+    EW_DEFINE(name) {                                                                              \
+        const ew_broadcast *p = params;                                                            \
+        ew_element_bytes bytes = {{1, sizeof(type), sizeof(type)}, sizeof(type)};                  \
+        ew_rows(p, p, operand, bytes, 3, name##_row, tile_begin, tile_end, scratch);               \
+    }
+SELECT(select_u8, uint8_t)
+SELECT(select_u16, uint16_t)
+SELECT(select_u32, uint32_t)
+SELECT(select_u64, uint64_t)

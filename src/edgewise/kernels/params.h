@@ -18,6 +18,7 @@ enum {
     EW_PANEL = 16,   /* output channels of one packed panel of weights */
     EW_MAX_RANK = 6, /* dimensions after collapsing */
     EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
+    EW_MOST_X = 3, /* operands that broadcast against each other */
 };
 
 /* The index of every kernel in the function tables: EW_KERNEL_conv_2d_f32, ... */
@@ -110,24 +111,37 @@ typedef struct {
     float low_f32, high_f32;
 } ew_depthwise_conv_2d;
 
-/* Elementwise operators of two operands a, b, with broadcasting. Operands: a, b, y.
- * Tiles: rows, the elements of all dimensions but the last. Strides of a broadcast dimension are
- * 0; a stride of the last dimension is 0 or 1. y is dense. */
+/* How the operands of an elementwise operator run along y, which is dense: y falls into runs of
+ * `run` elements. Along a run operand k is dense (period 0) or its first `period` elements repeat;
+ * from run to run it moves by the strides of the outer dimensions, 0 where it is broadcast.
+ * Tiles: blocks of per_tile elements of y. An operand that is dense everywhere may be y itself.
+ * Scratch: for each operand with a period, `pattern` elements (a multiple of the period), rounded
+ * up to 64 bytes. */
 typedef struct {
-    uint32_t rank;
+    uint32_t count, per_tile; /* elements of y */
+    uint32_t run, rank;
     uint32_t dims[EW_MAX_RANK];
-    uint32_t a_stride[EW_MAX_RANK];
-    uint32_t b_stride[EW_MAX_RANK];
-    float low_f32, high_f32; /* fused activation, f32 */
-    uint32_t is_signed;
+    uint32_t stride[EW_MOST_X][EW_MAX_RANK];
+    uint32_t period[EW_MOST_X], pattern[EW_MOST_X];
+} ew_broadcast;
+
+/* Relations of comparisons; greater is less with its operands exchanged. */
+enum { EW_EQUAL, EW_NOT_EQUAL, EW_LESS, EW_LESS_EQUAL };
+
+/* Elementwise operators of two operands. Operands: a, b, y; pair_table_b8: a, b, table [256, 256]
+ * by the bytes of a and b, y. Bytes of bool are 0 or 1.
+ * add_b8: y = ((a * a_multiplier + b * b_multiplier + bias) >> shift) + y_zero, the sum in 32 bits.
+ * mul_b8: y = rne(clamp(f32((a - a_zero) * (b - b_zero)) * scale)) + y_zero. */
+typedef struct {
+    ew_broadcast shape;
+    int64_t low_int, high_int; /* fused activation, integers */
+    float low_f32, high_f32;   /* fused activation, f32 */
+    uint32_t relation;         /* compare */
+    uint32_t is_signed;        /* of b8 */
     int32_t a_zero, b_zero, y_zero;
-    int32_t low, high;
-    float scale; /* mul_b8 */
-    /* add_b8: LiteRT's 32-bit multipliers; y = ((a << 20) * a_m + sign * (b << 20) * b_m) * y_m */
-    int32_t a_multiplier, a_shift;
-    int32_t b_multiplier, b_shift;
-    int32_t y_multiplier, y_shift;
-    int32_t sign;
+    int32_t low, high; /* stored integers, b8 */
+    int32_t a_multiplier, b_multiplier, bias, shift;
+    float scale;
 } ew_binary;
 
 /* Pools. Operands: x, y. Tiles: output rows (N * OH). Scratch: C elements of s32 (b8 average). */

@@ -30,13 +30,20 @@ class NotNative(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A kernel call. Operands are values and packed constants, the result last."""
+    """A kernel call. Operands are values and packed constants, the result last.
+
+    `tile_elements`: tile t writes exactly the elements [t * E, (t + 1) * E) of the result (the last
+    one fewer); None where that is not so. `in_place`: operands whose memory the result may take
+    over, as far as the kernel is concerned.
+    """
 
     kernel: str
     params: bytes
     operands: tuple[Value | np.ndarray, ...]
     n_tiles: int
     scratch: int = 0
+    tile_elements: int | None = None
+    in_place: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,16 @@ Selection = Sequence[Call] | Alias
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One node to be planned: its operands, results, and what is known of them."""
+    """One node to be planned: its operands, results, and what is known of them.
+
+    `tile_elements`: what an elementwise kernel must have for its `Call.tile_elements`, so that it
+    runs tile by tile with the kernel before it.
+    """
 
     node: Node
     target: Target
     known: Known
+    tile_elements: int | None = None
 
     def constant(self, index: int, what: str) -> np.ndarray:
         """The array of operand `index`. Raises NotNative where it is computed while running."""

@@ -18,7 +18,7 @@ from edgewise.errors import EdgewiseError, InternalError
 LIBRARY = Path(__file__).resolve().parent.parent / "kernels" / "edgewise_kernels.so"
 
 Number = int | float
-Fields = Mapping[str, "Number | Sequence[Number] | Fields"]
+Fields = Mapping[str, "Number | Sequence[Number] | Sequence[Sequence[Number]] | Fields"]
 
 
 class Isa(IntEnum):

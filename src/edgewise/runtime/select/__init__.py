@@ -10,8 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edgewise.ir.op import Op
-from edgewise.ops.activation import HardSwish, Relu, Relu0To1, Relu6, ReluN1To1
-from edgewise.ops.arithmetic import Add, Mul, Sub
+from edgewise.ops.activation import HardSwish, Prelu, Relu, Relu0To1, Relu6, ReluN1To1
+from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
+from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
+from edgewise.ops.choose import Select, SelectV2
+from edgewise.ops.compare import (
+    BitwiseXor,
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    NotEqual,
+    RightShift,
+)
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Dequantize, Quantize
 from edgewise.ops.fully_connected import FullyConnected
@@ -21,15 +36,47 @@ from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
 from edgewise.ops.table import UnaryTable
 from edgewise.runtime.calls import NotNative, Selection, Site
-from edgewise.runtime.select import conv, depthwise, elementwise, move, pad, pool, reduce, unary
+from edgewise.runtime.select import (
+    binary,
+    choose,
+    conv,
+    depthwise,
+    move,
+    pad,
+    pool,
+    reduce,
+    unary,
+)
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Conv2D: conv.conv_2d,
     DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
-    Add: elementwise.add,
-    Sub: elementwise.sub,
-    Mul: elementwise.mul,
+    Add: binary.arithmetic,
+    Sub: binary.arithmetic,
+    Mul: binary.arithmetic,
+    Div: binary.arithmetic,
+    Maximum: binary.arithmetic,
+    Minimum: binary.arithmetic,
+    Pow: binary.arithmetic,
+    SquaredDifference: binary.arithmetic,
+    FloorDiv: binary.arithmetic,
+    FloorMod: binary.arithmetic,
+    Prelu: binary.arithmetic,
+    AddN: binary.add_n,
+    Equal: binary.comparison,
+    NotEqual: binary.comparison,
+    Less: binary.comparison,
+    LessEqual: binary.comparison,
+    Greater: binary.comparison,
+    GreaterEqual: binary.comparison,
+    LogicalAnd: binary.logic,
+    LogicalOr: binary.logic,
+    BitwiseXor: binary.logic,
+    RightShift: binary.logic,
+    LogicalNot: binary.logical_not,
+    Select: choose.select,
+    SelectV2: choose.select,
     AveragePool2D: pool.average_pool_2d,
     MaxPool2D: pool.max_pool_2d,
     Mean: reduce.mean,

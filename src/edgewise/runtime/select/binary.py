@@ -1,0 +1,149 @@
+"""Kernels of two operands on floats and plain integers; binary_b8.py has stored 8-bit integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edgewise.dtypes import QUANTIZED, DType
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.ir.op import Arithmetic, Op
+from edgewise.ops.activation import Prelu
+from edgewise.ops.arithmetic import Add, Div, Fused, Mul, Sub
+from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
+from edgewise.ops.compare import (
+    BitwiseXor,
+    Comparison,
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    LogicalAnd,
+    LogicalOr,
+    NotEqual,
+    RightShift,
+)
+from edgewise.runtime.calls import FLOAT_BOUNDS, Call, Site, float_bounds, is_8_bit, require
+from edgewise.runtime.library import Number, constant
+from edgewise.runtime.select import binary_b8
+from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
+
+SUFFIX = {
+    DType.FLOAT32: "f32",
+    DType.INT8: "s8",
+    DType.UINT8: "u8",
+    DType.INT16: "s16",
+    DType.INT32: "s32",
+    DType.INT64: "s64",
+}
+_WIDE = (DType.INT32, DType.INT64)
+_SIGNED = (DType.INT8, DType.INT16, *_WIDE)
+# kernels without their suffix, and the types they exist for
+_KERNELS: Mapping[type[Op], tuple[str, tuple[DType, ...]]] = {
+    Add: ("add", (DType.FLOAT32, DType.INT16, *_WIDE)),
+    Sub: ("sub", (DType.FLOAT32, DType.INT16, *_WIDE)),
+    Mul: ("mul", (DType.FLOAT32, DType.INT16, *_WIDE)),
+    Div: ("div", (DType.FLOAT32, *_WIDE)),
+    Maximum: ("maximum", tuple(SUFFIX)),
+    Minimum: ("minimum", tuple(SUFFIX)),
+    Pow: ("pow", _WIDE),
+    SquaredDifference: ("squared_difference", (DType.FLOAT32, *_WIDE)),
+    FloorDiv: ("floor_div", (DType.FLOAT32, *_SIGNED)),
+    FloorMod: ("floor_mod", (DType.FLOAT32, *_SIGNED)),
+    Prelu: ("prelu", (DType.FLOAT32,)),
+}
+_RELATIONS: Mapping[type[Op], tuple[str, bool]] = {  # and whether the operands are exchanged
+    Equal: ("EW_EQUAL", False),
+    NotEqual: ("EW_NOT_EQUAL", False),
+    Less: ("EW_LESS", False),
+    LessEqual: ("EW_LESS_EQUAL", False),
+    Greater: ("EW_LESS", True),
+    GreaterEqual: ("EW_LESS_EQUAL", True),
+}
+
+
+def arithmetic(site: Site) -> Sequence[Call]:
+    """ADD to FLOOR_MOD, the extremes and PRELU."""
+    a, b, y = site.node.operand(0), site.node.operand(1), site.node.output
+    op = site.node.op
+    if is_8_bit(a, b, y) and op.arithmetic_for(y.dtype) is not Arithmetic.NONE:
+        return binary_b8.arithmetic(site)
+    name, dtypes = _KERNELS[type(op)]
+    _require_plain(op, a, b, y)
+    require(y.dtype in dtypes, f"no kernel for {y.dtype.text}")
+    if y.dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
+        # a zero divisor or negative exponent is refused, which a kernel cannot do
+        what = "exponents" if isinstance(op, Pow) else "divisors"
+        numbers = site.constant(1, what)
+        require(bool(np.all(numbers >= 0 if isinstance(op, Pow) else numbers)), f"invalid {what}")
+    bounds: Mapping[str, Number] = {}
+    if isinstance(op, Fused):
+        bounds = _bounds(op.fused_activation_function, y.dtype)
+    return binary_call(site, suffixed(name, SUFFIX[y.dtype]), (a, b), bounds)
+
+
+def add_n(site: Site) -> Sequence[Call]:
+    """One sum after the other, into the result."""
+    y, xs = site.node.output, [v for v in site.node.inputs if v is not None]
+    require(len(xs) > 1, "a sum of one operand")
+    require(y.dtype in _KERNELS[Add][1], f"no kernel for {y.dtype.text}")
+    bounds, kernel = _bounds(Activation.NONE, y.dtype), suffixed("add", SUFFIX[y.dtype])
+    totals = [xs[0], *[y] * (len(xs) - 2)]
+    pairs = zip(totals, xs[1:], strict=True)
+    return [c for pair in pairs for c in binary_call(site, kernel, pair, bounds)]
+
+
+def comparison(site: Site) -> Sequence[Call]:
+    """EQUAL to LESS_EQUAL."""
+    op, a, b = site.node.op, site.node.operand(0), site.node.operand(1)
+    assert isinstance(op, Comparison)
+    if is_8_bit(a) and is_8_bit(b):
+        return binary_b8.pair_table(site)
+    if not (op.raw_int16 and a.dtype is DType.INT16 and a.quant is not None):
+        _require_plain(op, a, b)
+    require(a.dtype in SUFFIX or a.dtype is DType.BOOL, f"no kernel for {a.dtype.text}")
+    suffix = SUFFIX.get(a.dtype, "u8")
+    name, exchanged = _RELATIONS[type(op)]
+    operands = (b, a) if exchanged else (a, b)
+    return binary_call(site, suffixed("compare", suffix), operands, {"relation": constant(name)})
+
+
+def logic(site: Site) -> Sequence[Call]:
+    """LOGICAL_AND, LOGICAL_OR, BITWISE_XOR and RIGHT_SHIFT."""
+    op, a, b = site.node.op, site.node.operand(0), site.node.operand(1)
+    if isinstance(op, RightShift):
+        require(a.dtype in SUFFIX and a.dtype is not DType.UINT8, f"no kernel for {a.dtype.text}")
+        return binary_call(site, suffixed("right_shift", SUFFIX[a.dtype]), (a, b), {})
+    if isinstance(op, BitwiseXor):
+        return binary_call(site, suffixed("xor", BITS[a.dtype.numpy.itemsize]), (a, b), {})
+    assert isinstance(op, (LogicalAnd, LogicalOr))
+    return binary_call(site, "and_u8" if isinstance(op, LogicalAnd) else "or_u8", (a, b), {})
+
+
+def logical_not(site: Site) -> Sequence[Call]:
+    """Exclusive or with 1."""
+    return binary_call(site, "xor_u8", (site.node.operand(0), np.ones((), np.bool_)), {})
+
+
+def _require_plain(op: Op, *values: Value) -> None:
+    """The numbers mean themselves: no scale stands behind them, or the operator ignores it."""
+    dtype = values[0].dtype
+    require(
+        op.arithmetic_for(dtype) is Arithmetic.NONE
+        or dtype not in QUANTIZED
+        or all(v.quant is None for v in values),
+        f"no kernel for quantized {dtype.text} (with these scales)",
+    )
+
+
+def _bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
+    """The clamp of a fused activation."""
+    if dtype is DType.FLOAT32:
+        low, high = float_bounds(act)
+        return {"low_f32": low, "high_f32": high}
+    smallest, largest = dtype.range
+    bottom, top = FLOAT_BOUNDS[act]
+    return {"low_int": int(max(smallest, bottom)), "high_int": int(min(largest, top))}

@@ -1,0 +1,142 @@
+"""Kernels of two operands of stored 8-bit integers.
+
+MUL is one float32 multiplication. ADD and SUB are LiteRT's three 32-bit multipliers (`ops.
+fixed_point.add_fixed`), which cost 64-bit products; `_linear` finds a cheaper formula and proves
+that all 65,536 pairs of operands give the same bits. Everything else is a table of those pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.evaluate import evaluate_op
+from edgewise.ops.arithmetic import Add, Fused, Mul, Sub
+from edgewise.ops.requant import activation_range
+from edgewise.runtime.calls import Call, Site, scale, zero_point
+from edgewise.runtime.library import Number
+from edgewise.runtime.select.broadcast import binary_call
+
+_SPARE_BITS = 20  # of add_fixed
+_NEAR = 2.0**-6  # steps: a sum this near to a tie is looked at
+# Changes of both multipliers that are tried: together (slopes a little too large round halves away
+# from zero, as the formula to be met does), and each by some units.
+_STRETCHES = (0.0, *(2.0**-k for k in range(22, 11, -1)))
+_UNITS = tuple(
+    sorted(
+        ((i, j) for i in range(-6, 7) for j in range(-6, 7)), key=lambda u: abs(u[0]) + abs(u[1])
+    )
+)
+_MOST_SEARCHED = 4096  # sums near ties for which the units are tried
+
+
+def arithmetic(site: Site) -> Sequence[Call]:
+    """All operators that have a meaning on stored integers."""
+    op = site.node.op
+    if isinstance(op, Mul):
+        return _product(site)
+    if isinstance(op, (Add, Sub)):
+        numbers = _linear(site, 1 if isinstance(op, Add) else -1)
+        if numbers is not None:
+            a, b = site.node.operand(0), site.node.operand(1)
+            return binary_call(site, "add_b8", (a, b), _points(site) | numbers)
+    return pair_table(site)
+
+
+def pair_table(site: Site) -> Sequence[Call]:
+    """The reference on all pairs: 64 KiB of constants."""
+    a, b = site.node.operand(0), site.node.operand(1)
+    every = np.arange(256, dtype=np.uint8)
+    table = np.ascontiguousarray(_reference(site, every[:, None], every[None, :]))
+    return binary_call(site, "pair_table_b8", (a, b, table), {})
+
+
+def _reference(site: Site, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Stored results for operands given as bytes; the shapes broadcast."""
+    node = site.node
+    values = (node.operand(0), node.operand(1))
+    a, b = np.broadcast_arrays(a, b)
+    arrays = [x.astype(np.uint8).view(v.dtype.numpy) for x, v in zip((a, b), values, strict=True)]
+    types = [v.type.with_shape(a.shape) for v in values]
+    return evaluate_op(node.op, arrays, types, [node.output.type.with_shape(a.shape)])[0]
+
+
+def _points(site: Site) -> dict[str, Number]:
+    op, y = site.node.op, site.node.output
+    assert isinstance(op, Fused)
+    low, high = activation_range(op.fused_activation_function, y.type)
+    return {
+        "is_signed": int(y.dtype is DType.INT8),
+        "a_zero": zero_point(site.node.operand(0).type),
+        "b_zero": zero_point(site.node.operand(1).type),
+        "y_zero": zero_point(y.type),
+        "low": low,
+        "high": high,
+    }
+
+
+def _product(site: Site) -> Sequence[Call]:
+    """The scale of `ops.fixed_point.multiply_f32`."""
+    a, b, y = site.node.operand(0), site.node.operand(1), site.node.output
+    factor = float(np.float32(scale(a.type) * scale(b.type) / scale(y.type)))
+    return binary_call(site, "mul_b8", (a, b), _points(site) | {"scale": factor})
+
+
+def _linear(site: Site, sign: int) -> dict[str, Number] | None:
+    """Integers with `clamp((a * a_multiplier + b * b_multiplier + bias) >> shift)` equal to the
+    reference on all stored pairs; None where the search finds none.
+
+    Both formulas are within `_NEAR` / 2 of the real sum, so they can differ only where that lies
+    within `_NEAR` of a tie: there the reference says what each sum must be, which is an interval
+    for the bias given the multipliers. Found for all of 600 random triples of scales and all 129
+    sums of the benchmark models; not where small ratios such as 3/4 make many sums ties that the
+    reference rounds either way. 0.5 to 2 ms, 50 where it fails.
+    """
+    points = _points(site)
+    a_type, b_type, y_type = (
+        v.type for v in (site.node.operand(0), site.node.operand(1), site.node.output)
+    )
+    low, high = points["low"] - points["y_zero"], points["high"] - points["y_zero"]
+    ratios = [float(scale(t)) / float(scale(y_type)) for t in (a_type, b_type)]
+    error = 8 * 2 * max(ratios) / (1 << _SPARE_BITS)  # of the reference, in steps
+    shift = min(30, 31 - int(np.ceil(np.log2(255 * sum(ratios) + 2))))
+    if shift < 8 or error > _NEAR / 2:
+        return None
+    stored = np.arange(y_type.dtype.range[0], y_type.dtype.range[1] + 1)
+    a, b = stored - points["a_zero"], stored - points["b_zero"]
+    i, j = _near_ties(a * ratios[0], b * (ratios[1] * sign))
+    real = a[i] * ratios[0] + b[j] * (ratios[1] * sign)
+    inside = (real > low - 1) & (real < high + 1)
+    i, j = i[inside], j[inside]
+    wanted = _reference(site, stored[i], stored[j]).astype(np.int64) - points["y_zero"]
+    unit = 1 << shift
+    slopes = np.array([ratios[0], sign * ratios[1]]) * unit
+    candidates = [np.rint(slopes * (1 + stretch)) for stretch in _STRETCHES]
+    if i.size <= _MOST_SEARCHED:
+        candidates += [np.rint(slopes) + units for units in _UNITS]
+    for m_a, m_b in np.array(candidates, np.int64).tolist():
+        rest = a[i] * m_a + b[j] * m_b
+        least = int((wanted * unit - rest)[wanted > low].max(initial=-(1 << 40)))
+        most = int(((wanted + 1) * unit - 1 - rest)[wanted < high].min(initial=1 << 40))
+        half = min(max(unit // 2, least), most)
+        moved = 255 * float(np.abs((m_a, m_b) - slopes).sum()) + abs(half - unit // 2)
+        if least <= most and moved <= _NEAR / 2 * unit:
+            bias = half - m_a * int(points["a_zero"]) - m_b * int(points["b_zero"])
+            return {"a_multiplier": m_a, "b_multiplier": m_b, "bias": bias, "shift": shift}
+    return None
+
+
+def _near_ties(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index pairs whose sums x[i] + y[j] lie within `_NEAR` of a half: all j of an i are neighbours
+    among the sorted fractions of y."""
+    order = np.argsort(y - np.floor(y))
+    fractions = (y - np.floor(y))[order]
+    around = np.concatenate([fractions - 1, fractions, fractions + 1])
+    target = 0.5 - (x - np.floor(x))
+    first = np.searchsorted(around, target - _NEAR, "left")
+    counts = np.searchsorted(around, target + _NEAR, "right") - first
+    i = np.repeat(np.arange(x.size), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return i, order[(np.repeat(first, counts) + within) % y.size]
