@@ -24,7 +24,7 @@ from edgewise.ir.op import (
 from edgewise.ir.types import TensorType
 from edgewise.ops.requant import activate, check_activation
 from edgewise.ops.scaled import accumulate_zero, scale_accumulator
-from edgewise.ops.window import Axis, check_axis, windows
+from edgewise.ops.window import Axis, Pads, along, check_axis, check_padding, windows
 
 WEIGHTS = FLOATS | {DType.INT8, DType.UINT8, DType.INT4, DType.INT2}
 BIASES = FLOATS | {DType.INT32, DType.INT64}
@@ -39,7 +39,7 @@ _BLOCK = 1 << 25  # bytes; patches of a 3024 x 4032 image at once (3.5 GB) took 
 class Convolution(Op, abstract=True):
     """What CONV_2D and DEPTHWISE_CONV_2D share: windows, bias, activation, epilogue."""
 
-    padding: Padding = Padding.SAME
+    padding: Padding | Pads = Padding.SAME
     stride_w: int = 1
     stride_h: int = 1
     fused_activation_function: Activation = Activation.NONE
@@ -69,13 +69,15 @@ class Convolution(Op, abstract=True):
         rows, cols = self._axes(w.shape)
         check_axis(rows, "h")
         check_axis(cols, "w")
+        check_padding(self.padding)
         if bias is not None:
             require(
                 len(bias.shape) == 1 and same_dim(bias.shape[0], channels) is not False,
                 f"bias must be [{channels}], one per output channel; got {list(bias.shape)}",
             )
         n, height, width, _ = x.shape
-        return n, rows.output(height, self.padding), cols.output(width, self.padding), channels
+        oh = rows.output(height, along(self.padding, 0))
+        return n, oh, cols.output(width, along(self.padding, 1)), channels
 
     def _axes(self, w: Shape) -> tuple[Axis, Axis]:
         kh, kw = w[1], w[2]

@@ -12,7 +12,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.op import Arithmetic, In, Op, Operand, Quantized, SameScale, require
 from edgewise.ir.types import TensorType
 from edgewise.ops.requant import activate, activation_range, check_activation
-from edgewise.ops.window import Axis, check_axis, windows
+from edgewise.ops.window import Axis, Pads, along, check_axis, check_padding, windows
 
 VERSIONS = {DType.INT8: 2, DType.INT16: 3}
 NO_VERSIONS: dict[DType, int] = {}
@@ -21,7 +21,7 @@ NO_VERSIONS: dict[DType, int] = {}
 class Pool(Op, abstract=True):
     """What the pools share: windows, shapes, and one scale for x and y."""
 
-    padding: Padding = Padding.SAME
+    padding: Padding | Pads = Padding.SAME
     stride_w: int = 1
     stride_h: int = 1
     filter_width: int = 1
@@ -39,9 +39,11 @@ class Pool(Op, abstract=True):
         rows, cols = self._axes()
         check_axis(rows, "h")
         check_axis(cols, "w")
+        check_padding(self.padding)
         check_activation(self.fused_activation_function)
         n, height, width, c = x.shape
-        return n, rows.output(height, self.padding), cols.output(width, self.padding), c
+        oh = rows.output(height, along(self.padding, 0))
+        return n, oh, cols.output(width, along(self.padding, 1)), c
 
     def integer(
         self, operands: Sequence[Quantized | None], results: Sequence[TensorType]

@@ -13,6 +13,10 @@ from edgewise.ir.dim import Dim, dim_max
 from edgewise.ir.enums import Padding
 from edgewise.ir.op import require
 
+# Elements of padding ((top, bottom), (left, right)), where neither SAME nor VALID says them. Only
+# graphs on their way to the runtime have it: `.tflite` files cannot express it.
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
 # Bounds the padding that a corrupt file can ask for; real windows span a few thousand at most.
 MAX_EXTENT = 1 << 16
 
@@ -29,19 +33,28 @@ class Axis(NamedTuple):
         """Input elements from the first to the last tap, inclusive."""
         return (self.kernel - 1) * self.dilation + 1
 
-    def output(self, size: Dim, padding: Padding) -> Dim:
-        """Output size: ceil(size / stride) for SAME, whole windows only for VALID."""
+    def output(self, size: Dim, padding: Padding | tuple[int, int]) -> Dim:
+        """Output size: ceil(size / stride) for SAME, whole windows only for the others."""
         if padding is Padding.SAME:
             return (size + (self.stride - 1)) // self.stride
+        if isinstance(padding, tuple):
+            size = size + sum(padding)
         return dim_max((size - self.extent + self.stride) // self.stride, 0)
 
-    def pads(self, size: int, padding: Padding) -> tuple[int, int]:
+    def pads(self, size: int, padding: Padding | tuple[int, int]) -> tuple[int, int]:
         """Elements of padding (before, after) an axis of this size."""
+        if isinstance(padding, tuple):
+            return padding
         if padding is not Padding.SAME:
             return 0, 0
         out = -(-size // self.stride)
         total = max((out - 1) * self.stride + self.extent - size, 0)
         return total // 2, total - total // 2
+
+
+def along(padding: Padding | Pads, axis: int) -> Padding | tuple[int, int]:
+    """What a window operator's padding says of one axis: 0 height, 1 width."""
+    return padding[axis] if isinstance(padding, tuple) else padding
 
 
 def check_axis(axis: Axis, name: str) -> None:
@@ -54,9 +67,19 @@ def check_axis(axis: Axis, name: str) -> None:
     )
 
 
-def windows(x: np.ndarray, h: Axis, w: Axis, padding: Padding, fill: float = 0) -> np.ndarray:
+def check_padding(padding: Padding | Pads) -> None:
+    """Raise ShapeError for explicit padding below 0 or beyond MAX_EXTENT."""
+    if isinstance(padding, tuple):
+        fits = all(0 <= n <= MAX_EXTENT for pair in padding for n in pair)
+        require(fits, f"padding must be in [0, {MAX_EXTENT}]; got {padding}")
+
+
+def windows(
+    x: np.ndarray, h: Axis, w: Axis, padding: Padding | Pads, fill: float = 0
+) -> np.ndarray:
     """View of the windows of `x` [N, H, W, C] as [N, OH, OW, KH, KW, C], padded with `fill`."""
-    (top, bottom), (left, right) = h.pads(x.shape[1], padding), w.pads(x.shape[2], padding)
+    top, bottom = h.pads(x.shape[1], along(padding, 0))
+    left, right = w.pads(x.shape[2], along(padding, 1))
     if top or bottom or left or right:
         x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
     n, rows, cols, channels = x.shape

@@ -25,7 +25,7 @@ from edgewise.ops.conv import Conv2D, Convolution, DepthwiseConv2D
 from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
-from edgewise.ops.window import Axis
+from edgewise.ops.window import Axis, along
 from edgewise.passes.rewrite import Verdict
 
 
@@ -110,8 +110,8 @@ def meets_every_tap(node: Node) -> Verdict:
             Axis(int(w.shape[1]), op.stride_h, op.dilation_h_factor),  # type: ignore[arg-type]
             Axis(int(w.shape[2]), op.stride_w, op.dilation_w_factor),  # type: ignore[arg-type]
         )
-        for size, axis in zip(x.shape[1:3], axes, strict=True):
-            pads = axis.pads(size, Padding.SAME) if isinstance(size, int) else None
+        for index, (size, axis) in enumerate(zip(x.shape[1:3], axes, strict=True)):
+            pads = axis.pads(size, along(op.padding, index)) if isinstance(size, int) else None
             if axis.kernel > 1 and pads != (0, 0):
                 return f"{node} pads with zeros, which the offset does not reach"
         return True

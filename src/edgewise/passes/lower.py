@@ -33,9 +33,11 @@ def require_builtins(model: Model, builtins: Collection[str] | None) -> None:
     for graph in model.graphs.values():
         for node in graph.nodes:
             op = node.op
-            if op.custom or (op.builtin and (builtins is None or op.builtin in builtins)):
+            is_explicit = isinstance(getattr(op, "padding", None), tuple)
+            known = op.custom or (op.builtin and (builtins is None or op.builtin in builtins))
+            if known and not is_explicit:
                 continue
-            what = op.builtin or "no .tflite operator"
+            what = "padding by numbers" if is_explicit else op.builtin or "no .tflite operator"
             problems.append(f"@{graph.name} {node}: {what}")
     if problems:
         raise UnsupportedOp(listing(problems, "operators the target does not have"))
@@ -132,7 +134,7 @@ def _epsilon(b: Builder, like: Value, epsilon: float) -> Value:
     return b.constant(np.array(epsilon, like.dtype.numpy), name="epsilon")
 
 
-LOWER = [
+BATCH_NORMS = [
     Rule(
         "batch norm as scale and offset",
         lambda p: p.any(BatchNorm),
@@ -140,6 +142,10 @@ LOWER = [
         _lower_batch_norm,
         tolerance=1e-5,
     ),
+]
+
+LOWER = [
+    *BATCH_NORMS,
     Rule(
         "layer norm in builtin operators",
         lambda p: p.any(LayerNorm),

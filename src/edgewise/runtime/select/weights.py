@@ -16,7 +16,7 @@ from edgewise.dtypes import FLOATS, DType
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Value
 from edgewise.ops.requant import activation_range
-from edgewise.ops.window import Axis
+from edgewise.ops.window import Axis, Pads, along
 from edgewise.runtime.calls import (
     Site,
     float_bounds,
@@ -34,7 +34,7 @@ _WEIGHTS_8 = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
 
 
 def window(
-    x: Sequence[int], y: Sequence[int], h: Axis, w: Axis, padding: Padding
+    x: Sequence[int], y: Sequence[int], h: Axis, w: Axis, padding: Padding | Pads
 ) -> dict[str, int]:
     """The fields of `ew_window` for x [N, H, W, C] and y [N, OH, OW, O]."""
     return {
@@ -51,8 +51,8 @@ def window(
         "stride_w": w.stride,
         "dilation_h": h.dilation,
         "dilation_w": w.dilation,
-        "pad_top": h.pads(x[1], padding)[0],
-        "pad_left": w.pads(x[2], padding)[0],
+        "pad_top": h.pads(x[1], along(padding, 0))[0],
+        "pad_left": w.pads(x[2], along(padding, 1))[0],
     }
 
 
