@@ -29,22 +29,26 @@ TRANSCENDENTAL = frozenset(
 )
 
 
-def fold_constants(graph: Graph) -> Outcome:
-    """Replace, in place, every node whose results are known by constants of their names."""
+def fold_constants(graph: Graph, *, is_file: bool = True) -> Outcome:
+    """Replace, in place, every node whose results are known by constants of their names.
+
+    `is_file`: the constants go into a file, which is to stay small: compact weights are not
+    expanded, and no node is folded that makes it much larger.
+    """
     outcome = Outcome()
     for node in graph.nodes:
-        folded = _folded(node)
+        folded = _folded(node, is_file)
         if folded is None:
             continue
         if isinstance(folded, str):
             outcome.misses.append(Miss("fold", str(node), folded))
             continue
         graph.replace(node, folded)
-        outcome.counts[f"fold {node.op.name}"] += 1
+        outcome.replaced(f"fold {node.op.name}", node, folded[0])
     return outcome
 
 
-def _folded(node: Node) -> list[Value] | str | None:
+def _folded(node: Node, is_file: bool) -> list[Value] | str | None:
     """Constants for the results; None where they are not known; a sentence why not folded."""
     if has_effect(node) or not node.outputs:
         return None
@@ -52,17 +56,19 @@ def _folded(node: Node) -> list[Value] | str | None:
         return _known_integers(node)
     if not node.inputs and not node.op.operands:
         return None
-    if node.op.name in COMPRESSED:
+    if is_file and node.op.name in COMPRESSED:
         return "its constant is compressed"
     grown = _growth(node)
     if grown is None:
         return "the size of its result is unknown"
-    if grown > FREE_BYTES:
+    if is_file and grown > FREE_BYTES:
         return f"the file would grow by {grown:,} bytes"
     try:
         arrays = _evaluate(node)
-    except (EdgewiseError, NotImplementedError, ArithmeticError, ValueError) as error:
+    except (EdgewiseError, NotImplementedError, ArithmeticError, ValueError, MemoryError) as error:
         return f"it cannot be computed: {error}"
+    if any(a.shape != value.type.shape for value, a in zip(node.outputs, arrays, strict=True)):
+        return "its results have other shapes than declared"
     return [_constant(value, a) for value, a in zip(node.outputs, arrays, strict=True)]
 
 

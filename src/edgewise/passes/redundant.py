@@ -18,7 +18,7 @@ def eliminate_dead(graph: Graph) -> Outcome:
         if has_effect(node) or any(value.uses for value in node.outputs):
             continue
         graph.erase(node)
-        outcome.counts["dead"] += 1
+        outcome.replaced("dead", node, None)
     return outcome
 
 
@@ -39,7 +39,7 @@ def eliminate_common(graph: Graph) -> Outcome:
         if first is node or any(value.is_output for value in node.outputs):
             continue
         graph.replace(node, first.outputs)
-        outcome.counts["equal nodes"] += 1
+        outcome.replaced("equal nodes", node, first.output)
     return outcome
 
 

@@ -69,17 +69,39 @@ class Miss:
         return f"{self.node}: not '{self.rule}': {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One application of a rule: the nodes that are gone, those that were made, and which node
+    computes the first result instead (None: nothing does, it is a constant, an input or unread)."""
+
+    rule: str
+    gone: tuple[Node, ...]
+    made: tuple[Node, ...]
+    heir: Node | None
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What a pass did to one graph: how often each rule was applied, and the near misses."""
+    """What a pass did to one graph: how often each rule was applied, the near misses, and every
+    change in order."""
 
     counts: Counter[str] = field(default_factory=Counter)
     misses: list[Miss] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
-        """Take the counts and misses of another outcome in."""
+        """Take what another outcome has in."""
         self.counts += other.counts
         self.misses += other.misses
+        self.changes += other.changes
+
+    def replaced(
+        self, rule: str, gone: Node, value: Value | None, made: Sequence[Node] = ()
+    ) -> None:
+        """Note that a node is gone and its first result read as `value`."""
+        self.counts[rule] += 1
+        heir = None if value is None else value.producer
+        self.changes.append(Change(rule, (gone,), tuple(made), heir))
 
 
 def rewrite(graph: Graph, rules: Sequence[Rule]) -> Outcome:
@@ -123,6 +145,7 @@ class _Driver:
         self.waiting = set(self.work)
         self.counts: Counter[str] = Counter()
         self.misses: dict[tuple[Node, Rule], str] = {}
+        self.changes: list[Change] = []
         self.limit = PATIENCE * (len(graph) + 1)
 
     def run(self) -> Outcome:
@@ -136,7 +159,7 @@ class _Driver:
             for (node, rule), reason in self.misses.items()
             if node.graph is self.graph
         ]
-        return Outcome(self.counts, misses)
+        return Outcome(self.counts, misses, self.changes)
 
     def visit(self, node: Node) -> None:
         """Apply the first rule that fits at this root."""
@@ -167,6 +190,8 @@ class _Driver:
         self.graph.replace(root, values)
         touched = [value for value in root.inputs if value is not None]
         touched += self.erase_unread(match.nodes[1:])
+        gone = tuple(node for node in match.nodes if node.graph is not self.graph)
+        self.changes.append(Change(rule.name, gone, tuple(made), values[0].producer))
         self.push(made, self.depth)
         self.push(readers, self.depth)
         for value in touched:
