@@ -14,13 +14,16 @@ if it has ai_edge_litert). Models of others are read from `../shared/data` where
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from edgewise.runtime.places import Places
 from tests.oracle import plugin
 from tests.oracle.plugin import micro_oracle, oracle
+from tests.runtime.sharing import check_sharing
 
 __all__ = ["micro_oracle", "oracle"]
 
@@ -59,6 +62,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         asked = config.getoption("--oracle-python") and item.get_closest_marker("parity")
         if item.get_closest_marker("full") and not asked:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def every_plan_is_checked() -> Iterator[None]:
+    """Of every plan that a test makes, no value is overwritten before it was read."""
+    make = Places.of.__func__  # type: ignore[attr-defined]
+
+    def checked(cls: type[Places], *args: object, **options: object) -> Places:
+        places: Places = make(cls, *args, **options)
+        check_sharing(places)
+        return places
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Places, "of", classmethod(checked))
+        yield
 
 
 @pytest.fixture(scope="session")

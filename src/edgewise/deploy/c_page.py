@@ -238,10 +238,12 @@ class CPage:
             base = {Region.ARENA: "memory", Region.SCRATCH: "own", Region.STATE: "(uint8_t *)state"}
             return f"(void *)({base[place.region]} + {place.offset})"
         if place.offset < self.plan.n_inputs:
-            return f"(void *){list(self._inputs)[place.offset]}"
-        index = self._output_at(place)
-        assert index is not None, "a place of no output"
-        return list(self._outputs)[index]
+            name = f"(void *){list(self._inputs)[place.offset]}"
+        else:
+            index = self._output_at(place)
+            assert index is not None, "a place of no output"
+            name = list(self._outputs)[index]
+        return f"(uint8_t *){name} + {place.start}" if place.start else name
 
     def _output_at(self, place: Operand) -> int | None:
         """The output whose array lies at this place; the others that share it are copies."""

@@ -34,7 +34,9 @@ class Call:
 
     `tile_elements`: tile t writes exactly the elements [t * E, (t + 1) * E) of the result (the last
     one fewer); None where that is not so. `in_place`: operands whose memory the result may take
-    over, as far as the kernel is concerned.
+    over, as far as the kernel is concerned. `is_elementwise`: a tile reads, of the operands that
+    have as many elements as the result, just the elements that it writes. `moves`: the call only
+    copies (from, to, bytes) a run of bytes of operand 0 into the result.
     """
 
     kernel: str
@@ -44,6 +46,8 @@ class Call:
     scratch: int = 0
     tile_elements: int | None = None
     in_place: tuple[int, ...] = ()
+    is_elementwise: bool = False
+    moves: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

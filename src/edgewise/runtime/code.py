@@ -102,7 +102,7 @@ class _Encoder:
                 continue
             shape = self.shapes.setdefault((o.shape, o.dtype), len(self.shapes))
             if o.region is Region.IO:
-                self.operands.append((Region.IO + o.offset, shape, 0))
+                self.operands.append((Region.IO + o.offset, shape, o.start))
             else:
                 self.operands.append((o.region, shape, o.offset))
 
@@ -175,7 +175,7 @@ def _operand(code: Code, index: int) -> Operand | None:
     if region == ABSENT:
         return None
     if region >= Region.IO:
-        return Operand(Region.IO, region - Region.IO, *code.shapes[shape])
+        return Operand(Region.IO, region - Region.IO, *code.shapes[shape], offset)
     return Operand(Region(region), offset, *code.shapes[shape])
 
 

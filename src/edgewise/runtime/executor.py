@@ -228,8 +228,12 @@ class Executor:
         """The array at a place, not copied."""
         if place.region is Region.IO:
             array = io[place.offset]
-            return array if array.shape == place.shape else array.reshape(place.shape)
-        flat = self._memory[place.region][place.offset : place.offset + place.nbytes]
+            if not place.start and array.nbytes == place.nbytes:
+                return array if array.shape == place.shape else array.reshape(place.shape)
+            memory, start = array.reshape(-1).view(np.uint8), place.start
+        else:
+            memory, start = self._memory[place.region], place.offset
+        flat = memory[start : start + place.nbytes]
         return flat.view(place.dtype).reshape(place.shape)
 
     # -- what C reads -------------------------------------------------------------------------

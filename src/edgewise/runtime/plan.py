@@ -39,12 +39,14 @@ class Region(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """An array: where it starts (bytes, or an index: see Region), its shape and dtype."""
+    """An array: where it starts (bytes, or an index: see Region), its shape and dtype. `start`:
+    of inputs and outputs, which `offset` numbers, the byte at which it starts."""
 
     region: Region
     offset: int
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
+    start: int = 0
 
     @property
     def nbytes(self) -> int:

@@ -47,6 +47,7 @@ class Layout:
             self.scratch,
             tile_elements=self.tile_elements,
             in_place=self.in_place,
+            is_elementwise=True,
         )
 
 

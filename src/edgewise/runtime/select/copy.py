@@ -89,7 +89,9 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
         },
     )
     n_tiles = -(-rows // rows_per_tile) * -(-lengths[inner] // inner_per_tile)
-    return [Call(kernel, params, operands, n_tiles)]
+    is_run = table is None and dims == [(dims[0][0], size, size)]
+    moves = (x.offset, y.offset, dims[0][0] * size) if is_run else None
+    return [Call(kernel, params, operands, n_tiles, moves=moves)]
 
 
 def _collapsed(x: np.ndarray, y: np.ndarray) -> tuple[list[tuple[int, int, int]], int]:

@@ -102,10 +102,22 @@ def _call(
     site: Site, kernel: str, operands: tuple[Value | np.ndarray, ...], **numbers: float
 ) -> Sequence[Call]:
     count = math.prod(shape_of(site.node.output))
+    per_tile = site.tile_elements or PER_TILE
     none = dict.fromkeys(["is_signed", "zero", "low", "high", "scale", "low_f32", "high_f32"], 0.0)
     integers = ("is_signed", "zero", "low", "high")
     fields = {k: int(v) if k in integers else float(v) for k, v in {**none, **numbers}.items()} | {
         "count": count,
-        "per_tile": PER_TILE,
+        "per_tile": per_tile,
     }
-    return [Call(kernel, pack("ew_unary", fields), operands, -(-count // PER_TILE))]
+    x, y = site.node.operand(0), site.node.output
+    return [
+        Call(
+            kernel,
+            pack("ew_unary", fields),
+            operands,
+            -(-count // per_tile),
+            tile_elements=per_tile,
+            in_place=(0,) if x.dtype.numpy.itemsize == y.dtype.numpy.itemsize else (),
+            is_elementwise=True,
+        )
+    ]

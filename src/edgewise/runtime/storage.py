@@ -1,0 +1,196 @@
+"""Which values share memory: views, results in place of operands, parts inside a joined whole.
+
+Every value lies somewhere inside its root. Three things let values share bytes:
+
+- an alias, or a copy of one run of bytes: the result is a view of the operand (SPLIT, SLICE), or
+  the operand lies in the result from the start (CONCATENATION), and the copy is not made;
+- an elementwise kernel whose operand nobody reads afterwards writes its result in its place.
+
+A root is never written to where one of its views is still read, but by that rule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from edgewise.ir.graph import Node, Value
+from edgewise.runtime.calls import Call
+from edgewise.runtime.drafts import Drafts, Group, elements, is_variable, values_of
+
+Place = tuple[int, int]  # a group, and a step in it
+_END = (1 << 62, 0)
+
+
+@dataclass
+class Storage:
+    """Roots of all values, and the groups that are left when copies have become views."""
+
+    drafts: Drafts
+    inputs: Collection[Value]
+    outputs: Collection[Value]
+    groups: list[Group] = field(default_factory=list)
+    _base: dict[Value, tuple[Value, int]] = field(default_factory=dict)
+    _last: dict[Value, Place] = field(default_factory=dict)  # of roots: when one is read last
+
+    def root(self, value: Value) -> tuple[Value, int]:
+        """The value in whose memory this one lies, and the byte at which it begins there."""
+        offset = 0
+        while value in self._base:
+            value, more = self._base[value]
+            offset += more
+        return value, offset
+
+    @classmethod
+    def of(
+        cls,
+        drafts: Drafts,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        *,
+        keep: bool,
+    ) -> Storage:
+        """Decide for all drafts. `keep`: no value is written over."""
+        self = cls(drafts, frozenset(inputs), frozenset(outputs))
+        self._base.update({y: (x, 0) for y, x in drafts.aliases.items()})
+        copies = [group for group in drafts.groups if _moves(group) is not None]
+        dropped = {id(group) for group in self._join(copies)}
+        writes = Counter(_written(step) for group in drafts.groups for _, step in group.steps)
+        for group in copies:
+            is_only = writes[_result(group)] == 1
+            if id(group) not in dropped and is_only and self._look_inside(group):
+                dropped.add(id(group))
+        self.groups = [group for group in drafts.groups if id(group) not in dropped]
+        if not keep:
+            self._find_last_uses()
+            moved = {id(g) for place, g in enumerate(self.groups) if self._reuse(place, g)}
+            self.groups = [group for group in self.groups if id(group) not in moved]
+        return self
+
+    # -- copies that need not be made ---------------------------------------------------------
+
+    def _join(self, copies: Sequence[Group]) -> Iterator[Group]:
+        """Operands that may lie in the result of nothing but copies which fill it."""
+        joins: dict[Value, list[Group]] = {}
+        for group in copies:
+            joins.setdefault(_result(group), []).append(group)
+        for whole, parts in joins.items():
+            filled = sum(move[2] for move in map(_moves, parts) if move is not None)
+            if len(parts) < 2 or filled != _bytes(whole):
+                continue
+            for group in parts:
+                part, move = _operand(group), _moves(group)
+                assert move is not None
+                if self._may_lie_in(part, whole, move):
+                    self._base[self.root(part)[0]] = (whole, move[1])
+                    yield group
+
+    def _may_lie_in(self, part: Value, whole: Value, move: tuple[int, int, int]) -> bool:
+        root, offset = self.root(part)
+        is_all = move[0] == offset == 0 and move[2] == _bytes(part) == _bytes(root)
+        return is_all and root is not self.root(whole)[0] and self._is_free(root)
+
+    def _look_inside(self, group: Group) -> bool:
+        """The result is a view of the operand."""
+        whole, view, move = _operand(group), _result(group), _moves(group)
+        assert move is not None
+        is_all = move[1] == 0 and move[2] == _bytes(view)
+        root = self.root(whole)[0]
+        if self.drafts.known(root) is not None:  # exported constants have names, not addresses
+            return False
+        if not is_all or view in self._base or self._is_read_outside(view) or is_variable(root):
+            return False
+        self._base[view] = (whole, move[0])
+        return True
+
+    def _is_read_outside(self, root: Value) -> bool:
+        """It is an output of the graph, or one is a view of it."""
+        return any(self.root(value)[0] is root for value in self.outputs)
+
+    def _is_free(self, root: Value) -> bool:
+        """Memory of this value is the planner's to choose."""
+        is_given = root in self.inputs or is_variable(root) or self.drafts.known(root) is not None
+        return not is_given and not self._is_read_outside(root)
+
+    # -- in place -----------------------------------------------------------------------------
+
+    def _find_last_uses(self) -> None:
+        for place, group in enumerate(self.groups):
+            for index, (_, step) in enumerate(group.steps):
+                for value in values_of(step):
+                    self._last[self.root(value)[0]] = (place, index)
+        for value in self.outputs:
+            self._last[self.root(value)[0]] = _END
+
+    def _reuse(self, place: int, group: Group) -> bool:
+        """Let the results of a group's kernels take the place of operands. True where the group
+        is a copy of everything, which is then done."""
+        for index, (_, step) in enumerate(group.steps):
+            if isinstance(step, Node):
+                continue
+            if step.moves is not None and step.moves == (0, 0, _bytes(_result(group))):
+                return self._take(step, 0, group, (place, index))
+            for k in step.in_place:
+                if self._take(step, k, group, (place, index)):
+                    break
+        return False
+
+    def _take(self, call: Call, k: int, group: Group, place: Place) -> bool:
+        x, y = call.operands[k], call.operands[-1]
+        assert isinstance(y, Value)
+        if not isinstance(x, Value):
+            return False
+        old, offset = self.root(x)
+        if offset or _bytes(old) != _bytes(y) or old is self.root(y)[0]:
+            return False
+        if not self._is_owned(old):
+            return False
+        if self._last[old] != place:
+            return False
+        # the head reads its operands beyond the tile
+        head = group.head
+        if place[1] and isinstance(head, Call):
+            read = (v for v in head.operands[:-1] if isinstance(v, Value))
+            if any(self.root(v)[0] is old for v in read):
+                return False
+        self._base[old] = (y, 0)
+        return True
+
+    def _is_owned(self, root: Value) -> bool:
+        """Nobody but the plan sees the value, and it may be written over."""
+        return not (root in self.inputs or is_variable(root) or self.drafts.known(root) is not None)
+
+
+def _moves(group: Group) -> tuple[int, int, int] | None:
+    """What a group's only step copies, where that is one run of bytes and nothing else."""
+    head = group.head
+    if len(group.steps) > 1 or not isinstance(head, Call) or head.moves is None:
+        return None
+    return head.moves if isinstance(head.operands[0], Value) else None
+
+
+def _written(step: Call | Node) -> Value | None:
+    """The value that a kernel writes."""
+    value = step.operands[-1] if isinstance(step, Call) else None
+    return value if isinstance(value, Value) else None
+
+
+def _operand(group: Group) -> Value:
+    head = group.head
+    assert isinstance(head, Call)
+    value = head.operands[0]
+    assert isinstance(value, Value)
+    return value
+
+
+def _result(group: Group) -> Value:
+    head = group.head
+    assert isinstance(head, Call)
+    value = head.operands[-1]
+    assert isinstance(value, Value)
+    return value
+
+
+def _bytes(value: Value) -> int:
+    return elements(value) * value.dtype.numpy.itemsize
