@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("src/edgewise/kernels")
 LIBRARY = KERNELS / "edgewise_kernels.so"
 STRUCTURES = Path("src/edgewise/runtime/_structures.py")
-ONCE = ("isa.c", "posix.c", "run.c", "threads.c")  # compiled for the weakest processor only
+# compiled for the weakest processor only
+ONCE = ("isa.c", "pack.c", "posix.c", "run.c", "threads.c")
 
 FLAGS = (
     *("-std=c11", "-O3", "-ffreestanding", "-fPIC", "-fvisibility=hidden", "-fwrapv"),

@@ -40,10 +40,7 @@ def test_inner_loops_keep_their_accumulators(kernels: ModuleType, tmp_path: Path
     avx2 = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx2")
     quiet = "-Wno-unused-command-line-argument"  # zig passes -c, too
     options = (*avx2.options, *kernels.FLAGS, "-DEW_SUFFIX=avx2", "-g0", quiet)
-    for file, name, instruction in (
-        ("conv_f32", "gemm_f32_6x2", "vfmadd"),
-        ("conv_b8", "gemm_s16_6x2", "vpmaddwd"),
-    ):
+    for file, name, instruction in (("conv_f32", "gemm_f32_6x2", "vfmadd"),):
         listing = tmp_path / f"{file}.s"
         compiler.run(options, "-S", ROOT / kernels.KERNELS / f"{file}.c", "-o", listing)
         body = re.search(rf"^{name}:.*?^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL)
@@ -82,6 +79,31 @@ def test_structures_have_one_layout(kernels: ModuleType, tmp_path: Path, target:
     source.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-ffreestanding", "-c"]
     subprocess.run([*command, source, "-o", tmp_path / "layout.o"], check=True)
+
+
+@pytest.mark.parametrize("suffix", ["baseline", "avx2", "avx512"])
+def test_8_bit_products_keep_their_accumulators(
+    kernels: ModuleType, tmp_path: Path, suffix: str
+) -> None:
+    """No stack access in the inner loop of any tile on any instruction set."""
+    compiler = kernels.Compiler("x86_64")
+    variant = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == suffix)
+    quiet = "-Wno-unused-command-line-argument"
+    options = (*variant.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", quiet)
+    listing = tmp_path / "gemm_b8.s"
+    compiler.run(options, "-S", ROOT / kernels.KERNELS / "gemm_b8.c", "-o", listing)
+    instruction, most = ("vpdpbusd", 14) if suffix == "avx512" else ("pmaddwd", 6)
+    functions = re.findall(
+        r"^gemm_b8_(\d+)x(\d):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert {(int(r), int(v)) for r, v, _ in functions} >= {(most, 1), (most, 2), (1, 2)}
+    for rows, vectors, body in functions:
+        loops = [b for b in re.split(r"^\.LBB", body, flags=re.MULTILINE) if instruction in b]
+        assert len(loops) == 1, (rows, vectors)
+        inner = loops[0].split("\n\tjne")[0]
+        assert inner.count(instruction) == int(rows) * int(vectors)
+        assert "(%rsp)" not in inner, f"{rows}x{vectors} spills"
+        assert "(%rbp)" not in inner, f"{rows}x{vectors} spills"
 
 
 def test_the_kernels_compile_for_arm(kernels: ModuleType, tmp_path: Path) -> None:

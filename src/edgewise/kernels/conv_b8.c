@@ -1,138 +1,258 @@
-/* CONV_2D and FULLY_CONNECTED of 8 bits: a tile first gathers its patches into scratch as s16
- * without the zero point, so that padding is 0 and uint8 costs nothing more. */
-#include "conv.h"
+/* CONV_2D, FULLY_CONNECTED and the phases of TRANSPOSE_CONV in 8 bits.
+ *
+ * A tile stages the lines of x that it reads, widened and with their padding at both sides, so that
+ * the kernel's columns of every output pixel are one contiguous run: nothing is copied once per
+ * kernel position. Where the multiplications take u8 (VNNI), staging only moves int8 to u8; padding
+ * is then x_zero, which the bias accounts for, and lines beyond x are staged, too. Elsewhere padding
+ * is 0 and kernel rows beyond x are skipped. */
+#include "gemm_b8.h"
 
-/* rows x vectors on pairs of s16: a [rows, 2 * pairs] @ b [pairs, EW_PANEL, 2]. */
-EW_INLINE void gemm_s16(const uint32_t rows, const uint32_t vectors, const int16_t *a,
-                        size_t a_stride, const int16_t *b, uint32_t pairs, const int32_t *bias,
-                        const float *scale,
-                        const ew_conv_2d *p, uint8_t *y, size_t y_stride) {
-    v_s32 acc[ROWS][VECTORS];
-    EW_UNROLL
-    for (uint32_t r = 0; r < rows; r++)
-        EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_load_s32(bias + v * EW_LANES);
-    for (uint32_t i = 0; i < pairs; i++, b += 2 * EW_PANEL) {
-        v_s32 w[VECTORS];
-        EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_s32(b + 2 * v * EW_LANES);
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++) {
-            int32_t pair;
-            __builtin_memcpy(&pair, a + r * a_stride + 2 * i, sizeof pair);
-            v_s32 x = v_splat_s32(pair);
-            EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_dot_s16(x, w[v], acc[r][v]);
-        }
-    }
-    int32_t zero = p->y_zero;
-    float low = (float)(p->low - zero), high = (float)(p->high - zero);
-    EW_UNROLL
-    for (uint32_t v = 0; v < vectors; v++) {
-        v_f32 s = v_load_f32(scale + v * EW_LANES);
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++)
-            v_store_b8(y + r * y_stride + v * EW_LANES,
-                       v_requantize(acc[r][v], s, low, high, zero));
-    }
+typedef struct {
+    uint32_t group, image, line, lines, column, columns, panel, panels;
+} tile_of_conv;
+
+static tile_of_conv tile_at(const ew_conv_b8 *p, uint32_t tile, uint32_t all_panels) {
+    const ew_window *s = &p->window;
+    uint32_t panel_blocks = ew_divide_up(all_panels, p->panels_per_tile);
+    uint32_t column_blocks = ew_divide_up(s->ow, p->columns_per_tile);
+    uint32_t line_blocks = ew_divide_up(s->oh, p->lines_per_tile);
+    tile_of_conv t;
+    t.panel = tile % panel_blocks * p->panels_per_tile;
+    t.panels = ew_min_u32(p->panels_per_tile, all_panels - t.panel);
+    tile /= panel_blocks;
+    t.column = tile % column_blocks * p->columns_per_tile;
+    t.columns = ew_min_u32(p->columns_per_tile, s->ow - t.column);
+    tile /= column_blocks;
+    t.line = tile % line_blocks * p->lines_per_tile;
+    t.lines = ew_min_u32(p->lines_per_tile, s->oh - t.line);
+    tile /= line_blocks;
+    t.image = tile % s->n;
+    t.group = tile / s->n;
+    return t;
 }
 
-/* The micro-kernels for each number of rows; functions of their own, as those of float32. */
-#define DEFINE_TILE(rows, vectors)                                                                 \
-    static __attribute__((noinline)) void gemm_s16_##rows##x##vectors(                             \
-        const int16_t *a, size_t a_stride, const int16_t *b, uint32_t pairs, const int32_t *bias,  \
-        const float *scale, const ew_conv_2d *p, uint8_t *y, size_t y_stride) {                    \
-        gemm_s16(rows, vectors, a, a_stride, b, pairs, bias, scale, p, y, y_stride);               \
-    }
-#define DEFINE_ROWS(rows) DEFINE_TILE(rows, 1) DEFINE_TILE(rows, 2)
-DEFINE_ROWS(1)
-DEFINE_ROWS(2)
-DEFINE_ROWS(3)
-DEFINE_ROWS(4)
-DEFINE_ROWS(5)
-DEFINE_ROWS(6)
-
-/* One panel of `columns` channels for up to ROWS pixels. Vectors that end beyond the channels are
- * computed aside. */
-static void panel_s16(uint32_t rows, const int16_t *a, size_t a_stride, const int16_t *b,
-                      uint32_t pairs, const int32_t *bias, const float *scale, const ew_conv_2d *p,
-                      uint32_t columns, uint8_t *y) {
-    for (uint32_t at = 0; at < columns; at += COLUMNS) {
-        uint8_t edge[ROWS * COLUMNS];
-        uint32_t left = columns - at, vectors = left > EW_LANES ? 2 : 1;
-        int whole = left >= vectors * EW_LANES;
-        uint8_t *to = whole ? y + at : edge;
-        size_t stride = whole ? p->window.o : COLUMNS;
-        FOR_TILE(gemm_s16, rows, vectors, a, a_stride, b + 2 * at, pairs, bias + at, scale + at, p,
-                 to, stride)
-        for (uint32_t r = 0; !whole && r < rows; r++)
-            ew_copy(y + (size_t)r * p->window.o + at, edge + r * COLUMNS, left);
-    }
+/* The steps [*first, *last) of a kernel axis that fall inside x, where step 0 reads `at`. */
+static void inside_of(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
+                      uint32_t *first, uint32_t *last) {
+    uint32_t i = 0, end = kernel;
+    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
+    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
+    *first = i;
+    *last = end;
 }
 
-/* Elements of x without the zero point, CHUNK at a time where `slack` more may be read. */
-EW_INLINE void widen(int16_t *restrict y, const uint8_t *restrict x, uint32_t n, int32_t zero,
-                     uint32_t is_signed, int slack) {
-    uint32_t e = 0;
-    if (slack)
-        for (; e < n; e += CHUNK)
-            for (uint32_t i = 0; i < CHUNK; i++)
-                y[e + i] = (int16_t)(ew_stored(x, e + i, is_signed) - zero);
-    for (; e < n; e++) y[e] = (int16_t)(ew_stored(x, e, is_signed) - zero);
+#if EW_LANES == 1
+
+/* `count` (at most 4) neighbouring output channels of a pixel. w: those of its first channel. */
+EW_INLINE void channels(const ew_conv_b8 *p, const uint8_t *x, const int8_t *w, const int32_t *bias,
+                        const float *scale, uint32_t oy, uint32_t ox, uint8_t *y,
+                        const uint32_t is_signed, const uint32_t count) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups, k = s->kernel_h * s->kernel_w * c;
+    int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
+    int32_t column = (int32_t)(ox * s->stride_w - s->pad_left);
+    uint32_t top, bottom, left, right;
+    inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+    inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
+    int32_t acc[4] = {0, 0, 0, 0}, sum = 0;
+    for (uint32_t i = top; i < bottom; i++)
+        for (uint32_t j = left; j < right; j++) {
+            size_t pixel = (size_t)(line + (int32_t)(i * s->dilation_h)) * s->w +
+                           (uint32_t)(column + (int32_t)(j * s->dilation_w));
+            const uint8_t *from = x + pixel * s->c;
+            const int8_t *by = w + (size_t)(i * s->kernel_w + j) * c;
+            for (uint32_t e = 0; e < c; e++) {
+                int32_t value = ew_stored(from, e, is_signed) - p->x_zero;
+                sum += value;
+                EW_UNROLL
+                for (uint32_t n = 0; n < count; n++) acc[n] += value * by[(size_t)n * k + e];
+            }
+        }
+    for (uint32_t n = 0; n < count; n++)
+        y[n] = (uint8_t)v_requantize(acc[n] + bias[n] - p->w_zero * sum, scale[n],
+                                     (float)(p->low - p->y_zero), (float)(p->high - p->y_zero),
+                                     p->y_zero);
 }
 
-EW_INLINE void gather_b8(const ew_conv_2d *p, const tile_of_conv *t, const uint8_t *x,
-                         int16_t *to, const uint32_t is_signed) {
-    uint32_t c = p->window.c / p->groups, k = p->window.kernel_h * p->window.kernel_w * c;
-    size_t total = (size_t)p->window.n * p->window.h * p->window.w * p->window.c;
-    uint32_t filled = 0;
-    if (p->is_pointwise && k % 2 == 0) {
-        size_t first = (size_t)t->first_row * c, n = t->rows * c;
-        widen(to, x + first, t->rows * c, p->x_zero, is_signed, first + n + CHUNK <= total);
-        return;
+EW_INLINE void line_of(const ew_conv_b8 *p, void *const *operand, uint32_t tile,
+                       const uint32_t is_signed) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups, o = s->o / p->groups, k = s->kernel_h * s->kernel_w * c;
+    uint32_t oy = tile % s->oh, image = tile / s->oh % s->n, group = tile / s->oh / s->n;
+    const uint8_t *x = (const uint8_t *)operand[0] + (size_t)image * s->h * s->w * s->c + group * c;
+    const int8_t *w = operand[1];
+    const int32_t *bias = operand[2];
+    const float *scale = operand[3];
+    uint8_t *y = (uint8_t *)operand[4] + p->y_first + image * p->y_image + oy * p->y_line;
+    for (uint32_t ox = 0; ox < s->ow; ox++, y += p->y_pixel) {
+        uint32_t n = group * o, end = n + o;
+        for (; n + 4 <= end; n += 4)
+            channels(p, x, w + (size_t)n * k, bias + n, scale + n, oy, ox, y + n, is_signed, 4);
+        for (; n < end; n++)
+            channels(p, x, w + (size_t)n * k, bias + n, scale + n, oy, ox, y + n, is_signed, 1);
     }
-    FOR_EACH_RUN(p, t, {
-        uint32_t columns = p->groups == 1 ? 1 : inside, n = p->groups == 1 ? inside * c : c;
-        for (uint32_t e = 0; e < before * c; e++) *to++ = 0;
-        for (uint32_t m = 0; m < columns && inside; m++, to += n) {
-            size_t at_x = source + (size_t)m * s->c + t->group * c;
-            widen(to, x + at_x, n, p->x_zero, is_signed, at_x + n + CHUNK <= total);
-        }
-        for (uint32_t e = 0; e < after * c; e++) *to++ = 0;
-        filled += run * c;
-        if (filled == k) {
-            if (k % 2) *to++ = 0;
-            filled = 0;
-        }
-    });
 }
 
 EW_DEFINE(conv_2d_b8) {
-    const ew_conv_2d *p = params;
-    const ew_window *w = &p->window;
-    const uint8_t *x = operand[0];
-    const int16_t *weights = operand[1];
-    const int32_t *bias = operand[2];
-    const float *scale = operand[3];
-    uint8_t *y = operand[4];
-    uint32_t c = w->c / p->groups, o = w->o / p->groups;
-    uint32_t pairs = (w->kernel_h * w->kernel_w * c + 1) / 2;
-    uint32_t all_panels = ew_divide_up(o, EW_PANEL);
-    const int16_t *a = scratch;
-    for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
-        tile_of_conv t = tile_at(p, tile);
+    const ew_conv_b8 *p = params;
+    EW_UNUSED(scratch);
+    for (uint32_t tile = tile_begin; tile < tile_end; tile++)
         if (p->is_signed)
-            gather_b8(p, &t, x, scratch, 1);
+            line_of(p, operand, tile, 1);
         else
-            gather_b8(p, &t, x, scratch, 0);
-        for (uint32_t panel = t.first_panel; panel < t.first_panel + t.panels; panel++) {
-            size_t packed = (size_t)t.group * all_panels + panel, first = packed * EW_PANEL;
-            uint32_t columns = ew_min_u32(EW_PANEL, o - panel * EW_PANEL);
-            for (uint32_t r = 0; r < t.rows; r += ROWS)
-                panel_s16(ew_min_u32(ROWS, t.rows - r), a + (size_t)r * 2 * pairs, 2 * pairs,
-                          weights + first * 2 * pairs, pairs, bias + first, scale + first, p,
-                          columns,
-                          y + (size_t)(t.first_row + r) * w->o + t.group * o + panel * EW_PANEL);
+            line_of(p, operand, tile, 0);
+}
+
+#else
+
+/* How a tile's part of x lies in scratch: `lines` lines `pitch` bytes apart of `columns` pixels. An
+ * axis of which the kernel reads one element only keeps what is read: its stride becomes 1. */
+typedef struct {
+    uint32_t stride_h, stride_w; /* between the windows of neighbouring outputs, in staged pixels */
+    uint32_t skip_h, skip_w;     /* between staged pixels, in pixels of x */
+    uint32_t columns;
+    size_t pitch;
+    uint32_t runs; /* that a kernel row consists of */
+    uint32_t length; /* of a run, elements */
+} staging;
+
+static staging staging_of(const ew_conv_b8 *p) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups;
+    staging g;
+    g.skip_h = s->kernel_h == 1 ? s->stride_h : 1;
+    g.skip_w = s->kernel_w == 1 ? s->stride_w : 1;
+    g.stride_h = s->stride_h / g.skip_h;
+    g.stride_w = s->stride_w / g.skip_w;
+    g.columns = (p->columns_per_tile - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    g.pitch = (size_t)g.columns * c * sizeof(ew_staged);
+    g.runs = s->dilation_w == 1 ? 1 : s->kernel_w;
+    g.length = s->kernel_w / g.runs * c;
+    return g;
+}
+
+/* n elements of x as the products read them: CHUNK at a time where `slack` allows to read (and
+ * write) beyond them. */
+static void stage(ew_staged *restrict y, const uint8_t *restrict x, size_t n, const ew_conv_b8 *p,
+                  int slack) {
+    enum { CHUNK = 16 };
+#if EW_LANES == 16
+    const uint8_t flip = p->is_signed ? 0x80 : 0;
+#define EW_STAGED(byte) (uint8_t)((byte) ^ flip)
+#else
+    const uint8_t flip = p->is_signed ? 0 : 0x80;
+    const int32_t zero = p->x_zero - (p->is_signed ? 0 : 128);
+#define EW_STAGED(byte) (int16_t)((int8_t)((byte) ^ flip) - zero)
+#endif
+    size_t e = 0;
+    for (; e + CHUNK <= n || (slack && e < n); e += CHUNK)
+        for (uint32_t i = 0; i < CHUNK; i++) y[e + i] = EW_STAGED(x[e + i]);
+    for (; e < n; e++) y[e] = EW_STAGED(x[e]);
+#undef EW_STAGED
+}
+
+static ew_staged *fill(ew_staged *y, size_t n, ew_staged value) {
+    for (size_t e = 0; e < n; e++) y[e] = value;
+    return y + n;
+}
+
+/* Line `line` of x (which may be beyond it), from column `column` on. */
+static void stage_line(const ew_conv_b8 *p, const staging *g, const uint8_t *x, uint32_t group,
+                       int32_t line, int32_t column, uint32_t columns, ew_staged *to, size_t slack) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups, first, last;
+    ew_staged padding = EW_LANES == 16 ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
+    inside_of(column, columns, g->skip_w, s->w, &first, &last);
+    if (line < 0 || line >= (int32_t)s->h) first = last = columns;
+    to = fill(to, (size_t)first * c, padding);
+    if (first < last) {
+        const uint8_t *from = x + group * c;
+        from += ((size_t)line * s->w + (uint32_t)(column + (int32_t)(first * g->skip_w))) * s->c;
+        size_t left = slack - (size_t)(from - x);
+        if (c == s->c && g->skip_w == 1) {
+            size_t n = (size_t)(last - first) * c;
+            stage(to, from, n, p, n + 16 <= left);
+            to += n;
+        } else {
+            size_t step = (size_t)g->skip_w * s->c;
+            for (uint32_t i = first; i < last; i++, to += c, from += step, left -= step)
+                stage(to, from, c, p, c + 16 <= left);
+        }
+    }
+    fill(to, (size_t)(columns - last) * c, padding);
+}
+
+/* w_zero times the sums of what the products read, negative, for each pixel of a line. */
+static void sum_rows(const ew_conv_b8 *p, const staging *g, const uint32_t *segment,
+                     uint32_t segments, const uint8_t *x, uint32_t columns, int32_t *sums) {
+    size_t pixel = (size_t)g->stride_w * (p->window.c / p->groups) * sizeof(ew_staged);
+    for (uint32_t i = 0; i < columns; i++, x += pixel) {
+        int32_t sum = 0;
+        for (uint32_t k = 0; k < segments; k++) {
+            const ew_staged *run = (const ew_staged *)(const void *)(x + segment[k]);
+            for (uint32_t e = 0; e < g->length; e++) sum += run[e];
+        }
+        sums[i] = -p->w_zero * sum;
+    }
+}
+
+EW_DEFINE(conv_2d_b8) {
+    const ew_conv_b8 *p = params;
+    const ew_window *s = &p->window;
+    const staging g = staging_of(p);
+    const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_signed);
+    const uint32_t c = s->c / p->groups, o = s->o / p->groups;
+    const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
+    const uint32_t steps = ew_divide_up(g.length, EW_PER_LANE);
+    const size_t run_bytes = (size_t)steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
+    uint32_t *segment = scratch;
+    int32_t *sums = (int32_t *)scratch + segments;
+    uint32_t pixels = p->w_zero ? p->lines_per_tile * p->columns_per_tile : 0;
+    uint8_t *staged = (uint8_t *)(sums + pixels);
+    for (uint32_t i = 0; i < segments; i++)
+        segment[i] = (uint32_t)(i / g.runs * s->dilation_h * g.pitch +
+                                i % g.runs * s->dilation_w * c * sizeof(ew_staged));
+    for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
+        tile_of_conv t = tile_at(p, tile, all_panels);
+        const uint8_t *x = (const uint8_t *)operand[0] + t.image * x_bytes;
+        int32_t top = (int32_t)(t.line * s->stride_h - s->pad_top);
+        int32_t left = (int32_t)(t.column * s->stride_w - s->pad_left);
+        uint32_t lines = (t.lines - 1) * g.stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
+        uint32_t columns = (t.columns - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+        for (uint32_t i = 0; i < lines && segments; i++)
+            stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
+                       (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
+        ew_gemm_b8 product = {
+            .x_row = (size_t)g.stride_w * c * sizeof(ew_staged),
+            .steps = steps, .rows = t.columns, .y_row = p->y_pixel, .output = &output,
+        };
+        for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
+            size_t packed = (size_t)t.group * all_panels + panel, at = packed * EW_COLUMNS;
+            product.columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
+            product.bias = (const int32_t *)operand[2] + at;
+            product.scale = (const float *)operand[3] + at;
+            for (uint32_t i = 0; i < t.lines; i++) {
+                uint32_t line = t.line + i, first = 0, last = s->kernel_h;
+                if (EW_LANES != 16)
+                    inside_of((int32_t)(line * s->stride_h - s->pad_top), s->kernel_h,
+                              s->dilation_h, s->h, &first, &last);
+                product.segment = segment + first * g.runs;
+                product.segments = (last - first) * g.runs;
+                product.x = staged + i * g.stride_h * g.pitch;
+                product.w = (const int8_t *)operand[1] +
+                            (packed * segments + first * g.runs) * run_bytes;
+                if (p->w_zero) {
+                    product.row_bias = sums + i * p->columns_per_tile;
+                    if (panel == t.panel)
+                        sum_rows(p, &g, product.segment, product.segments, product.x, t.columns,
+                                 sums + i * p->columns_per_tile);
+                }
+                product.y = (uint8_t *)operand[4] + p->y_first + (size_t)t.image * p->y_image +
+                            (size_t)line * p->y_line + (size_t)t.column * p->y_pixel +
+                            t.group * o + panel * EW_COLUMNS;
+                EW_NAME(gemm_b8)(&product);
+            }
         }
     }
 }
+#endif

@@ -68,6 +68,32 @@ typedef struct {
     float low_f32, high_f32; /* fused activation, f32 */
 } ew_conv_2d;
 
+/* 8-bit convolutions with groups. A fully connected layer, and a convolution of 1x1 windows without
+ * strides, is one image of a single line of M pixels; a transposed one has a call for every phase
+ * of its stride.
+ * Operands: x, w, bias s32 [O padded], scale f32 [O padded] (finite), y.
+ * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
+ * w is s8 and stands for w - w_zero. In the scalar build it is [O][K], K = KH * KW * C / groups,
+ * and nothing is padded. With vectors it is packed per group as
+ *   [panels][KH][KW * C / groups / EW_PER_LANE rounded up][2 * EW_LANES][EW_PER_LANE]
+ * (where dilation_w > 1, as [panels][KH * KW][C / groups / EW_PER_LANE rounded up]...), zeros
+ * beyond; O is padded to whole panels. With 16 lanes, EW_PER_LANE is 4 (else 2), x is staged as u8
+ * and bias is less x_zero (as u8) times the sums of w - w_zero.
+ * Pixel (n, i, j) of y starts at element y_first + n * y_image + i * y_line + j * y_pixel.
+ * Tiles: (group, image, block of lines, block of columns, block of panels); none if scalar: they
+ * are (group, image, line). Scratch: segments u32, where w_zero pixels of a tile s32, the staged
+ * lines, 64 bytes; none if scalar. */
+typedef struct {
+    ew_window window;
+    uint32_t groups;
+    uint32_t lines_per_tile, columns_per_tile; /* of output pixels */
+    uint32_t panels_per_tile;
+    uint32_t y_first, y_image, y_line, y_pixel;
+    uint32_t is_signed; /* x and y */
+    int32_t x_zero, w_zero, y_zero;
+    int32_t low, high; /* stored integers */
+} ew_conv_b8;
+
 /* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
  * reads every column of x once for all pixels of a group, or by one for any. */
 enum {

@@ -9,40 +9,36 @@ import numpy as np
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Site, require, shape_of
+from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
 from edgewise.runtime.select import conv_b8, conv_f32
 from edgewise.runtime.select.weights import Weights, window
+from edgewise.runtime.select.weights_b8 import Stored
 
 
 def conv_2d(site: Site) -> Sequence[Call]:
     """Any kernel, stride, dilation and number of groups."""
     op, x, w = site.node.op, site.node.operand(0), site.node.operand(1)
     assert isinstance(op, Convolution)
-    weights = Weights.of(site, channel_axis=0)
-    shape, out = shape_of(x), shape_of(site.node.output)
-    kh, kw = weights.array.shape[1:3]
+    shape, out, (_, kh, kw, per_group) = shape_of(x), shape_of(site.node.output), shape_of(w)
     rows = Axis(kh, op.stride_h, op.dilation_h_factor)
     cols = Axis(kw, op.stride_w, op.dilation_w_factor)
     fields = window(shape, out, rows, cols, op.padding)
-    require(shape[3] > 0 and w.dtype is not None, "x has no channels")
-    groups = shape[3] // weights.array.shape[3]
-    return _product(site, weights, fields, groups, op.fused_activation_function)
+    require(shape[3] > 0, "x has no channels")
+    return _product(site, fields, shape[3] // per_group, op.fused_activation_function)
 
 
 def fully_connected(site: Site) -> Sequence[Call]:
     """x as [M, K]: a 1x1 convolution over M pixels."""
-    weights = Weights.of(site, channel_axis=0)
-    o, k = weights.array.shape
+    o, k = shape_of(site.node.operand(1))
     require(k > 0 and o > 0, "the weights are empty")
     m = int(np.prod(shape_of(site.node.operand(0)), dtype=np.int64)) // k
     fields = window((m, 1, 1, k), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
     act = getattr(site.node.op, "fused_activation_function", Activation.NONE)
-    return _product(site, weights, fields, 1, act)
+    return _product(site, fields, 1, act)
 
 
-def _product(
-    site: Site, weights: Weights, fields: dict[str, int], groups: int, act: Activation
-) -> Sequence[Call]:
-    require(weights.array.size > 0, "the weights are empty")
-    kernel = conv_f32 if weights.scales is None else conv_b8
-    return kernel.product(site, weights, fields, groups, act)
+def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -> Sequence[Call]:
+    require(0 not in shape_of(site.node.operand(1)), "the weights are empty")
+    if is_float(site.node.operand(0), site.node.output):
+        return conv_f32.product(site, Weights.of(site, channel_axis=0), fields, groups, act)
+    return conv_b8.product(site, Stored.of(site, channel_axis=0), fields, groups, act)

@@ -1,69 +1,146 @@
-"""8-bit products of patches and weights: panels of pairs of s16, tiles, scratch."""
+"""8-bit convolutions: weights in panels, tiles of lines, scratch for the lines of x they read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
-from edgewise.runtime.calls import Call, Site
-from edgewise.runtime.library import constant, pack
-from edgewise.runtime.select.weights import Array, Weights, epilogue
+from edgewise.runtime.calls import Call, Site, zero_point
+from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.plan import Target
+from edgewise.runtime.select.weights_b8 import Stored, output_range, pack_weights, pad_channels
 
-_ROWS = 6  # of the micro-kernel
-_MOST_ROWS = 192
-_SLACK = 64  # bytes that the gathering may touch
+_SLACK = 64  # bytes that staging touches and products read beyond the staged lines
+_BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows
 
 
 def product(
-    site: Site, weights: Weights, fields: dict[str, int], groups: int, act: Activation
+    site: Site, weights: Stored, fields: dict[str, int], groups: int, act: Activation
 ) -> Sequence[Call]:
-    """x patches @ weights [O, ...], plus bias, requantized."""
-    x, y = site.node.operand(0), site.node.output
-    assert weights.scales is not None
-    o, panel = weights.array.shape[0], constant("EW_PANEL")
-    k = weights.array.size // o
-    per_group = o // groups
-    panels = -(-per_group // panel)
-    m = fields["n"] * fields["oh"] * fields["ow"]
+    """x patches @ weights [O, KH, KW, C / groups], plus bias, requantized, into all of y."""
+    oh, ow, o = fields["oh"], fields["ow"], fields["o"]
+    places = {"y_first": 0, "y_image": oh * ow * o, "y_line": ow * o, "y_pixel": o}
+    return [call(site, weights, fields, groups, act, places)]
+
+
+def call(
+    site: Site,
+    weights: Stored,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    places: dict[str, int],
+) -> Call:
+    """One convolution, of which pixel (n, i, j) of y lies at `places` (fields of ew_conv_b8)."""
+    x, y, isa = site.node.operand(0), site.node.output, site.target.isa
     steps = ("kernel_h", "kernel_w", "stride_h", "stride_w")
-    is_pointwise = groups == 1 and all(fields[name] == 1 for name in steps)
-    row_bytes = (k + k % 2) * 2
-    rows = site.target.block_bytes // row_bytes // _ROWS * _ROWS
-    rows = max(_ROWS, min(rows, _MOST_ROWS, -(-m // _ROWS) * _ROWS))
-    panels_per_tile = panels if m > _ROWS else min(panels, 16)
-    n_tiles = groups * -(-m // rows) * -(-panels // panels_per_tile)
-    packed = pack(
-        "ew_conv_2d",
+    is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
+    if is_dense and all(window[name] == 1 for name in steps) and window["h"] == window["oh"]:
+        window = _one_line(window)
+    tiles = _Tiles.of(window, groups, weights, site.target)
+    low, high = output_range(y, act)
+    zero = zero_point(x.type)
+    is_signed = x.dtype is DType.INT8
+    params = pack(
+        "ew_conv_b8",
         {
-            "window": fields,
+            "window": window,
             "groups": groups,
-            "is_pointwise": int(is_pointwise),
-            "is_gathered": 0,
-            "rows_per_tile": rows,
-            "panels_per_tile": panels_per_tile,
-            **epilogue(x, y, act, True),
+            "lines_per_tile": tiles.lines,
+            "columns_per_tile": tiles.columns,
+            "panels_per_tile": tiles.panels,
+            **places,
+            "is_signed": int(is_signed),
+            "x_zero": zero,
+            "w_zero": weights.zero,
+            "y_zero": zero_point(y.type),
+            "low": low,
+            "high": high,
         },
     )
-    matrix = _panels(weights.array.reshape(groups, per_group, k), panel)
-    bias = _pad_last(weights.bias.reshape(groups, per_group), panel)
-    scales = _pad_last(weights.scales.reshape(groups, per_group), panel)
-    operands = (x, matrix, bias, scales, y)
-    return [Call("conv_2d_b8", packed, operands, n_tiles if m else 0, rows * row_bytes + _SLACK)]
+    matrix, bias = weights.array, weights.bias
+    if isa is not Isa.SCALAR:
+        matrix, sums = pack_weights(matrix, groups, _runs(window), isa)
+        if isa.lanes == 16:
+            # sum((x - z) * w) = sum(x * w) - z * sum(w) modulo 2**32, x and z as u8
+            k = weights.array.size // weights.array.shape[0]
+            moved = bias - (zero + 128 * is_signed) * (sums.astype(np.int64) - k * weights.zero)
+            bias = moved.astype(np.int32)
+    scales = pad_channels(weights.scales, groups, isa)
+    operands = (x, matrix, pad_channels(bias, groups, isa), scales, y)
+    return Call("conv_2d_b8", params, operands, tiles.count, tiles.scratch)
 
 
-def _panels(matrix: Array, panel: int) -> Array:
-    """[G, O, K] as [G, panels, K / 2, panel, 2]."""
-    groups, o, k = matrix.shape
-    padded = np.zeros((groups, -(-o // panel) * panel, k + k % 2), np.int16)
-    padded[:, :o, :k] = matrix
-    pairs = padded.reshape(groups, -1, panel, (k + 1) // 2, 2)
-    return np.ascontiguousarray(pairs.transpose(0, 1, 3, 2, 4))
+def _one_line(window: dict[str, int]) -> dict[str, int]:
+    """A window of 1x1 without strides has neither lines nor images."""
+    m = window["n"] * window["oh"] * window["ow"]
+    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m, "pad_top": 0, "pad_left": 0}
 
 
-def _pad_last(rows: Array, panel: int) -> Array:
-    groups, o = rows.shape
-    padded = np.zeros((groups, -(-o // panel) * panel), rows.dtype)
-    padded[:, :o] = rows
-    return padded
+def _runs(window: dict[str, int]) -> int:
+    """Contiguous runs of x that K consists of."""
+    return window["kernel_h"] * (1 if window["dilation_w"] == 1 else window["kernel_w"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiles:
+    """How the product is cut into tiles, and the scratch memory of one."""
+
+    lines: int
+    columns: int
+    panels: int
+    count: int
+    scratch: int
+
+    @classmethod
+    def of(cls, window: dict[str, int], groups: int, weights: Stored, target: Target) -> _Tiles:
+        """As many lines of y as keep the staged part of x and the results in the cache."""
+        n, oh, ow, o = (window[name] for name in ("n", "oh", "ow", "o"))
+        if min(n, oh, ow) == 0:
+            return cls(1, 1, 1, 0, 0)
+        if target.isa is Isa.SCALAR:
+            return cls(1, ow, 1, groups * n * oh, 0)
+        per_group, width = o // groups, 2 * target.isa.lanes
+        panels = -(-per_group // width)
+        element = 1 if target.isa.lanes == 16 else 2
+        c = window["c"] // groups * element
+        k = weights.array.size // max(weights.array.shape[0], 1)
+
+        def staged(lines: int, columns: int) -> int:
+            return _span(window, "h", lines) * _span(window, "w", columns) * c
+
+        def fits(lines: int, columns: int) -> bool:
+            total = staged(lines, columns) + lines * columns * per_group
+            return total <= target.block_bytes
+
+        columns = ow if fits(1, ow) else max(_largest(lambda n: fits(1, n), ow) // 12 * 12, 12)
+        columns = min(columns, ow)
+        lines = max(_largest(lambda n: fits(n, columns), oh), 1) if columns == ow else 1
+        panels_per_tile = panels
+        if oh * ow <= 6:
+            panels_per_tile = min(panels, max(_BLOCK_OF_FEW_ROWS // max(k * width, 1), 1))
+        sums = lines * columns * 4 if weights.zero else 0
+        scratch = _runs(window) * 4 + sums + staged(lines, columns) + _SLACK
+        blocks = -(-oh // lines) * -(-ow // columns) * -(-panels // panels_per_tile)
+        return cls(lines, columns, panels_per_tile, groups * n * blocks, scratch)
+
+
+def _span(window: dict[str, int], axis: str, count: int) -> int:
+    """Staged lines or columns that `count` outputs read (staging_of in conv_b8.c)."""
+    kernel = window[f"kernel_{axis}"]
+    if kernel == 1:
+        return count
+    return (count - 1) * window[f"stride_{axis}"] + (kernel - 1) * window[f"dilation_{axis}"] + 1
+
+
+def _largest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number up to `most` that fits, by halving; 0 where none does."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

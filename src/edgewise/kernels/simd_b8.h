@@ -1,0 +1,138 @@
+/* The 8-bit part of simd.h, for builds with vectors: products of stored integers, and the way from
+ * accumulators to bytes. A lane of a product holds EW_PER_LANE elements of K: two s16 (pmaddwd), or
+ * four u8 times four s8 where the processor multiplies those (VNNI). */
+#ifndef EW_SIMD_B8_H
+#define EW_SIMD_B8_H
+#include "simd.h"
+#if EW_LANES > 1
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+enum { EW_PER_LANE = EW_LANES == 16 ? 4 : 2 };
+
+typedef uint8_t v_bytes __attribute__((vector_size(4 * EW_LANES))); /* of four v_s32 */
+
+/* EW_PER_LANE weights for each lane. */
+EW_INLINE v_s32 v_load_weights(const int8_t *p) {
+#if EW_LANES == 16
+    return v_load_s32(p);
+#elif EW_LANES == 8
+    return (v_s32)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+#elif defined(__SSE2__)
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)p);
+    return (v_s32)_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+#else
+    typedef int8_t v_s8x8 __attribute__((vector_size(8)));
+    v_s8x8 bytes;
+    __builtin_memcpy(&bytes, p, sizeof bytes);
+    return (v_s32)__builtin_convertvector(bytes, v_s16);
+#endif
+}
+
+/* acc + the products of the EW_PER_LANE elements of each lane. */
+EW_INLINE v_s32 v_dot_b8(v_s32 x, v_s32 w, v_s32 acc) {
+#if EW_LANES == 16
+    return v_dot_u8_s8(x, w, acc);
+#else
+    return v_dot_s16(x, w, acc);
+#endif
+}
+
+/* How accumulators become stored integers: y = rne(clamp(f32(acc) * scale, low, high)) + zero with
+ * the bounds relative to the zero point. `scale` must be finite. Where instructions saturate, only
+ * the upper bound is applied before rounding (a float beyond the integers rounds to the least one,
+ * which is right only below); the zero point and the lower bound follow in 16 bits. */
+typedef struct {
+    v_f32 high;
+    v_s16 zero, low;
+    v_bytes flip; /* uint8 is int8 with the highest bit inverted */
+    v_f32 low_f32;
+    v_s32 zero_s32;
+} v_output;
+
+EW_INLINE v_output v_output_of(int32_t low, int32_t high, int32_t zero, uint32_t is_signed) {
+    int32_t shift = is_signed ? 0 : 128;
+    v_output o;
+    o.high = v_splat_f32((float)(high - zero));
+    o.low_f32 = v_splat_f32((float)(low - zero));
+    o.zero_s32 = v_splat_s32(zero);
+    o.zero = (v_s16)v_splat_s32((zero - shift) * 0x10000 | ((zero - shift) & 0xFFFF));
+    o.low = (v_s16)v_splat_s32((low - shift) * 0x10000 | ((low - shift) & 0xFFFF));
+    o.flip = (v_bytes)v_splat_s32(is_signed ? 0 : (int32_t)0x80808080);
+    return o;
+}
+
+#if EW_LANES == 16 && defined(__AVX512BW__)
+#define EW_SATURATE(name) _mm512_##name
+typedef __m512i v_any;
+typedef __m512 v_any_f32;
+#elif EW_LANES == 8
+#define EW_SATURATE(name) _mm256_##name
+typedef __m256i v_any;
+typedef __m256 v_any_f32;
+#elif EW_LANES == 4 && defined(__SSE2__)
+#define EW_SATURATE(name) _mm_##name
+typedef __m128i v_any;
+typedef __m128 v_any_f32;
+#endif
+
+/* The bytes of four accumulators: those of a, then b, c, d. */
+EW_INLINE v_bytes v_requantize_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_f32 scale_a, v_f32 scale_b,
+                                  v_f32 scale_c, v_f32 scale_d, const v_output *o) {
+#if defined(EW_SATURATE)
+#define EW_ROUND(acc, scale)                                                                       \
+    EW_SATURATE(cvtps_epi32)((v_any_f32)v_min(v_float(acc) * scale, o->high))
+    v_any ab = EW_SATURATE(packs_epi32)(EW_ROUND(a, scale_a), EW_ROUND(b, scale_b));
+    v_any cd = EW_SATURATE(packs_epi32)(EW_ROUND(c, scale_c), EW_ROUND(d, scale_d));
+#undef EW_ROUND
+    ab = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(ab, (v_any)o->zero), (v_any)o->low);
+    cd = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(cd, (v_any)o->zero), (v_any)o->low);
+    v_any bytes = EW_SATURATE(packs_epi16)(ab, cd);
+#if EW_LANES == 16 /* packing works within 128 bits */
+    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    bytes = _mm512_permutexvar_epi32((v_any)order, bytes);
+#elif EW_LANES == 8
+    const v_s32 order = {0, 4, 1, 5, 2, 6, 3, 7};
+    bytes = _mm256_permutevar8x32_epi32(bytes, (v_any)order);
+#endif
+    return (v_bytes)bytes ^ o->flip;
+#elif defined(__aarch64__)
+#define EW_ROUND(acc, scale)                                                                       \
+    vqmovn_s32(vcvtnq_s32_f32((float32x4_t)v_min(v_float(acc) * scale, o->high)))
+    int16x8_t ab = vcombine_s16(EW_ROUND(a, scale_a), EW_ROUND(b, scale_b));
+    int16x8_t cd = vcombine_s16(EW_ROUND(c, scale_c), EW_ROUND(d, scale_d));
+#undef EW_ROUND
+    ab = vmaxq_s16(vqaddq_s16(ab, (int16x8_t)o->zero), (int16x8_t)o->low);
+    cd = vmaxq_s16(vqaddq_s16(cd, (int16x8_t)o->zero), (int16x8_t)o->low);
+    return (v_bytes)vcombine_s8(vqmovn_s16(ab), vqmovn_s16(cd)) ^ o->flip;
+#else
+    const v_s32 acc[4] = {a, b, c, d};
+    const v_f32 scale[4] = {scale_a, scale_b, scale_c, scale_d};
+    v_bytes bytes;
+    for (uint32_t i = 0; i < 4; i++) {
+        v_f32 y = v_min(v_max(v_float(acc[i]) * scale[i], o->low_f32), o->high);
+        v_s32 q = v_bits_of(y + v_splat_f32(12582912.0f)) - v_splat_s32(0x4B400000) + o->zero_s32;
+        v_store_b8((uint8_t *)&bytes + i * EW_LANES, q);
+    }
+    return bytes;
+#endif
+}
+
+/* Bytes [first, first + n) of v; `first` and, where all of a run are stored, `n` are constants. */
+EW_INLINE void v_store_run(uint8_t *y, v_bytes v, const uint32_t first, const uint32_t n) {
+    __builtin_memcpy(y, (const uint8_t *)&v + first, n);
+}
+
+/* The first n < 4 * EW_LANES bytes from `first` on. */
+EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, uint32_t n) {
+    const uint8_t *from = (const uint8_t *)&v + first;
+    for (uint32_t size = 2 * EW_LANES; size; size /= 2)
+        if (n & size) {
+            __builtin_memcpy(y, from, size);
+            y += size;
+            from += size;
+        }
+}
+#endif
+#endif

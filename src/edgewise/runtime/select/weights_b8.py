@@ -1,0 +1,95 @@
+"""8-bit weights as the kernels store them: s8 with one zero point, packed in panels of lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.ops.requant import activation_range
+from edgewise.runtime.calls import Site, require, require_8_bit, scale
+from edgewise.runtime.library import Isa, library, structures
+
+Array = np.ndarray
+
+_KINDS = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Weights w - zero, and what turns the sums of each output channel into y."""
+
+    array: Array  # int8; uint8 weights are moved by -128
+    zero: int
+    bias: Array  # int32 [O]
+    scales: Array  # float32 [O]: s_x * s_w / s_y
+
+    @classmethod
+    def of(cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Stored:
+        """Read and check the operands at these places. Raises NotNative."""
+        value = site.node.operand(w)
+        array = site.constant(w, "weights")
+        added = site.optional_constant(bias, "biases")
+        require_8_bit(site.node.operand(x), site.node.output)
+        quant = value.quant
+        require(
+            value.dtype in _KINDS and quant is not None, f"no kernel for {value.dtype.text} weights"
+        )
+        assert quant is not None
+        fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
+        require(fits, f"weights are not quantized along axis {channel_axis}")
+        points = quant.zero_point.reshape(-1)
+        zero = int(points[0]) if points.size else 0
+        is_one = bool(np.all(points == zero)) and abs(zero) < 1 << 15
+        require(is_one, "the weights have several zero points, or one out of range")
+        require(added is None or added.dtype.kind == "i", "biases are not integers")
+        o = array.shape[channel_axis]
+        total = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
+        # the order of the reference's float32 operations (ops/scaled.py)
+        s_x, s_y = scale(site.node.operand(x).type), scale(site.node.output.type)
+        scales = (s_x * quant.scale.reshape(-1)).astype(np.float32) / s_y
+        require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
+        if value.dtype is DType.UINT8:
+            array, zero = (array ^ np.uint8(128)).view(np.int8), zero - 128
+        return cls(array.astype(np.int8, copy=False), zero, total, np.broadcast_to(scales, (o,)))
+
+
+def output_range(y: Value, act: Activation) -> tuple[int, int]:
+    """The stored integers that a fused activation lets through. Raises NotNative for TANH."""
+    require(act is not Activation.TANH, "the fused activation TANH has no kernel")
+    return activation_range(act, y.type)
+
+
+def pack_weights(array: Array, groups: int, runs: int, isa: Isa) -> tuple[Array, Array]:
+    """Weights [O, ...] whose K is `runs` runs, as `ew_conv_b8` has them; and their sums [O]."""
+    outputs = array.shape[0]
+    panel, step = 2 * isa.lanes, per_lane(isa)
+    per_group, length = outputs // groups, array.size // max(outputs * runs, 1)
+    steps = -(-length // step)
+    shape = (groups, -(-per_group // panel), runs, steps, panel, step)
+    packed, sums = np.empty(shape, np.int8), np.empty(outputs, np.int32)
+    source = np.ascontiguousarray(array)
+    buffer = structures().from_buffer
+    library().ew_pack_b8(
+        buffer("int8_t[]", packed, require_writable=True),
+        buffer("int32_t[]", sums, require_writable=True),
+        *(buffer("uint8_t[]", source), 0, outputs, per_group, runs, length, panel, step),
+    )
+    return packed, sums
+
+
+def per_lane(isa: Isa) -> int:
+    """Elements of K that one lane of a product holds (EW_PER_LANE of simd_b8.h)."""
+    return 4 if isa.lanes == 16 else 2
+
+
+def pad_channels(rows: Array, groups: int, isa: Isa) -> Array:
+    """[O] as [groups, O / groups, rounded up to whole panels where there are vectors]."""
+    panel = 1 if isa.lanes == 1 else 2 * isa.lanes
+    per_group = rows.size // groups
+    padded = np.zeros((groups, -(-per_group // panel) * panel), rows.dtype)
+    padded[:, :per_group] = rows.reshape(groups, per_group)
+    return padded
