@@ -14,10 +14,13 @@ import pytest
 from rich.console import Console
 
 import edgewise
-from edgewise.cli import screen
+from edgewise.cli import placement, screen
 from edgewise.cli.main import VERBS
 from edgewise.ir.build import Builder
+from edgewise.ir.dim import Sym
+from edgewise.ir.enums import Padding
 from edgewise.ir.model import Model
+from edgewise.runtime.library import Isa
 
 from .terminal import CONVOLUTION, golden
 
@@ -45,6 +48,42 @@ def test_convert(terminal, tmp_path):
     assert re.fullmatch(r"m\.tflite  [\d.]+ kB, \d+ operators, in [\d.]+ m?s", first)
     assert second == "  signature serving_default: input_layer -> output_0"
     assert edgewise.load(tmp_path / "m.tflite").signatures
+
+
+@pytest.fixture
+def placed(monkeypatch, tmp_path):
+    """A model of most kinds of placement, planned for the weakest vectors."""
+    monkeypatch.setattr(placement, "host_isa", lambda: Isa.BASELINE)
+    b = Builder()
+    x = b.input("image", (Sym("batch"), 9, 9, 4))
+    pads = b.constant(np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    weights = np.ones((4, 3, 3, 4), np.float32)
+    half = b.dequantize(b.constant(weights.astype(np.float16)))
+    y = b.conv_2d(b.pad(x, pads), half, padding=Padding.VALID, label="first")
+    y = b.conv_2d(b.relu(y), b.constant(weights[:, :1, :1]), stride_h=2, stride_w=2)
+    y = b.logistic(b.tanh(y))
+    y = b.reshape(y, b.constant(np.array([-1, 4], np.int32)))
+    model = edgewise.Model()
+    model.add(b.finish(y))
+    model.save(tmp_path / "placed.tflite")
+    return "placed.tflite"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_where_operators_run(terminal, update_golden, placed, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = terminal("inspect", placed, "--placement")
+    sizes = re.compile(r"(arena|least|constants|scratch) [\d.]+ k?B")
+    golden("inspect_placement", sizes.sub(r"\1 <size>", said.out), update_golden)
+    assert (said.code, said.err) == (0, "")
+
+
+def test_where_operators_run_as_json(terminal, placed):
+    said = json.loads(terminal("inspect", placed, "--placement", "--json").out)
+    graph = said["graphs"]["main"]
+    assert said["isa"] == "baseline"
+    assert {row["where"] for row in graph["operators"]} >= {"kernel", "fused", "constant"}
+    assert graph["totals"]["arena_lower_bound"] <= graph["totals"]["arena_bytes"]
 
 
 def test_run(terminal, update_golden, model):

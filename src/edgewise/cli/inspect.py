@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from edgewise.cli.placement import show_placement
 from edgewise.cli.screen import console, count_text, say, size_text, table
 from edgewise.cli.visible import visible
 from edgewise.format import load
@@ -18,20 +19,27 @@ from edgewise.ir.report import OpRow, Report, describe
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Also list every tensor an operator reads or writes.")
+@click.option("--placement", is_flag=True, help="Show where every operator runs here, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def command(model: Path, tensors: bool, as_json: bool) -> None:
+def command(model: Path, tensors: bool, placement: bool, as_json: bool) -> None:
     """Show what is in a .tflite file.
 
     Operators in order with result, work (multiply-accumulates) and constants; totals, memory,
     signatures, metadata. Work and memory of a model with unknown dimensions are those at size 1.
+    With --placement: the kernel of every operator on this machine, what it is fused with or why it
+    runs in Python, and the memory of the plan.
 
     \b
     Examples:
       edgewise inspect model.tflite
       edgewise inspect model.tflite --tensors
+      edgewise inspect model.tflite --placement
       edgewise inspect model.tflite --json
     """
     loaded = load(model)
+    if placement:
+        show_placement(loaded, model, as_json)
+        return
     reports = {name: describe(graph) for name, graph in loaded.graphs.items()}
     if as_json:
         click.echo(json.dumps(_plain(loaded, model, reports), indent=2))

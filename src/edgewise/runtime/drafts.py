@@ -41,6 +41,7 @@ class Where:
 
     where: str
     detail: str
+    into: int | None = None
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Drafts:
             group = self.groups[place]
             group.steps.append((number, selection[0]))
             self._made[node.output] = place
-            self.where[node] = Where("kernel", f"{kernels}, tile by tile with {_name(group)}")
+            self.where[node] = Where("kernel", kernels, group.steps[0][0])
             return
         if place is not None:
             selection = self._select(node, None)
@@ -178,10 +179,3 @@ def values_of(step: Call | Node) -> Iterator[Value]:
 def is_variable(value: Value) -> bool:
     """State that survives an inference."""
     return value.is_variable and value.producer is None
-
-
-def _name(group: Group) -> str:
-    head = group.head
-    result = head.operands[-1] if isinstance(head, Call) else head.output
-    assert isinstance(result, Value)
-    return repr(result.name) if result.producer is None else str(result.producer)

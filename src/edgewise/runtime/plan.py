@@ -119,11 +119,14 @@ Step = Kernel | If | While | Host | Delegate
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where an operator runs: `kernel` (named by `detail`), `host` (why not in a kernel),
-    `alias` (nothing moves) or `constant` (computed while planning)."""
+    `alias` (nothing moves), `constant` (computed while planning), `fused` (into another operator,
+    by the rule in `detail`) or `removed`. `into` is the number of that operator, or of the one
+    whose kernel this one's follows tile by tile."""
 
     node: str
     where: str
     detail: str
+    into: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,12 @@ def placements(lineage: Lineage, drafts: Drafts, storage: Storage) -> tuple[Plac
             )
         elif carriers[heir] is node:
             where = shared.get(heir, drafts.where[heir])
+            if rules:
+                reasons = "; ".join(dict.fromkeys([where.detail, *rules]))
+                where = Where(where.where, reasons, where.into)
         else:
-            where = Where("fused", f"into {heir}: {rules[-1]}")
-        found.append(Placement(str(node), where.where, where.detail))
+            where = Where("fused", rules[0], lineage.numbers[carriers[heir]])
+        found.append(Placement(str(node), where.where, where.detail, where.into))
     return tuple(found)
 
 
