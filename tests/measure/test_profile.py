@@ -30,7 +30,8 @@ def test_every_operator_has_a_row(found: Profile) -> None:
     assert found.rows[0].macs == 64 * 5 * 27
     assert found.rows[0].nbytes == 4 * (64 * 3 + 5 * 27 + 5 + 64 * 5)
     assert all(r.seconds > 0 for r in found.rows)
-    assert sum(r.share for r in found.rows) == pytest.approx(1, abs=0.5)  # medians, one by one
+    assert sum(r.share for r in found.rows) == pytest.approx(1)
+    assert found.seconds > 0
     assert [(kind, n) for kind, n, _ in sorted(found.by_kind())] == [
         ("conv_2d", 1),
         ("mean", 1),

@@ -76,5 +76,6 @@ def _print(model: Path, found: Profile, top: int | None) -> None:
         say(line)
     say()
     kinds = found.by_kind()[:6]
-    say(", ".join(f"{count} {kind} {s / found.seconds:.0%}" for kind, count, s in kinds))
+    total = found.watched_seconds or 1.0
+    say(", ".join(f"{count} {kind} {s / total:.0%}" for kind, count, s in kinds))
     say(found.facts())
