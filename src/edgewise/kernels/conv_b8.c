@@ -131,26 +131,6 @@ static staging staging_of(const ew_conv_b8 *p) {
     return g;
 }
 
-/* n elements of x as the products read them: CHUNK at a time where `slack` allows to read (and
- * write) beyond them. */
-static void stage(ew_staged *restrict y, const uint8_t *restrict x, size_t n, const ew_conv_b8 *p,
-                  int slack) {
-    enum { CHUNK = 16 };
-#if EW_LANES == 16
-    const uint8_t flip = p->is_signed ? 0x80 : 0;
-#define EW_STAGED(byte) (uint8_t)((byte) ^ flip)
-#else
-    const uint8_t flip = p->is_signed ? 0 : 0x80;
-    const int32_t zero = p->x_zero - (p->is_signed ? 0 : 128);
-#define EW_STAGED(byte) (int16_t)((int8_t)((byte) ^ flip) - zero)
-#endif
-    size_t e = 0;
-    for (; e + CHUNK <= n || (slack && e < n); e += CHUNK)
-        for (uint32_t i = 0; i < CHUNK; i++) y[e + i] = EW_STAGED(x[e + i]);
-    for (; e < n; e++) y[e] = EW_STAGED(x[e]);
-#undef EW_STAGED
-}
-
 static ew_staged *fill(ew_staged *y, size_t n, ew_staged value) {
     for (size_t e = 0; e < n; e++) y[e] = value;
     return y + n;
@@ -171,12 +151,12 @@ static void stage_line(const ew_conv_b8 *p, const staging *g, const uint8_t *x, 
         size_t left = slack - (size_t)(from - x);
         if (c == s->c && g->skip_w == 1) {
             size_t n = (size_t)(last - first) * c;
-            stage(to, from, n, p, n + 16 <= left);
+            ew_stage(to, from, n, p->x_zero, p->is_signed, n + EW_CHUNK <= left);
             to += n;
         } else {
             size_t step = (size_t)g->skip_w * s->c;
             for (uint32_t i = first; i < last; i++, to += c, from += step, left -= step)
-                stage(to, from, c, p, c + 16 <= left);
+                ew_stage(to, from, c, p->x_zero, p->is_signed, c + EW_CHUNK <= left);
         }
     }
     fill(to, (size_t)(columns - last) * c, padding);

@@ -58,6 +58,15 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b
             }
         }
     }
+    if (!g->scale) {
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                __builtin_memcpy(g->y + (first + r) * g->y_row + v * sizeof(v_s32), &acc[r][v],
+                                 sizeof(v_s32));
+        return;
+    }
     v_f32 scale[VECTORS];
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) scale[v] = v_load_f32(g->scale + v * EW_LANES);

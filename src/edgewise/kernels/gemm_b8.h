@@ -12,12 +12,36 @@ typedef uint8_t ew_staged;
 typedef int16_t ew_staged;
 #endif
 
-enum { EW_COLUMNS = 2 * EW_LANES }; /* of a panel of weights */
+enum {
+    EW_COLUMNS = 2 * EW_LANES, /* of a panel of weights */
+    EW_CHUNK = 16,             /* elements staged at once */
+};
+
+/* n elements of x as the products read them: EW_CHUNK at a time where `slack` allows to read (and
+ * write) beyond them. */
+static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, size_t n,
+                            int32_t x_zero, uint32_t is_signed, int slack) {
+#if EW_LANES == 16
+    const uint8_t flip = is_signed ? 0x80 : 0;
+#define EW_STAGED(byte) (uint8_t)((byte) ^ flip)
+    EW_UNUSED(x_zero);
+#else
+    const uint8_t flip = is_signed ? 0 : 0x80;
+    const int32_t zero = x_zero - (is_signed ? 0 : 128);
+#define EW_STAGED(byte) (int16_t)((int8_t)((byte) ^ flip) - zero)
+#endif
+    size_t e = 0;
+    for (; e + EW_CHUNK <= n || (slack && e < n); e += EW_CHUNK)
+        for (uint32_t i = 0; i < EW_CHUNK; i++) y[e + i] = EW_STAGED(x[e + i]);
+    for (; e < n; e++) y[e] = EW_STAGED(x[e]);
+#undef EW_STAGED
+}
 
 /* Rows of x times one panel. A row is the concatenation of `segments` runs of steps * EW_PER_LANE
  * elements, run s of row r at x + segment[s] + r * x_row (bytes). A panel is
  * [segments][steps][EW_COLUMNS][EW_PER_LANE] s8. Elements that pad a run may hold anything: their
- * weights are 0. Row r of y starts at y + r * y_row and has `columns` <= EW_COLUMNS bytes. */
+ * weights are 0. Row r of y starts at y + r * y_row and has `columns` <= EW_COLUMNS bytes; where
+ * scale is NULL it gets the accumulators, EW_COLUMNS s32. */
 typedef struct {
     const uint8_t *x;
     size_t x_row;

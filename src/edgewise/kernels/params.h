@@ -94,6 +94,29 @@ typedef struct {
     int32_t low, high; /* stored integers */
 } ew_conv_b8;
 
+/* 8-bit matrix products of two operands that are computed while the model runs, and fully connected
+ * layers with such weights: z[b, i, j] = requantized sum over l of x[b, i, l] * y[b, l, j].
+ * Operands: x, y, bias s32 [N], scale f32 [N], z [batches, M, N]; bias and scale have EW_COLUMNS
+ * elements more than N, and so have their copies in scratch.
+ * Requantized as ew_conv_b8, or where is_fixed by LiteRT's 32-bit multiplier: acc * multiplier *
+ * 2**(shift - 31), rounded twice. Strides count elements; those of a broadcast dimension are 0.
+ * Tiles: (batch, block of rows_per_tile rows). Scratch: rows_per_tile * (K + 16) staged elements
+ * and row sums s32, a packed panel and its biases, EW_COLUMNS accumulators per row; none if scalar.
+ */
+typedef struct {
+    uint32_t m, k, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK], x_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t x_row, x_k, y_k, y_column;
+    uint32_t rows_per_tile;
+    uint32_t is_signed;   /* x and z */
+    uint32_t is_y_signed; /* uint8 is moved by -128, in y_zero too */
+    int32_t x_zero, y_zero, z_zero;
+    int32_t low, high;
+    uint32_t is_fixed;
+    int32_t multiplier, shift;
+} ew_matmul_b8;
+
 /* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
  * reads every column of x once for all pixels of a group, or by one for any. */
 enum {

@@ -1,6 +1,7 @@
 """Cases of ops/batch_matmul.py."""
 
-from edgewise.ir import Quant
+from edgewise.dtypes import DType
+from edgewise.ir import Quant, TensorType
 from edgewise.ops.batch_matmul import BatchMatMul
 from tests.ops.case import Case, arg, weights
 
@@ -15,6 +16,17 @@ def matmul(x, y, *, quantize=("int8", "int16"), label="", error="", **attributes
     )
 
 
+def fixed(x, y, zero, *, label, **attributes):
+    """int8 with this zero point of y; 0 is scaled in float32, others by a 32-bit multiplier."""
+    quants = Quant(0.011, 3), Quant(0.017, zero)
+    return Case(
+        BatchMatMul(**attributes),
+        tuple(arg(s, "int8", quant=q) for s, q in zip((x, y), quants, strict=True)),
+        label=label,
+        results=(TensorType(None, DType.INT8, Quant(0.023, -11)),),
+    )
+
+
 CASES = [
     matmul((5, 7), (7, 3)),
     matmul((2, 5, 7), (2, 7, 3), label="batch"),
@@ -25,6 +37,11 @@ CASES = [
     matmul((1, 1), (1, 1), label="ones"),
     matmul((2, 64, 33), (2, 33, 17), label="long"),
     matmul((0, 5, 7), (0, 7, 3), quantize=(), label="empty"),
+    fixed((3, 9, 31), (3, 31, 33), 0, label="symmetric"),
+    fixed((2, 9, 32), (2, 32, 16), -128, label="least"),
+    fixed((2, 1, 8, 3), (1, 5, 3, 8), 127, label="broadcast-most"),
+    fixed((30, 7), (30, 18), -7, adj_x=True, label="fixed-adj_x"),
+    fixed((29, 31), (17, 31), 5, adj_y=True, label="fixed-adj_y"),
     Case(
         BatchMatMul(),
         (arg((2, 5, 16)), weights((2, 16, 3), "int8", quant=Quant(0.02))),

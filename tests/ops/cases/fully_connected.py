@@ -31,6 +31,14 @@ def hybrid(x, w, quant, dtype="int8", *, label, no_litert="", **attributes):
     )
 
 
+def computed(x, w, x_type, w_type, *, label):
+    """Weights that are an input of the model."""
+    (x_dtype, x_zero), (w_dtype, w_zero) = x_type, w_type
+    y = TensorType(None, DType.of(x_dtype), Quant(0.5, x_zero))
+    operands = arg(x, x_dtype, quant=Quant(0.03, x_zero)), arg(w, w_dtype, quant=Quant(0.1, w_zero))
+    return Case(FullyConnected(), (*operands, None), label=label, results=(y,))
+
+
 PER_ROW = Quant(np.linspace(0.002, 0.01, 7), axis=0)
 BLOCKS = Quant(np.linspace(0.002, 0.01, 14).reshape(7, 2), axis=1, block_size=32)
 
@@ -61,6 +69,9 @@ CASES = [
         label="int4",
         results=(TensorType(None, DType.INT8, Quant(0.02, -3)),),
     ),
+    computed((7, 33), (19, 33), ("int8", 4), ("int8", 0), label="computed"),
+    computed((1, 64), (16, 64), ("int8", -128), ("int8", 0), label="computed-row"),
+    computed((5, 9), (3, 9), ("uint8", 7), ("uint8", 131), label="computed-uint8"),
     dense((5, 13), (7, 12), error="x must have a multiple of 12 elements"),
     dense((5, 13), (7, 12), keep_num_dims=True, error="last dimension of x must be that of w"),
     dense((5, 13), (7, 13), weights_format=SHUFFLED, error="weights_format must be DEFAULT"),

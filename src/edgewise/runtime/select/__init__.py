@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from edgewise.ir.op import Op
 from edgewise.ops.activation import HardSwish, Prelu, Relu, Relu0To1, Relu6, ReluN1To1
 from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
+from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
 from edgewise.ops.choose import Select, SelectV2
 from edgewise.ops.compare import (
@@ -41,6 +42,7 @@ from edgewise.runtime.select import (
     choose,
     conv,
     depthwise,
+    matmul_b8,
     move,
     pad,
     pool,
@@ -52,6 +54,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Conv2D: conv.conv_2d,
     DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
+    BatchMatMul: matmul_b8.batch_matmul,
     Add: binary.arithmetic,
     Sub: binary.arithmetic,
     Mul: binary.arithmetic,

@@ -1,0 +1,153 @@
+"""8-bit products of two operands that are both computed while the model runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.enums import Activation
+from edgewise.ops.batch_matmul import BatchMatMul
+from edgewise.ops.requant import multiplier
+from edgewise.runtime.calls import (
+    BYTES_8,
+    Call,
+    Site,
+    require,
+    require_8_bit,
+    scale,
+    shape_of,
+    zero_point,
+)
+from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.select.weights_b8 import output_range, per_lane
+
+Array = np.ndarray
+
+_CHUNK = 16  # EW_CHUNK of gemm_b8.h
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """An operand as matrices: batch dimensions, rows and columns, and their strides."""
+
+    dims: tuple[int, ...]
+    rows: int
+    columns: int
+    row: int  # stride
+    column: int
+
+    @classmethod
+    def of(cls, shape: Sequence[int], is_transposed: bool) -> _Operand:
+        *dims, rows, columns = shape
+        if is_transposed:
+            return cls(tuple(dims), columns, rows, 1, columns)
+        return cls(tuple(dims), rows, columns, columns, 1)
+
+    def strides(self, dims: Sequence[int]) -> list[int]:
+        """Of the batch `dims` that this operand is broadcast to."""
+        own = (1,) * (len(dims) - len(self.dims)) + self.dims
+        found, size = [], self.rows * self.columns
+        for d in reversed(own):
+            found.append(size if d > 1 else 0)
+            size *= d
+        return found[::-1]
+
+
+def batch_matmul(site: Site) -> Sequence[Call]:
+    """int8 by int8. Where y has a zero point, LiteRT's 32-bit multiplier scales (ops/matmul)."""
+    op, x, y, z = site.node.op, site.node.operand(0), site.node.operand(1), site.node.output
+    assert isinstance(op, BatchMatMul)
+    require_8_bit(x, y, z)
+    a = _Operand.of(shape_of(x), op.adj_x)
+    b = _Operand.of(shape_of(y), op.adj_y)
+    ends: dict[str, int] = {"is_fixed": 0, "multiplier": 0, "shift": 0}
+    if zero_point(y.type):
+        real = float(scale(x.type)) * float(scale(y.type)) / float(scale(z.type))
+        m, shift = multiplier(real)
+        require(shift > -31, "the scales' quotient is too small")
+        ends = {"is_fixed": 1, "multiplier": m, "shift": shift}
+    real_scale = np.float32(scale(x.type) * scale(y.type)) / scale(z.type)
+    scales = np.full(b.columns, real_scale, np.float32)
+    bias = np.zeros(b.columns, np.int32)
+    dims = shape_of(z)[:-2]
+    return [_product(site, a, b, dims, bias, scales, Activation.NONE, ends)]
+
+
+def fully_connected(site: Site, act: Activation) -> Sequence[Call]:
+    """x [M, K] by weights [O, K] that the model computes."""
+    x, w, y = site.node.operand(0), site.node.operand(1), site.node.output
+    require_8_bit(x, y)
+    require(w.dtype in BYTES_8 and w.quant is not None, f"no kernel for {w.dtype.text} weights")
+    assert w.quant is not None
+    o, k = shape_of(w)
+    is_one = w.quant.block_size is None and np.unique(w.quant.zero_point).size == 1
+    fits = is_one and (not w.quant.per_channel or w.quant.axis == 0)
+    require(fits, "weights are not quantized along axis 0")
+    added = site.optional_constant(2, "biases")
+    bias = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
+    scales = (scale(x.type) * w.quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
+    m = int(np.prod(shape_of(x), dtype=np.int64)) // k
+    a, b = _Operand.of((m, k), False), _Operand.of((o, k), True)
+    none = {"is_fixed": 0, "multiplier": 0, "shift": 0}
+    return [_product(site, a, b, (), bias, np.broadcast_to(scales, (o,)), act, none)]
+
+
+def _product(
+    site: Site,
+    a: _Operand,
+    b: _Operand,
+    dims: Sequence[int],
+    bias: Array,
+    scales: Array,
+    act: Activation,
+    ends: dict[str, int],
+) -> Call:
+    x, y, z = site.node.operand(0), site.node.operand(1), site.node.output
+    most = constant("EW_MAX_RANK")
+    require(len(dims) <= most, f"more than {most} batch dimensions")
+    require(a.columns > 0, "nothing is summed")
+    require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
+    isa, filler = site.target.isa, [0] * (most - len(dims))
+    element, width = 1 if isa.lanes == 16 else 2, 2 * isa.lanes
+    of_row = (a.columns + _CHUNK) * element + 4 + 4 * width
+    rows = max(min(a.rows, site.target.block_bytes // of_row), 1)
+    panel = -(-a.columns // per_lane(isa)) * per_lane(isa) * width
+    low, high = output_range(z, act)
+    assert y.quant is not None
+    y_zero = int(y.quant.zero_point.reshape(-1)[0])
+    params = pack(
+        "ew_matmul_b8",
+        {
+            "m": a.rows,
+            "k": a.columns,
+            "n": b.columns,
+            "rank": len(dims),
+            "dims": [*dims, *filler],
+            "x_batch": [*a.strides(dims), *filler],
+            "y_batch": [*b.strides(dims), *filler],
+            "x_row": a.row,
+            "x_k": a.column,
+            "y_k": b.row,
+            "y_column": b.column,
+            "rows_per_tile": rows,
+            "is_signed": int(x.dtype is DType.INT8),
+            "is_y_signed": int(y.dtype is DType.INT8),
+            "x_zero": zero_point(x.type),
+            "y_zero": y_zero - (128 if y.dtype is DType.UINT8 else 0),
+            "z_zero": zero_point(z.type),
+            "low": low,
+            "high": high,
+            **ends,
+        },
+    )
+    batches = int(np.prod(dims, dtype=np.int64))
+    count = batches * -(-a.rows // rows) if b.columns else 0
+    padding = (0, 0 if isa is Isa.SCALAR else width)
+    operands = (x, y, np.pad(bias, padding), np.pad(scales, padding), z)
+    scratch = 0 if isa is Isa.SCALAR else rows * of_row + panel + 4 * width + 64
+    # a tile of whole rows is a run of z where no shorter one is between two
+    elements = rows * b.columns if a.rows % rows == 0 or batches == 1 else None
+    return Call("matmul_b8", params, operands, count, scratch, elements)
