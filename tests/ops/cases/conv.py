@@ -1,10 +1,15 @@
 """Cases of ops/conv.py."""
 
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir import Quant, TensorType
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from tests.ops.case import Case, arg, weights
+from tests.ops.case import Case, arg, const, weights
 
 ALL = ("int8", "uint8", "int16")
+BYTES = ("int8", "uint8")
 SIGNED = ("int8", "int16")
 BYTES = ("int8", "uint8")
 
@@ -29,6 +34,25 @@ def depthwise(x, w, bias=True, *, quantize=ALL, label="", error="", **attributes
     )
 
 
+def stored(x, w, x_type, w_type, *, bias=0, label):
+    """Stored integers of their whole range, with these zero points and a bias for all channels."""
+    (x_dtype, x_zero), (w_dtype, w_zero) = x_type, w_type
+    s_x, s_w = 0.02, 0.011
+    added = np.full(w[0], bias, np.int32)
+    quant = Quant(s_x * s_w)
+    return Case(
+        Conv2D(),
+        (
+            arg(x, x_dtype, quant=Quant(s_x, x_zero)),
+            weights(w, w_dtype, quant=Quant(s_w, w_zero)),
+            const(added, quant=quant),
+        ),
+        label=label,
+        results=(TensorType(None, DType.of(x_dtype), Quant(0.21, x_zero)),),
+        no_litert="its kernels may take other bits where a sum overflows" if bias else "",
+    )
+
+
 CASES = [
     conv((1, 7, 5, 3), (4, 3, 3, 3)),
     conv((2, 8, 8, 3), (16, 3, 3, 3), stride_h=2, stride_w=2, label="stride"),
@@ -49,6 +73,24 @@ CASES = [
     conv((1, 4, 4, 3), (5, 3, 3, 2), quantize=(), error="multiple of filter channels"),
     conv((1, 4, 4, 3), (5, 3, 3, 3), stride_h=0, quantize=(), error="stride_h must be at least 1"),
     conv((1, 4, 4, 3), (5, 3, 3, 3), dilation_w_factor=1 << 20, quantize=(), error="must span at"),
+    # 8-bit kernels: K around multiples of 2 and 4, O around those of 8, 16 and 32, rows of 6 and 14
+    conv((1, 1, 13, 1), (9, 1, 1, 1), quantize=BYTES, label="k1"),
+    conv((1, 3, 5, 2), (15, 1, 1, 2), quantize=BYTES, label="k2"),
+    conv((2, 1, 29, 3), (24, 1, 1, 3), quantize=BYTES, label="k3"),
+    conv((1, 7, 1, 31), (33, 1, 1, 31), quantize=BYTES, label="k31"),
+    conv((1, 8, 15, 5), (40, 1, 1, 5), stride_h=2, stride_w=3, quantize=BYTES, label="skip"),
+    conv((1, 15, 31, 6), (17, 3, 5, 6), stride_h=2, quantize=BYTES, label="lines"),
+    conv((3, 2, 2, 4), (8, 5, 5, 4), quantize=BYTES, label="small-map"),
+    conv((1, 3, 3, 2), (5, 3, 3, 2), dilation_h_factor=4, dilation_w_factor=5, label="far"),
+    conv((1, 5, 5, 6), (9, 3, 2, 2), stride_w=2, quantize=("int8",), label="groups-stride"),
+    conv((1, 3, 4, 5), (5, 1, 1, 1), quantize=("int8",), label="groups-of-one"),
+    stored((1, 4, 5, 3), (7, 3, 3, 3), ("int8", -128), ("int8", 0), label="zero-least"),
+    stored((1, 4, 5, 3), (18, 3, 3, 3), ("int8", 127), ("int8", 0), label="zero-most"),
+    stored((1, 4, 5, 3), (7, 3, 3, 3), ("uint8", 0), ("uint8", 255), label="zero-0-255"),
+    stored((1, 4, 5, 3), (18, 3, 3, 3), ("uint8", 255), ("uint8", 0), label="zero-255-0"),
+    stored((2, 3, 7, 9), (16, 1, 1, 9), ("uint8", 3), ("uint8", 128), label="zero-128"),
+    stored((1, 3, 3, 4), (9, 2, 2, 4), ("int8", 5), ("int8", 0), bias=2**31 - 1, label="wraps"),
+    stored((1, 3, 3, 4), (9, 2, 2, 4), ("int8", 5), ("int8", 0), bias=-(2**31), label="wraps-low"),
     depthwise((1, 7, 5, 3), (1, 3, 3, 3)),
     depthwise((2, 8, 8, 16), (1, 3, 3, 16), stride_h=2, stride_w=2, label="stride"),
     depthwise((1, 9, 9, 5), (1, 5, 5, 15), label="multiplier"),
