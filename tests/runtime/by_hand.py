@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -11,7 +14,8 @@ from edgewise.ops.arithmetic import Add
 from edgewise.ops.slice import Slice
 from edgewise.runtime.calls import Site
 from edgewise.runtime.code import encode
-from edgewise.runtime.library import host_isa
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import host_isa, kernel_index, structures
 from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Step, Target
 from edgewise.runtime.select import select
@@ -71,3 +75,25 @@ def plan_of(*steps: Step, constants: np.ndarray | None = None, count: int = 4) -
         kept={},
         placement=(),
     )
+
+
+class Recorder:
+    """Stands in for all kernels of an executor: notes (tag, begin, end, thread) of every call.
+    `tags` are names of steps by the place in the arena of their first operand."""
+
+    def __init__(self, executor: Executor, tags: dict[int, str], pause: float = 0.0) -> None:
+        ffi = structures()
+        self.calls: list[tuple[str, int, int, int]] = []
+        arena = int(ffi.cast("uintptr_t", executor._regions[Region.ARENA]))
+        scratch_of_caller = int(ffi.cast("uintptr_t", executor._run.scratch))
+
+        def note(params: object, operand: Any, begin: int, end: int, scratch: object) -> None:
+            tag = tags[int(ffi.cast("uintptr_t", operand[0])) - arena]
+            thread = (int(ffi.cast("uintptr_t", scratch)) - scratch_of_caller) // 64
+            time.sleep(pause)
+            self.calls.append((tag, begin, end, thread))
+
+        self._callback = ffi.callback("ew_kernel *", note)
+        self._table = ffi.new("ew_kernel *[]", [self._callback] * len(kernel_index()))
+        executor._run.kernels = self._table
+        executor._run.scratch_stride = 64

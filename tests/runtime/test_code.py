@@ -14,8 +14,8 @@ from edgewise.ops.unary import Neg
 from edgewise.runtime.code import OPERAND, STEP, decode, encode
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import structures
-from edgewise.runtime.plan import Delegate, Host, If, Kernel, Operand, Region, Step, While
-from tests.runtime.by_hand import add, copy, flags, floats, plan_of
+from edgewise.runtime.plan import Delegate, Host, If, Operand, Region, Step, While
+from tests.runtime.by_hand import Recorder, add, copy, flags, floats, plan_of
 
 X, Y = floats(0, region=Region.IO), floats(1, region=Region.IO)
 TOTAL, NEXT = floats(0), floats(64)
@@ -117,28 +117,13 @@ def test_a_delegate_reads_and_writes_arrays() -> None:
 
 
 def test_locked_steps_run_tile_by_tile() -> None:
-    """The first step of a group reads what the third wrote for the tile before: only so does each
-    tile see the sum of all before it."""
-    rows, width = 5, 4
-    line = floats(0, rows * width)
-    x = np.arange(rows * width, dtype=np.float32)
-    before, here = floats(4096, rows * width), floats(4096 + 4 * width, rows * width)
-    step = add_rows(before, line, here, rows)
-    group = (replace(step, locked=1), add_rows(here, line, floats(16384, rows * width), rows))
-    steps = (
-        copy(floats(0, x.size, Region.IO), line),
-        *group,
-        copy(floats(16384, x.size), floats(1, x.size, Region.IO)),
-    )
-    [y] = Executor(plan_of(*steps, count=x.size)).run([x], {}, None)
-    table = x.reshape(rows, width)
-    np.testing.assert_array_equal(y.reshape(rows, width), np.cumsum(table, axis=0) + table)
-
-
-def add_rows(a: Operand, b: Operand, y: Operand, rows: int) -> Kernel:
-    """`add` on a matrix, a row per tile."""
-    as_rows = [replace(o, shape=(rows, o.shape[0] // rows)) for o in (a, b, y)]
-    return add(*as_rows)
+    places = [floats(64 * i) for i in range(4)]
+    steps = [replace(add(p, X, Y), n_tiles=3) for p in places]
+    executor = Executor(plan_of(steps[0], replace(steps[1], locked=2), *steps[2:]))
+    record = Recorder(executor, {p.offset: name for p, name in zip(places, "abcd", strict=True)})
+    executor.run([ONES], {})
+    in_turns = [(name, t, t + 1, 0) for t in range(3) for name in "bcd"]
+    assert record.calls == [("a", 0, 3, 0), *in_turns]
 
 
 @pytest.mark.parametrize(

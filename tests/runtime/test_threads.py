@@ -22,11 +22,11 @@ from edgewise.ir import Builder, Model
 from edgewise.ops.arithmetic import Add
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
-from edgewise.runtime.plan import Kernel, While
+from edgewise.runtime.plan import Plan, While
 from edgewise.runtime.session import BusyError
 from edgewise.runtime.threads import Threads
-from tests.runtime.by_hand import add, flags, floats, plan_of
-from tests.runtime.test_code import X, Y, add_rows
+from tests.runtime.by_hand import Recorder, add, flags, floats, plan_of
+from tests.runtime.test_code import X, Y
 
 COUNTS = (1, 2, 3, 4)
 
@@ -43,54 +43,70 @@ def has_threads(count: int) -> bool:
     return threads_of_this_process() == count
 
 
-def wide(rows: int = 1000, steps: int = 20) -> list[Kernel]:
-    """Sums of matrices with many tiles, each too long to be left to one thread."""
-    size = rows * 4
-    x = floats(0, size)
-    chain = [add_rows(x, x, floats(16 * size, size), rows)]
-    chain += [add_rows(floats(16 * size, size), x, floats(16 * size, size), rows)] * steps
-    return chain
+def tiled(n_tiles: int, work: int = 0, locked: bool = False) -> Plan:
+    """Step a, and step b behind it or locked to it."""
+    a, b = (replace(add(floats(p), X, Y), n_tiles=n_tiles, work=work) for p in (0, 64))
+    return replace(plan_of(replace(a, locked=int(locked)), b), scratch_bytes=64)
 
 
-def run_wide(threads: Threads, rows: int = 1000, turns: int = 1) -> np.ndarray:
-    size = rows * 4
-    line = floats(0, size)
-    io = [floats(i, size, X.region) for i in (0, 1)]
-    steps = [
-        add(io[0], io[0], line),
-        *wide(rows),
-        add(floats(16 * size, size), line, io[1]),
-    ]
-    plan = replace(plan_of(*steps, count=size), arena_bytes=32 * size)
-    executor = Executor(plan, threads=threads)
-    x = np.arange(size, dtype=np.float32)
-    outputs = [executor.run([x], {})[0] for _ in range(turns)]
-    assert all(np.array_equal(y, outputs[0]) for y in outputs)
-    return outputs[0]
+TAGS = {0: "a", 64: "b"}
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_every_tile_is_computed_once(count: int) -> None:
+@pytest.mark.parametrize("n_tiles", [1, 2, 3, 7, 64, 1001])
+def test_every_tile_is_computed_once(n_tiles: int, count: int) -> None:
     threads = Threads(count)
-    for rows in (1, 2, 3, 7, 64, 1001):
-        size = rows * 4
-        wanted = np.arange(size, dtype=np.float32) * 2 * 23
-        np.testing.assert_array_equal(run_wide(threads, rows, turns=20), wanted)
-    assert threads.count == count
+    executor = Executor(tiled(n_tiles), threads=threads)
+    record = Recorder(executor, TAGS)
+    for _ in range(5):
+        record.calls.clear()
+        executor.run([np.ones(4, np.float32)], {})
+        for name in "ab":
+            parts = sorted((c[1], c[2]) for c in record.calls if c[0] == name)
+            assert [t for begin, end in parts for t in range(begin, end)] == list(range(n_tiles))
+        # b begins when a is done
+        assert [c[0] for c in record.calls] == sorted(c[0] for c in record.calls)
+    threads.close()
+
+
+def test_threads_take_part_and_keep_locked_tiles_together() -> None:
+    threads = Threads(3)
+    executor = Executor(tiled(60, locked=True), threads=threads)
+    record = Recorder(executor, TAGS, pause=0.001)
+    executor.run([np.ones(4, np.float32)], {})
+    assert {c[3] for c in record.calls} == {0, 1, 2}
+    for thread in range(3):
+        mine = [c for c in record.calls if c[3] == thread]
+        assert [c[0] for c in mine] == ["a", "b"] * (len(mine) // 2)
+        assert [c[1] for c in mine[::2]] == [c[1] for c in mine[1::2]]
+    assert sorted(c[1] for c in record.calls) == sorted([*range(60), *range(60)])
+    threads.close()
+
+
+@pytest.mark.parametrize(("n_tiles", "work"), [(1, 10**9), (60, 1)])
+def test_small_steps_wake_nobody(n_tiles: int, work: int) -> None:
+    threads = Threads(2)
+    executor = Executor(tiled(n_tiles, work), threads=threads)
+    record = Recorder(executor, TAGS)
+    executor.run([np.ones(4, np.float32)], {})
+    assert record.calls == [("a", 0, n_tiles, 0), ("b", 0, n_tiles, 0)]
     threads.close()
 
 
 def test_threads_start_when_needed_and_end_with_their_owner() -> None:
     before = threads_of_this_process()
     threads = Threads(3)
+    executor = Executor(tiled(9), threads=threads)
+    record = Recorder(executor, TAGS)
     assert has_threads(before)
-    run_wide(threads)
+    for _ in range(2):
+        executor.run([np.ones(4, np.float32)], {})
+        assert has_threads(before + 2)
+        threads.close()
+        assert has_threads(before)
+    executor.run([np.ones(4, np.float32)], {})
     assert has_threads(before + 2)
-    threads.close()
-    assert has_threads(before)
-    run_wide(threads)
-    assert has_threads(before + 2)
-    del threads
+    del threads, executor, record
     gc.collect()
     assert has_threads(before)
 
