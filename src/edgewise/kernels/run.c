@@ -154,11 +154,13 @@ static int32_t walk(ew_run_state *run) {
     }
 }
 
-/* Goes on from where the run is; one of EW_RUN_... The state has passed `ew_check`. */
+/* Goes on from where the run is; one of EW_RUN_... When all is done, the state is ready for the
+ * next run. The state has passed `ew_check`. */
 EW_EXPORT int32_t ew_run(ew_run_state *run) {
     uint64_t mode = enter_float_mode();
     int32_t status = walk(run);
     leave_float_mode(mode);
+    if (status == EW_RUN_done) run->next = run->depth = 0, run->iterations = 0;
     return status;
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from operator import is_
 
 import numpy as np
 
@@ -36,6 +36,11 @@ class Subgraph:
         self._inputs = {value: stored_shape(value) for value in graph.inputs}
         self._shapes: dict[Value, list[int]] = {}
         self._arrays: dict[Value, np.ndarray] = {}
+        # made by `allocate` for all runs: inputs, outputs where shapes are known, and what the
+        # last run returned
+        self._feed: tuple[np.ndarray, ...] = ()
+        self._into: tuple[np.ndarray, ...] | None = None
+        self._shown: Sequence[np.ndarray] = ()
 
     # -- describing -----------------------------------------------------------------------------
 
@@ -115,8 +120,10 @@ class Subgraph:
         """
         if self.ready:
             return
-        with _as_runtime_error():
+        try:
             self.session.resize([self._inputs[v] for v in self.graph.inputs])
+        except EdgewiseError as error:
+            raise _as_runtime_error(error) from error
         self.session.reset_variables()
         self._shapes = {
             value: [d for d in value.shape if isinstance(d, int)]
@@ -124,6 +131,11 @@ class Subgraph:
             if value.type.is_static
         }
         self._arrays = {v: _zeros(v, self._inputs[v]) for v in self.graph.inputs}
+        self._feed = tuple(self._arrays.values())
+        outputs = self.graph.outputs
+        are_known = all(v.type.is_static and v.dtype.bits for v in outputs)
+        self._into = tuple(_zeros(v, self.shape(v)) for v in outputs) if are_known else None
+        self._shown = ()
         self.ready = self._prepared = True
 
     def set(self, index: int, array: np.ndarray) -> None:
@@ -168,8 +180,13 @@ class Subgraph:
             raise RunError(
                 "Invoke called on model that is not ready. Call allocate_tensors() first"
             )
-        with _as_runtime_error():
-            outputs = self.session.run([self._arrays[v] for v in self.graph.inputs])
+        try:
+            outputs = self.session.run(self._feed, self._into)
+        except EdgewiseError as error:
+            raise _as_runtime_error(error) from error
+        if len(outputs) == len(self._shown) and all(map(is_, outputs, self._shown)):
+            return
+        self._shown = () if self.session.kept else outputs
         found = {**self.session.kept, **dict(zip(self.graph.outputs, outputs, strict=True))}
         found = {v: a for v, a in found.items() if v not in self._inputs}
         self._arrays.update(found)
@@ -214,12 +231,6 @@ def _as_bytes(text: object) -> bytes:
     return text if isinstance(text, bytes) else str(text).encode()
 
 
-@contextmanager
-def _as_runtime_error() -> Iterator[None]:
+def _as_runtime_error(error: EdgewiseError) -> EdgewiseError:
     """LiteRT's class for what goes wrong in operators."""
-    try:
-        yield
-    except RuntimeError:
-        raise
-    except EdgewiseError as error:
-        raise RunError(str(error)) from error
+    return error if isinstance(error, RuntimeError) else RunError(str(error))

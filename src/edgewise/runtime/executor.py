@@ -64,12 +64,19 @@ class Executor:
         }
         self._views = {v: self._view(place, ()) for v, place in self._variables.items()}
         self._written = [(o.shape, o.dtype) for o in plan.io[plan.n_inputs :]]
-        # outputs that steps write where the caller reads them: (place in `outputs`, in `io`)
+        # outputs that steps write where the caller reads them: place in `outputs` to that in `io`
         fresh: dict[int, int] = {}
         for index, place in enumerate(plan.outputs):
             if place.region is Region.IO and place.offset >= plan.n_inputs:
                 fresh.setdefault(place.offset, index)
         self._direct = {index: place for place, index in fresh.items()}
+        self._are_direct = [
+            index in self._direct and o.shape == plan.io[o.offset].shape
+            for index, o in enumerate(plan.outputs)
+        ] == [True] * len(plan.outputs)
+        # tuples of arrays whose addresses C has, and these arrays
+        self._bound: tuple[object, object] = (None, None)
+        self._io: Sequence[np.ndarray] = ()
         self._run = self._make_state()
 
     def run(
@@ -85,30 +92,53 @@ class Executor:
         of this plan's variables lie in the executor's memory.
 
         Args:
-            into: arrays of the outputs' shapes and dtypes that are filled and returned.
+            into: dense arrays of the outputs' shapes and dtypes that are filled and returned.
+                Where `inputs` and `into` are the tuples of the last run, nothing is set up.
             serial: the number of this run, for `cancel`; not 0.
 
         Raises:
             LimitError: a loop or the deadline. CancelledError: by `cancel`.
         """
-        io = [*inputs, *(np.empty(*array) for array in self._written)]
-        if into is not None:
-            for index, place in self._direct.items():
-                io[place] = into[index]
-        regions, from_buffer = self._regions, self._from_buffer
-        for index, array in enumerate(io):
-            if not (array.flags.c_contiguous and array.flags.aligned):
-                io[index] = array = np.require(array, requirements=("C", "A"))
-            try:
-                regions[Region.IO + index] = from_buffer(array)
-            except ValueError:  # a type that NumPy does not know
-                regions[Region.IO + index] = from_buffer(array.view(np.uint8))
+        if into is not None and self._bound[0] is inputs and self._bound[1] is into:
+            io = self._io
+        else:
+            io = self._bind_arrays(inputs, into)
         if self._views:
             self._bind(state)
         self._walk(io, before_step, serial)
         if self._kept:
             self._io = io
+        if self._are_direct:
+            return [io[place] for place in self._direct.values()]
         return self._results(io, into)
+
+    def _bind_arrays(
+        self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None
+    ) -> list[np.ndarray]:
+        """Tell C where inputs and outputs are; all of them."""
+        regions, from_buffer = self._regions, self._from_buffer
+        io = list(inputs)
+        are_lasting = isinstance(inputs, tuple) and isinstance(into, tuple)
+        for index, array in enumerate(io):
+            flags = array.flags
+            if not (flags.c_contiguous and flags.aligned):
+                io[index] = np.require(array, requirements=("C", "A"))
+                are_lasting = False
+        for shape, dtype in self._written:
+            io.append(np.empty(shape, dtype))
+        if into is not None:
+            for index, place in self._direct.items():
+                io[place] = into[index]
+        for index, array in enumerate(io, Region.IO):
+            try:
+                regions[index] = from_buffer(array)
+            except ValueError:  # a type that NumPy does not know
+                regions[index] = from_buffer(array.view(np.uint8))
+        if are_lasting:
+            self._bound, self._io = (inputs, into), io
+        else:
+            self._bound = (None, None)
+        return io
 
     def cancel(self, serial: int) -> None:
         """Let the run with this number stop before its next step. From another thread."""
@@ -141,7 +171,6 @@ class Executor:
     def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None, serial: int) -> None:
         """Run all steps; `before_step` is called before each."""
         run, ew_run = self._run, self._ew_run
-        run.next = run.depth = run.iterations = 0
         run.serial = serial
         if self._threads.count > 1:
             run.pool = self._threads.pool()
@@ -149,11 +178,15 @@ class Executor:
         if self._clock is not None:
             now = int(self._clock.clock(self._clock.system))
             run.deadline = now + math.ceil(self._limits.deadline_s * 1e9)
-        if before_step is not None:
-            self._walk_slowly(io, before_step)
-            return
-        while status := ew_run(run):
-            self._handle(status, io)
+        try:
+            if before_step is not None:
+                self._walk_slowly(io, before_step)
+                return
+            while status := ew_run(run):
+                self._handle(status, io)
+        except BaseException:
+            run.next = run.depth = run.iterations = 0  # the next run begins anew
+            raise
 
     def _walk_slowly(self, io: Sequence[np.ndarray], before_step: BeforeStep) -> None:
         run, steps = self._run, self.plan.code.steps

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,17 @@ from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.session import Progress, Session
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A signature made ready: for each input of the graph the place of its argument, and the
+    name and place of each output."""
+
+    signature: Signature
+    session: Session
+    inputs: Sequence[int]
+    outputs: Sequence[tuple[str, int]]
 
 
 class Interpreter:
@@ -60,6 +72,7 @@ class Interpreter:
         self._native = native
         self._num_threads, self._limits = num_threads, limits
         self._sessions: dict[str, Session] = {}
+        self._calls: dict[str | None, _Call] = {}
         self._last: Session | None = None
 
     @property
@@ -88,16 +101,27 @@ class Interpreter:
             InputError: a missing, unknown, doubled or misshapen argument.
             LimitError: the inference went beyond `limits`. CancelledError: `cancel` was called.
         """
-        chosen = self.model.signature(signature)
-        session = self._session(chosen.graph)
-        feed = bind(chosen, arrays, named)
-        places = {place: np.asarray(feed[name]) for name, place in chosen.inputs.items()}
-        if len(places) != len(session.graph.inputs):
-            raise InputError(f"signature {chosen.key!r} leaves inputs of its graph unbound")
-        inputs = [places[place] for place in sorted(places)]
-        outputs = session.run(inputs)
-        self._last = session
-        return {name: outputs[i] for name, i in chosen.outputs.items()}
+        call = self._calls.get(signature)
+        if call is None:
+            call = self._calls[signature] = self._prepare(signature)
+        if named or len(arrays) != len(call.signature.inputs):
+            feed = bind(call.signature, arrays, named)
+            arrays = tuple([feed[name] for name in call.signature.inputs])
+        inputs = [np.asarray(arrays[place]) for place in call.inputs]
+        outputs = call.session.run(inputs)
+        self._last = call.session
+        return {name: outputs[place] for name, place in call.outputs}
+
+    def _prepare(self, key: str | None) -> _Call:
+        """What calls of a signature have in common. Raises InputError."""
+        signature = self.model.signature(key)
+        session = self._session(signature.graph)
+        # of two names of one input, the last one counts
+        order = {place: index for index, place in enumerate(signature.inputs.values())}
+        if len(order) != len(session.graph.inputs):
+            raise InputError(f"signature {signature.key!r} leaves inputs of its graph unbound")
+        inputs = [order[place] for place in sorted(order)]
+        return _Call(signature, session, inputs, list(signature.outputs.items()))
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, InputError, LimitError
-from edgewise.ir.dim import Sym, same_dim, substitute
+from edgewise.ir.dim import Shape, Sym, same_dim, substitute
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
@@ -66,7 +66,9 @@ class Session:
         variables = (value for value in graph.values() if value.is_variable)
         self._declared = {value: value.type for value in (*graph.inputs, *variables)}
         self._exclusive = _Exclusive()
-        self._is_supported = False  # checked by the first run
+        # shapes and dtypes of the inputs, and the last tuple of arrays that has them
+        self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
+        self._checked: tuple[np.ndarray, ...] | None = None
         self._limits, self._threads = limits, Threads(num_threads)
         self._executors: Executors | None = None
         if native:
@@ -80,8 +82,9 @@ class Session:
         self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
         """Outputs on `inputs`, which are in the order of the graph's inputs. The arrays returned
-        share no memory with `inputs` or the model; they are those of `into` where it is given and
-        all have the outputs' shapes.
+        share no memory with `inputs` or the model. A plan fills and returns the arrays of `into`,
+        which have the outputs' shapes and dtypes; a caller that gives the same two tuples again
+        pays for no set-up.
 
         Raises:
             InputError: an array whose dtype or shape is not the input's.
@@ -89,13 +92,8 @@ class Session:
             BusyError: another thread is running this session.
             LimitError, CancelledError: the run was stopped; the session is as usable as before.
         """
-        if not self._is_supported:
-            require_supported([self.graph])
-            self._is_supported = True
-        for value, array in zip(self.graph.inputs, inputs, strict=True):
-            type_ = value.type
-            if array.shape != type_.shape or array.dtype != type_.dtype.numpy:
-                check_array(value.name, type_, array)
+        if inputs is not self._checked:
+            self._check(inputs)
         with self._exclusive:
             # not 0, and 32 bits
             self._serial = self._serial % 0xFFFFFFFF + 1
@@ -108,6 +106,18 @@ class Session:
                 return self._run_plan(executor, inputs, into)
             return self._run_references(inputs)
 
+    def _check(self, inputs: Sequence[np.ndarray]) -> None:
+        """Raise UnsupportedOp or InputError where the graph cannot run, or not on these."""
+        if self._expected is None:
+            require_supported([self.graph])
+            self._expected = [(v.type.shape, v.dtype.numpy) for v in self.graph.inputs]
+        for index, (array, (shape, dtype)) in enumerate(zip(inputs, self._expected, strict=True)):
+            if array.shape != shape or array.dtype != dtype:
+                value = self.graph.inputs[index]
+                check_array(value.name, value.type, array)
+        # a tuple holds the same arrays for ever
+        self._checked = inputs if isinstance(inputs, tuple) else None
+
     def resize(self, shapes: Sequence[Sequence[int]]) -> None:
         """Give the inputs these shapes and derive all others anew.
 
@@ -116,6 +126,7 @@ class Session:
             UnsupportedOp: operators that cannot run; all are listed.
         """
         require_supported([self.graph])
+        self._expected = self._checked = None
         before = [(value, value.type) for value in self.graph.values()]
         sizes = {
             dim: size

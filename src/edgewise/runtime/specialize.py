@@ -37,10 +37,17 @@ class Executors:
         self._graph, self._keep = graph, keep
         self._threads, self._limits = threads, limits
         self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
+        self._last: tuple[Shapes | None, Executor | str] = (None, "")
 
     def of(self, inputs: Sequence[np.ndarray]) -> Executor | str:
         """The executor for these arrays, or the reason why the references run the graph."""
-        shapes = tuple(a.shape for a in inputs)
+        shapes = tuple([a.shape for a in inputs])
+        if shapes == self._last[0]:
+            return self._last[1]
+        self._last = (shapes, self._of(shapes, inputs))
+        return self._last[1]
+
+    def _of(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
         if shapes in self._ready:
             self._ready.move_to_end(shapes)
             return self._ready[shapes]
@@ -55,6 +62,7 @@ class Executors:
     def clear(self) -> None:
         """Forget all plans: the graph has changed."""
         self._ready.clear()
+        self._last = (None, "")
 
     def placement(self) -> tuple[Placement, ...]:
         """Where every operator of the last plan runs; of none, the references, and why."""
