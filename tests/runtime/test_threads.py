@@ -293,7 +293,7 @@ def test_closing_waits_for_nobody() -> None:
     run = edgewise.Interpreter(slow_model(10), num_threads=2)
     run(np.ones((64, 1024), np.float32))
     [session] = run._sessions.values()
-    with session._exclusive, pytest.raises(BusyError):
+    with session._lock, pytest.raises(BusyError):
         run.close()
     run.close()
     run.close()

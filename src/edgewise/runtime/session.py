@@ -65,7 +65,7 @@ class Session:
         # their unknown dimensions are what `resize` binds, every time anew
         variables = (value for value in graph.values() if value.is_variable)
         self._declared = {value: value.type for value in (*graph.inputs, *variables)}
-        self._exclusive = _Exclusive()
+        self._lock = threading.Lock()
         # shapes and dtypes of the inputs, and the last tuple of arrays that has them
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
         self._checked: tuple[np.ndarray, ...] | None = None
@@ -94,7 +94,8 @@ class Session:
         """
         if inputs is not self._checked:
             self._check(inputs)
-        with self._exclusive:
+        self._enter()
+        try:
             # not 0, and 32 bits
             self._serial = self._serial % 0xFFFFFFFF + 1
             if self.kept:
@@ -105,15 +106,25 @@ class Session:
             if isinstance(executor, Executor):
                 return self._run_plan(executor, inputs, into)
             return self._run_references(inputs)
+        finally:
+            self._lock.release()
+
+    def _enter(self) -> None:
+        """Begin what only one thread may do; `_lock.release` ends it. Raises BusyError."""
+        if not self._lock.acquire(blocking=False):
+            raise BusyError(
+                "this interpreter is running in another thread; make one interpreter per thread"
+            )
 
     def _check(self, inputs: Sequence[np.ndarray]) -> None:
         """Raise UnsupportedOp or InputError where the graph cannot run, or not on these."""
         if self._expected is None:
             require_supported([self.graph])
             self._expected = [(v.type.shape, v.dtype.numpy) for v in self.graph.inputs]
-        for index, (array, (shape, dtype)) in enumerate(zip(inputs, self._expected, strict=True)):
+        for value, array, (shape, dtype) in zip(
+            self.graph.inputs, inputs, self._expected, strict=True
+        ):
             if array.shape != shape or array.dtype != dtype:
-                value = self.graph.inputs[index]
                 check_array(value.name, value.type, array)
         # a tuple holds the same arrays for ever
         self._checked = inputs if isinstance(inputs, tuple) else None
@@ -172,13 +183,16 @@ class Session:
 
     def close(self) -> None:
         """End the threads; a later run starts them anew. Raises BusyError."""
-        with self._exclusive:
+        self._enter()
+        try:
             self._threads.close()
+        finally:
+            self._lock.release()
 
     def after_fork(self) -> None:
         """In the child no thread but this one is there, and none runs the session."""
         self._threads.forget()
-        self._exclusive = _Exclusive()
+        self._lock = threading.Lock()
 
     def _run_plan(
         self,
@@ -257,24 +271,6 @@ class Session:
 def _apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:
     """The array, copied where its memory may be that of one of the others."""
     return array.copy() if any(np.may_share_memory(array, other) for other in held) else array
-
-
-class _Exclusive:
-    """A context for one thread. Raises BusyError where another is in it."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            raise BusyError(
-                "this interpreter is running in another thread; make one interpreter per thread"
-            )
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 def check_array(name: str, type_: TensorType, array: np.ndarray) -> None:
