@@ -35,6 +35,15 @@ hypothesis.settings.register_profile("edgewise", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("edgewise")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Plans are not kept in the user's own cache, nor found there."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     plugin.pytest_addoption(parser)
     parser.addoption("--full", action="store_true", help="run the full tier: every test")

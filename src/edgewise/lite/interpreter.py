@@ -14,13 +14,14 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InputError
-from edgewise.format import load
+from edgewise.files import read_model_file
 from edgewise.ir.model import Model
 from edgewise.lite.details import Details
 from edgewise.lite.nearest import NearestName, no_attribute
 from edgewise.lite.notice import ignored
 from edgewise.lite.signature import SignatureRunner
 from edgewise.lite.subgraph import Subgraph
+from edgewise.runtime.source import Source
 
 __all__ = [
     "Delegate",
@@ -100,7 +101,8 @@ class Interpreter(NearestName):
             ignored("experimental_delegates", "the CPU runs every operator")
         if experimental_force_delegate_node_profiling:
             ignored("experimental_force_delegate_node_profiling", "there are no delegates")
-        self._model: Model = load(_source(model_path, model_content))
+        source = _source(model_path, model_content)
+        self._model: Model = source.model
         if not self._model.graphs:
             raise InputError("No subgraph in the model; nothing can run")
         self._compress = experimental_compress_quantization_zero_points
@@ -111,6 +113,7 @@ class Interpreter(NearestName):
                 compress=self._compress,
                 stateless=self._model.is_stateless,
                 num_threads=num_threads or 1,
+                stored=source.stored(graph.name),
             )
             for graph in self._model.graphs.values()
         ]
@@ -256,13 +259,12 @@ def _check_threads(count: object) -> None:
         raise InputError(f"num_threads should >= 1; got {count}")
 
 
-def _source(
-    path: str | bytes | os.PathLike[str] | None, content: object
-) -> str | os.PathLike[str] | bytes:
+def _source(path: str | bytes | os.PathLike[str] | None, content: object) -> Source:
     if path and content:
         raise InputError("Can't both provide `model_path` and `model_content`; give one of them")
     if path:
-        return os.fsdecode(path)
+        name = os.fsdecode(path)
+        return Source(read_model_file(name), cache=True, file=name)
     if content is None:
         raise InputError("`model_path` or `model_content` must be specified.")
     if not isinstance(content, bytes | bytearray | memoryview):
@@ -270,4 +272,4 @@ def _source(
             f"model_content takes the bytes of a model; got {type(content).__name__}. "
             "Give a path as model_path"
         )
-    return bytes(content)
+    return Source(bytes(content), cache=True)

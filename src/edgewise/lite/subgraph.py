@@ -11,6 +11,7 @@ from edgewise.errors import EdgewiseError, InputError
 from edgewise.ir.graph import Graph, Value
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.session import Session
+from edgewise.runtime.specialize import Stored
 
 
 class RunError(EdgewiseError, RuntimeError):
@@ -22,11 +23,22 @@ class Subgraph:
     """One subgraph with its tensors by index, its input arrays and its last results."""
 
     def __init__(
-        self, graph: Graph, *, keep_all: bool, compress: bool, stateless: bool, num_threads: int
+        self,
+        graph: Graph,
+        *,
+        keep_all: bool,
+        compress: bool,
+        stateless: bool,
+        num_threads: int,
+        stored: Stored | None,
     ) -> None:
         self.graph = graph
         self.session = Session(
-            graph, keep_all=keep_all, stateless=stateless, num_threads=num_threads
+            graph,
+            keep_all=keep_all,
+            stateless=stateless,
+            num_threads=num_threads,
+            stored=stored,
         )
         self.tensors = graph.tensors or list(graph.values())
         self.ready = False

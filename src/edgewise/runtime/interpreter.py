@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.format import load
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.types import TensorType
 from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.session import Progress, Session
+from edgewise.runtime.source import CacheOption, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Interpreter:
         native: run the C kernels; False runs every operator's NumPy reference, which is slow.
         num_threads: that share the work of an inference; results do not depend on it.
         limits: what an inference may use; the defaults are generous.
+        cache: where plans of files and bytes are kept for the next time: True, in the user's folder
+            for caches; False, nowhere; or a folder.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.
@@ -63,10 +65,11 @@ class Interpreter:
         native: bool = True,
         num_threads: int = 1,
         limits: Limits = DEFAULT_LIMITS,
+        cache: CacheOption = True,
     ) -> None:
         if num_threads < 1:
             raise InputError(f"num_threads must be a positive integer; got {num_threads!r}")
-        self.model = model.copy() if isinstance(model, Model) else load(model)
+        self._source = Source(model, cache)
         self._keep_all = keep_all
         self._progress = progress
         self._native = native
@@ -76,20 +79,25 @@ class Interpreter:
         self._last: Session | None = None
 
     @property
+    def model(self) -> Model:
+        """The model, which is read here if it was not needed so far."""
+        return self._source.model
+
+    @property
     def signatures(self) -> list[str]:
         """Keys of the signatures; empty where the model has none."""
-        return [s.key for s in self.model.signatures]
+        return [s.key for s in self._source.interface.signatures]
 
     def inputs(self, signature: str | None = None) -> dict[str, TensorType]:
         """Name and type of every input of a signature (None: the default one)."""
-        chosen = self.model.signature(signature)
-        graph = self.model.graphs[chosen.graph]
+        chosen = self._source.interface.signature(signature)
+        graph = self._source.interface.graphs[chosen.graph]
         return {name: graph.inputs[i].type for name, i in chosen.inputs.items()}
 
     def outputs(self, signature: str | None = None) -> dict[str, TensorType]:
         """Name and type of every output of a signature."""
-        chosen = self.model.signature(signature)
-        graph = self.model.graphs[chosen.graph]
+        chosen = self._source.interface.signature(signature)
+        graph = self._source.interface.graphs[chosen.graph]
         return {name: graph.outputs[i].type for name, i in chosen.outputs.items()}
 
     def __call__(
@@ -114,11 +122,11 @@ class Interpreter:
 
     def _prepare(self, key: str | None) -> _Call:
         """What calls of a signature have in common. Raises InputError."""
-        signature = self.model.signature(key)
+        signature = self._source.interface.signature(key)
         session = self._session(signature.graph)
         # of two names of one input, the last one counts
         order = {place: index for index, place in enumerate(signature.inputs.values())}
-        if len(order) != len(session.graph.inputs):
+        if len(order) != len(self._source.interface.graphs[signature.graph].inputs):
             raise InputError(f"signature {signature.key!r} leaves inputs of its graph unbound")
         inputs = [order[place] for place in sorted(order)]
         return _Call(signature, session, inputs, list(signature.outputs.items()))
@@ -133,7 +141,7 @@ class Interpreter:
     def placement(self, signature: str | None = None) -> tuple[Placement, ...]:
         """Where every operator ran in the last call of a signature: in which kernel, or on the
         host with the reason why."""
-        return self._session(self.model.signature(signature).graph).placement()
+        return self._session(self._source.interface.signature(signature).graph).placement()
 
     def reset_variables(self) -> None:
         """All variables are zero again."""
@@ -160,14 +168,17 @@ class Interpreter:
     def _session(self, graph: str) -> Session:
         session = self._sessions.get(graph)
         if session is None:
+            source = self._source
             session = Session(
-                self.model.graphs[graph],
+                lambda: source.graph(graph),
+                inputs=source.interface.graphs[graph].inputs,
+                stored=source.stored(graph),
                 keep_all=self._keep_all,
                 progress=self._progress,
                 native=self._native,
                 num_threads=self._num_threads,
                 limits=self._limits,
-                stateless=self.model.is_stateless,
+                stateless=source.interface.is_stateless,
             )
         # of two threads' first calls, both get the session that came first
         return self._sessions.setdefault(graph, session)

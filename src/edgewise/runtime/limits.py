@@ -7,6 +7,7 @@ without end. The defaults are far beyond any real model on this kind of machine.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgewise.errors import InputError, LimitError
@@ -45,13 +46,10 @@ class Limits:
             if not is_number or not value > 0:
                 raise InputError(f"Limits: {name} must be a positive number; got {value!r}")
 
-    def check_graph(self, graph: Graph) -> None:
-        """Raise LimitError where a graph breaks a limit, as far as its shapes are known."""
-        self._require("max_nodes", len(graph), "operators")
-        self._require("max_macs", sum(macs_of(n) or 0 for n in graph.nodes), "multiply-accumulates")
-        sizes = (_bytes(v) for v in graph.values())
-        biggest = max(sizes, default=0)
-        self._require("max_bytes", biggest, "bytes in one tensor")
+    def check(self, demand: Mapping[str, int]) -> None:
+        """Raise LimitError where the demand of a graph (`demand_of`) breaks a limit."""
+        for name, what in _DEMANDS.items():
+            self._require(name, demand[name], what)
 
     def check_plan(self, plan: Plan) -> None:
         """Raise LimitError where a plan needs more memory than allowed."""
@@ -66,6 +64,22 @@ class Limits:
                 f"{name} is {limit}, and the model has {found} {what}; "
                 f"raise it with Limits({name}=...) if you trust the model"
             )
+
+
+_DEMANDS = {
+    "max_nodes": "operators",
+    "max_macs": "multiply-accumulates",
+    "max_bytes": "bytes in one tensor",
+}
+
+
+def demand_of(graph: Graph) -> dict[str, int]:
+    """What a graph asks for, by the limit that bounds it, as far as its shapes are known."""
+    return {
+        "max_nodes": len(graph),
+        "max_macs": sum(macs_of(n) or 0 for n in graph.nodes),
+        "max_bytes": max((_bytes(v) for v in graph.values()), default=0),
+    }
 
 
 def _bytes(value: Value) -> int:

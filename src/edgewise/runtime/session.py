@@ -24,9 +24,9 @@ from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
 from edgewise.ops.opaque import require_supported
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
-from edgewise.runtime.limits import Limits
+from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement
-from edgewise.runtime.specialize import Executors
+from edgewise.runtime.specialize import Executors, Stored
 from edgewise.runtime.threads import Threads
 
 Progress = Callable[[int, int], None]  # (operators done, operators in all)
@@ -42,12 +42,13 @@ class Session:
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
     before each operator. With `native=False` the references run, not the kernels; with
     `stateless` the variables start anew in every run. `num_threads` share the work of a run;
-    results do not depend on it.
+    results do not depend on it. `graph` may be a function that gives it when it is needed;
+    `inputs` are its inputs then, and `stored` has plans that need no graph.
     """
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Graph | Callable[[], Graph],
         *,
         keep_all: bool = False,
         progress: Progress | None = None,
@@ -55,16 +56,22 @@ class Session:
         stateless: bool = False,
         num_threads: int = 1,
         limits: Limits = DEFAULT_LIMITS,
+        inputs: Sequence[Value] | None = None,
+        stored: Stored | None = None,
     ) -> None:
-        self.graph = graph
+        given = graph
+        self._get_graph: Callable[[], Graph] = (
+            (lambda: given) if isinstance(given, Graph) else given
+        )
         self.stateless = stateless
         self.progress = progress
         self.keep_all = keep_all
         self.kept: dict[Value, np.ndarray] = {}
         self._state: State = {}
-        # their unknown dimensions are what `resize` binds, every time anew
-        variables = (value for value in graph.values() if value.is_variable)
-        self._declared = {value: value.type for value in (*graph.inputs, *variables)}
+        self._inputs = self.graph.inputs if inputs is None else inputs
+        # types of inputs and variables before the first `resize`: their unknown dimensions are
+        # what it binds, every time anew
+        self._declared: dict[Value, TensorType] | None = None
         self._lock = threading.Lock()
         # shapes and dtypes of the inputs, and the last tuple of arrays that has them
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
@@ -72,11 +79,16 @@ class Session:
         self._limits, self._threads = limits, Threads(num_threads)
         self._executors: Executors | None = None
         if native:
-            self._executors = Executors(graph, keep_all, self._threads, limits)
+            self._executors = Executors(self._get_graph, keep_all, self._threads, limits, stored)
         # the number of the present run, the one to cancel, and what runs it
         self._serial, self._cancelled = 0, 0
         self._running: Executor | None = None
         _all.add(self)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that runs."""
+        return self._get_graph()
 
     def run(
         self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None = None
@@ -117,13 +129,10 @@ class Session:
             )
 
     def _check(self, inputs: Sequence[np.ndarray]) -> None:
-        """Raise UnsupportedOp or InputError where the graph cannot run, or not on these."""
+        """Raise InputError where the graph cannot run on these."""
         if self._expected is None:
-            require_supported([self.graph])
-            self._expected = [(v.type.shape, v.dtype.numpy) for v in self.graph.inputs]
-        for value, array, (shape, dtype) in zip(
-            self.graph.inputs, inputs, self._expected, strict=True
-        ):
+            self._expected = [(v.type.shape, v.dtype.numpy) for v in self._inputs]
+        for value, array, (shape, dtype) in zip(self._inputs, inputs, self._expected, strict=True):
             if array.shape != shape or array.dtype != dtype:
                 check_array(value.name, value.type, array)
         # a tuple holds the same arrays for ever
@@ -138,6 +147,9 @@ class Session:
         """
         require_supported([self.graph])
         self._expected = self._checked = None
+        if self._declared is None:
+            variables = (value for value in self.graph.values() if value.is_variable)
+            self._declared = {value: value.type for value in (*self.graph.inputs, *variables)}
         before = [(value, value.type) for value in self.graph.values()]
         sizes = {
             dim: size
@@ -215,7 +227,8 @@ class Session:
         return outputs
 
     def _run_references(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        self._limits.check_graph(self.graph)
+        require_supported([self.graph])
+        self._limits.check(demand_of(self.graph))
         keep = self.kept.__setitem__ if self.keep_all else None
         outputs = evaluate(
             self.graph, inputs, state=self._state, keep=keep, before_node=self._guard()

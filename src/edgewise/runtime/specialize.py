@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,11 +14,14 @@ from edgewise.ir.dim import substitute
 from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
+from edgewise.ops.opaque import require_supported
+from edgewise.runtime.cache import Cache
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import NotBuilt, host_isa
-from edgewise.runtime.limits import Limits
-from edgewise.runtime.plan import Placement, Target
+from edgewise.runtime.limits import Limits, demand_of
+from edgewise.runtime.plan import Placement, Plan, Target
 from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
 
 MOST_PLANS = 4  # shapes that are kept ready
@@ -27,15 +31,63 @@ Shapes = tuple[tuple[int, ...], ...]
 _log = logging.getLogger("edgewise")
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Plans of one graph of one file in the cache."""
+
+    cache: Cache
+    digest: str  # of the file
+    graph: str
+
+    def get(
+        self, shapes: Shapes, target: Target, values: Callable[[], Sequence[Value]]
+    ) -> tuple[Plan, dict[str, int]] | None:
+        """The plan and what its graph demands (`limits.demand_of`)."""
+        key = ("plan", self.digest, self.graph, shapes, target)
+        found = self.cache.get(key)
+        if found is None:
+            return None
+        try:
+            return read_plan(*found, values), found[0]["demand"]
+        except (LookupError, TypeError, ValueError) as problem:
+            _log.info("a cached plan cannot be read and is made anew: %s", problem)
+            self.cache.forget(key)
+            return None
+
+    def put(
+        self,
+        shapes: Shapes,
+        made: Plan,
+        numbers: Mapping[Value, int],
+        demand: Mapping[str, int],
+    ) -> None:
+        """Store a plan; `numbers` are those of its variables in the graph."""
+        fields, arrays = write_plan(made, numbers)
+        key = ("plan", self.digest, self.graph, shapes, made.target)
+        self.cache.put(key, {**fields, "demand": dict(demand)}, arrays)
+
+
 class Executors:
     """Executors of a graph for the shapes it is run with, and why where there is none.
 
-    `keep` plans so that every value survives a run.
+    `graph` gives it when it is needed: not for a plan that is in `stored`. `keep` plans so that
+    every value survives a run.
+
+    Raises (by `of`):
+        UnsupportedOp: operators that cannot run; all are listed. LimitError: too big a graph.
     """
 
-    def __init__(self, graph: Graph, keep: bool, threads: Threads, limits: Limits) -> None:
+    def __init__(
+        self,
+        graph: Callable[[], Graph],
+        keep: bool,
+        threads: Threads,
+        limits: Limits,
+        stored: Stored | None,
+    ) -> None:
         self._graph, self._keep = graph, keep
         self._threads, self._limits = threads, limits
+        self._stored = None if keep else stored
         self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
         self._last: tuple[Shapes | None, Executor | str] = (None, "")
         self._last_inputs: tuple[np.ndarray, ...] | None = None
@@ -55,9 +107,9 @@ class Executors:
         if shapes in self._ready:
             self._ready.move_to_end(shapes)
             return self._ready[shapes]
-        found = self._make(inputs)
+        found = self._load(shapes) or self._make(shapes, inputs)
         if isinstance(found, str):
-            _log.info("graph %r runs on the references: %s", self._graph.name, found)
+            _log.info("graph %r runs on the references: %s", self._graph().name, found)
         self._ready[shapes] = found
         while len(self._ready) > MOST_PLANS:
             self._ready.popitem(last=False)
@@ -73,16 +125,33 @@ class Executors:
         last = next(reversed(self._ready.values()), "nothing has run yet")
         if isinstance(last, Executor):
             return last.plan.placement
-        return tuple(Placement(str(node), "host", last) for node in self._graph.nodes)
+        return tuple(Placement(str(node), "host", last) for node in self._graph().nodes)
 
-    def _make(self, inputs: Sequence[np.ndarray]) -> Executor | str:
+    def _load(self, shapes: Shapes) -> Executor | None:
+        """The executor of a stored plan."""
+        if self._stored is None:
+            return None
         try:
             target = Target(host_isa(), threads=self._threads.count)
-            graph, originals = specialize(self._graph, inputs)
-            self._limits.check_graph(graph)
+        except NotBuilt:
+            return None
+        found = self._stored.get(shapes, target, lambda: list(self._graph().values()))
+        if found is None:
+            return None
+        made, demand = found
+        self._limits.check(demand)
+        self._limits.check_plan(made)
+        return Executor(made, threads=self._threads, limits=self._limits)
+
+    def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
+        require_supported([self._graph()])
+        try:
+            target = Target(host_isa(), threads=self._threads.count)
+            graph, originals = specialize(self._graph(), inputs)
+            demand = demand_of(graph)
+            self._limits.check(demand)
             made = plan(graph, target, keep=self._keep)
             self._limits.check_plan(made)
-            return Executor(made, originals, threads=self._threads, limits=self._limits)
         except NotBuilt as error:
             _log.warning("inference is slow: %s", error)
             return str(error)
@@ -90,6 +159,11 @@ class Executors:
             raise
         except (NotPlannable, EdgewiseError) as error:
             return str(error)
+        if self._stored is not None and is_storable(made):
+            order = {v: number for number, v in enumerate(self._graph().values())}
+            numbers = {v: order[v if originals is None else originals[v]] for v in made.variables}
+            self._stored.put(shapes, made, numbers, demand)
+        return Executor(made, originals, threads=self._threads, limits=self._limits)
 
 
 def specialize(

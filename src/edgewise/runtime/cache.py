@@ -1,0 +1,204 @@
+"""The plan cache: what was planned for a file once is mapped when it is loaded again.
+
+A folder of entries, each written to a temporary file and renamed, mapped read-only, and removed
+when all together take more than `max_bytes`, the longest unused first. An entry's name is a hash
+of everything its content depends on: the model's bytes, the target, the shapes, and this package
+(version, and size and time of every file that plans or runs). A damaged entry is noticed by its
+checksum, removed and made anew; a folder that cannot be written only costs the time to plan.
+
+An entry: MAGIC, bytes of the JSON u64, checksum of the JSON u64, JSON, then every array at a
+multiple of 64. The JSON says where, and their checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import mmap
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewise.runtime.library import library, structures
+from edgewise.runtime.stored import Arrays, Json
+
+MAX_BYTES = 1 << 30
+MAGIC = b"EWCACHE1"
+HEADER = struct.Struct("<8sQQ")
+ALIGNMENT = 64  # of arrays: a vector, a cache line
+SUFFIX = ".entry"
+_LARGE_BYTES = 1 << 20  # a smaller file is hashed in less time than an entry is read
+_SETTLED_S = 2.0
+_FRESH_S = 3600  # an entry's time of use is not written more often
+# files that decide what a plan holds: these folders of the package, and the library
+_FOLDERS = ("runtime", "runtime/select", "passes", "ops", "ir", "format", "kernels")
+
+_log = logging.getLogger("edgewise")
+
+
+def default_folder() -> Path:
+    """`edgewise` in the user's folder for caches (XDG Base Directory Specification 0.8)."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    # a relative path is to be ignored, says the specification
+    base = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    return base / "edgewise"
+
+
+@cache
+def fingerprint() -> str:
+    """What changes when this package does."""
+    package = Path(__file__).parent.parent
+    found = [(package / "__init__.py").read_text()]  # has the version
+    for folder in _FOLDERS:
+        with os.scandir(package / folder) as files:
+            for file in sorted(files, key=lambda f: f.name):
+                if file.is_file():
+                    stat = file.stat()
+                    found.append(f"{folder}/{file.name} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
+class Cache:
+    """Entries in a folder, by key."""
+
+    def __init__(self, folder: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
+        self.folder, self.max_bytes = Path(folder), max_bytes
+
+    def path(self, key: object) -> Path:
+        """The file of a key, which is anything that a `repr` tells apart."""
+        name = hashlib.sha256(f"{fingerprint()}\n{key!r}".encode()).hexdigest()
+        return self.folder / f"{name}{SUFFIX}"
+
+    def get(self, key: object) -> tuple[Json, Arrays] | None:
+        """What is stored under a key; the arrays are read-only views of the mapped file."""
+        path = self.path(key)
+        try:
+            with path.open("rb") as file:
+                body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                stat = os.fstat(file.fileno())
+        except (OSError, ValueError):  # an empty file cannot be mapped
+            return None
+        try:
+            found = _decode(np.frombuffer(body, np.uint8))
+        except (ValueError, KeyError, TypeError, struct.error) as problem:
+            _log.info("cache entry %s is damaged and made anew: %s", path.name, problem)
+            self._remove(path)
+            return None
+        if time.time() - stat.st_mtime > _FRESH_S:
+            with suppress(OSError):
+                os.utime(path)
+        return found
+
+    def put(self, key: object, fields: Json, arrays: Arrays) -> None:
+        """Store under a key; what cannot be written is not stored."""
+        path = self.path(key)
+        temporary: str | None = None
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+                temporary = file.name
+                for chunk in _encode(fields, arrays):
+                    file.write(chunk)
+            Path(temporary).replace(path)
+            temporary = None
+            self._shrink()
+        except OSError as error:
+            _log.info("nothing is cached in %s: %s", self.folder, error)
+        finally:
+            if temporary is not None:
+                self._remove(Path(temporary))
+
+    def forget(self, key: object) -> None:
+        """Remove what is stored under a key."""
+        self._remove(self.path(key))
+
+    def digest(self, path: str | os.PathLike[str]) -> str:
+        """SHA-256 of a file, read in pieces and not kept. A large file that was hashed before and
+        has since kept its place, size and times is not read again. Raises OSError."""
+        with Path(path).open("rb", buffering=0) as file:
+            stat = os.fstat(file.fileno())
+            place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            is_large = stat.st_size >= _LARGE_BYTES
+            known = self.get(("file", place)) if is_large else None
+            if known is not None:
+                return str(known[0]["digest"])
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        # a file that was written just now may change again within the clock's resolution
+        if is_large and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
+            self.put(("file", place), {"digest": found}, {})
+        return found
+
+    def _shrink(self) -> None:
+        """Remove the entries that were not used for longest, and what a killed process left."""
+        entries = []
+        with os.scandir(self.folder) as files:
+            for file in files:
+                with suppress(OSError):  # another process removed it
+                    stat = file.stat()
+                    is_entry = file.name.endswith(SUFFIX)
+                    if not is_entry and time.time() - stat.st_mtime > _FRESH_S:
+                        self._remove(Path(file.path))
+                    elif is_entry:
+                        entries.append((stat.st_mtime_ns, stat.st_size, file.path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, name in sorted(entries):
+            if total <= self.max_bytes:
+                return
+            self._remove(Path(name))
+            total -= size
+
+    def _remove(self, path: Path) -> None:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a model's bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _encode(fields: Json, arrays: Arrays) -> Iterator[bytes | memoryview]:
+    flat = {n: np.ascontiguousarray(a).reshape(-1).view(np.uint8) for n, a in arrays.items()}
+    places, offset = {}, 0
+    for name, array in flat.items():
+        places[name] = [offset, array.size, f"{_checksum(array):x}"]
+        offset += _aligned(array.size)
+    text = json.dumps({"fields": fields, "arrays": places}).encode()
+    head = HEADER.pack(MAGIC, len(text), _checksum(np.frombuffer(text, np.uint8))) + text
+    yield head.ljust(_aligned(len(head)), b"\0")
+    for array in flat.values():
+        yield array.data
+        yield bytes(_aligned(array.size) - array.size)
+
+
+def _decode(data: np.ndarray) -> tuple[Json, Arrays]:
+    """Raises ValueError and its like for bytes that `_encode` did not make."""
+    magic, length, checksum = HEADER.unpack_from(data.data)
+    end = HEADER.size + length
+    text = data[HEADER.size : end]
+    if magic != MAGIC or text.size != length or _checksum(text) != checksum:
+        raise ValueError("the head is not what was written")
+    head: dict[str, Any] = json.loads(text.tobytes())
+    start, arrays = _aligned(end), {}
+    for name, (offset, size, wanted) in head["arrays"].items():
+        array = arrays[name] = data[start + offset : start + offset + size]
+        if array.size != size or f"{_checksum(array):x}" != wanted:
+            raise ValueError(f"array {name!r} is not what was written")
+    return head["fields"], arrays
+
+
+def _checksum(array: np.ndarray) -> int:
+    return int(library().ew_checksum(structures().from_buffer("uint8_t[]", array), array.size))
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,113 @@
+"""A model that is read when it is needed: with a plan in the cache, a run needs only its interface.
+
+A file is then hashed, not kept. When it is read after all, it must still be the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from edgewise.errors import FormatError
+from edgewise.files import read_model_file
+from edgewise.format import load
+from edgewise.ir.graph import Graph
+from edgewise.ir.model import Model
+from edgewise.runtime.cache import Cache, default_folder, digest_of
+from edgewise.runtime.library import NotBuilt, library
+from edgewise.runtime.specialize import Stored
+from edgewise.runtime.stored import read_interface, write_interface
+
+CacheOption = bool | str | os.PathLike[str]
+
+
+class Source:
+    """A Model, the path of a `.tflite` file, or its bytes. Models have no cache: they are no bytes.
+
+    `interface` is a Model whose graphs have at least their inputs and outputs. `file` is the name
+    of bytes in errors.
+
+    Raises:
+        FormatError: the file is not a model. ShapeError: the model is not well formed.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str] | bytes,
+        cache: CacheOption = False,
+        file: str = "",
+    ) -> None:
+        self._lock = threading.Lock()
+        self._model: Model | None = None
+        self._cache: Cache | None = None
+        self._digest, self._file = "", file
+        if isinstance(model, Model):
+            self._model = self.interface = model.copy()
+            return
+        self._origin = model if isinstance(model, str | os.PathLike) else bytes(model)
+        self._cache = _cache_of(cache)
+        if self._cache is not None:
+            try:
+                origin = self._origin
+                if isinstance(origin, bytes):
+                    self._digest = digest_of(origin)
+                else:
+                    self._digest = self._cache.digest(origin)
+            except OSError:
+                self._cache = None  # reading it says what is wrong
+        self.interface = self._find_interface() or self.model
+
+    @property
+    def model(self) -> Model:
+        """The whole model."""
+        with self._lock:
+            if self._model is None:
+                self._model = self._read()
+            return self._model
+
+    def graph(self, name: str) -> Graph:
+        """One graph of the whole model."""
+        return self.model.graphs[name]
+
+    def stored(self, graph: str) -> Stored | None:
+        """The cached plans of a graph; None where there is no cache."""
+        return None if self._cache is None else Stored(self._cache, self._digest, graph)
+
+    def _find_interface(self) -> Model | None:
+        """The interface that the cache has."""
+        if self._cache is None:
+            return None
+        found = self._cache.get(("interface", self._digest))
+        try:
+            return None if found is None else read_interface(found[0])
+        except (LookupError, TypeError, ValueError):
+            return None
+
+    def _read(self) -> Model:
+        origin = self._origin
+        if isinstance(origin, bytes):
+            model = load(origin, file=self._file)
+        else:
+            data = read_model_file(origin)
+            if self._cache is not None and digest_of(data) != self._digest:
+                raise FormatError(
+                    "has changed since the interpreter was made; make a new one",
+                    file=os.fspath(origin),
+                )
+            model = load(data, file=os.fspath(origin))
+        if self._cache is not None:
+            fields = write_interface(model)
+            if fields is not None:
+                self._cache.put(("interface", self._digest), fields, {})
+        return model
+
+
+def _cache_of(option: CacheOption) -> Cache | None:
+    """The cache that is asked for; none without the library, which knows the checksums."""
+    if option is False:
+        return None
+    try:
+        library()
+        return Cache(default_folder() if option is True else option)
+    except (NotBuilt, RuntimeError):  # or without a home folder
+        return None

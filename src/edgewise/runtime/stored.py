@@ -1,0 +1,136 @@
+"""Plans and the interface of models <-> what a cache entry holds: JSON and arrays.
+
+Stored are plans that C runs alone. Values of the graph are numbers in the order of
+`Graph.values()`, so the graph is needed only where a plan has variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.dim import Dim, Sym
+from edgewise.ir.graph import Graph, Value
+from edgewise.ir.model import STATELESS, Model, Signature
+from edgewise.ir.types import Quant, TensorType
+from edgewise.runtime.code import OPERAND, STEP
+from edgewise.runtime.library import Isa
+from edgewise.runtime.plan import Code, Operand, Placement, Plan, Region, Target
+
+Json = dict[str, Any]  # Any: what the json module reads and writes
+Arrays = dict[str, np.ndarray]
+
+_SIZES = ("arena_bytes", "arena_lower_bound", "state_bytes", "scratch_bytes", "n_inputs")
+
+
+def is_storable(plan: Plan) -> bool:
+    """C runs the plan alone, and nothing of it is kept."""
+    kinds = {int(k) for k in plan.code.steps["kind"]}
+    return kinds <= {0, 1, 2} and not plan.kept
+
+
+def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
+    """A storable plan; `numbers` are those of its variables."""
+    code = plan.code
+    fields: Json = {
+        "target": [int(plan.target.isa), plan.target.threads, plan.target.block_bytes],
+        "sizes": [getattr(plan, name) for name in _SIZES],
+        "shapes": [[list(shape), dtype.str] for shape, dtype in code.shapes],
+        "io": [_from_operand(o) for o in plan.io],
+        "outputs": [_from_operand(o) for o in plan.outputs],
+        "variables": [[numbers[v], _from_operand(o)] for v, o in plan.variables.items()],
+        "placement": [[p.node, p.where, p.detail] for p in plan.placement],
+    }
+    arrays = {"steps": code.steps, "operands": code.operands, "params": code.params}
+    return fields, {**arrays, "constants": plan.constants}
+
+
+def read_plan(fields: Json, arrays: Arrays, values: Callable[[], Sequence[Value]]) -> Plan:
+    """The plan of an entry; `values` gives those of the graph."""
+    isa, threads, block_bytes = fields["target"]
+    variables = fields["variables"]
+    found = values() if variables else ()
+    code = Code(
+        arrays["steps"].view(STEP),
+        arrays["operands"].view(OPERAND),
+        arrays["params"],
+        tuple((tuple(shape), np.dtype(name)) for shape, name in fields["shapes"]),
+        (),
+    )
+    return Plan(
+        target=Target(Isa(isa), threads, block_bytes),
+        code=code,
+        constants=arrays["constants"],
+        io=tuple(map(_to_operand, fields["io"])),
+        outputs=tuple(map(_to_operand, fields["outputs"])),
+        variables={found[number]: _to_operand(place) for number, place in variables},
+        kept={},
+        placement=tuple(Placement(*p) for p in fields["placement"]),
+        **dict(zip(_SIZES, fields["sizes"], strict=True)),
+    )
+
+
+def _from_operand(place: Operand) -> list[object]:
+    return [int(place.region), place.offset, list(place.shape), place.dtype.name]
+
+
+def _to_operand(fields: list[Any]) -> Operand:
+    region, offset, shape, name = fields
+    return Operand(Region(region), offset, tuple(shape), DType.of(name).numpy)
+
+
+# -- interfaces -----------------------------------------------------------------------------------
+
+
+def write_interface(model: Model) -> Json | None:
+    """Signatures, inputs and outputs of a model; None where a shape has a word JSON has not."""
+    graphs = {}
+    for name, graph in model.graphs.items():
+        ends = [_from_value(v) for v in (*graph.inputs, *graph.outputs)]
+        if None in ends:
+            return None
+        graphs[name] = [ends[: len(graph.inputs)], ends[len(graph.inputs) :]]
+    signatures = [[s.key, s.graph, dict(s.inputs), dict(s.outputs)] for s in model.signatures]
+    return {"graphs": graphs, "signatures": signatures, "is_stateless": model.is_stateless}
+
+
+def read_interface(fields: Json) -> Model:
+    """A Model whose graphs have inputs and outputs, and nothing in between."""
+    model = Model(metadata={STATELESS: b""} if fields["is_stateless"] else {})
+    for name, (inputs, outputs) in fields["graphs"].items():
+        graph = model.add(Graph(name))
+        graph.inputs = [_to_value(v) for v in inputs]
+        graph.set_outputs([_to_value(v) for v in outputs])
+    model.signatures = [Signature(*s) for s in fields["signatures"]]
+    return model
+
+
+def _from_value(value: Value) -> Json | None:
+    shape, quant = value.type.shape, value.quant
+    if shape is not None and not all(isinstance(d, int | Sym) for d in shape):
+        return None
+    return {
+        "name": value.name,
+        "dtype": value.dtype.text,
+        "shape": None if shape is None else [_from_dim(d) for d in shape],
+        "quant": None
+        if quant is None
+        else [quant.scale.tolist(), quant.zero_point.tolist(), quant.axis, quant.block_size],
+    }
+
+
+def _to_value(fields: Json) -> Value:
+    shape, quant = fields["shape"], fields["quant"]
+    type_ = TensorType(
+        None if shape is None else tuple(d if isinstance(d, int) else Sym(*d) for d in shape),
+        DType.of(fields["dtype"]),
+        None if quant is None else Quant(*quant),
+    )
+    return Value(type_, fields["name"])
+
+
+def _from_dim(dim: Dim) -> object:
+    return [dim.name, dim.min, dim.max] if isinstance(dim, Sym) else dim
