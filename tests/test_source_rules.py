@@ -27,14 +27,15 @@ def prints(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def environment(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Behaviour is an argument; only EDGEWISE_DEBUG, which shows more, may be read."""
+    """Behaviour is an argument; only EDGEWISE_DEBUG, which shows more, may be read, and where the
+    system keeps caches (XDG Base Directory Specification)."""
     readers = {"environ", "environb", "getenv", "getenvb"}
     allowed: set[ast.AST] = set()
     for node in ast.walk(tree):  # a call comes before the names inside it
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(attr="environ") as reader, attr="get"),
-                args=[ast.Constant("EDGEWISE_DEBUG")],
+                args=[ast.Constant("EDGEWISE_DEBUG" | "XDG_CACHE_HOME")],
             ):
                 allowed.add(reader)
             case ast.Attribute(attr=name) | ast.Name(name) if name in readers:

@@ -47,7 +47,7 @@ _log = logging.getLogger("edgewise")
 
 def default_folder() -> Path:
     """`edgewise` in the user's folder for caches (XDG Base Directory Specification 0.8)."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
+    given = os.environ.get("XDG_CACHE_HOME") or ""
     # a relative path is to be ignored, says the specification
     base = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
     return base / "edgewise"
