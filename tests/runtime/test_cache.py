@@ -105,12 +105,12 @@ def test_without_a_cache_nothing_is_written(file: Path, user_cache: Path, counts
     assert list(user_cache.rglob("*")) == before
 
 
-def test_the_users_folder_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert caches.default_folder() == Path("/somewhere/edgewise")
+def test_the_users_folder_for_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert caches.default_folder() == tmp_path / "edgewise"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert caches.default_folder() == Path("/home/me/.cache/edgewise")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert caches.default_folder() == tmp_path / ".cache" / "edgewise"
 
 
 def test_another_file_is_another_entry(file: Path, tmp_path: Path, counts: Counts) -> None:
