@@ -125,6 +125,8 @@ def _sources(kernels: Sequence[str]) -> dict[str, str]:
         if name not in found:
             found[name] = (LIBRARY.parent / name).read_text()
             wanted += re.findall(r'^#include "(.+)"', found[name], re.MULTILINE)
+            body = f"{Path(name).stem}.c"  # of what a header declares; run.h: of types only
+            wanted += [body] if name != "run.h" and (LIBRARY.parent / body).exists() else []
     return {f"{KERNELS}/{name}": text for name, text in sorted(found.items())}
 
 

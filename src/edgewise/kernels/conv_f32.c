@@ -1,147 +1,161 @@
-/* CONV_2D and FULLY_CONNECTED of float32: the micro-kernel reads x through addresses, one per pixel
- * and kernel position; only patches of few channels are gathered. */
-#include "conv.h"
+/* CONV_2D and FULLY_CONNECTED of float32, without a copy of x: output pixels whose patches have the
+ * same taps inside x form rectangles (the interior, and rows and columns near the border), and
+ * taps in the padding are not computed. Neighbouring pixels of a rectangle lie a fixed distance
+ * apart in x and in y, which is all that the micro-kernels need to know of them. */
+#include "gemm_f32.h"
 
-/* rows x vectors of sum over t of a[t][row][0..c) @ b [taps * c, EW_PANEL], plus bias, clamped. */
-EW_INLINE void gemm_f32(const uint32_t rows, const uint32_t vectors, const float *const *a,
-                        uint32_t taps, uint32_t c, const float *b, const float *bias,
-                        const ew_conv_2d *p, float *y, size_t y_stride) {
-    v_f32 acc[ROWS][VECTORS];
-    EW_UNROLL
-    for (uint32_t r = 0; r < rows; r++)
-        EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_load_f32(bias + v * EW_LANES);
-    for (uint32_t t = 0; t < taps; t++, a += ROWS) {
-        const float *x[ROWS];
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++) x[r] = a[r];
-        for (uint32_t i = 0; i < c; i++, b += EW_PANEL) {
-            v_f32 w[VECTORS];
-            EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_f32(b + v * EW_LANES);
-            EW_UNROLL
-            for (uint32_t r = 0; r < rows; r++) {
-                v_f32 from = v_splat_f32(x[r][i]);
-                EW_UNROLL
-                for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_fma(from, w[v], acc[r][v]);
-            }
-        }
-    }
-    EW_UNROLL
-    for (uint32_t r = 0; r < rows; r++)
-        EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++) {
-            v_f32 out = v_max(v_splat_f32(p->low_f32), acc[r][v]);
-            v_store_f32(y + r * y_stride + v * EW_LANES, v_min(v_splat_f32(p->high_f32), out));
-        }
+/* The taps [first, last) of an output pixel along one axis that are inside x. */
+typedef struct {
+    uint32_t first, last;
+} taps;
+
+/* One axis of the window; the outputs [whole, whole_end) have all taps inside x. */
+typedef struct {
+    uint32_t size, kernel, stride, dilation, pad;
+    uint32_t whole, whole_end;
+} axis;
+
+static axis axis_of(uint32_t size, uint32_t kernel, uint32_t stride, uint32_t dilation,
+                    uint32_t pad, uint32_t outputs) {
+    axis a = {size, kernel, stride, dilation, pad, 0, 0};
+    uint32_t extent = kernel ? (kernel - 1) * dilation + 1 : 0;
+    a.whole = ew_min_u32(ew_divide_up(pad, stride), outputs);
+    if (extent <= size + pad) a.whole_end = ew_min_u32((size + pad - extent) / stride + 1, outputs);
+    return a;
 }
 
-/* The micro-kernels for each number of rows. Functions of their own: inlined into the loops around
- * them, clang 22 spills one of the twelve accumulators, which halves the speed. */
-#define DEFINE_TILE(rows, vectors)                                                                 \
-    static __attribute__((noinline)) void gemm_f32_##rows##x##vectors(                             \
-        const float *const *a, uint32_t taps, uint32_t c, const float *b, const float *bias,       \
-        const ew_conv_2d *p, float *y, size_t y_stride) {                                          \
-        gemm_f32(rows, vectors, a, taps, c, b, bias, p, y, y_stride);                              \
-    }
-#define DEFINE_ROWS(rows) DEFINE_TILE(rows, 1) DEFINE_TILE(rows, 2)
-DEFINE_ROWS(1)
-DEFINE_ROWS(2)
-DEFINE_ROWS(3)
-DEFINE_ROWS(4)
-DEFINE_ROWS(5)
-DEFINE_ROWS(6)
-
-/* One panel of `columns` channels for up to ROWS pixels. Vectors that end beyond the channels are
- * computed aside. */
-static void panel_f32(uint32_t rows, const float *const *a, uint32_t taps, uint32_t c,
-                      const float *b, const float *bias, const ew_conv_2d *p, uint32_t columns,
-                      float *y) {
-    for (uint32_t at = 0; at < columns; at += COLUMNS) {
-        float edge[ROWS * COLUMNS];
-        uint32_t left = columns - at, vectors = left > EW_LANES ? 2 : 1;
-        int whole = left >= vectors * EW_LANES;
-        float *to = whole ? y + at : edge;
-        size_t stride = whole ? p->window.o : COLUMNS;
-        FOR_TILE(gemm_f32, rows, vectors, a, taps, c, b + at, bias + at, p, to, stride)
-        for (uint32_t r = 0; !whole && r < rows; r++)
-            for (uint32_t i = 0; i < left; i++)
-                y[(size_t)r * p->window.o + at + i] = edge[r * COLUMNS + i];
-    }
+static taps taps_at(const axis *a, uint32_t output) {
+    int32_t at = (int32_t)(output * a->stride) - (int32_t)a->pad; /* of the first tap */
+    taps t = {0, a->kernel};
+    if (at < 0) t.first = ew_min_u32(ew_divide_up((uint32_t)-at, a->dilation), a->kernel);
+    int32_t left = (int32_t)a->size - at;
+    t.last = left > 0 ? ew_min_u32(ew_divide_up((uint32_t)left, a->dilation), a->kernel) : 0;
+    if (t.last < t.first) t.last = t.first;
+    return t;
 }
 
-/* Copies n elements, CHUNK at a time where `slack` more may be read (and written). */
-EW_INLINE void copy_f32(float *restrict y, const float *restrict x, uint32_t n, int slack) {
-    uint32_t e = 0;
-    if (slack)
-        for (; e < n; e += CHUNK)
-            for (uint32_t i = 0; i < CHUNK; i++) y[e + i] = x[e + i];
-    for (; e < n; e++) y[e] = x[e];
+/* The outputs from `output` on, up to `end`, that have its taps: where they end. */
+static uint32_t alike_until(const axis *a, uint32_t output, uint32_t end) {
+    int inside = output >= a->whole && output < a->whole_end;
+    return inside ? ew_min_u32(a->whole_end, end) : output + 1;
 }
 
-static void gather_f32(const ew_conv_2d *p, const tile_of_conv *t, const float *x, float *to) {
-    uint32_t c = p->window.c / p->groups;
-    size_t total = (size_t)p->window.n * p->window.h * p->window.w * p->window.c;
-    FOR_EACH_RUN(p, t, {
-        uint32_t columns = p->groups == 1 ? 1 : inside, n = p->groups == 1 ? inside * c : c;
-        for (uint32_t e = 0; e < before * c; e++) *to++ = 0.0f;
-        for (uint32_t k = 0; k < columns && inside; k++, to += n) {
-            size_t at_x = source + (size_t)k * s->c + t->group * c;
-            copy_f32(to, x + at_x, n, at_x + n + CHUNK <= total);
-        }
-        for (uint32_t e = 0; e < after * c; e++) *to++ = 0.0f;
-    });
-}
+/* What does not change during a call: parameters, axes, operands. */
+typedef struct {
+    const ew_conv_2d_f32 *p;
+    axis h, w;
+    const float *x, *weights, *bias;
+    float *y;
+    uint32_t c, o; /* channels of one group */
+} conv;
 
-/* Addresses [blocks][taps][ROWS] of the tile's pixels; taps in the padding read `zeros`. */
-static void find_f32(const ew_conv_2d *p, const tile_of_conv *t, const float *x,
-                     const float *zeros, const float **to) {
+/* Output rows and columns of a tile. Rows count those of all images. */
+typedef struct {
+    uint32_t group, row, row_end, column, column_end, panel, panel_end;
+} tile;
+
+static tile tile_at(const ew_conv_2d_f32 *p, uint32_t index, uint32_t panels) {
     const ew_window *w = &p->window;
-    uint32_t c = w->c / p->groups, taps = w->kernel_h * w->kernel_w;
-    for (uint32_t r = 0; r < t->rows; r++) {
-        uint32_t pixel = t->first_row + r, ox = pixel % w->ow, oy = pixel / w->ow % w->oh;
-        const float *image = x + (size_t)(pixel / w->ow / w->oh) * w->h * w->w * w->c;
-        const float **block = to + (size_t)(r / ROWS) * taps * ROWS + r % ROWS;
-        for (uint32_t i = 0; i < w->kernel_h; i++) {
-            uint32_t line = oy * w->stride_h + i * w->dilation_h - w->pad_top;
-            for (uint32_t j = 0; j < w->kernel_w; j++, block += ROWS) {
-                uint32_t at = ox * w->stride_w + j * w->dilation_w - w->pad_left;
-                int inside = line < w->h && at < w->w; /* negatives wrap around */
-                *block = inside ? image + ((size_t)line * w->w + at) * w->c + t->group * c : zeros;
-            }
+    uint32_t rows = w->n * w->oh;
+    uint32_t panel_tiles = ew_divide_up(panels, p->panels_per_tile);
+    uint32_t column_tiles = ew_divide_up(w->ow, p->columns_per_tile);
+    uint32_t row_tiles = ew_divide_up(rows, p->rows_per_tile);
+    tile t;
+    t.panel = index % panel_tiles * p->panels_per_tile;
+    index /= panel_tiles;
+    t.column = index % column_tiles * p->columns_per_tile;
+    index /= column_tiles;
+    t.row = index % row_tiles * p->rows_per_tile;
+    t.group = index / row_tiles;
+    t.panel_end = ew_min_u32(t.panel + p->panels_per_tile, panels);
+    t.column_end = ew_min_u32(t.column + p->columns_per_tile, w->ow);
+    t.row_end = ew_min_u32(t.row + p->rows_per_tile, rows);
+    return t;
+}
+
+/* The pixels [oy, oy_end) x [ox, ox_end) of an image, alike in their taps, of one panel. x and y
+ * are those of the image and group. */
+static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, uint32_t oy,
+                      uint32_t oy_end, uint32_t ox, uint32_t ox_end) {
+    const ew_conv_2d_f32 *p = k->p;
+    const ew_window *w = &p->window;
+    taps v = taps_at(&k->h, oy), u = taps_at(&k->w, ox);
+    uint32_t columns = u.last - u.first, height = oy_end - oy, width = ox_end - ox;
+    int dense = w->dilation_w == 1 && p->groups == 1; /* neighbouring taps are neighbours in x */
+    ew_patch patch = {.rows = v.last - v.first,
+                      .columns = dense ? 1 : columns,
+                      .length = dense ? columns * k->c : k->c,
+                      .x_row = (size_t)w->dilation_h * w->w * w->c,
+                      .x_column = (size_t)w->dilation_w * w->c,
+                      .k_first = ((size_t)v.first * w->kernel_w + u.first) * k->c,
+                      .k_row = (size_t)w->kernel_w * k->c,
+                      .k_column = k->c};
+    size_t x_column = (size_t)w->stride_w * w->c, x_row = (size_t)w->stride_h * w->w * w->c;
+    if (columns == 0) patch.rows = 0;
+    if (patch.rows > 0) {
+        uint32_t line = oy * w->stride_h + v.first * w->dilation_h - w->pad_top;
+        uint32_t at = ox * w->stride_w + u.first * w->dilation_w - w->pad_left;
+        x += ((size_t)line * w->w + at) * w->c;
+    }
+    y += (size_t)oy * p->y_row + (size_t)ox * p->y_column;
+    if (width >= height)
+        for (uint32_t i = 0; i < height; i++)
+            EW_NAME(gemm_f32)(&patch, panel, width, x + i * x_row, x_column,
+                              y + (size_t)i * p->y_row, p->y_column);
+    else
+        for (uint32_t j = 0; j < width; j++)
+            EW_NAME(gemm_f32)(&patch, panel, height, x + j * x_column, x_row,
+                              y + (size_t)j * p->y_column, p->y_row);
+}
+
+/* All pixels of a tile, of one panel. */
+static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t first) {
+    const ew_window *w = &k->p->window;
+    for (uint32_t row = t->row, row_end; row < t->row_end; row = row_end) {
+        uint32_t image = row / w->oh, top = image * w->oh;
+        uint32_t oy = row - top, last = ew_min_u32(t->row_end - top, w->oh);
+        const float *x = k->x + (size_t)image * w->h * w->w * w->c + (size_t)t->group * k->c;
+        float *y = k->y + (size_t)image * k->p->y_image + (size_t)t->group * k->o + first;
+        row_end = top + alike_until(&k->h, oy, last);
+        for (uint32_t ox = t->column, ox_end; ox < t->column_end; ox = ox_end) {
+            ox_end = alike_until(&k->w, ox, t->column_end);
+            rectangle(k, panel, x, y, oy, row_end - top, ox, ox_end);
         }
     }
 }
 
 EW_DEFINE(conv_2d_f32) {
-    const ew_conv_2d *p = params;
+    const ew_conv_2d_f32 *p = params;
     const ew_window *w = &p->window;
-    const float *weights = operand[1], *bias = operand[2];
-    float *y = operand[3];
-    uint32_t c = w->c / p->groups, o = w->o / p->groups, taps = w->kernel_h * w->kernel_w;
-    uint32_t all_panels = ew_divide_up(o, EW_PANEL), k = taps * c;
-    const float **from = scratch;
-    float *patches = (float *)(from + (size_t)ew_divide_up(p->rows_per_tile, ROWS) * ROWS *
-                                          (p->is_gathered ? 1 : taps));
-    if (!p->is_gathered)
-        for (uint32_t e = 0; e < c; e++) patches[e] = 0.0f; /* what padding reads */
-    for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
-        tile_of_conv t = tile_at(p, tile);
-        if (p->is_gathered) {
-            gather_f32(p, &t, operand[0], patches);
-            for (uint32_t r = 0; r < t.rows; r++) from[r] = patches + (size_t)r * k;
-            taps = 1;
-            c = k;
-        } else {
-            find_f32(p, &t, operand[0], patches, from);
-        }
-        for (uint32_t panel = t.first_panel; panel < t.first_panel + t.panels; panel++) {
-            size_t packed = (size_t)t.group * all_panels + panel;
-            uint32_t columns = ew_min_u32(EW_PANEL, o - panel * EW_PANEL);
-            for (uint32_t r = 0; r < t.rows; r += ROWS)
-                panel_f32(ew_min_u32(ROWS, t.rows - r), from + (size_t)r * taps, taps, c,
-                          weights + packed * k * EW_PANEL, bias + packed * EW_PANEL, p, columns,
-                          y + (size_t)(t.first_row + r) * w->o + t.group * o + panel * EW_PANEL);
+    const conv k = {.p = p,
+                    .h = axis_of(w->h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->oh),
+                    .w = axis_of(w->w, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->ow),
+                    .x = operand[0],
+                    .weights = operand[1],
+                    .bias = operand[2],
+                    .y = (float *)operand[3] + p->y_first,
+                    .c = w->c / p->groups,
+                    .o = w->o / p->groups};
+    uint32_t depth = w->kernel_h * w->kernel_w * k.c, panels = ew_panels(k.o);
+    uint32_t packed = ew_divide_up(k.o, EW_LANES) * EW_LANES;
+    int is_vector = w->n * w->h * w->w == 1 && depth == k.c; /* one row: x is dense */
+    EW_UNUSED(scratch);
+    for (uint32_t index = tile_begin; index < tile_end; index++) {
+        tile t = tile_at(p, index, panels);
+        const float *weights = k.weights + (size_t)t.group * packed * depth;
+        const float *bias = k.bias + (size_t)t.group * packed;
+        uint32_t pixels = (t.row_end - t.row) * (t.column_end - t.column);
+        for (uint32_t i = t.panel; i < t.panel_end; i++) {
+            ew_panel panel = ew_panel_at(weights, bias, depth, k.o, i, pixels);
+            panel.low = p->low;
+            panel.high = p->high;
+            if (is_vector && i + EW_GEMV <= t.panel_end && i + EW_GEMV < panels) {
+                EW_NAME(gemv_f32)(depth, &panel, k.x + (size_t)t.group * k.c,
+                                  k.y + (size_t)t.group * k.o + (size_t)i * 2 * EW_LANES);
+                i += EW_GEMV - 1;
+                continue;
+            }
+            rectangles(&k, &t, &panel, i * 2 * EW_LANES);
         }
     }
 }

@@ -1,5 +1,5 @@
 /* Packing of constants while planning: loops that NumPy does in several passes over memory. */
-#include "kernel.h"
+#include "gemm_f32.h"
 
 /* Weights [outputs][runs][length] of one group after the other, `per_group` outputs each, as
  * [groups][panels][runs][length / step rounded up][panel][step] s8, zeros beyond; see ew_conv_b8.
@@ -24,4 +24,32 @@ EW_EXPORT void ew_pack_b8(int8_t *y, int32_t *sums, const uint8_t *w, uint32_t f
                 }
         sums[o] = sum;
     }
+}
+
+/* Columns [first, first + width) of w [o, k], transposed: to [k, width], 0 beyond o. A few steps of
+ * K at a time, so that the rows written stay in the cache. */
+static void pack_panel(const float *w, uint32_t o, uint32_t k, uint32_t first, uint32_t width,
+                       float *to) {
+    enum { STEPS = 16 };
+    for (uint32_t i = 0; i < k; i += STEPS) {
+        uint32_t end = ew_min_u32(k, i + STEPS);
+        for (uint32_t c = 0; c < width; c++) {
+            const float *from = w + (size_t)(first + c) * k;
+            int inside = first + c < o;
+            for (uint32_t j = i; j < end; j++) to[(size_t)j * width + c] = inside ? from[j] : 0.0f;
+        }
+    }
+}
+
+/* Weights [groups, o, k] in the panels of gemm_f32.h for vectors of `lanes` elements. `to` holds
+ * groups * k * (o rounded up to vectors). */
+EW_EXPORT void ew_pack_f32(const float *w, uint32_t groups, uint32_t o, uint32_t k, uint32_t lanes,
+                           float *to) {
+    uint32_t vectors = ew_divide_up(o, lanes), panels = vectors < 2 ? vectors : vectors / 2;
+    for (uint32_t g = 0; g < groups; g++, w += (size_t)o * k)
+        for (uint32_t i = 0; i < panels; i++) {
+            uint32_t width = (i + 1 < panels ? 2 : vectors - 2 * i) * lanes;
+            pack_panel(w, o, k, 2 * lanes * i, width, to);
+            to += (size_t)k * width;
+        }
 }

@@ -15,10 +15,10 @@
 #endif
 
 enum {
-    EW_PANEL = 16,   /* output channels of one packed panel of weights */
     EW_MAX_RANK = 6, /* dimensions after collapsing */
     EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
     EW_MOST_X = 3, /* operands that broadcast against each other */
+    EW_GEMV = 4, /* panels that a product of one row computes at once */
 };
 
 /* The index of every kernel in the function tables: EW_KERNEL_conv_2d_f32, ... */
@@ -45,28 +45,19 @@ typedef struct {
     uint32_t pad_top, pad_left; /* rows and columns of padding before x */
 } ew_window;
 
-/* Convolutions with groups; a fully connected layer is one of 1x1 windows.
- * f32 operands: x, w, bias f32 [O padded], y. Weights are packed per group as
- *   [panels][K][EW_PANEL], K = kernel_h * kernel_w * C / groups; beyond O they are 0.
- * b8 operands: x, w, bias s32 [O padded], scale f32 [O padded], y. Weights are s16 without their
- *   zero point, packed per group as [panels][K / 2 rounded up][EW_PANEL][2].
- * y = rne(clamp(f32(acc + bias) * scale, low - y_zero, high - y_zero)) + y_zero for b8.
- * Tiles: (group, block of rows_per_tile output pixels, block of panels_per_tile panels).
- * Scratch: b8: rows_per_tile * (K rounded up to even) s16. f32: rows_per_tile, rounded up to 6,
- * addresses per kernel position (one where is_gathered); then C / groups zeros, or
- * rows_per_tile * K f32. Both: 16 elements more, which the gathering may touch. */
+/* Convolutions of float32 with groups; a fully connected layer is one of 1x1 windows.
+ * Operands: x, w, bias f32, y. Weights [K, O / groups] of every group, K = kernel_h * kernel_w *
+ * C / groups, are packed by vectors of the instruction set (gemm_f32.h, ew_pack_f32), and so are
+ * biases [O / groups rounded up to vectors].
+ * Tiles: (group, block of output rows of all N * OH, block of output columns, block of panels).
+ * Pixels of y lie y_column elements apart, its rows y_row, images y_image; the first is y_first. */
 typedef struct {
     ew_window window;
     uint32_t groups;
-    uint32_t is_pointwise; /* 1x1, stride 1, one group: pixels of x and y correspond */
-    uint32_t is_gathered; /* f32: patches are copied to scratch, else read through addresses */
-    uint32_t rows_per_tile;
-    uint32_t panels_per_tile;
-    uint32_t is_signed;
-    int32_t x_zero, y_zero;
-    int32_t low, high;       /* stored integers, b8 */
-    float low_f32, high_f32; /* fused activation, f32 */
-} ew_conv_2d;
+    uint32_t rows_per_tile, columns_per_tile, panels_per_tile;
+    uint32_t y_first, y_image, y_row, y_column;
+    float low, high; /* fused activation */
+} ew_conv_2d_f32;
 
 /* 8-bit convolutions with groups. A fully connected layer, and a convolution of 1x1 windows without
  * strides, is one image of a single line of M pixels; a transposed one has a call for every phase
@@ -133,7 +124,7 @@ enum {
  * scales come in blocks of channels; where O is no multiple, the last block ends at O.
  * f32 operands: x, w f32 [blocks, KH * KW, block], bias f32 [blocks, block], y; a block is EW_LANES.
  * b8 operands: x, w, bias s32 [blocks, block] less the products of x's zero point (of x as it is
- *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_2d. A block is
+ *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_b8. A block is
  *   2 * EW_LANES, in the order of v_zip_s16. w is [blocks, products, 2, EW_LANES] of pairs of s16
  *   or quads of s8; a product has the taps of 2 or 4 neighbouring kernel rows of one column, then
  *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of

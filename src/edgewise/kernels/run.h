@@ -105,6 +105,8 @@ uint32_t ew_pool_start(ew_pool *pool, uint32_t n_threads, const ew_platform *pla
 void ew_pool_stop(ew_pool *pool);
 void ew_pool_run(void *pool, ew_task *task, void *job, uint32_t n);
 uint32_t ew_platform_of(const ew_libc *libc, ew_platform *platform);
+void ew_pack_f32(const float *w, uint32_t groups, uint32_t o, uint32_t k, uint32_t lanes,
+                 float *to);
 
 int pthread_create(void **thread, const void *attributes, void *(*entry)(void *), void *argument);
 int pthread_join(void *thread, void **result);

@@ -1,8 +1,9 @@
 /* Vectors of EW_LANES 32-bit elements: 16 with AVX-512, 8 with AVX2, 4 elsewhere (SSE2, NEON,
  * WASM), 1 in the plain build. Everything is written with the compilers' vector types; intrinsics
  * stand only where these give worse code, each beside its meaning in vector types: a build with
- * -DEW_LANES=16 for a lesser processor (the tests make one) computes the same bits. Semantics are equal on all: v_min and v_max return their second operand when
- * one is NaN, v_fma may or may not round its product (integers never use it). */
+ * -DEW_LANES=16 for a lesser processor (the tests make one) computes the same bits. Semantics are
+ * equal on all: v_min and v_max return their second operand when one is NaN, v_fma may or may not
+ * round its product (integers never use it). */
 #ifndef EW_SIMD_H
 #define EW_SIMD_H
 #include <stddef.h>
@@ -17,6 +18,8 @@ typedef int32_t v_s32;
 #include <immintrin.h>
 #elif defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 #if !defined(EW_LANES)
 #if defined(__AVX512F__)
@@ -40,7 +43,18 @@ typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #else
 #define EW_UNROLL _Pragma("GCC unroll 16")
 #endif
+/* Makes the compiler forget what it knows of an integer. */
+#define EW_HIDE(x) __asm__("" : "+r"(x))
 #define EW_INLINE static inline __attribute__((always_inline))
+
+/* Brings the cache line at p into the second level; p need not be valid. */
+EW_INLINE void v_fetch(const char *p) {
+#if EW_LANES > 1
+    __builtin_prefetch(p, 0, 2);
+#else
+    (void)p;
+#endif
+}
 
 EW_INLINE v_f32 v_load_f32(const float *p) {
     v_f32 v;
@@ -96,7 +110,11 @@ EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm256_fmadd_ps
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm256_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm256_max_ps(a, b); }
 #else
+#if EW_LANES == 4 && defined(__aarch64__)
+EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)vfmaq_f32(c, a, b); }
+#else
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return a * b + c; }
+#endif
 #if EW_LANES == 4 && defined(__SSE2__)
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm_max_ps(a, b); }

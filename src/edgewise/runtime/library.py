@@ -84,7 +84,7 @@ def kernel_source(kernel: str) -> tuple[str, str]:
 
 
 def constant(name: str) -> int:
-    """A constant of params.h: `constant("EW_PANEL")`."""
+    """A constant of params.h: `constant("EW_MAX_RANK")`."""
     return int(getattr(library(), name))
 
 

@@ -1,21 +1,21 @@
-"""Float32 products of patches and weights: panels, tiles, scratch."""
+"""Float32 products of patches and weights: packed panels and tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgewise.ir.enums import Activation
-from edgewise.runtime.calls import Call, Site
-from edgewise.runtime.library import constant, pack
-from edgewise.runtime.select.weights import Array, Weights, epilogue
+from edgewise.runtime.calls import Call, Site, float_bounds
+from edgewise.runtime.library import Isa, constant, library, pack, structures
+from edgewise.runtime.plan import Target
+from edgewise.runtime.select.weights import Array, Weights
 
-_ROWS = 6  # of the micro-kernel
-_MOST_ROWS = 192
-_FEW_CHANNELS = 8  # below, a convolution gathers its patches: the inner loop is too short
-_SLACK = 64  # bytes: 16 float32
-_ADDRESS = 8  # bytes
+_ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
+_FAST_BYTES = 16 * 1024  # half of a first-level cache
+_TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 
 
 def product(
@@ -23,40 +23,104 @@ def product(
 ) -> Sequence[Call]:
     """x patches @ weights [O, ...], plus bias, clamped."""
     x, y = site.node.operand(0), site.node.output
-    o, panel = weights.array.shape[0], constant("EW_PANEL")
-    k = weights.array.size // o
-    per_group = o // groups
-    panels = -(-per_group // panel)
-    m = fields["n"] * fields["oh"] * fields["ow"]
-    rows = site.target.block_bytes // (4 * k) // _ROWS * _ROWS
-    rows = max(_ROWS, min(rows, _MOST_ROWS, -(-m // _ROWS) * _ROWS))
-    panels_per_tile = panels if m > _ROWS else min(panels, 16)
-    n_tiles = groups * -(-m // rows) * -(-panels // panels_per_tile)
-    taps = fields["kernel_h"] * fields["kernel_w"]
-    is_gathered = taps > 1 and k // taps < _FEW_CHANNELS
-    addresses = rows * (1 if is_gathered else taps) * _ADDRESS
-    scratch = addresses + _SLACK + (rows * k if is_gathered else k // taps) * 4
-    packed = pack(
-        "ew_conv_2d",
+    low, high = float_bounds(act)
+    o = weights.array.shape[0] // groups
+    k = weights.array.size // weights.array.shape[0]
+    window = _flat(fields)
+    tiles = _Tiles.of(site.target, window, groups, k, o)
+    row = window["ow"] * window["o"]
+    params = pack(
+        "ew_conv_2d_f32",
         {
-            "window": fields,
+            "window": window,
             "groups": groups,
-            "is_pointwise": 0,
-            "is_gathered": int(is_gathered),
-            "rows_per_tile": rows,
-            "panels_per_tile": panels_per_tile,
-            **epilogue(x, y, act, False),
+            "rows_per_tile": tiles.rows,
+            "columns_per_tile": tiles.columns,
+            "panels_per_tile": tiles.panels,
+            "y_first": 0,
+            "y_image": window["oh"] * row,
+            "y_row": row,
+            "y_column": window["o"],
+            "low": low,
+            "high": high,
         },
     )
-    matrix = _panels(weights.array.reshape(groups, per_group, k), panel)
-    bias = np.zeros((groups, panels * panel), np.float32)
-    bias[:, :per_group] = weights.bias.reshape(groups, per_group)
-    return [Call("conv_2d_f32", packed, (x, matrix, bias, y), n_tiles if m else 0, scratch)]
+    lanes = site.target.isa.lanes
+    bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
+    bias[:, :o] = weights.bias.reshape(groups, o)
+    matrix = pack_panels(weights.array.reshape(groups, o, k), lanes)
+    return [Call("conv_2d_f32", params, (x, matrix, bias, y), tiles.count, 0, tiles.elements)]
 
 
-def _panels(matrix: Array, panel: int) -> Array:
-    """[G, O, K] as [G, panels, K, panel]."""
+def _flat(window: dict[str, int]) -> dict[str, int]:
+    """The same window as one row of pixels, where those of x and y correspond."""
+    if any(window[n] != 1 for n in ("kernel_h", "kernel_w", "stride_h", "stride_w")):
+        return window
+    m = window["n"] * window["h"] * window["w"]
+    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}
+
+
+def panels_of(o: int, lanes: int) -> int:
+    """How many panels o columns are packed in (ew_panels of gemm_f32.h)."""
+    vectors = _divide_up(o, lanes)
+    return max(vectors // 2, min(vectors, 1))
+
+
+def pack_panels(matrix: Array, lanes: int) -> Array:
+    """Weights [G, O, K] in panels: [G, K * (O rounded up to vectors)]."""
     groups, o, k = matrix.shape
-    padded = np.zeros((groups, -(-o // panel) * panel, k), np.float32)
-    padded[:, :o] = matrix
-    return np.ascontiguousarray(padded.reshape(groups, -1, panel, k).transpose(0, 1, 3, 2))
+    packed = np.empty((groups, k * _divide_up(o, lanes) * lanes), np.float32)
+    ffi = structures()
+    source = ffi.from_buffer("float[]", np.ascontiguousarray(matrix))
+    target = ffi.from_buffer("float[]", packed, require_writable=True)
+    library().ew_pack_f32(source, groups, o, k, lanes, target)
+    return packed
+
+
+def _divide_up(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiles:
+    """Output rows, columns and panels of a tile, and how many tiles there are.
+
+    A tile's activations fit a part of the second-level cache, and are read there once per panel;
+    where all weights fit the first level, the activations do, too. Where the threads want more
+    tiles, the larger operand is divided.
+    """
+
+    rows: int
+    columns: int
+    panels: int
+    count: int
+    elements: int | None
+
+    @classmethod
+    def of(cls, target: Target, window: dict[str, int], groups: int, k: int, o: int) -> _Tiles:
+        """For weights [groups, o, k]."""
+        lines, ow, c = window["n"] * window["oh"], window["ow"], window["c"] // groups
+        pixels, panels = lines * ow, panels_of(o, target.isa.lanes)
+        if pixels == 0:
+            return cls(1, 1, panels, 0, None)
+        is_small = 4 * k * o <= _FAST_BYTES
+        budget = _FAST_BYTES if is_small else target.block_bytes
+        step = _ROWS[target.isa]
+        most = max(budget // (4 * c * window["stride_h"] * window["stride_w"]), step)
+        blocks, parts = _divide_up(pixels, most), 1
+        wanted = _TILES_PER_THREAD * target.threads if target.threads > 1 else 1
+        wanted = _divide_up(wanted, groups)
+        if k * o > pixels * c:
+            parts = min(_divide_up(wanted, blocks), panels)
+        else:
+            blocks = max(blocks, min(wanted, _divide_up(pixels, 4 * step)))
+        per_tile = _divide_up(panels, parts)
+        if parts > 1 and pixels == 1:
+            per_tile = _divide_up(per_tile, constant("EW_GEMV")) * constant("EW_GEMV")
+        rows, columns = _divide_up(lines, blocks), ow
+        if blocks > lines:
+            columns = min(_divide_up(_divide_up(ow, _divide_up(blocks, lines)), step) * step, ow)
+        count = groups * _divide_up(lines, rows) * _divide_up(ow, columns)
+        count *= _divide_up(panels, per_tile)
+        is_dense = groups == 1 and per_tile == panels and (columns == ow or lines == 1)
+        return cls(rows, columns, per_tile, count, rows * columns * o if is_dense else None)

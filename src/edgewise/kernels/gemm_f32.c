@@ -1,0 +1,153 @@
+/* Micro-kernels of float32 products: rows of x by one, two or three vectors of columns. Two need
+ * the fewest loads per multiplication; three serve an odd number of vectors without a panel that
+ * is half empty. */
+#include "gemm_f32.h"
+
+#define UP_TO_3(DO, v) DO(1, v) DO(2, v) DO(3, v)
+#define UP_TO_4(DO, v) UP_TO_3(DO, v) DO(4, v)
+#define UP_TO_6(DO, v) UP_TO_4(DO, v) DO(5, v) DO(6, v)
+#define UP_TO_8(DO, v) UP_TO_6(DO, v) DO(7, v) DO(8, v)
+#define UP_TO_9(DO, v) UP_TO_8(DO, v) DO(9, v)
+#define UP_TO_12(DO, v) UP_TO_9(DO, v) DO(10, v) DO(11, v) DO(12, v)
+#define UP_TO_14(DO, v) UP_TO_12(DO, v) DO(13, v) DO(14, v)
+
+/* The most rows for each number of vectors. */
+#if EW_LANES == 16
+enum { ROWS1 = 14, ROWS2 = EW_ROWS, ROWS3 = 9 };
+#define TILES UP_TO_14(TILE, 1) UP_TO_14(TILE, 2) UP_TO_9(TILE, 3)
+#define NAMES1 UP_TO_14(NAME, 1)
+#define NAMES2 UP_TO_14(NAME, 2)
+#define NAMES3 UP_TO_9(NAME, 3)
+#elif EW_LANES == 8
+enum { ROWS1 = 12, ROWS2 = EW_ROWS, ROWS3 = 3 };
+#define TILES UP_TO_12(TILE, 1) UP_TO_6(TILE, 2) UP_TO_3(TILE, 3)
+#define NAMES1 UP_TO_12(NAME, 1)
+#define NAMES2 UP_TO_6(NAME, 2)
+#define NAMES3 UP_TO_3(NAME, 3)
+#elif EW_LANES == 4 && defined(__aarch64__)
+enum { ROWS1 = 8, ROWS2 = EW_ROWS, ROWS3 = 6 };
+#define TILES UP_TO_8(TILE, 1) UP_TO_8(TILE, 2) UP_TO_6(TILE, 3)
+#define NAMES1 UP_TO_8(NAME, 1)
+#define NAMES2 UP_TO_8(NAME, 2)
+#define NAMES3 UP_TO_6(NAME, 3)
+#else
+enum { ROWS1 = 8, ROWS2 = EW_ROWS, ROWS3 = 3 };
+#define TILES UP_TO_8(TILE, 1) UP_TO_4(TILE, 2) UP_TO_3(TILE, 3)
+#define NAMES1 UP_TO_8(NAME, 1)
+#define NAMES2 UP_TO_4(NAME, 2)
+#define NAMES3 UP_TO_3(NAME, 3)
+#endif
+enum { MOST_ROWS = ROWS1, MOST_VECTORS = 3 };
+
+typedef void micro_kernel(const ew_patch *patch, ew_panel *panel, uint32_t blocks,
+                          const float *x, size_t x_stride, float *y, size_t y_stride);
+
+/* `blocks` times `rows` rows. */
+EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch *patch,
+                    ew_panel *panel, uint32_t blocks, const float *x, size_t x_stride, float *y,
+                    size_t y_stride) {
+    const uint32_t width = vectors * EW_LANES;
+    const char *ahead = panel->ahead;
+    for (; blocks > 0; blocks--, x += rows * x_stride, y += rows * y_stride) {
+        v_f32 acc[MOST_ROWS][MOST_VECTORS];
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
+        for (uint32_t i = 0; i < patch->rows; i++)
+            for (uint32_t j = 0; j < patch->columns; j++) {
+                const float *a = x + i * patch->x_row + j * patch->x_column;
+                size_t k = patch->k_first + i * patch->k_row + j * patch->k_column;
+                const float *b = panel->w + k * width;
+                size_t s = x_stride;
+                EW_HIDE(s); /* else clang keeps the address of every row, most of them in memory */
+                for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
+                    v_f32 w[MOST_VECTORS];
+                    v_fetch(ahead);
+                    ahead += panel->pace;
+                    EW_UNROLL
+                    for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_f32(b + v * EW_LANES);
+                    EW_UNROLL
+                    for (uint32_t r = 0; r < rows; r++) {
+                        v_f32 from = v_splat_f32(a[r * s]);
+                        EW_UNROLL
+                        for (uint32_t v = 0; v < vectors; v++)
+                            acc[r][v] = v_fma(from, w[v], acc[r][v]);
+                    }
+                }
+            }
+        v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                v_store_f32(y + r * y_stride + v * EW_LANES, v_min(high, v_max(low, acc[r][v])));
+    }
+    panel->ahead = ahead;
+}
+
+/* Functions of their own: inlined into the loops around them, clang 22 spills accumulators. */
+#define TILE(rows, vectors)                                                                        \
+    static __attribute__((noinline)) void gemm_f32_##rows##x##vectors(                             \
+        const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,             \
+        size_t x_stride, float *y, size_t y_stride) {                                              \
+        gemm(rows, vectors, patch, panel, blocks, x, x_stride, y, y_stride);                       \
+    }
+TILES
+#define NAME(rows, vectors) gemm_f32_##rows##x##vectors,
+
+/* Columns beyond those of the panel are computed aside. */
+static void aside(micro_kernel *kernel, const ew_patch *patch, ew_panel *panel,
+                  uint32_t rows, const float *x, size_t x_stride, float *y, size_t y_stride) {
+    float edge[MOST_ROWS * EW_LANES * MOST_VECTORS];
+    uint32_t width = panel->vectors * EW_LANES;
+    kernel(patch, panel, 1, x, x_stride, edge, width);
+    for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t c = 0; c < panel->columns; c++) y[r * y_stride + c] = edge[r * width + c];
+}
+
+void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
+                       size_t x_stride, float *y, size_t y_stride) {
+    static const uint32_t most_rows[] = {ROWS1, ROWS2, ROWS3};
+    static micro_kernel *const kernels[][MOST_ROWS] = {{NAMES1}, {NAMES2}, {NAMES3}};
+    uint32_t blocks = ew_divide_up(n, most_rows[panel->vectors - 1]);
+    uint32_t rows = n / blocks + 1, longer = n % blocks; /* so many blocks have a row more */
+    for (uint32_t part = longer; blocks > 0; rows--, blocks -= part, part = blocks) {
+        micro_kernel *kernel = kernels[panel->vectors - 1][rows - 1];
+        if (!part) continue;
+        if (panel->columns == panel->vectors * EW_LANES)
+            kernel(patch, panel, part, x, x_stride, y, y_stride);
+        else
+            for (uint32_t i = 0; i < part; i++)
+                aside(kernel, patch, panel, rows, x + i * rows * x_stride, x_stride,
+                      y + i * rows * y_stride, y_stride);
+        x += part * rows * x_stride;
+        y += part * rows * y_stride;
+    }
+}
+
+/* One row of 4 panels, which keep enough sums in flight to be as fast as memory is. */
+static __attribute__((noinline)) void gemv_f32_1x8(uint32_t k, const ew_panel *panel,
+                                                   const float *x, float *y) {
+    enum { VECTORS = 8, WIDTH = 2 * EW_LANES };
+    const float *b = panel->w;
+    size_t next = (size_t)k * WIDTH;
+    v_f32 acc[VECTORS];
+    EW_UNROLL
+    for (uint32_t v = 0; v < VECTORS; v++) acc[v] = v_load_f32(panel->bias + v * EW_LANES);
+    for (; k > 0; k--, x++, b += WIDTH) {
+        v_f32 from = v_splat_f32(*x);
+        EW_UNROLL
+        for (uint32_t v = 0; v < VECTORS; v++)
+            acc[v] = v_fma(from, v_load_f32(b + v / 2 * next + v % 2 * EW_LANES), acc[v]);
+    }
+    v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+    EW_UNROLL
+    for (uint32_t v = 0; v < VECTORS; v++)
+        v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, acc[v])));
+}
+
+void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y) {
+    gemv_f32_1x8(k, panel, x, y);
+}

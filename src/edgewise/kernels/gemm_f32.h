@@ -1,0 +1,71 @@
+/* Products of float32 patches and packed panels of weights: what convolutions, fully connected
+ * layers and batch matrix products share.
+ *
+ * The columns of weights [K, O] are packed by vectors of EW_LANES: panels of two vectors each,
+ * [K][2 * EW_LANES]. The last panel has three vectors where O needs an odd number of them, and one
+ * where O fits in one; columns beyond O are 0. */
+#ifndef EW_GEMM_F32_H
+#define EW_GEMM_F32_H
+#include "kernel.h"
+
+/* Rows of the micro-kernels of two vectors: accumulators, a row of weights and an element of x fill
+ * the registers. */
+#if EW_LANES == 16
+enum { EW_ROWS = 14 };
+#elif EW_LANES == 8
+enum { EW_ROWS = 6 };
+#elif EW_LANES == 4 && defined(__aarch64__)
+enum { EW_ROWS = 8 };
+#else
+enum { EW_ROWS = 4 };
+#endif
+
+/* How K lies in x: rows x columns segments of `length` neighbouring elements. The strides count
+ * elements of x, and steps along K in the weights, where the first segment begins at `k_first`. */
+typedef struct {
+    uint32_t rows, columns, length;
+    size_t x_row, x_column;
+    size_t k_first, k_row, k_column;
+} ew_patch;
+
+/* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. While it is
+ * multiplied, what follows in memory is fetched from the third-level cache: `ahead` moves on by
+ * `pace` bytes with every step along K. */
+typedef struct {
+    const float *w, *bias;
+    uint32_t vectors, columns;
+    float low, high;
+    const char *ahead;
+    size_t pace;
+} ew_panel;
+
+static inline uint32_t ew_panels(uint32_t o) {
+    uint32_t vectors = ew_divide_up(o, EW_LANES);
+    return vectors < 2 ? vectors : vectors / 2;
+}
+
+/* Panel number `index` of weights [k, o], with which `n` rows are going to be multiplied. */
+static inline ew_panel ew_panel_at(const float *w, const float *bias, uint32_t k, uint32_t o,
+                                   uint32_t index, uint32_t n) {
+    uint32_t first = 2 * EW_LANES * index, left = o - first;
+    uint32_t vectors = index + 1 < ew_panels(o) ? 2 : ew_divide_up(left, EW_LANES);
+    uint32_t width = vectors * EW_LANES;
+    const float *packed = w + (size_t)first * k;
+    ew_panel panel = {.w = packed,
+                      .bias = bias + first,
+                      .vectors = vectors,
+                      .columns = ew_min_u32(left, width),
+                      .ahead = (const char *)(packed + (size_t)width * k),
+                      .pace = ew_divide_up(width * sizeof *w, ew_divide_up(n, EW_ROWS))};
+    return panel;
+}
+
+/* y[r][c] = clamp(bias[c] + sum over the patch at x + r * x_stride of x * w[.][c]) for n rows;
+ * sums run along K in order, whatever n is. */
+void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
+                       size_t x_stride, float *y, size_t y_stride);
+
+/* The same for one row of dense x [k] and the EW_GEMV panels from `panel` on, all of them of two
+ * whole vectors. */
+void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+#endif
