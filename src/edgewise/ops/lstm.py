@@ -195,6 +195,13 @@ class LSTM(FullLSTM, builtin="LSTM", options="LSTMOptions"):
             )
         return x.shape[0], self._check(x.shape[0], x, *rest)
 
+    def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
+        if self.kernel_type is LSTMKernelType.FULL:
+            return super().macs(operands, results)
+        weights = operands[2]
+        assert weights is not None
+        return results[0][0] * elements(weights)
+
     def result_count(self) -> int:
         """1, or the 4 of the BASIC kernel."""
         return 4 if self.kernel_type is LSTMKernelType.BASIC else 1
