@@ -10,51 +10,31 @@ import pytest
 
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError
-from edgewise.ir import Builder, Graph
+from edgewise.ir import Builder
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.binary import FloorDiv
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
-from edgewise.runtime.plan import Plan, Target
-from edgewise.runtime.planner import NotPlannable, plan
-from tests.ops.case import Case, all_cases, inputs_of, model_of
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
+from tests.ops.case import Case, inputs_of, model_of
+
+from .matrix import cases, planned, same_results
 
 ISAS = [isa for isa in Isa if isa <= host_isa()]
-CASES = [c for c in all_cases() if not c.error]
-
-
-def planned(graph: Graph, isa: Isa) -> Plan | None:
-    """The native plan; None where nothing of it is a kernel's."""
-    try:
-        made = plan(graph, Target(isa))
-    except NotPlannable:
-        return None
-    return made if any(p.where in ("kernel", "alias") for p in made.placement) else None
-
-
-def check_equal(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
-    """Integers bit for bit; floats relative to the range of the output."""
-    assert got.dtype == wanted.dtype
-    assert got.shape == wanted.shape
-    if wanted.dtype.kind != "f":
-        np.testing.assert_array_equal(got, wanted)
-        return
-    span = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=max(tolerance, 1e-6) * span)
+CASES = cases()
 
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_kernels_equal_the_reference(case: Case, isa: Isa) -> None:
     graph = model_of(case).main
-    made = planned(graph, isa)
+    made = planned(graph, Target(isa))
     if made is None:
         return
     inputs = inputs_of(case)
     wanted = evaluate(graph, inputs)
-    got = Executor(made).run(inputs, {}, None)
-    for a, b in zip(got, wanted, strict=True):
-        check_equal(a, b, case.op.tolerance)
+    same_results(Executor(made).run(inputs, {}, None), wanted, case.op.tolerance)
 
 
 def unaligned(array: np.ndarray) -> np.ndarray:
@@ -69,7 +49,7 @@ def unaligned(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("case", [c for c in CASES if c.args and c.args[0] and c.args[0].shape])
 def test_buffers_need_no_alignment(case: Case) -> None:
     graph = model_of(case).main
-    made = planned(graph, host_isa())
+    made = planned(graph, Target(host_isa()))
     if made is None:
         return
     inputs = inputs_of(case)

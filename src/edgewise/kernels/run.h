@@ -6,7 +6,7 @@
 
 /* Computes tiles [tile_begin, tile_end). Buffers need only the alignment of one element, do not
  * overlap unless the parameters' comment says so, and stay as large as the plan says. `scratch` is
- * the thread's own. */
+ * the thread's own, and begins at a multiple of 16 bytes. */
 typedef void ew_kernel(const void *params, void *const *operand, uint32_t tile_begin,
                        uint32_t tile_end, void *scratch);
 

@@ -1,0 +1,100 @@
+"""The operator matrix in a process of its own, which a kernel that leaves its buffers ends.
+
+    python -m tests.runtime.matrix_worker LOG --library PATH --isas scalar,avx2 --memory after
+
+LOG always holds what is running, so that the parent can name it after a crash. At the end one line
+of JSON: the number of runs, and the failures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgewise.ir.evaluate import evaluate
+from edgewise.runtime import library
+from edgewise.runtime.library import Isa
+from edgewise.runtime.plan import Target
+from tests.ops.case import Case, inputs_of, model_of
+
+from .guarded import Exact, Guarded
+from .isolated import Isolated, isolate
+from .matrix import cases, is_native, planned, run_isolated, same_results
+
+WIDTH = 400  # bytes of the log's line
+
+
+def main() -> None:
+    """Run what the arguments say."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--isas", default="scalar")
+    parser.add_argument("--memory", choices=("after", "before", "heap"), default="after")
+    parser.add_argument("--less", type=int, default=0, help="bytes that every output is short of")
+    chosen = parser.parse_args()
+    if chosen.library is not None:
+        library.LIBRARY = chosen.library
+    isas = [Isa[name.upper()] for name in chosen.isas.split(",")]
+    tell = _log(chosen.log)
+    runs, failures = 0, []
+    for case in cases():
+        for isa in isas:
+            tell(f"{case.id} on {isa.name.lower()}, memory {chosen.memory}")
+            try:
+                runs += _run(case, Target(isa), chosen.memory, chosen.less)
+            except AssertionError as error:
+                failures.append(f"{case.id} on {isa.name.lower()}: {error}")
+    tell("")
+    print(json.dumps({"runs": runs, "failures": failures}))
+
+
+def _run(case: Case, target: Target, memory: str, less: int) -> bool:
+    """True where the case was run; False where no plan of kernels alone exists."""
+    graph = model_of(case).main
+    made = planned(graph, target)
+    if made is None or not is_native(made):
+        return False
+    inputs = inputs_of(case)
+    wanted = evaluate(graph, inputs)
+    place = Exact() if memory == "heap" else Guarded(memory)  # type: ignore[arg-type]
+    isolated = isolate(made, inputs)
+    if less:
+        isolated = _shortened(isolated, less)
+    with place:
+        got = list(run_isolated(isolated, target, place))
+    same_results(got, wanted, case.op.tolerance)
+    return True
+
+
+def _shortened(isolated: Isolated, less: int) -> Isolated:
+    """Buffers that are written have fewer bytes than the kernels were told: a checker that works
+    sees that."""
+    buffers = (
+        b if b.is_constant else replace(b, nbytes=max(b.nbytes - less, 0), initial=None)
+        for b in isolated.buffers
+    )
+    return replace(isolated, buffers=tuple(buffers))
+
+
+def _log(path: Path) -> Callable[[str], None]:
+    """Writes a line to a mapped file: the last one survives whatever happens to the process."""
+    path.write_bytes(bytes(WIDTH))
+    with path.open("r+b") as file:
+        page = mmap.mmap(file.fileno(), WIDTH)
+
+    def tell(text: str) -> None:
+        page[:WIDTH] = text.encode("ascii", "replace")[:WIDTH].ljust(WIDTH)
+
+    return tell
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    main()
