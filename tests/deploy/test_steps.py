@@ -15,9 +15,12 @@ from edgewise.dtypes import DType
 from edgewise.errors import InternalError
 from edgewise.ir import Builder, Quant, Value
 from edgewise.ir.model import Signature
+from edgewise.ops.arithmetic import Add
+from edgewise.runtime.calls import Alias, Site
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.plan import Delegate, If, Kernel, Operand, Plan, Region, While
-from tests.runtime.by_hand import add, copy, flags, floats, plan_of
+from edgewise.runtime.select import select
+from tests.runtime.by_hand import TARGET, add, copy, flags, floats, plan_of
 
 from .machines import HOST, Workshop, run_program
 
@@ -85,13 +88,24 @@ def shift(offset: int, count: int) -> Sequence[Kernel]:
 
 
 def test_a_locked_group_runs_tile_by_tile(tmp_path: Path) -> None:
-    """Its first step reads what the second wrote for the tile before."""
-    rows = [replace(o, shape=(4, 1)) for o in (floats(60), X, floats(64), Y)]
-    before, x, here, y = rows
-    group = (replace(add(before, x, here), locked=1), add(here, x, y))
+    """Its first step reads what the second wrote for the tile before: one by one, X is summed."""
+    before, here = floats(60), floats(64)
+    group = (replace(add_one_by_one(before, X, here), locked=1), add_one_by_one(here, X, Y))
     zero = np.zeros(1, np.float32)
     start = copy(floats(0, 1, Region.CONST), floats(60, 1))
-    check(plan_of(start, *group, constants=zero), tmp_path)
+    plan = plan_of(start, *group, constants=zero)
+    assert [s.n_tiles for s in plan.steps if isinstance(s, Kernel)] == [1, 4, 4]
+    check(plan, tmp_path)
+
+
+def add_one_by_one(a: Operand, b: Operand, y: Operand) -> Kernel:
+    """y = a + b, a tile for each element."""
+    builder = Builder()
+    node = builder.node(Add(), *(builder.input(name, a.shape) for name in "ab"))
+    selection = select(Site(node, TARGET, lambda value: value.data, tile_elements=1))
+    assert not isinstance(selection, Alias)
+    [call] = selection
+    return Kernel(call.kernel, call.params, (a, b, y), call.n_tiles, 0)
 
 
 @pytest.mark.parametrize("is_stateless", [False, True])

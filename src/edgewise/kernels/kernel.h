@@ -45,8 +45,14 @@ static inline float ew_clamp_f32(float x, float low, float high) { /* NaN stays 
     return high < x ? high : x;
 }
 
-/* Bytes that do not overlap. Short runs are two moves that may overlap each other. */
+/* Bytes that do not overlap. Short runs are two moves that may overlap each other. The plain build
+ * moves words: a compiler for microcontrollers makes a call of memcpy of a longer block. */
 static inline void ew_copy(uint8_t *y, const uint8_t *x, size_t bytes) {
+#if defined(EW_SCALAR)
+    size_t i = 0;
+    for (; i + 4 <= bytes; i += 4) __builtin_memcpy(y + i, x + i, 4);
+    for (; i < bytes; i++) y[i] = x[i];
+#else
     typedef struct {
         uint64_t words[4];
     } block;
@@ -67,5 +73,6 @@ static inline void ew_copy(uint8_t *y, const uint8_t *x, size_t bytes) {
     } else {
         for (size_t i = 0; i < bytes; i++) y[i] = x[i];
     }
+#endif
 }
 #endif

@@ -61,7 +61,8 @@ class FullLSTM(Op, abstract=True):
 
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         per_step: Dim = 0
-        for shape in (*operands[1:9], operands[16]):
+        basic = len(operands) == 5  # one matrix for all gates
+        for shape in operands[2:3] if basic else (*operands[1:9], operands[16]):
             per_step = per_step + (0 if shape is None else elements(shape))
         return elements(results[0][:-1]) * per_step
 
