@@ -60,12 +60,13 @@ def run_isolated(
     # run.h promises that scratch memory is aligned, which addresses in it need
     scratch = memory.place(_bytes(-(-isolated.scratch_bytes // 16) * 16, None))
     code = isolated.code
-    bases = [0] * Region.IO + [a.ctypes.data for a in arrays]
+    addresses = [0] * Region.IO + [a.ctypes.data for a in arrays]
+    bases = [ffi.cast("void *", address) for address in addresses]
     keep = {
         "steps": ffi.from_buffer("ew_step[]", code.steps),
         "operands": ffi.from_buffer("ew_operand[]", code.operands),
         "params": ffi.from_buffer("uint8_t[]", code.params),
-        "regions": ffi.new("uintptr_t[]", bases),
+        "regions": ffi.new("void *[]", bases),
         "cancelled": ffi.new("uint32_t *"),
     }
     numbers = {"n_steps": len(code.steps), "serial": 1, "max_iterations": 1 << 40}
