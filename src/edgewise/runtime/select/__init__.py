@@ -36,6 +36,7 @@ from edgewise.ops.reduce import Mean
 from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
 from edgewise.ops.table import UnaryTable
+from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.runtime.calls import NotNative, Selection, Site
 from edgewise.runtime.select import (
     binary,
@@ -47,6 +48,7 @@ from edgewise.runtime.select import (
     pad,
     pool,
     reduce,
+    transpose_conv_b8,
     unary,
 )
 
@@ -55,6 +57,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
     BatchMatMul: matmul_b8.batch_matmul,
+    TransposeConv: transpose_conv_b8.transpose_conv,
     Add: binary.arithmetic,
     Sub: binary.arithmetic,
     Mul: binary.arithmetic,

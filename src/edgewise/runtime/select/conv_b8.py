@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Site, zero_point
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
@@ -24,11 +25,12 @@ def product(
     """x patches @ weights [O, KH, KW, C / groups], plus bias, requantized, into all of y."""
     oh, ow, o = fields["oh"], fields["ow"], fields["o"]
     places = {"y_first": 0, "y_image": oh * ow * o, "y_line": ow * o, "y_pixel": o}
-    return [call(site, weights, fields, groups, act, places)]
+    return [call(site, site.node.operand(0), weights, fields, groups, act, places)]
 
 
 def call(
     site: Site,
+    x: Value,
     weights: Stored,
     window: dict[str, int],
     groups: int,
@@ -36,9 +38,10 @@ def call(
     places: dict[str, int],
 ) -> Call:
     """One convolution, of which pixel (n, i, j) of y lies at `places` (fields of ew_conv_b8)."""
-    x, y, isa = site.node.operand(0), site.node.output, site.target.isa
+    y, isa = site.node.output, site.target.isa
     steps = ("kernel_h", "kernel_w", "stride_h", "stride_w")
     is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
+    is_dense = is_dense and places["y_image"] == window["oh"] * places["y_line"]
     if is_dense and all(window[name] == 1 for name in steps) and window["h"] == window["oh"]:
         window = _one_line(window)
     tiles = _Tiles.of(window, groups, weights, site.target)
@@ -72,7 +75,9 @@ def call(
             bias = moved.astype(np.int32)
     scales = pad_channels(weights.scales, groups, isa)
     operands = (x, matrix, pad_channels(bias, groups, isa), scales, y)
-    return Call("conv_2d_b8", params, operands, tiles.count, tiles.scratch)
+    is_whole = is_dense and places["y_pixel"] == window["o"] and groups == 1
+    elements = tiles.run_of(window) if is_whole else None
+    return Call("conv_2d_b8", params, operands, tiles.count, tiles.scratch, elements)
 
 
 def _one_line(window: dict[str, int]) -> dict[str, int]:
@@ -95,15 +100,25 @@ class _Tiles:
     panels: int
     count: int
     scratch: int
+    panel: int  # channels of one
+
+    def run_of(self, window: dict[str, int]) -> int | None:
+        """Elements of a dense y that a tile writes, where they are one run; see Call."""
+        n, oh, ow, o = (window[name] for name in ("n", "oh", "ow", "o"))
+        if n * oh * ow == 1:
+            return min(self.panels * self.panel, o)
+        is_run = self.columns == ow and (n == 1 or oh % self.lines == 0)
+        is_run = is_run or n * oh == 1
+        return self.lines * self.columns * o if is_run and self.panels * self.panel >= o else None
 
     @classmethod
     def of(cls, window: dict[str, int], groups: int, weights: Stored, target: Target) -> _Tiles:
         """As many lines of y as keep the staged part of x and the results in the cache."""
         n, oh, ow, o = (window[name] for name in ("n", "oh", "ow", "o"))
         if min(n, oh, ow) == 0:
-            return cls(1, 1, 1, 0, 0)
+            return cls(1, 1, 1, 0, 0, 1)
         if target.isa is Isa.SCALAR:
-            return cls(1, ow, 1, groups * n * oh, 0)
+            return cls(1, ow, 1, groups * n * oh, 0, o)
         per_group, width = o // groups, 2 * target.isa.lanes
         panels = -(-per_group // width)
         element = 1 if target.isa.lanes == 16 else 2
@@ -126,7 +141,7 @@ class _Tiles:
         sums = lines * columns * 4 if weights.zero else 0
         scratch = _runs(window) * 4 + sums + staged(lines, columns) + _SLACK
         blocks = -(-oh // lines) * -(-ow // columns) * -(-panels // panels_per_tile)
-        return cls(lines, columns, panels_per_tile, groups * n * blocks, scratch)
+        return cls(lines, columns, panels_per_tile, groups * n * blocks, scratch, width)
 
 
 def _span(window: dict[str, int], axis: str, count: int) -> int:

@@ -1,0 +1,71 @@
+"""TRANSPOSE_CONV of 8 bits as ordinary convolutions, one for every phase of the stride.
+
+Row Y = s * j + f of y sums w[p] * x[i] over s * i + p = Y + pad, thus over the taps
+p = (f + pad) % s + s * t with i = j + (f + pad) // s - t: for each phase f < s, a convolution
+without strides whose kernel is every s-th tap, backwards. Columns likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from edgewise.ops.transpose_conv import TransposeConv
+from edgewise.ops.window import Axis
+from edgewise.runtime.calls import Call, Site, shape_of
+from edgewise.runtime.select.conv_b8 import call
+from edgewise.runtime.select.weights_b8 import Stored
+
+
+def transpose_conv(site: Site) -> Sequence[Call]:
+    """A call for each phase that has elements of y; one without taps gives the bias."""
+    op, x, y = site.node.op, site.node.operand(2), site.node.output
+    assert isinstance(op, TransposeConv)
+    weights = Stored.of(site, channel_axis=0, x=2, w=1, bias=3)
+    (n, h, w, c), (_, oh, ow, o) = shape_of(x), shape_of(y)
+    _, kh, kw, _ = weights.array.shape
+    calls = []
+    for line, lines, rows, above in _phases(Axis(kh, op.stride_h), oh, op):
+        for column, columns, cols, left in _phases(Axis(kw, op.stride_w), ow, op):
+            array = np.ascontiguousarray(weights.array[:, rows][:, :, cols])
+            taps = array.shape[1:3] if array.size else (0, 0)
+            window = {
+                "n": n,
+                "h": h,
+                "w": w,
+                "c": c,
+                "oh": lines,
+                "ow": columns,
+                "o": o,
+                "kernel_h": taps[0],
+                "kernel_w": taps[1],
+                "stride_h": 1,
+                "stride_w": 1,
+                "dilation_h": 1,
+                "dilation_w": 1,
+                "pad_top": above % (1 << 32),
+                "pad_left": left % (1 << 32),
+            }
+            places = {
+                "y_first": (line * ow + column) * o,
+                "y_image": oh * ow * o,
+                "y_line": op.stride_h * ow * o,
+                "y_pixel": op.stride_w * o,
+            }
+            part = Stored(array, weights.zero, weights.bias, weights.scales)
+            act = op.fused_activation_function
+            calls.append(call(site, x, part, window, 1, act, places))
+    return calls
+
+
+def _phases(axis: Axis, size: int, op: TransposeConv) -> Iterator[tuple[int, int, slice, int]]:
+    """First element of y, how many, their taps, and the padding (which may be negative)."""
+    pad, stride = axis.pads(size, op.padding)[0], axis.stride
+    for first in range(min(stride, size)):
+        moved, start = divmod(first + pad, stride)
+        taps = -(-max(axis.kernel - start, 0) // stride)
+        last = start + (taps - 1) * stride
+        stop = start - stride
+        chosen = slice(last, stop if stop >= 0 else None, -stride) if taps else slice(0, 0)
+        yield first, -(-(size - first) // stride), chosen, taps - 1 - moved
