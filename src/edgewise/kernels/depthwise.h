@@ -58,35 +58,50 @@ EW_INLINE void ew_find_columns(const ew_window *s, const uint8_t *const *line, u
         }
 }
 
+EW_INLINE uint8_t *ew_fill(uint8_t *to, uint32_t value, size_t elements, const uint32_t bytes) {
+    for (size_t e = 0; e < elements; e++) __builtin_memcpy(to + e * bytes, &value, bytes);
+    return to + elements * bytes;
+}
+
 /* One line of x (NULL: padding) with every channel repeated `multiplier` times, as
  * [stride_w][phase_columns][O]: columns of one phase are stride_w apart in x, so that the taps of
  * neighbouring pixels stand side by side. `bytes` is 1 or 4, `fill` the padding's bits. */
 EW_INLINE void ew_spread_line(const ew_depthwise_conv_2d *p, const uint8_t *x, const uint32_t bytes,
                               uint32_t fill, uint8_t *to) {
     const ew_window *s = &p->window;
-    uint32_t m = p->multiplier, elements = s->c;
+    uint32_t columns = p->phase_columns;
+    if (x == NULL) {
+        ew_fill(to, fill, (size_t)s->stride_w * columns * s->o, bytes);
+        return;
+    }
+    if (p->multiplier == 1 && s->stride_w == 1) { /* as it is, between two borders */
+        uint32_t before = ew_min_u32(s->pad_left, columns);
+        uint32_t inside = ew_min_u32(s->w, columns - before);
+        to = ew_fill(to, fill, (size_t)before * s->c, bytes);
+        ew_copy(to, x, (size_t)inside * s->c * bytes);
+        to += (size_t)inside * s->c * bytes;
+        ew_fill(to, fill, (size_t)(columns - before - inside) * s->c, bytes);
+        return;
+    }
     for (uint32_t phase = 0; phase < s->stride_w; phase++)
-        for (uint32_t q = 0; q < p->phase_columns; q++) {
-            uint32_t at = q * s->stride_w + phase - s->pad_left;
-            int inside = x != NULL && at < s->w;
-            for (uint32_t c = 0; c < elements; c++)
-                for (uint32_t k = 0; k < m; k++, to += bytes) {
-                    if (!inside)
-                        __builtin_memcpy(to, &fill, bytes);
-                    else
-                        __builtin_memcpy(to, x + ((size_t)at * s->c + c) * bytes, bytes);
-                }
+        for (uint32_t q = 0; q < columns; q++) {
+            uint32_t at = q * s->stride_w + phase - s->pad_left; /* negatives wrap around */
+            for (uint32_t c = 0; c < s->c; c++) {
+                uint32_t value = fill;
+                if (at < s->w) __builtin_memcpy(&value, x + ((size_t)at * s->c + c) * bytes, bytes);
+                to = ew_fill(to, value, p->multiplier, bytes);
+            }
         }
 }
 
-/* Addresses [rows][kernel_w] of the taps of the first pixel of output row `row`, in spread lines.
- * Without a dilation, a line that the output row before this one read is still there. */
+/* Spread lines under output row `row`, and in `column` the addresses [rows][kernel_w] of its first
+ * pixel's taps. Without a dilation, a line that the output row before this one read is still
+ * there. */
 EW_INLINE void ew_spread_rows(const ew_depthwise_conv_2d *p, uint32_t row, const uint8_t *x,
                               const uint32_t bytes, uint32_t fill, const ew_depthwise_scratch *m) {
     const ew_window *s = &p->window;
     size_t line_bytes = (size_t)s->stride_w * p->phase_columns * s->o * bytes;
     uint32_t top = row % s->oh * s->stride_h, all = s->oh * s->stride_h + s->kernel_h;
-    const uint8_t **column = m->column;
     ew_find_lines(s, row, bytes, x, m->line);
     for (uint32_t i = 0; i < s->kernel_h; i++) {
         uint32_t slot = s->dilation_h == 1 ? (top + i) % s->kernel_h : i;
@@ -95,11 +110,14 @@ EW_INLINE void ew_spread_rows(const ew_depthwise_conv_2d *p, uint32_t row, const
         if (s->dilation_h != 1 || m->held[slot] != line)
             ew_spread_line(p, m->line[i], bytes, fill, to);
         m->held[slot] = line;
-        for (uint32_t j = 0; j < s->kernel_w; j++) {
-            uint32_t at = j * s->dilation_w;
-            size_t pixel = (size_t)(at % s->stride_w) * p->phase_columns + at / s->stride_w;
-            *column++ = to + pixel * s->o * bytes;
-        }
+        m->line[i] = to;
+    }
+    for (uint32_t i = s->kernel_h; i < p->rows; i++) m->line[i] = m->line[i - 1]; /* times 0 */
+    for (uint32_t j = 0; j < s->kernel_w; j++) {
+        uint32_t at = j * s->dilation_w;
+        size_t pixel = (size_t)(at % s->stride_w) * p->phase_columns + at / s->stride_w;
+        for (uint32_t i = 0; i < p->rows; i++)
+            m->column[i * s->kernel_w + j] = m->line[i] + pixel * s->o * bytes;
     }
 }
 #endif

@@ -14,6 +14,8 @@ typedef struct {
     const uint8_t *w;
     const int32_t *bias;
     const float *scale;
+    float low, high; /* bounds less y's zero point */
+    int16_t first, zero; /* the lower bound, y's zero point */
 } row_b8;
 
 /* The taps of one column in `rows` lines, zipped; `lane` taps per lane. With four, x is made
@@ -44,14 +46,14 @@ EW_INLINE void begin_b8(const uint32_t pixels, const int32_t *bias, v_s32 acc[][
     }
 }
 
-EW_INLINE void finish_b8(const uint32_t pixels, const uint32_t is_signed,
-                         const ew_depthwise_conv_2d *p, v_s32 acc[][2], const float *scale,
-                         size_t y_step, uint8_t *y) {
+EW_INLINE void finish_b8(const uint32_t pixels, const uint32_t is_signed, const row_b8 *r,
+                         v_s32 acc[][2], uint32_t block, uint8_t *y) {
+    const float *scale = r->scale + (size_t)block * BLOCK;
     const v_f32 by[2] = {v_load_f32(scale), v_load_f32(scale + EW_LANES)};
-    float low = (float)(p->low - p->y_zero), high = (float)(p->high - p->y_zero);
     EW_UNROLL
     for (uint32_t g = 0; g < pixels; g++)
-        v_store_block_b8(y + g * y_step, acc[g], by, low, high, p->low, p->y_zero, is_signed);
+        v_store_block_b8(y + g * r->y_step, acc[g], by, r->low, r->high, r->first, r->zero,
+                         is_signed);
 }
 
 /* acc[g] += the product number `k - g * stride` of a group of rows with the zipped taps of column k,
@@ -64,10 +66,18 @@ EW_INLINE void multiply_column(const uint32_t pixels, const uint32_t stride, con
         uint32_t j = k - g * stride;
         if (k >= g * stride && j % apart == 0 && j / apart < products)
             EW_UNROLL
-            for (uint32_t v = 0; v < 2; v++)
-                acc[g][v] = dot(lane, pair[v],
-                                v_load_s32(w + (j / apart * 2 + v) * 4 * EW_LANES), acc[g][v]);
+            for (uint32_t v = 0; v < 2; v++) {
+                v_s32 by = v_load_s32(w + (j / apart * 2 + v) * 4 * EW_LANES);
+                acc[g][v] = v_settle_s32(dot(lane, pair[v], by, acc[g][v]));
+            }
     }
+}
+
+/* The same address, of which the compiler knows nothing: weights are loaded anew for each column.
+ * Kept in registers from one to the next, they push the accumulators out to the stack. */
+EW_INLINE const uint8_t *forget(const uint8_t *w) {
+    __asm__("" : "+r"(w));
+    return w;
 }
 
 /* Moves `at` to the next column: a step further, or to the addresses in `from`. */
@@ -100,6 +110,7 @@ EW_INLINE void square_b8(const uint32_t pixels, const uint32_t kernel, const uin
             for (uint32_t k = 0; k < columns; k++) {
                 next_column(lane, is_direct, from + k, per_line, c, k ? r->step : 0, at);
                 zip_rows(lane, lane, is_signed, at, pair);
+                w = forget(w);
                 multiply_column(pixels, stride, lane, kernel, 1, k, pair, w, acc);
             }
         }
@@ -114,6 +125,7 @@ EW_INLINE void square_b8(const uint32_t pixels, const uint32_t kernel, const uin
                 at = is_direct ? at + r->step : from[k + 1 < columns ? k + 1 : k] + c;
                 if (k + 1 < columns) next = v_load_block_b8(at, is_signed);
                 v_zip_s16(x, next, pair);
+                w = forget(w);
                 multiply_column(pixels, stride, lane, products, 2, k, pair, w, acc);
                 x = next;
             }
@@ -126,11 +138,12 @@ EW_INLINE void square_b8(const uint32_t pixels, const uint32_t kernel, const uin
             for (uint32_t k = 0; k < columns; k++) {
                 next_column(left, is_direct, from + k, per_line, c, k ? r->step : 0, at);
                 zip_rows(left, lane, is_signed, at, pair);
+                w = forget(w);
                 multiply_column(pixels, stride, lane, kernel, 1, k, pair, w, acc);
             }
             w += kernel * product;
         }
-        finish_b8(pixels, is_signed, p, acc, r->scale + (size_t)b * BLOCK, r->y_step, y + c);
+        finish_b8(pixels, is_signed, r, acc, b, y + c);
     }
 }
 
@@ -159,7 +172,7 @@ EW_INLINE void any_b8(const uint32_t pixels, const uint32_t lane, const uint32_t
                     for (uint32_t q = 0; q < lane; q++) at[q] += r->pixel_step;
                 }
             }
-        finish_b8(pixels, is_signed, p, acc, r->scale + (size_t)b * BLOCK, r->y_step, y + c);
+        finish_b8(pixels, is_signed, r, acc, b, y + c);
     }
 }
 
@@ -244,18 +257,19 @@ static void plain_row(const ew_depthwise_conv_2d *p, const row_b8 *r,
 static void spread_row(const ew_depthwise_conv_2d *p, const row_b8 *r,
                        const ew_depthwise_scratch *m, uint8_t *y) {
     const ew_window *s = &p->window;
-    group_b8 *const *body = bodies[p->taps_per_lane / 4][p->is_signed][EW_DEPTHWISE_any];
+    group_b8 *const *body = bodies[p->taps_per_lane / 4][p->is_signed][p->body];
+    int is_square = p->body != EW_DEPTHWISE_any;
     uint32_t total = s->ow * s->o, taps = p->rows * s->kernel_w;
-    for (uint32_t t = s->kernel_h * s->kernel_w; t < taps; t++)
-        m->column[t] = m->column[t - s->kernel_w]; /* multiplied by 0 */
     for (uint32_t e = 0, n; e < total; e += n) {
         uint32_t pixels = e + EW_PIXELS * p->channels <= total ? EW_PIXELS : 1;
         n = ew_min_u32(pixels * p->channels, total - e);
         int whole = n == pixels * p->channels && p->y_stride == s->o;
-        body[pixels == 1](p, r, m->column, whole ? y + e : m->edge);
+        const uint8_t **from = is_square && pixels > 1 ? m->line : m->column;
+        body[pixels == 1](p, r, from, whole ? y + e : m->edge);
         if (!whole)
             for (uint32_t i = 0; i < n; i += s->o)
                 ew_copy(y + (size_t)((e + i) / s->o) * p->y_stride, m->edge + i, s->o);
+        for (uint32_t i = 0; i < p->rows; i++) m->line[i] += n;
         for (uint32_t t = 0; t < taps; t++) m->column[t] += n;
     }
 }
@@ -265,9 +279,20 @@ EW_DEFINE(depthwise_conv_2d_b8) {
     const ew_window *s = &p->window;
     ew_depthwise_scratch m = ew_divide_scratch(p, scratch, 1);
     for (uint32_t i = 0; i < p->channels; i++) m.zeros[i] = (uint8_t)p->x_zero;
-    row_b8 r = {s->c,       (size_t)s->stride_w * s->c, p->y_stride,
-                operand[1], operand[2],                 operand[3]};
-    if (p->is_spread) r.pixel_step = r.y_step = p->channels;
+    row_b8 r = {.step = s->c,
+                .pixel_step = (size_t)s->stride_w * s->c,
+                .y_step = p->y_stride,
+                .w = operand[1],
+                .bias = operand[2],
+                .scale = operand[3],
+                .low = (float)(p->low - p->y_zero),
+                .high = (float)(p->high - p->y_zero),
+                .first = (int16_t)p->low,
+                .zero = (int16_t)p->y_zero};
+    if (p->is_spread) {
+        r.step = s->o;
+        r.pixel_step = r.y_step = p->channels;
+    }
     for (uint32_t row = tile_begin; row < tile_end; row++) {
         uint8_t *y = (uint8_t *)operand[4] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {

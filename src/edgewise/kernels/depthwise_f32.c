@@ -138,20 +138,23 @@ static void plain_row(const ew_depthwise_conv_2d *p, const row_f32 *r, const uin
 static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
                        const ew_depthwise_scratch *m, float *y) {
     const ew_window *s = &p->window;
-    const float *const *from = (const float *const *)(const void *)m->column;
+    int is_square = p->body != EW_DEPTHWISE_any;
+    float *edge = (float *)(void *)m->edge;
     uint32_t total = s->ow * s->o, taps = p->rows * s->kernel_w;
     for (uint32_t e = 0, n; e < total; e += n) {
-        float *edge = (float *)(void *)m->edge;
         uint32_t pixels = e + EW_PIXELS * p->channels <= total ? EW_PIXELS : 1;
         n = ew_min_u32(pixels * p->channels, total - e);
         int whole = n == pixels * p->channels && p->y_stride == s->o;
-        bodies[0][pixels == 1](p, r, from, whole ? y + e : edge);
+        const uint8_t **from = is_square && pixels > 1 ? m->line : m->column;
+        bodies[p->body][pixels == 1](p, r, (const float *const *)(const void *)from,
+                                     whole ? y + e : edge);
         if (!whole)
             for (uint32_t i = 0; i < n; i += s->o) {
                 float *to = y + (size_t)((e + i) / s->o) * p->y_stride;
                 for (uint32_t c = 0; c < s->o; c++) to[c] = edge[i + c];
             }
-        for (uint32_t t = 0; t < taps; t++) m->column[t] += (size_t)n * sizeof(float);
+        for (uint32_t i = 0; i < p->rows; i++) m->line[i] += (size_t)n * sizeof *y;
+        for (uint32_t t = 0; t < taps; t++) m->column[t] += (size_t)n * sizeof *y;
     }
 }
 
@@ -164,6 +167,7 @@ EW_DEFINE(depthwise_conv_2d_f32) {
     for (uint32_t row = tile_begin; row < tile_end; row++) {
         float *y = (float *)operand[3] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {
+            r.step = s->o;
             r.pixel_step = r.y_step = p->channels;
             ew_spread_rows(p, row, operand[0], sizeof(float), 0, &m);
             spread_row(p, &r, &m, y);

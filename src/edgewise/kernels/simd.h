@@ -213,6 +213,15 @@ EW_INLINE void v_zip_s16(v_s16 a, v_s16 b, v_s32 pair[2]) {
     __builtin_memcpy(&pair[1], &high, sizeof high);
 }
 
+/* The same value, computed here: clang holds sums back to schedule the multiplications of a long
+ * body first, and spills. */
+EW_INLINE v_s32 v_settle_s32(v_s32 v) {
+#if EW_LANES == 8
+    __asm__ volatile("" : "+x"(v));
+#endif
+    return v;
+}
+
 /* The bytes (a, b) of each element of two blocks as 16 bits, a low. */
 EW_INLINE v_s16 v_load_pairs_block_b8(const uint8_t *a, const uint8_t *b) {
     return v_load_block_b8(a, 0) | v_load_block_b8(b, 0) << 8;

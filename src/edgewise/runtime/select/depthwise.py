@@ -40,11 +40,14 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     is_spread = isa.lanes > 1 and (o < block or o != shape[3])
     # vectors over whole pixels: their channels repeat after a multiple of both
     channels = lcm(o, block) if is_spread and o < block else o
-    body = "any" if is_spread or isa.lanes == 1 else _body(kh, cols)
+    # in spread rows, the vectors of neighbouring columns are `channels` apart
+    between = channels // o if is_spread and cols.stride == 1 else cols.stride
+    is_any = isa.lanes == 1 or (is_spread and cols.stride > 1)
+    body = "any" if is_any else _body(kh, cols._replace(stride=between))
     covered = -(-out[2] * o // channels) * (channels // o)  # pixels of all vectors of a row
     phase_columns = covered + (kw - 1) * cols.dilation // cols.stride if is_spread else 0
     table_rows = kh if body != "any" else -(-kh // lane) * lane
-    columns = kw if body == "any" else kw + (_PIXELS - 1) * cols.stride
+    columns = kw if body == "any" else kw + (_PIXELS - 1) * between
     fields = {
         "window": window(shape, out, rows, cols, op.padding),
         "multiplier": o // shape[3],
