@@ -184,9 +184,10 @@ typedef struct {
     float scale;
 } ew_binary;
 
-/* Pools. Operands: x, y. Tiles: output rows (N * OH). Scratch: C elements of s32 (b8 average). */
+/* Pools. Operands: x, y. Tiles: output rows (N * OH). b8: windows of fewer than 2**23 taps. */
 typedef struct {
     ew_window window;
+    uint32_t y_stride; /* elements between the pixels of y */
     uint32_t is_signed;
     int32_t low, high;
     float low_f32, high_f32;

@@ -1,122 +1,279 @@
-/* AVERAGE_POOL_2D and MAX_POOL_2D: tap after tap, all channels of a tap at once. */
+/* AVERAGE_POOL_2D and MAX_POOL_2D: for an output pixel, vectors of channels run over all taps inside
+ * x with what they gather in registers. The last vector overlaps the one before it; fewer channels
+ * than lanes are read through a buffer. */
 #include "kernel.h"
 
-/* The taps of one output pixel that lie inside x. */
+/* The taps of one output pixel that lie inside x: `rows` lines of `columns` pixels. */
 typedef struct {
-    uint32_t top, bottom, left, right; /* input rows [top, bottom), columns [left, right) */
-} tap_range;
+    size_t first_line, first; /* first element of the first line and tap */
+    uint32_t rows, columns;
+    size_t line, pixel; /* elements between lines and pixels */
+} taps;
 
 static void clip_taps(uint32_t at, uint32_t stride, uint32_t pad, uint32_t kernel, uint32_t size,
-                      uint32_t *begin, uint32_t *end) {
+                      uint32_t *begin, uint32_t *count) {
     uint32_t first = at * stride;
     *begin = first > pad ? first - pad : 0;
-    *end = first + kernel > pad ? ew_min_u32(first + kernel - pad, size) : 0;
-    if (*begin > *end) *begin = *end;
+    uint32_t end = first + kernel > pad ? ew_min_u32(first + kernel - pad, size) : 0;
+    *count = end > *begin ? end - *begin : 0;
 }
 
-static tap_range taps_of(const ew_window *s, uint32_t row, uint32_t ox) {
-    tap_range t;
-    clip_taps(row % s->oh, s->stride_h, s->pad_top, s->kernel_h, s->h, &t.top, &t.bottom);
-    clip_taps(ox, s->stride_w, s->pad_left, s->kernel_w, s->w, &t.left, &t.right);
+/* The taps of output row `row` (of all N * OH), and then those of its pixel `ox`. */
+static taps taps_of_row(const ew_window *s, uint32_t row) {
+    taps t = {.line = (size_t)s->w * s->c, .pixel = s->c};
+    uint32_t top;
+    clip_taps(row % s->oh, s->stride_h, s->pad_top, s->kernel_h, s->h, &top, &t.rows);
+    t.first_line = ((size_t)(row / s->oh) * s->h + top) * t.line;
     return t;
 }
 
-#define FOR_EACH_PIXEL                                                                             \
-    for (uint32_t row = tile_begin; row < tile_end; row++)                                         \
-        for (uint32_t ox = 0; ox < s->ow; ox++)
+EW_INLINE void find_pixel(const ew_window *s, uint32_t ox, taps *t) {
+    uint32_t left;
+    clip_taps(ox, s->stride_w, s->pad_left, s->kernel_w, s->w, &left, &t->columns);
+    t->first = t->first_line + (size_t)left * s->c;
+}
 
-/* For every tap: `from` is its first element. */
-#define FOR_EACH_TAP(t, type)                                                                      \
-    for (uint32_t i = (t).top; i < (t).bottom; i++)                                                \
-        for (uint32_t j = (t).left; j < (t).right; j++)                                            \
-            for (const type *from = x + (((size_t)(row / s->oh) * s->h + i) * s->w + j) * s->c,    \
-                            *once = from;                                                          \
-                 once; once = NULL)
+/* Calls body(vectors, lanes, channel, ...) so that all channels are covered: `most` vectors, one, or
+ * what is fewer than a vector. */
+#define FOR_EACH_VECTOR(most, channels, body, ...)                                                       \
+    do {                                                                                           \
+        uint32_t c = 0;                                                                            \
+        for (; c + (most)*EW_LANES <= (channels); c += (most)*EW_LANES)                            \
+            body(most, EW_LANES, c, __VA_ARGS__);                                                  \
+        for (; c + EW_LANES <= (channels); c += EW_LANES) body(1, EW_LANES, c, __VA_ARGS__);       \
+        if (c < (channels) && (channels) < EW_LANES)                                               \
+            body(1, channels, c, __VA_ARGS__);                                                     \
+        else if (c < (channels))                                                                   \
+            body(1, EW_LANES, (channels)-EW_LANES, __VA_ARGS__);                                   \
+    } while (0)
+
+/* `n` elements, the other lanes 0. */
+EW_INLINE v_f32 load_f32(const float *x, uint32_t n) {
+    if (n == EW_LANES) return v_load_f32(x);
+    float all[EW_LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) all[i] = x[i];
+    return v_load_f32(all);
+}
+
+EW_INLINE void store_f32(float *y, v_f32 v, uint32_t n) {
+    if (n == EW_LANES) {
+        v_store_f32(y, v);
+        return;
+    }
+    float all[EW_LANES];
+    v_store_f32(all, v);
+    for (uint32_t i = 0; i < n; i++) y[i] = all[i];
+}
+
+EW_INLINE v_s32 load_b8(const uint8_t *x, uint32_t n, uint32_t is_signed) {
+    if (n == EW_LANES) return v_load_b8(x, is_signed);
+    uint8_t all[EW_LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) all[i] = x[i];
+    return v_load_b8(all, is_signed);
+}
+
+EW_INLINE void store_b8(uint8_t *y, v_s32 v, uint32_t n) {
+    if (n == EW_LANES) {
+        v_store_b8(y, v);
+        return;
+    }
+    uint8_t all[EW_LANES];
+    v_store_b8(all, v);
+    for (uint32_t i = 0; i < n; i++) y[i] = all[i];
+}
+
+EW_INLINE void average_f32(const uint32_t vectors, const uint32_t n, uint32_t c,
+                           const ew_pool_2d *p, const taps *t, const float *x, float *y) {
+    v_f32 sum[8], by = v_splat_f32((float)(t->rows * t->columns));
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) sum[v] = v_splat_f32(0.0f);
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const float *at = x + t->first + i * t->line + c;
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++) sum[v] += load_f32(at + v * EW_LANES, n);
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        v_f32 mean = v_max(v_splat_f32(p->low_f32), sum[v] / by);
+        store_f32(y + c + v * EW_LANES, v_min(v_splat_f32(p->high_f32), mean), n);
+    }
+}
+
+/* A NaN among the taps makes the result one, as NumPy's maximum does. */
+EW_INLINE void max_f32(const uint32_t vectors, const uint32_t n, uint32_t c, const ew_pool_2d *p,
+                       const taps *t, const float *x, float *y) {
+    v_f32 most[8];
+    v_s32 is_nan[8];
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        most[v] = v_splat_f32(-__builtin_inff());
+        is_nan[v] = v_splat_s32(0);
+    }
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const float *at = x + t->first + i * t->line + c;
+        for (uint32_t j = 0; j < t->columns; j += 2, at += 2 * t->pixel) {
+            /* two at once: one comparison finds a NaN among both */
+            size_t next = j + 1 < t->columns ? t->pixel : 0;
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++) {
+                v_f32 a = load_f32(at + v * EW_LANES, n);
+                v_f32 b = load_f32(at + next + v * EW_LANES, n);
+                most[v] = v_max(b, v_max(a, most[v]));
+                is_nan[v] |= v_nan_mask(a) | v_nan_mask(b);
+            }
+        }
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        v_f32 out = v_min(v_splat_f32(p->high_f32), v_max(v_splat_f32(p->low_f32), most[v]));
+        store_f32(y + c + v * EW_LANES, v_or_bits(out, is_nan[v]), n);
+    }
+}
+
+/* Runs the statement for every output pixel with its taps `t` and its first element in y. */
+#define FOR_EACH_PIXEL(type, ...)                                                                  \
+    for (uint32_t row = tile_begin; row < tile_end; row++) {                                       \
+        taps t = taps_of_row(s, row);                                                              \
+        type *y = (type *)operand[1] + (size_t)row * s->ow * p->y_stride;                          \
+        for (uint32_t ox = 0; ox < s->ow; ox++, y += p->y_stride) {                                \
+            find_pixel(s, ox, &t);                                                                 \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
 
 EW_DEFINE(average_pool_2d_f32) {
     const ew_pool_2d *p = params;
     const ew_window *s = &p->window;
-    const float *x = operand[0];
-    uint32_t channels = s->c;
     EW_UNUSED(scratch);
-    FOR_EACH_PIXEL {
-        tap_range t = taps_of(s, row, ox);
-        float *y = (float *)operand[1] + ((size_t)row * s->ow + ox) * channels;
-        float count = (float)((t.bottom - t.top) * (t.right - t.left));
-        for (uint32_t c = 0; c < channels; c++) y[c] = 0.0f;
-        FOR_EACH_TAP(t, float) for (uint32_t c = 0; c < channels; c++) y[c] += from[c];
-        for (uint32_t c = 0; c < channels; c++)
-            y[c] = ew_clamp_f32(y[c] / count, p->low_f32, p->high_f32);
-    }
+    FOR_EACH_PIXEL(float, {
+        FOR_EACH_VECTOR(8, s->c, average_f32, p, &t, operand[0], y);
+    })
 }
 
 EW_DEFINE(max_pool_2d_f32) {
     const ew_pool_2d *p = params;
     const ew_window *s = &p->window;
-    const float *x = operand[0];
-    uint32_t channels = s->c;
     EW_UNUSED(scratch);
-    FOR_EACH_PIXEL {
-        tap_range t = taps_of(s, row, ox);
-        float *y = (float *)operand[1] + ((size_t)row * s->ow + ox) * channels;
-        for (uint32_t c = 0; c < channels; c++) y[c] = -__builtin_inff();
-        FOR_EACH_TAP(t, float) for (uint32_t c = 0; c < channels; c++)
-            y[c] = from[c] > y[c] || from[c] != from[c] ? from[c] : y[c];
-        for (uint32_t c = 0; c < channels; c++)
-            y[c] = ew_clamp_f32(y[c], p->low_f32, p->high_f32);
+    FOR_EACH_PIXEL(float, {
+        FOR_EACH_VECTOR(4, s->c, max_f32, p, &t, operand[0], y);
+    })
+}
+
+/* `sum` divided by the number of taps (fewer than 2**23), halves away from zero. The quotient is
+ * below 257, so that the one from float32 is off by one at most, which the remainder tells. */
+EW_INLINE v_s32 divide_sum(v_s32 sum, int32_t count, float reciprocal) {
+    v_s32 sign = sum >> 31, n = (sum ^ sign) - sign + v_splat_s32(count / 2);
+    v_s32 q = v_truncate(v_float(n) * v_splat_f32(reciprocal));
+    v_s32 rest = n - q * v_splat_s32(count);
+    q += rest >> 31;
+    q -= (v_splat_s32(count - 1) - rest) >> 31;
+    return (q ^ sign) - sign;
+}
+
+EW_INLINE void average_b8(const uint32_t vectors, const uint32_t n, uint32_t c,
+                          const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
+                          const uint8_t *x, uint8_t *y) {
+    v_s32 sum[8];
+    int32_t count = ew_max_s32((int32_t)(t->rows * t->columns), 1);
+    float reciprocal = 1.0f / (float)count;
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) sum[v] = v_splat_s32(0);
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const uint8_t *at = x + t->first + i * t->line + c;
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                sum[v] += load_b8(at + v * EW_LANES, n, is_signed);
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        v_s32 mean = divide_sum(sum[v], count, reciprocal);
+        mean = v_min_s32(v_max_s32(mean, v_splat_s32(p->low)), v_splat_s32(p->high));
+        store_b8(y + c + v * EW_LANES, mean, n);
     }
 }
 
-EW_INLINE void add_stored(int32_t *sum, const uint8_t *x, uint32_t n, const uint32_t is_signed) {
-    for (uint32_t c = 0; c < n; c++) sum[c] += ew_stored(x, c, is_signed);
+EW_INLINE void max_b8(const uint32_t vectors, const uint32_t n, uint32_t c,
+                      const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
+                      const uint8_t *x, uint8_t *y) {
+    v_s32 most[8];
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) most[v] = v_splat_s32(is_signed ? -128 : 0);
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const uint8_t *at = x + t->first + i * t->line + c;
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                most[v] = v_max_s32(most[v], load_b8(at + v * EW_LANES, n, is_signed));
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        v_s32 out = v_min_s32(v_max_s32(most[v], v_splat_s32(p->low)), v_splat_s32(p->high));
+        store_b8(y + c + v * EW_LANES, out, n);
+    }
 }
 
-/* Sums in s32, divided by the taps inside x, halves away from zero. */
+#if EW_LANES > 1
+/* Whole registers of bytes, for channels that fill at least one. */
+EW_INLINE void max_bytes(const uint32_t vectors, uint32_t c, const uint32_t is_signed,
+                         const ew_pool_2d *p, const taps *t, const uint8_t *x, uint8_t *y) {
+    v_bytes most[4];
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) most[v] = v_splat_bytes((uint8_t)p->low);
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const uint8_t *at = x + t->first + i * t->line + c;
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                most[v] = v_max_bytes(most[v], v_load_bytes(at + v * EW_BYTES), is_signed);
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        v_bytes out = v_min_bytes(most[v], v_splat_bytes((uint8_t)p->high), is_signed);
+        __builtin_memcpy(y + c + v * EW_BYTES, &out, sizeof out);
+    }
+}
+
+EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
+                            const uint8_t *x, uint8_t *y) {
+    uint32_t channels = p->window.c, c = 0;
+    if (channels < EW_BYTES) {
+        FOR_EACH_VECTOR(8, channels, max_b8, is_signed, p, t, x, y);
+        return;
+    }
+    for (; c + 4 * EW_BYTES <= channels; c += 4 * EW_BYTES) max_bytes(4, c, is_signed, p, t, x, y);
+    for (; c + 2 * EW_BYTES <= channels; c += 2 * EW_BYTES) max_bytes(2, c, is_signed, p, t, x, y);
+    for (; c + EW_BYTES <= channels; c += EW_BYTES) max_bytes(1, c, is_signed, p, t, x, y);
+    if (c < channels) max_bytes(1, channels - EW_BYTES, is_signed, p, t, x, y);
+}
+#else
+EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
+                            const uint8_t *x, uint8_t *y) {
+    FOR_EACH_VECTOR(8, p->window.c, max_b8, is_signed, p, t, x, y);
+}
+#endif
+
 EW_DEFINE(average_pool_2d_b8) {
     const ew_pool_2d *p = params;
     const ew_window *s = &p->window;
-    const uint8_t *x = operand[0];
-    uint32_t channels = s->c;
-    int32_t *sum = scratch;
-    FOR_EACH_PIXEL {
-        tap_range t = taps_of(s, row, ox);
-        uint8_t *y = (uint8_t *)operand[1] + ((size_t)row * s->ow + ox) * channels;
-        int32_t count = (int32_t)((t.bottom - t.top) * (t.right - t.left));
-        for (uint32_t c = 0; c < channels; c++) sum[c] = 0;
+    EW_UNUSED(scratch);
+    FOR_EACH_PIXEL(uint8_t, {
         if (p->is_signed)
-            FOR_EACH_TAP(t, uint8_t) add_stored(sum, from, channels, 1);
+            FOR_EACH_VECTOR(8, s->c, average_b8, 1, p, &t, operand[0], y);
         else
-            FOR_EACH_TAP(t, uint8_t) add_stored(sum, from, channels, 0);
-        for (uint32_t c = 0; c < channels; c++) {
-            int32_t half = sum[c] < 0 ? -(count / 2) : count / 2;
-            int32_t mean = count ? (sum[c] + half) / count : 0;
-            y[c] = (uint8_t)ew_min_s32(ew_max_s32(mean, p->low), p->high);
-        }
-    }
-}
-
-EW_INLINE void keep_largest(uint8_t *y, const uint8_t *x, uint32_t n, const uint32_t is_signed) {
-    for (uint32_t c = 0; c < n; c++)
-        y[c] = ew_stored(x, c, is_signed) > ew_stored(y, c, is_signed) ? x[c] : y[c];
+            FOR_EACH_VECTOR(8, s->c, average_b8, 0, p, &t, operand[0], y);
+    })
 }
 
 EW_DEFINE(max_pool_2d_b8) {
     const ew_pool_2d *p = params;
     const ew_window *s = &p->window;
-    const uint8_t *x = operand[0];
-    uint32_t channels = s->c;
     EW_UNUSED(scratch);
-    FOR_EACH_PIXEL {
-        tap_range t = taps_of(s, row, ox);
-        uint8_t *y = (uint8_t *)operand[1] + ((size_t)row * s->ow + ox) * channels;
-        for (uint32_t c = 0; c < channels; c++) y[c] = p->is_signed ? 0x80 : 0;
+    FOR_EACH_PIXEL(uint8_t, {
         if (p->is_signed)
-            FOR_EACH_TAP(t, uint8_t) keep_largest(y, from, channels, 1);
+            max_channels(1, p, &t, operand[0], y);
         else
-            FOR_EACH_TAP(t, uint8_t) keep_largest(y, from, channels, 0);
-        for (uint32_t c = 0; c < channels; c++) {
-            int32_t q = ew_stored(y, c, p->is_signed);
-            y[c] = (uint8_t)ew_min_s32(ew_max_s32(q, p->low), p->high);
-        }
-    }
+            max_channels(0, p, &t, operand[0], y);
+    })
 }

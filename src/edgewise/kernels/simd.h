@@ -130,6 +130,41 @@ EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return a > b ? a : b; }
 #endif
 #endif
 
+/* Towards zero, for values in the range of s32. */
+EW_INLINE v_s32 v_truncate(v_f32 x) {
+#if EW_LANES == 1
+    return (int32_t)x;
+#else
+    return __builtin_convertvector(x, v_s32);
+#endif
+}
+
+/* All bits of the lanes where x is NaN. */
+EW_INLINE v_s32 v_nan_mask(v_f32 x) {
+#if EW_LANES == 1
+    return x != x ? -1 : 0;
+#else
+    return x != x;
+#endif
+}
+
+/* x where the mask's lanes are 0; NaN where all their bits are set. */
+EW_INLINE v_f32 v_or_bits(v_f32 x, v_s32 mask) {
+    mask |= v_bits_of(x);
+    __builtin_memcpy(&x, &mask, sizeof x);
+    return x;
+}
+
+EW_INLINE v_s32 v_max_s32(v_s32 a, v_s32 b) {
+#if EW_LANES == 1
+    return a > b ? a : b;
+#else
+    v_s32 mask = a > b;
+    return (mask & a) | (~mask & b);
+#endif
+}
+EW_INLINE v_s32 v_min_s32(v_s32 a, v_s32 b) { return ~v_max_s32(~a, ~b); }
+
 /* acc + a.low * b.low + a.high * b.high, where each 32-bit lane of a and b holds two s16. */
 EW_INLINE v_s32 v_dot_s16(v_s32 a, v_s32 b, v_s32 acc) {
 #if EW_LANES == 16 && defined(__AVX512VNNI__)
@@ -211,6 +246,25 @@ EW_INLINE void v_zip_s16(v_s16 a, v_s16 b, v_s32 pair[2]) {
 #endif
     __builtin_memcpy(&pair[0], &low, sizeof low);
     __builtin_memcpy(&pair[1], &high, sizeof high);
+}
+
+/* A register of bytes, compared as s8 or u8. */
+enum { EW_BYTES = 4 * EW_LANES };
+typedef uint8_t v_bytes __attribute__((vector_size(EW_BYTES)));
+typedef int8_t v_signed_bytes __attribute__((vector_size(EW_BYTES)));
+
+EW_INLINE v_bytes v_load_bytes(const uint8_t *p) {
+    v_bytes v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+EW_INLINE v_bytes v_splat_bytes(uint8_t x) { return x - (v_bytes){0}; }
+EW_INLINE v_bytes v_max_bytes(v_bytes a, v_bytes b, uint32_t is_signed) {
+    v_bytes mask = is_signed ? (v_bytes)((v_signed_bytes)a > (v_signed_bytes)b) : (v_bytes)(a > b);
+    return (mask & a) | (~mask & b);
+}
+EW_INLINE v_bytes v_min_bytes(v_bytes a, v_bytes b, uint32_t is_signed) {
+    return ~v_max_bytes(~a, ~b, is_signed);
 }
 
 /* The same value, computed here: clang holds sums back to schedule the multiplications of a long

@@ -5,6 +5,7 @@ from edgewise.ops.pool import AveragePool2D, L2Pool2D, MaxPool2D
 from tests.ops.case import Case, arg
 
 ALL = ("int8", "uint8", "int16")
+BYTES = ("int8", "uint8")
 POOLS = (AveragePool2D, MaxPool2D, L2Pool2D)
 
 
@@ -52,6 +53,12 @@ CASES = [
             label="relu_n1",
         ),
         pool(op, (0, 6, 6, 4), (3, 3), quantize=(), label="empty", no_litert=UNSET),
+        *(
+            pool(op, (1, 3, 4, c), (3, 2), (2, 1), quantize=BYTES, label="channels")
+            for c in (7, 8, 15, 33, 65, 130)
+        ),
+        pool(op, (1, 1, 9, 9), (1, 4), (1, 3), quantize=BYTES, label="line"),
+        pool(op, (2, 5, 3, 8), (2, 2), (4, 3), quantize=BYTES, label="stride-beyond-kernel"),
         pool(op, (1, 6, 6), (3, 3), error="x must be [N, H, W, C]"),
         pool(op, (1, 6, 6, 4), (0, 3), error="kernel_h must be at least 1"),
         pool(op, (1, 6, 6, 4), (3, 3), (1, 0), error="stride_w must be at least 1"),

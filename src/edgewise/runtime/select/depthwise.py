@@ -65,11 +65,11 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
     elements = (1 + _PIXELS) * channels + kh * cols.stride * phase_columns * o
     scratch = table_rows * ((1 + columns) * _ADDRESS + 4) + elements * (1 if is_int else 4) + _SLACK
-    taps = weights.array.reshape(kh, kw, o)
+    taps, row = weights.array.reshape(kh, kw, o), out[2] * o
     if weights.scales is None:
         operands: list[Value | Array] = [x, *_floats(taps, weights.bias, channels, block), y]
         packed = pack("ew_depthwise_conv_2d", fields)
-        return [Call("depthwise_conv_2d_f32", packed, tuple(operands), n_tiles, scratch)]
+        return [Call("depthwise_conv_2d_f32", packed, tuple(operands), n_tiles, scratch, row)]
     scales = np.ascontiguousarray(weights.scales)
     if isa.lanes == 1:
         stored, fields["w_zero"] = _bytes(taps)
@@ -85,7 +85,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         tables = [np.tile(a, repeats)[order] for a in (moved.astype(np.int32), scales)]
         operands = [x, np.ascontiguousarray(ordered), *tables, y]
     packed = pack("ew_depthwise_conv_2d", fields)
-    return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch)]
+    return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
 
 
 def _body(kh: int, cols: Axis) -> str:

@@ -54,10 +54,11 @@ def _pool(site: Site, name: str) -> Sequence[Call]:
         "ew_pool_2d",
         {
             "window": window(shape, out, rows, cols, op.padding),
+            "y_stride": out[3],
             "is_signed": int(x.dtype is DType.INT8),
             **bounds,
         },
     )
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
     kernel = f"{name}_f32" if is_float(x) else f"{name}_b8"
-    return [Call(kernel, params, (x, y), n_tiles, 4 * shape[3])]
+    return [Call(kernel, params, (x, y), n_tiles, tile_elements=out[2] * out[3])]
