@@ -1,7 +1,7 @@
 """The verbs: load, convert, save, export. Here the stages are put together.
 
-Frontends and passes are imported by the verbs that need them: who runs a model does not wait for
-what converts one.
+Readers, frontends and passes are imported by the verbs that need them: who runs a model does not
+wait for what converts one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,27 @@ from typing import TYPE_CHECKING
 
 from edgewise.errors import ConversionError
 from edgewise.files import Chunk
-from edgewise.format import load, write
 from edgewise.ir.model import Model
 
 if TYPE_CHECKING:
     from edgewise.deploy import CExport
 
 __all__ = ["Model", "convert", "convert_keras_object", "export_c", "load"]
+
+
+def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
+    """The Model in a `.tflite` file.
+
+    Args:
+        source: a path, or the file's bytes. Constants are views of the bytes.
+        file: the name used in errors; by default the path.
+
+    Raises:
+        FormatError: not a `.tflite` file, or one that breaks a rule; with the byte offset.
+    """
+    from edgewise import format
+
+    return format.load(source, file=file)
 
 
 def convert(source: object) -> Model:
@@ -74,6 +88,7 @@ def export_c(
 
 
 def _tflite(model: Model) -> Iterable[Chunk]:
+    from edgewise.format import write
     from edgewise.passes import to_tflite
 
     return write(to_tflite(model))

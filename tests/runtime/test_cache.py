@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import edgewise
+from edgewise import format
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError, LimitError
 from edgewise.ir import Builder, Model, Sym, TensorType, Value
 from edgewise.ir.types import Quant
 from edgewise.lite import Interpreter as LiteInterpreter
 from edgewise.runtime import cache as caches
-from edgewise.runtime import source as sources
-from edgewise.runtime import specialize
+from edgewise.runtime import planner
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan
@@ -34,7 +34,7 @@ class Counts:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads = self.plans = 0
-        load, plan = sources.load, specialize.plan
+        load, plan = format.load, planner.plan
 
         def counted_load(*args: object, **kwargs: object) -> Model:
             self.reads += 1
@@ -44,8 +44,8 @@ class Counts:
             self.plans += 1
             return plan(*args, **kwargs)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(sources, "load", counted_load)
-        monkeypatch.setattr(specialize, "plan", counted_plan)
+        monkeypatch.setattr(format, "load", counted_load)
+        monkeypatch.setattr(planner, "plan", counted_plan)
 
 
 @pytest.fixture

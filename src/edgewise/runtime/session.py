@@ -22,7 +22,6 @@ from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
-from edgewise.ops.opaque import require_supported
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
 from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement
@@ -145,7 +144,7 @@ class Session:
             ShapeError: a node that does not accept them; the session keeps its old shapes.
             UnsupportedOp: operators that cannot run; all are listed.
         """
-        require_supported([self.graph])
+        _require_supported(self.graph)
         self._expected = self._checked = None
         if self._declared is None:
             variables = (value for value in self.graph.values() if value.is_variable)
@@ -227,7 +226,7 @@ class Session:
         return outputs
 
     def _run_references(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        require_supported([self.graph])
+        _require_supported(self.graph)
         self._limits.check(demand_of(self.graph))
         keep = self.kept.__setitem__ if self.keep_all else None
         outputs = evaluate(
@@ -279,6 +278,13 @@ class Session:
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
+
+
+def _require_supported(graph: Graph) -> None:
+    # imports the operators, which a run of a cached plan does not need
+    from edgewise.ops.opaque import require_supported
+
+    require_supported([graph])
 
 
 def _apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:

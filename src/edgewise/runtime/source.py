@@ -10,7 +10,6 @@ import threading
 
 from edgewise.errors import FormatError
 from edgewise.files import read_model_file
-from edgewise.format import load
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.runtime.cache import Cache, default_folder, digest_of
@@ -84,6 +83,9 @@ class Source:
             return None
 
     def _read(self) -> Model:
+        # the reader brings all operators with it
+        from edgewise.format import load
+
         origin = self._origin
         if isinstance(origin, bytes):
             model = load(origin, file=self._file)

@@ -14,13 +14,11 @@ from edgewise.ir.dim import substitute
 from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
-from edgewise.ops.opaque import require_supported
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement, Plan, Target
-from edgewise.runtime.planner import NotPlannable, plan
 from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
 
@@ -144,6 +142,10 @@ class Executors:
         return Executor(made, threads=self._threads, limits=self._limits)
 
     def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
+        # what plans is imported where something is planned: a warm start needs none of it
+        from edgewise.ops.opaque import require_supported
+        from edgewise.runtime.planner import NotPlannable, plan
+
         require_supported([self._graph()])
         try:
             target = Target(host_isa(), threads=self._threads.count)
