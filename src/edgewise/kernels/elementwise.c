@@ -2,6 +2,7 @@
  * and the choice between two values. Plain loops, which the compiler vectorises for each
  * instruction set. Integers wrap around. */
 #include "broadcast.h"
+#include "math.h"
 
 #define KERNEL(name, x_bytes, y_bytes)                                                             \
     EW_DEFINE(name) {                                                                              \
@@ -85,6 +86,24 @@ static float floor_mod(float a, float b) {
     return rest != 0.0f && (b < 0.0f) != (rest < 0.0f) ? rest + b : rest;
 }
 BY_ELEMENT(floor_mod_f32, float, floor_mod)
+
+/* Vectors of |a|**b, and one by one what C's pow adds to that. */
+static void pow_f32_row(const void *params, const void *const *x, void *result, size_t n) {
+    const float *a = x[0], *b = x[1];
+    float *y = result;
+    EW_UNUSED(params);
+    for (size_t i = 0; i < n; i += EW_LANES) {
+        float base[EW_LANES] = {0}, exponent[EW_LANES] = {0}, size[EW_LANES];
+        size_t here = n - i < EW_LANES ? n - i : EW_LANES;
+        for (size_t k = 0; k < here; k++) base[k] = a[i + k], exponent[k] = b[i + k];
+        v_store_f32(size, v_pow_size(v_load_f32(base), v_load_f32(exponent)));
+        for (size_t k = 0; k < here; k++) {
+            int is_plain = base[k] > 0.0f && base[k] <= LARGEST && __builtin_fabsf(exponent[k]) <= LARGEST;
+            y[i + k] = is_plain ? size[k] : ew_pow_special(base[k], exponent[k], size[k]);
+        }
+    }
+}
+KERNEL(pow_f32, sizeof(float), sizeof(float))
 
 /* ---- integers; divisors are not 0 ---- */
 #define CLAMPED(name, type, formula)                                                               \
@@ -170,6 +189,7 @@ PLAIN(or_u8, uint8_t, a[i] | b[i])
 PLAIN(xor_u8, uint8_t, a[i] ^ b[i])
 PLAIN(xor_u16, uint16_t, a[i] ^ b[i])
 PLAIN(xor_u32, uint32_t, a[i] ^ b[i])
+PLAIN(xor_u64, uint64_t, a[i] ^ b[i])
 
 #define SHIFT(suffix, type)                                                                        \
     static type shifted_##suffix(type a, type b) {                                                 \

@@ -214,9 +214,24 @@ typedef struct {
     float y_scale; /* b8 */
 } ew_softmax;
 
-/* Elementwise operators of one operand. Tiles: blocks of per_tile elements.
- * table_b8 operands: x, table [256] indexed by the byte of x, y. Others: x, y.
- * clip: min(max(x, low), high). quantize: rne(clamp(x * scale)) + zero; dequantize: its inverse. */
+/* Element types of `cast`. */
+enum {
+    EW_TYPE_f32,
+    EW_TYPE_f16,
+    EW_TYPE_s8,
+    EW_TYPE_u8,
+    EW_TYPE_bool,
+    EW_TYPE_s16,
+    EW_TYPE_s32,
+    EW_TYPE_s64,
+};
+
+/* Elementwise operators of one operand. Tiles: blocks of per_tile elements. y may be x where their
+ * elements have one size. Operands: x, y; table_b8: x, table [256] indexed by the byte of x, y;
+ * table_s16: the same with 65,536; knots_s16: x, knots s16 [513], y.
+ * clip: min(max(x, low), high). leaky_relu: x * scale below 0. fake_quant: x within [low, high] on
+ * the grid low + k * scale. quantize: rne(clamp(x * scale)) + zero; dequantize: (x - zero) * scale.
+ * cast: from the type `low` to the type `high` (EW_TYPE_...). */
 typedef struct {
     uint32_t count, per_tile;
     uint32_t is_signed;

@@ -1,6 +1,6 @@
-/* Elementwise operators of one operand: tables on 8 bits, activations in float32, and the change
- * between both. */
-#include "kernel.h"
+/* Elementwise operators of one operand: tables on 8 and 16 bits, functions of float32, and the change
+ * between both. y may be x where their elements have one size. */
+#include "broadcast.h"
 #include "math.h"
 
 /* The elements [begin, end) of the tiles. */
@@ -13,59 +13,142 @@ static range elements_of(const ew_unary *p, uint32_t tile_begin, uint32_t tile_e
     return (range){(size_t)tile_begin * p->per_tile, end < p->count ? end : p->count};
 }
 
-EW_DEFINE(table_b8) {
-    const ew_unary *p = params;
-    const uint8_t *x = operand[0], *table = operand[1];
-    uint8_t *y = operand[2];
-    range r = elements_of(p, tile_begin, tile_end);
+#define BEGIN(type)                                                                      \
+    const ew_unary *p = params;                                                                    \
+    const type *x = operand[0];                                                                    \
+    range r = elements_of(p, tile_begin, tile_end);                                                \
     EW_UNUSED(scratch);
+
+EW_DEFINE(table_b8) {
+    BEGIN(uint8_t)
+    const uint8_t *table = operand[1];
+    uint8_t *y = operand[2];
     for (size_t i = r.begin; i < r.end; i++) y[i] = table[x[i]];
 }
 
-#define DEFINE_F32(name, formula)                                                                  \
-    EW_DEFINE(name) {                                                                              \
-        const ew_unary *p = params;                                                                \
-        const float *x = operand[0];                                                               \
-        float *y = operand[1];                                                                     \
-        range r = elements_of(p, tile_begin, tile_end);                                            \
-        float low = p->low_f32, high = p->high_f32;                                                \
-        EW_UNUSED(scratch);                                                                        \
-        EW_UNUSED(low);                                                                            \
-        EW_UNUSED(high);                                                                           \
-        for (size_t i = r.begin; i < r.end; i++) y[i] = formula;                                   \
-    }
-DEFINE_F32(clip_f32, ew_clamp_f32(x[i], low, high))
-DEFINE_F32(hard_swish_f32, x[i] * ew_clamp_f32(x[i] + 3.0f, 0.0f, 6.0f) / 6.0f)
-DEFINE_F32(logistic_f32, ew_logistic_f32(x[i]))
-DEFINE_F32(tanh_f32, ew_tanh_f32(x[i]))
-
-EW_DEFINE(quantize_b8) {
-    const ew_unary *p = params;
-    const float *x = operand[0];
-    uint8_t *y = operand[1];
-    range r = elements_of(p, tile_begin, tile_end);
-    float low = (float)(p->low - p->zero), high = (float)(p->high - p->zero);
-    EW_UNUSED(scratch);
+/* LiteRT's interpolation between 513 values, 128 operands apart; half up. */
+EW_DEFINE(knots_s16) {
+    BEGIN(int16_t)
+    const int16_t *knot = operand[1];
+    int16_t *y = operand[2];
     for (size_t i = r.begin; i < r.end; i++) {
-        float real = x[i] * p->scale;
+        const int16_t *k = knot + 256 + (x[i] >> 7);
+        int32_t slope = (int16_t)(k[1] - k[0]);
+        y[i] = (int16_t)(k[0] + ((slope * (x[i] & 127) + 64) >> 7));
+    }
+}
+
+/* A value for each operand, by its bits. */
+EW_DEFINE(table_s16) {
+    BEGIN(uint16_t)
+    const int16_t *table = operand[1];
+    int16_t *y = operand[2];
+    for (size_t i = r.begin; i < r.end; i++) y[i] = table[x[i]];
+}
+
+/* ---- float32, one element at a time: the compiler vectorises these ---- */
+#define SIMPLE(name, type, formula)                                                                \
+    EW_DEFINE(name) {                                                                              \
+        BEGIN(type)                                                                          \
+        type *y = operand[1];                                                                      \
+        const float low = p->low_f32, high = p->high_f32, scale = p->scale;                        \
+        EW_UNUSED(low), EW_UNUSED(high), EW_UNUSED(scale);                                         \
+        EW_INDEPENDENT for (size_t i = r.begin; i < r.end; i++) y[i] = (type)(formula);            \
+    }
+SIMPLE(clip_f32, float, ew_clamp_f32(x[i], low, high))
+SIMPLE(hard_swish_f32, float, x[i] * ew_clamp_f32(x[i] + 3.0f, 0.0f, 6.0f) / 6.0f)
+SIMPLE(leaky_relu_f32, float, x[i] > 0.0f ? x[i] : x[i] * scale)
+SIMPLE(abs_f32, float, __builtin_fabsf(x[i]))
+SIMPLE(abs_s32, int32_t, x[i] < 0 ? 0 - x[i] : x[i])
+SIMPLE(abs_s64, int64_t, x[i] < 0 ? 0 - x[i] : x[i])
+SIMPLE(sign_f32, float, x[i] > 0.0f ? 1.0f : x[i] < 0.0f ? -1.0f : x[i] * 0.0f + x[i])
+SIMPLE(floor_f32, float, ew_floor(x[i]))
+SIMPLE(ceil_f32, float, ew_ceil(x[i]))
+SIMPLE(round_f32, float, ew_rint(x[i]))
+SIMPLE(sqrt_f32, float, __builtin_sqrtf(x[i]))
+SIMPLE(rsqrt_f32, float, 1.0f / __builtin_sqrtf(x[i]))
+SIMPLE(fake_quant_f32, float,
+       ew_floor((ew_clamp_f32(x[i], low, high) - low) * (1.0f / scale) + 0.5f) * scale + low)
+
+/* ---- float32, a vector at a time; a rest passes through the same function ---- */
+#define VECTORS(name, function)                                                                    \
+    EW_DEFINE(name) {                                                                              \
+        BEGIN(float)                                                                        \
+        float *y = operand[1];                                                                     \
+        size_t i = r.begin;                                                                        \
+        for (; i + EW_LANES <= r.end; i += EW_LANES)                                               \
+            v_store_f32(y + i, function(v_load_f32(x + i)));                                       \
+        if (i == r.end) return;                                                                    \
+        float rest[EW_LANES] = {0};                                                                \
+        for (size_t k = 0; i + k < r.end; k++) rest[k] = x[i + k];                                 \
+        v_store_f32(rest, function(v_load_f32(rest)));                                             \
+        for (size_t k = 0; i + k < r.end; k++) y[i + k] = rest[k];                                 \
+    }
+EW_INLINE v_f32 elu(v_f32 x) {
+    return v_where(v_less(x, v_splat_f32(0.0f)), v_expm1_negative(x), x);
+}
+VECTORS(exp_f32, v_exp)
+VECTORS(log_f32, v_log)
+VECTORS(logistic_f32, v_logistic)
+VECTORS(tanh_f32, v_tanh)
+VECTORS(gelu_f32, v_gelu)
+VECTORS(gelu_tanh_f32, v_gelu_tanh)
+VECTORS(elu_f32, elu)
+
+/* Sine of x + quarters * pi/2; large angles one by one. */
+EW_INLINE void sines(const float *x, float *y, range r, const int32_t quarters) {
+    for (size_t i = r.begin; i < r.end; i += EW_LANES) {
+        float in[EW_LANES] = {0}, out[EW_LANES];
+        size_t n = r.end - i < EW_LANES ? r.end - i : EW_LANES;
+        for (size_t k = 0; k < n; k++) in[k] = x[i + k];
+        v_store_f32(out, v_sin(v_load_f32(in), quarters));
+        for (size_t k = 0; k < n; k++)
+            y[i + k] = __builtin_fabsf(in[k]) < EW_LARGE_ANGLE ? out[k] : ew_sin_large(in[k], quarters);
+    }
+}
+EW_DEFINE(sin_f32) {
+    BEGIN(float)
+    sines(x, operand[1], r, 0);
+}
+EW_DEFINE(cos_f32) {
+    BEGIN(float)
+    sines(x, operand[1], r, 1);
+}
+
+/* ---- between float32 and stored integers ---- */
+EW_DEFINE(quantize_b8) {
+    BEGIN(float)
+    uint8_t *y = operand[1];
+    const float low = (float)(p->low - p->zero), high = (float)(p->high - p->zero), scale = p->scale;
+    const int32_t zero = p->zero;
+    for (size_t i = r.begin; i < r.end; i++) {
+        float real = x[i] * scale;
         real = real > low ? real : low; /* NaN: the smallest */
         real = real < high ? real : high;
-        y[i] = (uint8_t)(ew_round(real) + p->zero);
+        y[i] = (uint8_t)(ew_round(real) + zero);
+    }
+}
+EW_DEFINE(quantize_s16) {
+    BEGIN(float)
+    int16_t *y = operand[1];
+    const float low = (float)(p->low - p->zero), high = (float)(p->high - p->zero), scale = p->scale;
+    const int32_t zero = p->zero;
+    for (size_t i = r.begin; i < r.end; i++) {
+        float real = x[i] * scale;
+        real = real > low ? real : low;
+        real = real < high ? real : high;
+        y[i] = (int16_t)(ew_round(real) + zero);
     }
 }
 
-EW_INLINE void dequantize(const ew_unary *p, const uint8_t *x, float *y, range r,
-                          const uint32_t is_signed) {
-    for (size_t i = r.begin; i < r.end; i++)
-        y[i] = (float)(ew_stored(x, i, is_signed) - p->zero) * p->scale;
-}
-
-EW_DEFINE(dequantize_b8) {
-    const ew_unary *p = params;
-    range r = elements_of(p, tile_begin, tile_end);
-    EW_UNUSED(scratch);
-    if (p->is_signed)
-        dequantize(p, operand[0], operand[1], r, 1);
-    else
-        dequantize(p, operand[0], operand[1], r, 0);
-}
+#define DEQUANTIZE(name, type)                                                                     \
+    EW_DEFINE(name) {                                                                              \
+        BEGIN(type)                                                                         \
+        float *y = operand[1];                                                                     \
+        const int32_t zero = p->zero;                                                              \
+        const float scale = p->scale;                                                              \
+        for (size_t i = r.begin; i < r.end; i++) y[i] = (float)(x[i] - zero) * scale;              \
+    }
+DEQUANTIZE(dequantize_s8, int8_t)
+DEQUANTIZE(dequantize_u8, uint8_t)
+DEQUANTIZE(dequantize_s16, int16_t)

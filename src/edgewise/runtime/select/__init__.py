@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edgewise.ir.op import Op
-from edgewise.ops.activation import HardSwish, Prelu, Relu, Relu0To1, Relu6, ReluN1To1
+from edgewise.ops.activation import Prelu
 from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
 from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
@@ -29,19 +29,19 @@ from edgewise.ops.compare import (
     RightShift,
 )
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.convert import Dequantize, Quantize
+from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
 from edgewise.ops.reduce import Mean
-from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
-from edgewise.ops.table import UnaryTable
 from edgewise.ops.transpose_conv import TransposeConv
+from edgewise.ops.unary import ZerosLike
 from edgewise.runtime.calls import NotNative, Selection, Site
 from edgewise.runtime.select import (
     binary,
     choose,
     conv,
+    convert,
     depthwise,
     matmul_b8,
     move,
@@ -87,15 +87,12 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     MaxPool2D: pool.max_pool_2d,
     Mean: reduce.mean,
     Softmax: reduce.softmax,
-    Relu: unary.clipped,
-    Relu6: unary.clipped,
-    ReluN1To1: unary.clipped,
-    Relu0To1: unary.clipped,
-    HardSwish: unary.hard_swish,
-    Logistic: unary.logistic,
-    Tanh: unary.tanh,
-    Quantize: unary.quantize,
-    Dequantize: unary.dequantize,
+    **dict.fromkeys(unary.OPERATORS, unary.unary),
+    ZerosLike: unary.zeros_like,
+    FakeQuant: unary.fake_quant,
+    Quantize: convert.quantize,
+    Dequantize: convert.dequantize,
+    Cast: convert.cast,
     **move.TABLE,
     **pad.TABLE,
 }
@@ -107,6 +104,4 @@ def select(site: Site) -> Selection:
     function = TABLE.get(type(op))
     if function is not None:
         return function(site)
-    if isinstance(op, UnaryTable):
-        return unary.table(site)
     raise NotNative("the operator has no kernel yet")

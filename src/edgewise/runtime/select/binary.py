@@ -26,7 +26,15 @@ from edgewise.ops.compare import (
     NotEqual,
     RightShift,
 )
-from edgewise.runtime.calls import FLOAT_BOUNDS, Call, Site, float_bounds, is_8_bit, require
+from edgewise.runtime.calls import (
+    FLOAT_BOUNDS,
+    Call,
+    Site,
+    float_bounds,
+    is_8_bit,
+    is_float,
+    require,
+)
 from edgewise.runtime.library import Number, constant
 from edgewise.runtime.select import binary_b8
 from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
@@ -49,7 +57,7 @@ _KERNELS: Mapping[type[Op], tuple[str, tuple[DType, ...]]] = {
     Div: ("div", (DType.FLOAT32, *_WIDE)),
     Maximum: ("maximum", tuple(SUFFIX)),
     Minimum: ("minimum", tuple(SUFFIX)),
-    Pow: ("pow", _WIDE),
+    Pow: ("pow", (DType.FLOAT32, *_WIDE)),
     SquaredDifference: ("squared_difference", (DType.FLOAT32, *_WIDE)),
     FloorDiv: ("floor_div", (DType.FLOAT32, *_SIGNED)),
     FloorMod: ("floor_mod", (DType.FLOAT32, *_SIGNED)),
@@ -71,6 +79,8 @@ def arithmetic(site: Site) -> Sequence[Call]:
     op = site.node.op
     if is_8_bit(a, b, y) and op.arithmetic_for(y.dtype) is not Arithmetic.NONE:
         return binary_b8.arithmetic(site)
+    if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
+        return with_constant(site, "mul", a)
     name, dtypes = _KERNELS[type(op)]
     _require_plain(op, a, b, y)
     require(y.dtype in dtypes, f"no kernel for {y.dtype.text}")
@@ -94,6 +104,15 @@ def add_n(site: Site) -> Sequence[Call]:
     totals = [xs[0], *[y] * (len(xs) - 2)]
     pairs = zip(totals, xs[1:], strict=True)
     return [c for pair in pairs for c in binary_call(site, kernel, pair, bounds)]
+
+
+def with_constant(site: Site, name: str, number: int | Value, **bounds: Number) -> Sequence[Call]:
+    """A node of one operand as a kernel of two, the other a number or again the operand."""
+    x = site.node.operand(0)
+    require(x.dtype in _KERNELS[Mul][1], f"no kernel for {x.dtype.text}")
+    other = np.array(number, x.dtype.numpy) if isinstance(number, int) else number
+    numbers = {**_bounds(Activation.NONE, x.dtype), **bounds}
+    return binary_call(site, suffixed(name, SUFFIX[x.dtype]), (x, other), numbers)
 
 
 def comparison(site: Site) -> Sequence[Call]:
@@ -147,3 +166,9 @@ def _bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
     smallest, largest = dtype.range
     bottom, top = FLOAT_BOUNDS[act]
     return {"low_int": int(max(smallest, bottom)), "high_int": int(min(largest, top))}
+
+
+def _is_two(site: Site) -> bool:
+    """The exponent is the number 2: C's pow is the square, too."""
+    b = site.known(site.node.operand(1))
+    return b is not None and b.size == 1 and float(b.flat[0]) == 2.0

@@ -1,0 +1,124 @@
+/* CAST: element types by way of a block of int32, int64 or float32, so that n types need n loads and
+ * n stores, not n * n loops. Floats to integers: truncated and saturated, NaN gives 0; integers wrap;
+ * bool is x != 0. */
+#include "broadcast.h"
+
+enum { BLOCK = 64 }; /* elements */
+
+#define EACH(formula)                                                                              \
+    do {                                                                                           \
+        EW_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = (formula);                            \
+    } while (0)
+#define TO(type, formula)                                                                          \
+    do {                                                                                           \
+        type *y = result;                                                                          \
+        EACH((type)(formula));                                                                     \
+    } while (0)
+#define FROM(type)                                                                                 \
+    do {                                                                                           \
+        const type *x = operand;                                                                   \
+        EACH(x[i]);                                                                                \
+    } while (0)
+
+static const uint8_t element_bytes[] = {
+    [EW_TYPE_f32] = 4, [EW_TYPE_f16] = 2,  [EW_TYPE_s8] = 1,  [EW_TYPE_u8] = 1,
+    [EW_TYPE_bool] = 1, [EW_TYPE_s16] = 2, [EW_TYPE_s32] = 4, [EW_TYPE_s64] = 8,
+};
+
+static float of_half(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7FFF, bits;
+    float y;
+    if (rest >= 0x7C00) { /* infinity and NaN */
+        bits = sign | 0x7F800000 | rest << 13;
+    } else if (rest < 0x400) { /* subnormal: a whole number of 2**-24 */
+        y = (float)(int32_t)rest * 0x1p-24f;
+        return sign ? -y : y;
+    } else {
+        bits = sign | (rest << 13) + 0x38000000;
+    }
+    __builtin_memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* Nearest, halves to even. */
+static uint16_t half_of(float x) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
+    if (size > 0x7F800000) return (uint16_t)(sign | 0x7C00 | (size >> 13 & 0x3FF) | 0x200);
+    if (size >= 0x477FF000) return (uint16_t)(sign | 0x7C00); /* rounds beyond 65504 */
+    if (size < 0x38800000) { /* subnormal: 2**-24 is the last bit of 0.5 */
+        float y = __builtin_fabsf(x) + 0.5f;
+        __builtin_memcpy(&bits, &y, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3F000000));
+    }
+    size += 0xFFF + (size >> 13 & 1);
+    return (uint16_t)(sign | (size - 0x38000000) >> 13);
+}
+
+/* x truncated to [low, high], which as floats are low and bound = high + 1. */
+#define SATURATED(x, type, low, high, bound)                                                       \
+    ((x) != (x) ? 0 : (x) >= (bound) ? (high) : (x) <= (float)(low) ? (low) : (type)(x))
+
+static void store_f32(const float *x, void *result, size_t n, int32_t type) {
+    switch (type) {
+    case EW_TYPE_f32: TO(float, x[i]); break;
+    case EW_TYPE_f16: TO(uint16_t, half_of(x[i])); break;
+    case EW_TYPE_bool: TO(uint8_t, x[i] != 0.0f); break;
+    case EW_TYPE_s8: TO(int8_t, SATURATED(x[i], int32_t, -128, 127, 128.0f)); break;
+    case EW_TYPE_u8: TO(uint8_t, SATURATED(x[i], int32_t, 0, 255, 256.0f)); break;
+    case EW_TYPE_s16: TO(int16_t, SATURATED(x[i], int32_t, -32768, 32767, 32768.0f)); break;
+    case EW_TYPE_s32: TO(int32_t, SATURATED(x[i], int32_t, INT32_MIN, INT32_MAX, 0x1p31f)); break;
+    default: TO(int64_t, SATURATED(x[i], int64_t, INT64_MIN, INT64_MAX, 0x1p63f)); break;
+    }
+}
+
+#define STORE(name, wide)                                                                          \
+    static void name(const wide *x, void *result, size_t n, int32_t type) {                        \
+        switch (type) {                                                                            \
+        case EW_TYPE_f32: TO(float, x[i]); break;                                                  \
+        case EW_TYPE_bool: TO(uint8_t, x[i] != 0); break;                                          \
+        case EW_TYPE_s8:                                                                           \
+        case EW_TYPE_u8: TO(uint8_t, x[i]); break;                                                 \
+        case EW_TYPE_s16: TO(int16_t, x[i]); break;                                                \
+        case EW_TYPE_s32: TO(int32_t, x[i]); break;                                                \
+        default: TO(int64_t, x[i]); break;                                                         \
+        }                                                                                          \
+    }
+STORE(store_s32, int32_t)
+STORE(store_s64, int64_t)
+
+static void load_s32(int32_t *y, const void *operand, size_t n, int32_t type) {
+    switch (type) {
+    case EW_TYPE_s8: FROM(int8_t); break;
+    case EW_TYPE_s16: FROM(int16_t); break;
+    case EW_TYPE_s32: FROM(int32_t); break;
+    default: FROM(uint8_t); break;
+    }
+}
+
+EW_DEFINE(cast) {
+    const ew_unary *p = params;
+    const int32_t from = p->low, to = p->high;
+    size_t end = (size_t)tile_end * p->per_tile, step;
+    EW_UNUSED(scratch);
+    end = end < p->count ? end : p->count;
+    for (size_t at = (size_t)tile_begin * p->per_tile; at < end; at += step) {
+        const uint8_t *x = (const uint8_t *)operand[0] + at * element_bytes[from];
+        uint8_t *result = (uint8_t *)operand[1] + at * element_bytes[to];
+        size_t n = step = end - at < BLOCK ? end - at : BLOCK;
+        if (from == EW_TYPE_f32) {
+            store_f32((const float *)x, result, n, to);
+        } else if (from == EW_TYPE_f16) {
+            float y[BLOCK];
+            for (size_t i = 0; i < n; i++) y[i] = of_half(((const uint16_t *)x)[i]);
+            store_f32(y, result, n, to);
+        } else if (from == EW_TYPE_s64) {
+            store_s64((const int64_t *)x, result, n, to);
+        } else {
+            int32_t y[BLOCK];
+            load_s32(y, x, n, from);
+            store_s32(y, result, n, to);
+        }
+    }
+}

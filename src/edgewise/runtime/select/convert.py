@@ -1,0 +1,87 @@
+"""Kernels between element types: QUANTIZE, DEQUANTIZE and CAST."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.graph import Value
+from edgewise.ops.convert import Cast
+from edgewise.runtime.calls import (
+    BYTES_8,
+    Alias,
+    Call,
+    Selection,
+    Site,
+    is_float,
+    require,
+    scale,
+    zero_point,
+)
+from edgewise.runtime.library import constant
+from edgewise.runtime.select.unary import table, unary_call
+
+_STORED = {DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16"}
+_CAST = {
+    DType.FLOAT32: "EW_TYPE_f32",
+    DType.FLOAT16: "EW_TYPE_f16",
+    DType.INT8: "EW_TYPE_s8",
+    DType.UINT8: "EW_TYPE_u8",
+    DType.BOOL: "EW_TYPE_bool",
+    DType.INT16: "EW_TYPE_s16",
+    DType.INT32: "EW_TYPE_s32",
+    DType.INT64: "EW_TYPE_s64",
+}
+
+
+def quantize(site: Site) -> Sequence[Call]:
+    """Floats to 8 or 16 bits; 8 bits to 8 bits by table."""
+    x, y = site.node.operand(0), site.node.output
+    if x.dtype in BYTES_8:
+        return table(site)
+    sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
+    require(is_float(x) and y.dtype in _STORED and _has_one_scale(y), sentence)
+    low, high = y.dtype.range
+    kernel = "quantize_s16" if y.dtype is DType.INT16 else "quantize_b8"
+    factor = float(np.float32(1) / scale(y.type))
+    numbers = {"zero": zero_point(y.type), "low": low, "high": high, "scale": factor}
+    return unary_call(site, kernel, (x,), **numbers)
+
+
+def dequantize(site: Site) -> Sequence[Call]:
+    """8 or 16 bits, or float16, to floats."""
+    x, y = site.node.operand(0), site.node.output
+    if x.dtype is DType.FLOAT16:
+        return _cast(site)
+    sentence = f"no kernel from {x.dtype.text} (with these scales)"
+    require(is_float(y) and x.dtype in _STORED and _has_one_scale(x), sentence)
+    kernel = {"s8": "dequantize_s8", "u8": "dequantize_u8", "s16": "dequantize_s16"}
+    numbers = {"zero": zero_point(x.type), "scale": float(scale(x.type))}
+    return unary_call(site, kernel[_STORED[x.dtype]], (x,), **numbers)
+
+
+def cast(site: Site) -> Selection:
+    """Another element type; nothing to do where it is the same."""
+    op, x, y = site.node.op, site.node.operand(0), site.node.output
+    assert isinstance(op, Cast)
+    require(op.out_data_type in (x.dtype, y.dtype), f"it casts to {op.out_data_type.text} first")
+    return Alias() if x.dtype is y.dtype else _cast(site)
+
+
+def _cast(site: Site) -> Sequence[Call]:
+    x, y = site.node.operand(0), site.node.output
+    known = x.dtype in _CAST and y.dtype in _CAST
+    halves = y.dtype is DType.FLOAT16 and not x.dtype.is_float  # NumPy rounds twice there
+    require(known and not halves, f"no kernel from {x.dtype.text} to {y.dtype.text}")
+    numbers = {"low": constant(_CAST[x.dtype]), "high": constant(_CAST[y.dtype])}
+    return unary_call(site, "cast", (x,), **numbers)
+
+
+def _has_one_scale(value: Value) -> bool:
+    quant = value.quant
+    if quant is None or quant.scale.size != 1:
+        return False
+    low, high = value.dtype.range
+    return low <= zero_point(value.type) <= high
