@@ -8,8 +8,9 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Op, Quant, TensorType
 from edgewise.ir.enums import Activation
-from edgewise.ir.evaluate import evaluate_op
+from edgewise.ir.evaluate import evaluate, evaluate_op
 from edgewise.ir.graph import Value
+from edgewise.ops.activation import HardSwish, Relu6
 from edgewise.ops.arithmetic import Add, Mul, Sub
 from edgewise.ops.binary import FloorMod
 from edgewise.ops.choose import SelectV2
@@ -17,6 +18,7 @@ from edgewise.runtime.calls import Call, Site
 from edgewise.runtime.library import Isa, host_isa, kernel_index, library, structures
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select import select
+from edgewise.runtime.select.unary import byte_table
 
 ISAS = [isa for isa in Isa if isa <= host_isa()]
 EACH_ISA = pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
@@ -155,3 +157,32 @@ def test_remainders_are_exact(isa: Isa) -> None:
         np.testing.assert_array_equal(
             run(site_of(FloorMod(), [a, b], isa), [a, b]), FloorMod().reference(a, b)
         )
+
+
+@EACH_ISA
+@pytest.mark.parametrize("count", [1, 255, 1000])
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.UINT8], ids=lambda d: d.text)
+def test_tables_hold_every_byte(dtype: DType, count: int, isa: Isa) -> None:
+    rng = np.random.default_rng(4)
+    x = [np.resize(rng.permutation(256), count).astype(np.uint8).view(dtype.numpy)]
+    result = TensorType(None, dtype, Quant(0.02, 11))
+    site = site_of(HardSwish(), x, isa, 300, (Quant(0.05, 7),), result)
+    types = [v.type for v in site.node.inputs if v is not None]
+    (wanted,) = evaluate_op(site.node.op, x, types, [site.node.output.type])
+    np.testing.assert_array_equal(run(site, x, in_place=0), wanted)
+
+
+def test_tables_of_a_chain_compose() -> None:
+    """RELU6 after HARD_SWISH is one table."""
+    b = Builder()
+    x = b.input("x", (256,), DType.INT8, Quant(0.05, 7))
+    middle = TensorType(None, DType.INT8, Quant(0.04, -3))
+    first = b.node(HardSwish(), x, results=(middle,))
+    second = b.node(Relu6(), first.output, results=(TensorType(None, DType.INT8, Quant(0.03, 0)),))
+    graph = b.finish(second.output)
+    tables = byte_table(first), byte_table(second)
+    assert tables[0] is not None
+    assert tables[1] is not None
+    every = np.arange(256, dtype=np.uint8)
+    (wanted,) = evaluate(graph, [every.view(np.int8)])
+    np.testing.assert_array_equal(tables[1][tables[0]].view(np.int8), wanted)
