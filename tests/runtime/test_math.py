@@ -1,0 +1,112 @@
+"""kernels/math.h: largest errors of the functions on float32, in units in the last place (ulp).
+
+The ci tier takes every 4,099th of the 2**32 operands, the full tier all of them. The bounds are
+just above the numbers in math.h.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgewise.ir import Op
+from edgewise.ops.activation import Elu, Gelu
+from edgewise.ops.binary import Pow
+from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.unary import Cos, Exp, Log, Rsqrt, Sin
+from edgewise.runtime.library import Isa
+from tests.runtime.test_elementwise import EACH_ISA, run, site_of
+
+SAMPLED, BLOCK = 4099, 1 << 20  # a prime step; operands at a time
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+FUNCTIONS = {
+    Exp(): (np.exp, 1.1),
+    Log(): (np.log, 1.0),
+    Logistic(): (_logistic, 2.5),
+    Tanh(): (np.tanh, 2.0),
+    Elu(): (lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), 1.1),
+    Sin(): (np.sin, 0.51),
+    Cos(): (np.cos, 0.51),
+    Rsqrt(): (lambda x: 1 / np.sqrt(x), 1.5),
+}
+
+
+def ulps(got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """|got - wanted| in ulp of float32 at `wanted` (float64); infinities and NaN must agree."""
+    rounded = wanted.astype(np.float32)
+    special = ~np.isfinite(rounded) | ~np.isfinite(got)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(rounded))
+    beyond = special & ~np.isnan(got) & (got != rounded)
+    size = np.maximum(np.abs(wanted), 2.0**-126)
+    unit = 2.0 ** (np.floor(np.log2(np.where(special, 1.0, size))) - 23)
+    error = np.abs(got.astype(np.float64) - wanted) / unit
+    return np.where(special, np.where(beyond, math.inf, 0.0), error)
+
+
+def largest_error(op: Op, isa: Isa, start: int, step: int) -> tuple[float, float]:
+    """(ulp, operand) over the float32 with bits start, start + step, ..."""
+    function, worst, at = FUNCTIONS[op][0], 0.0, 0.0
+    for first in range(start, 1 << 32, step * BLOCK):
+        bits = np.arange(first, min(first + step * BLOCK, 1 << 32), step, np.uint64)
+        x = bits.astype(np.uint32).view(np.float32)
+        with np.errstate(all="ignore"):
+            error = ulps(run(site_of(op, [x], isa), [x]), function(x.astype(np.float64)))
+        index = int(np.argmax(error))
+        if error[index] > worst:
+            worst, at = float(error[index]), float(x[index])
+    return worst, at
+
+
+@pytest.mark.ci
+@EACH_ISA
+@pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: op.name)
+def test_errors_of_a_sample(op: Op, isa: Isa) -> None:
+    error, operand = largest_error(op, isa, 1, SAMPLED)
+    assert error <= FUNCTIONS[op][1], operand
+
+
+@pytest.mark.full
+@EACH_ISA
+@pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: op.name)
+def test_errors_of_all_operands(op: Op, isa: Isa) -> None:
+    error, operand = largest_error(op, isa, 0, 1)
+    assert error <= FUNCTIONS[op][1], operand
+
+
+@EACH_ISA
+def test_powers(isa: Isa) -> None:
+    rng = np.random.default_rng(5)
+    a = np.exp(rng.uniform(-20, 20, 50_000)).astype(np.float32)
+    b = (rng.uniform(-80, 80, a.size) / np.log(a)).astype(np.float32)
+    with np.errstate(all="ignore"):
+        error = ulps(run(site_of(Pow(), [a, b], isa), [a, b]), a.astype(np.float64) ** b)
+    assert error.max() <= 0.51
+
+
+@EACH_ISA
+def test_powers_end_as_in_c(isa: Isa) -> None:
+    ends = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 3.0, 0.5, -0.5, 1e-40, 16777217.0, 2.0**24 - 1]
+    ends += [3e38, -3e38, math.inf, -math.inf, math.nan]
+    a, b = (x.ravel().astype(np.float32) for x in np.meshgrid(ends, ends))
+    with np.errstate(all="ignore"):
+        wanted = np.power(a, b)
+    got = run(site_of(Pow(), [a, b], isa), [a, b])
+    np.testing.assert_allclose(got, wanted, 2e-7)
+    np.testing.assert_array_equal(np.signbit(got), np.signbit(wanted) & ~np.isnan(got))
+
+
+@EACH_ISA
+def test_gelu(isa: Isa) -> None:
+    x = np.linspace(-12, 12, 100_001, dtype=np.float32)
+    for op, of_one in ((Gelu(), 2e-7), (Gelu(approximate=True), 3e-7)):
+        wanted = op.reference(x.astype(np.float64))
+        got = run(site_of(op, [x], isa), [x])
+        assert (np.abs(got - wanted) / np.maximum(np.abs(x), 1)).max() <= of_one, op
