@@ -13,6 +13,7 @@ if it has ai_edge_litert). Models of others are read from `../shared/data` where
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,9 @@ def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Plans are not kept in the user's own cache, nor found there."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
+        own = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+        compiled = os.environ.get("ZIG_GLOBAL_CACHE_DIR", str(Path(own) / "zig"))
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", compiled)  # the compiler keeps its own
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
 

@@ -100,25 +100,29 @@ class Compiler:
 def build(root: Path, machine: str | None = None, library: Path | None = None) -> Path:
     """Compile the kernels under `root` for a machine (None: this one); the library's path."""
     machine = machine or platform.machine().replace("AMD64", "x86_64")
-    variants = VARIANTS.get(machine, (SCALAR, Variant("baseline", ())))
-    compiler = Compiler(machine)
-    sources = sorted((root / KERNELS).glob("*.c"))
     library = library or root / LIBRARY
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [
-            (compiler, variant, source, Path(folder) / f"{source.stem}-{variant.suffix}.o")
-            for source in sources
-            for variant in (variants[1:2] if source.name in ONCE else variants)
-        ]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(_compile, jobs))
+        objects = compile_objects(root, machine, Path(folder))
         fresh = Path(folder) / library.name
-        compiler.run((), *LINK, "-o", fresh, *objects)
+        Compiler(machine).run((), *LINK, "-o", fresh, *objects)
         # a rename, so that a process which has the old library open keeps it
         partial = library.with_suffix(".partial")
         shutil.copyfile(fresh, partial)
         partial.replace(library)
     return library
+
+
+def compile_objects(root: Path, machine: str, folder: Path) -> list[Path]:
+    """The objects of the library, each source for every instruction set, written to `folder`."""
+    variants = VARIANTS.get(machine, (SCALAR, Variant("baseline", ())))
+    compiler = Compiler(machine)
+    jobs = [
+        (compiler, variant, source, folder / f"{source.stem}-{variant.suffix}.o")
+        for source in sorted((root / KERNELS).glob("*.c"))
+        for variant in (variants[1:2] if source.name in ONCE else variants)
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_compile, jobs))
 
 
 def describe(root: Path) -> Path:
