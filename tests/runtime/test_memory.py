@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.runtime.memory import ALIGNMENT, Buffer, arrange, lower_bound, overlaps
+from edgewise.runtime.memory import (
+    ALIGNMENT,
+    Buffer,
+    _Calendar,
+    arrange,
+    lower_bound,
+    overlaps,
+)
+
+ORDERS = [(3, 2, 2), (5, 0, 1), (3, 2, 4), (5, 0, 3)]  # lines of 64 bytes, first, last step
 
 LIFETIMES = st.tuples(st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)).map(
     lambda t: Buffer(t[0], t[1], t[1] + t[2])
@@ -30,3 +39,24 @@ def test_the_checker_finds_an_overlap() -> None:
     pair = [Buffer(64, 0, 2), Buffer(64, 2, 3)]
     assert overlaps(pair, [0, 32]) == [(0, 1)]
     assert overlaps([pair[0], Buffer(64, 3, 3)], [0, 32]) == []
+
+
+def test_the_second_order_is_taken_where_it_is_better() -> None:
+    """The largest first leaves a hole under it that nothing fits; the fullest step first, none."""
+    buffers = [Buffer(64 * n, first, last) for n, first, last in ORDERS]
+    offsets, total = arrange(buffers)
+    assert overlaps(buffers, offsets) == []
+    assert total == lower_bound(buffers)
+
+
+def test_the_cost_is_linear_in_the_buffers() -> None:
+    """Counted, not clocked: pairs of buffers that are looked at."""
+    looked = []
+    for count in (500, 5000):
+        calendar, pairs = _Calendar(count + 2), 0
+        for index in range(count):
+            buffer = Buffer(64, index, index + 1)
+            pairs += len(calendar.during(buffer))
+            calendar.add(index, buffer)
+        looked.append(pairs)
+    assert looked[1] <= 11 * looked[0]

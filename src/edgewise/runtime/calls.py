@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -91,9 +92,9 @@ def require(rule: bool, sentence: str) -> None:
 
 def shape_of(value: Value) -> tuple[int, ...]:
     """The static shape. Raises NotNative for sizes beyond the kernels' 32-bit counts."""
-    shape = tuple(d for d in value.shape if isinstance(d, int))
+    shape = tuple([d for d in value.shape if isinstance(d, int)])
     assert len(shape) == len(value.shape)
-    require(int(np.prod(shape, dtype=np.float64)) < 2**31, "a tensor has 2**31 elements or more")
+    require(math.prod(shape) < 2**31, "a tensor has 2**31 elements or more")
     return shape
 
 

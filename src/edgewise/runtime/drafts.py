@@ -7,6 +7,7 @@ tile: both then run on each tile while it is in the cache (`Kernel.locked`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -165,7 +166,7 @@ def elements(what: Value | np.ndarray) -> int:
     """Elements of a value whose shape is known."""
     if isinstance(what, np.ndarray):
         return what.size
-    return int(np.prod([int(d) for d in what.shape if isinstance(d, int)], dtype=np.int64))
+    return math.prod([d for d in what.shape if isinstance(d, int)])
 
 
 def values_of(step: Call | Node) -> Iterator[Value]:

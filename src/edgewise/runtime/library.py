@@ -95,15 +95,32 @@ def pack(structure: str, fields: Fields) -> bytes:
         InternalError: a field is missing or unknown.
     """
     ffi = structures()
-    _check(ffi.typeof(structure), structure, fields)
-    return bytes(ffi.buffer(ffi.new(f"{structure} *", fields)))
+    pointer, names, inner = _layout(structure)
+    _check(names, inner, structure, fields)
+    return bytes(ffi.buffer(ffi.new(pointer, fields)))
 
 
-def _check(kind: Any, name: str, fields: Fields) -> None:
-    expected = dict(kind.fields)
-    if set(fields) != set(expected):
-        odd = sorted(set(fields) ^ set(expected))
+Inner = Mapping[str, tuple[frozenset[str], "Inner"]]
+
+
+@cache
+def _layout(structure: str) -> tuple[Any, frozenset[str], Inner]:
+    """The type of a pointer to the structure, its fields, and those of structures in it."""
+    kind = structures().typeof(structure)
+    return structures().typeof(f"{structure} *"), *_fields(kind)
+
+
+def _fields(kind: Any) -> tuple[frozenset[str], Inner]:
+    found = dict(kind.fields)
+    inner = {n: _fields(f.type) for n, f in found.items() if f.type.kind == "struct"}
+    return frozenset(found), inner
+
+
+def _check(expected: frozenset[str], inner: Inner, name: str, fields: Fields) -> None:
+    if fields.keys() != expected:
+        odd = sorted(fields.keys() ^ expected)
         raise InternalError(f"{name}: fields {odd} are missing or unknown")
-    for field, value in fields.items():
-        if isinstance(value, Mapping):
-            _check(expected[field].type, f"{name}.{field}", value)
+    for field, (names, deeper) in inner.items():
+        value = fields[field]
+        assert isinstance(value, Mapping)
+        _check(names, deeper, f"{name}.{field}", value)
