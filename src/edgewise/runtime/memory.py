@@ -3,11 +3,12 @@
 Greedy: one buffer after the other, each at the lowest offset where no buffer that lives at the same
 time lies. Two orders are tried, the largest first and those of the fullest steps first, and the
 better result stays; the second is skipped where the first reaches the bound. Not optimal (the
-problem is NP-hard); `lower_bound` is what no arrangement can beat. On the 14 networks of the
-benchmarks the arena is at most 1.00 times the bound.
+problem is NP-hard); `lower_bound` is what no arrangement can beat. Of the 14 networks of the
+benchmarks, 12 reach the bound to within the alignment of buffers; mobilenet_v3_small stays 7 %
+above it.
 
 Buffers that live at the same time are found by a tree over the steps, so the cost grows with the
-number of buffers times how many live together: 10,000 operators in a chain take 0.3 s.
+number of buffers times how many live together.
 """
 
 from __future__ import annotations
