@@ -152,3 +152,16 @@ def test_the_arena_of_a_network_is_near_its_bound(shared_data: Path) -> None:
     graph = load(shared_data / "bench" / "tiny_vww" / "int8.tflite").main
     made = plan(graph, Target(host_isa()))
     assert made.arena_bytes <= 1.05 * made.arena_lower_bound
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_plain_plan_of_an_8_bit_model_stays_small(name: str, shared_data: Path) -> None:
+    """Microcontrollers keep the constants in flash: the scalar build takes weights as they are."""
+    graph = load(shared_data / "bench" / name / "int8.tflite").main
+    arrays = [v.data for v in graph.values() if v.data is not None]
+    weights = sum(a.nbytes for a in arrays if a.dtype == np.int8)
+    channels = sum(a.size for a in arrays if a.dtype == np.int32 and a.ndim == 1)
+    made = plan(graph, Target(Isa.SCALAR))
+    # and a bias and a scale for each channel, which the file holds as well
+    assert made.constants.nbytes <= 1.1 * weights + 8 * channels
+    assert made.scratch_bytes <= 4096
