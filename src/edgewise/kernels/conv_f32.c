@@ -11,21 +11,23 @@ typedef struct {
 
 /* One axis of the window; the outputs [whole, whole_end) have all taps inside x. */
 typedef struct {
-    uint32_t size, kernel, stride, dilation, pad;
+    uint32_t size, kernel, stride, dilation;
+    int32_t pad; /* negative where the first output begins inside x */
     uint32_t whole, whole_end;
 } axis;
 
 static axis axis_of(uint32_t size, uint32_t kernel, uint32_t stride, uint32_t dilation,
                     uint32_t pad, uint32_t outputs) {
-    axis a = {size, kernel, stride, dilation, pad, 0, 0};
-    uint32_t extent = kernel ? (kernel - 1) * dilation + 1 : 0;
-    a.whole = ew_min_u32(ew_divide_up(pad, stride), outputs);
-    if (extent <= size + pad) a.whole_end = ew_min_u32((size + pad - extent) / stride + 1, outputs);
+    axis a = {size, kernel, stride, dilation, (int32_t)pad, 0, 0};
+    int32_t extent = kernel ? (int32_t)((kernel - 1) * dilation + 1) : 0;
+    int32_t room = (int32_t)size + a.pad - extent; /* of the window inside x */
+    if (a.pad > 0) a.whole = ew_min_u32(ew_divide_up(pad, stride), outputs);
+    if (room >= 0) a.whole_end = ew_min_u32((uint32_t)room / stride + 1, outputs);
     return a;
 }
 
 static taps taps_at(const axis *a, uint32_t output) {
-    int32_t at = (int32_t)(output * a->stride) - (int32_t)a->pad; /* of the first tap */
+    int32_t at = (int32_t)(output * a->stride) - a->pad; /* of the first tap */
     taps t = {0, a->kernel};
     if (at < 0) t.first = ew_min_u32(ew_divide_up((uint32_t)-at, a->dilation), a->kernel);
     int32_t left = (int32_t)a->size - at;
@@ -97,15 +99,15 @@ static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, 
         uint32_t at = ox * w->stride_w + u.first * w->dilation_w - w->pad_left;
         x += ((size_t)line * w->w + at) * w->c;
     }
-    y += (size_t)oy * p->y_row + (size_t)ox * p->y_column;
+    y += (size_t)oy * p->y_line + (size_t)ox * p->y_pixel;
     if (width >= height)
         for (uint32_t i = 0; i < height; i++)
             EW_NAME(gemm_f32)(&patch, panel, width, x + i * x_row, x_column,
-                              y + (size_t)i * p->y_row, p->y_column);
+                              y + (size_t)i * p->y_line, p->y_pixel);
     else
         for (uint32_t j = 0; j < width; j++)
             EW_NAME(gemm_f32)(&patch, panel, height, x + j * x_column, x_row,
-                              y + (size_t)j * p->y_column, p->y_row);
+                              y + (size_t)j * p->y_pixel, p->y_line);
 }
 
 /* All pixels of a tile, of one panel. */

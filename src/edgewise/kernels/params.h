@@ -50,12 +50,12 @@ typedef struct {
  * C / groups, are packed by vectors of the instruction set (gemm_f32.h, ew_pack_f32), and so are
  * biases [O / groups rounded up to vectors].
  * Tiles: (group, block of output rows of all N * OH, block of output columns, block of panels).
- * Pixels of y lie y_column elements apart, its rows y_row, images y_image; the first is y_first. */
+ * Pixels of y lie y_pixel elements apart, its lines y_line, images y_image; the first is y_first. */
 typedef struct {
     ew_window window;
     uint32_t groups;
     uint32_t rows_per_tile, columns_per_tile, panels_per_tile;
-    uint32_t y_first, y_image, y_row, y_column;
+    uint32_t y_first, y_image, y_line, y_pixel;
     float low, high; /* fused activation */
 } ew_conv_2d_f32;
 
@@ -107,6 +107,21 @@ typedef struct {
     uint32_t is_fixed;
     int32_t multiplier, shift;
 } ew_matmul_b8;
+
+/* z[..., m, n] = clamp(bias[n] + sum over k of x[..., m, k] * y[..., k, n]), float32. Operands: x, y,
+ * bias f32 [N], z, which is dense. Strides of a broadcast batch dimension are 0.
+ * Tiles: (batch, block of rows_per_tile rows, block of panels of gemm_f32.h).
+ * Scratch: (K + 1) * 3 * EW_LANES f32, and rows_per_tile * K more where x_k is not 1. */
+typedef struct {
+    uint32_t m, k, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK];
+    uint32_t x_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t x_row, x_k;
+    uint32_t y_k, y_column;
+    uint32_t rows_per_tile, panels_per_tile;
+    float low, high; /* fused activation */
+} ew_matmul_f32;
 
 /* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
  * reads every column of x once for all pixels of a group, or by one for any. */

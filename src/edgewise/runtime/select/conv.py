@@ -10,7 +10,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
-from edgewise.runtime.select import conv_b8, conv_f32, matmul_b8
+from edgewise.runtime.select import conv_b8, conv_f32, matmul_b8, matmul_f32
 from edgewise.runtime.select.weights import Weights, window
 from edgewise.runtime.select.weights_b8 import Stored
 
@@ -34,8 +34,9 @@ def fully_connected(site: Site) -> Sequence[Call]:
     m = int(np.prod(shape_of(site.node.operand(0)), dtype=np.int64)) // k
     fields = window((m, 1, 1, k), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
     act = getattr(site.node.op, "fused_activation_function", Activation.NONE)
-    if site.known(site.node.operand(1)) is None and not is_float(site.node.operand(0)):
-        return matmul_b8.fully_connected(site, act)
+    if site.known(site.node.operand(1)) is None:
+        kernel = matmul_f32 if is_float(site.node.operand(0)) else matmul_b8
+        return kernel.fully_connected(site, act)
     return _product(site, fields, 1, act)
 
 

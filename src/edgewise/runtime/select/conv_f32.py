@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
@@ -22,13 +23,32 @@ def product(
     site: Site, weights: Weights, fields: dict[str, int], groups: int, act: Activation
 ) -> Sequence[Call]:
     """x patches @ weights [O, ...], plus bias, clamped."""
-    x, y = site.node.operand(0), site.node.output
+    x = site.node.operand(0)
+    window = _flat(fields)
+    row = window["ow"] * window["o"]
+    place = {
+        "y_first": 0,
+        "y_image": window["oh"] * row,
+        "y_line": row,
+        "y_pixel": window["o"],
+    }
+    return [call(site, x, weights, window, groups, act, place)]
+
+
+def call(
+    site: Site,
+    x: Value,
+    weights: Weights,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    place: dict[str, int],
+) -> Call:
+    """The call for x and a result whose pixels lie as `place` says (the fields y_...)."""
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
-    window = _flat(fields)
     tiles = _Tiles.of(site.target, window, groups, k, o)
-    row = window["ow"] * window["o"]
     params = pack(
         "ew_conv_2d_f32",
         {
@@ -37,10 +57,7 @@ def product(
             "rows_per_tile": tiles.rows,
             "columns_per_tile": tiles.columns,
             "panels_per_tile": tiles.panels,
-            "y_first": 0,
-            "y_image": window["oh"] * row,
-            "y_row": row,
-            "y_column": window["o"],
+            **place,
             "low": low,
             "high": high,
         },
@@ -49,7 +66,10 @@ def product(
     bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
     bias[:, :o] = weights.bias.reshape(groups, o)
     matrix = pack_panels(weights.array.reshape(groups, o, k), lanes)
-    return [Call("conv_2d_f32", params, (x, matrix, bias, y), tiles.count, 0, tiles.elements)]
+    dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
+    elements = tiles.elements if dense and not place["y_first"] else None
+    operands = (x, matrix, bias, site.node.output)
+    return Call("conv_2d_f32", params, operands, tiles.count, 0, elements)
 
 
 def _flat(window: dict[str, int]) -> dict[str, int]:

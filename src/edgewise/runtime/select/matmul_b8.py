@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.select.matrices import Matrices
 from edgewise.runtime.select.weights_b8 import output_range, per_lane
 
 Array = np.ndarray
@@ -29,40 +29,13 @@ Array = np.ndarray
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h
 
 
-@dataclass(frozen=True, slots=True)
-class _Operand:
-    """An operand as matrices: batch dimensions, rows and columns, and their strides."""
-
-    dims: tuple[int, ...]
-    rows: int
-    columns: int
-    row: int  # stride
-    column: int
-
-    @classmethod
-    def of(cls, shape: Sequence[int], is_transposed: bool) -> _Operand:
-        *dims, rows, columns = shape
-        if is_transposed:
-            return cls(tuple(dims), columns, rows, 1, columns)
-        return cls(tuple(dims), rows, columns, columns, 1)
-
-    def strides(self, dims: Sequence[int]) -> list[int]:
-        """Of the batch `dims` that this operand is broadcast to."""
-        own = (1,) * (len(dims) - len(self.dims)) + self.dims
-        found, size = [], self.rows * self.columns
-        for d in reversed(own):
-            found.append(size if d > 1 else 0)
-            size *= d
-        return found[::-1]
-
-
 def batch_matmul(site: Site) -> Sequence[Call]:
     """int8 by int8. Where y has a zero point, LiteRT's 32-bit multiplier scales (ops/matmul)."""
     op, x, y, z = site.node.op, site.node.operand(0), site.node.operand(1), site.node.output
     assert isinstance(op, BatchMatMul)
     require_8_bit(x, y, z)
-    a = _Operand.of(shape_of(x), op.adj_x)
-    b = _Operand.of(shape_of(y), op.adj_y)
+    a = Matrices.of(shape_of(x), op.adj_x)
+    b = Matrices.of(shape_of(y), op.adj_y)
     ends: dict[str, int] = {"is_fixed": 0, "multiplier": 0, "shift": 0}
     if zero_point(y.type):
         real = float(scale(x.type)) * float(scale(y.type)) / float(scale(z.type))
@@ -90,15 +63,15 @@ def fully_connected(site: Site, act: Activation) -> Sequence[Call]:
     bias = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
     scales = (scale(x.type) * w.quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
     m = int(np.prod(shape_of(x), dtype=np.int64)) // k
-    a, b = _Operand.of((m, k), False), _Operand.of((o, k), True)
+    a, b = Matrices.of((m, k), False), Matrices.of((o, k), True)
     none = {"is_fixed": 0, "multiplier": 0, "shift": 0}
     return [_product(site, a, b, (), bias, np.broadcast_to(scales, (o,)), act, none)]
 
 
 def _product(
     site: Site,
-    a: _Operand,
-    b: _Operand,
+    a: Matrices,
+    b: Matrices,
     dims: Sequence[int],
     bias: Array,
     scales: Array,

@@ -65,18 +65,22 @@ class Weights:
     scales: Array | None  # float32 [O] of s_x * s_w / s_y; None for float32
 
     @classmethod
-    def of(cls, site: Site, channel_axis: int) -> Weights:
-        """Read and check operands 1 and 2. Raises NotNative."""
-        x, w, y = site.node.operand(0), site.node.operand(1), site.node.output
-        array = site.constant(1, "weights")
-        bias = site.optional_constant(2, "biases")
+    def of(cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Weights:
+        """Read and check the operands at these places. Raises NotNative."""
+        source, value, y = site.node.operand(x), site.node.operand(w), site.node.output
+        array = site.constant(w, "weights")
+        added = site.optional_constant(bias, "biases")
         o = array.shape[channel_axis]
-        if is_float(x, y):
-            return cls(_real(w, array), _real_bias(site, bias, o), None)
-        require_8_bit(x, y)
-        quant = w.quant
+        if is_float(source, y):
+            total = np.zeros(o, np.float32)
+            if added is not None:
+                total = real(site.node.operand(bias), added).reshape(-1)
+            return cls(real(value, array), total, None)
+        require_8_bit(source, y)
+        quant = value.quant
         require(
-            w.dtype in _WEIGHTS_8 and quant is not None, f"no kernel for {w.dtype.text} weights"
+            value.dtype in _WEIGHTS_8 and quant is not None,
+            f"no kernel for {value.dtype.text} weights",
         )
         assert quant is not None
         fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
@@ -84,26 +88,20 @@ class Weights:
         point = quant.broadcast(array.ndim)[1]
         centred = array.astype(np.int64) - point
         require(bool(np.all(np.abs(centred) <= 255)), "the weights' zero point is out of range")
-        require(bias is None or bias.dtype.kind == "i", "biases are not integers")
-        total = np.zeros(o, np.int32) if bias is None else bias.reshape(-1).astype(np.int32)
+        require(added is None or added.dtype.kind == "i", "biases are not integers")
+        total = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
         # the order of the reference's float32 operations (ops/scaled.py)
-        scales = (scale(x.type) * quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
+        scales = (scale(source.type) * quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
         return cls(centred.astype(np.int16), total, np.broadcast_to(scales, (o,)))
 
 
-def _real(value: Value, array: Array) -> Array:
+def real(value: Value, array: Array) -> Array:
+    """The float32 numbers that a constant stands for. Raises NotNative."""
     if value.type.is_quantized:
         assert value.quant is not None
         return value.quant.dequantize(array)
     require(value.dtype in FLOATS, f"no kernel for {value.dtype.text} weights without a scale")
     return array.astype(np.float32)
-
-
-def _real_bias(site: Site, bias: Array | None, o: int) -> Array:
-    value = site.node.optional(2)
-    if bias is None or value is None:
-        return np.zeros(o, np.float32)
-    return _real(value, bias).reshape(-1)
 
 
 def epilogue(x: Value, y: Value, act: Activation, is_int: bool) -> Fields:

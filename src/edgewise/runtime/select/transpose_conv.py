@@ -1,4 +1,4 @@
-"""TRANSPOSE_CONV of 8 bits as ordinary convolutions, one for every phase of the stride.
+"""TRANSPOSE_CONV as ordinary convolutions, one for every phase of the stride.
 
 Row Y = s * j + f of y sums w[p] * x[i] over s * i + p = Y + pad, thus over the taps
 p = (f + pad) % s + s * t with i = j + (f + pad) // s - t: for each phase f < s, a convolution
@@ -8,13 +8,15 @@ without strides whose kernel is every s-th tap, backwards. Columns likewise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Site, shape_of
-from edgewise.runtime.select.conv_b8 import call
+from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
+from edgewise.runtime.select import conv_b8, conv_f32
+from edgewise.runtime.select.weights import Weights
 from edgewise.runtime.select.weights_b8 import Stored
 
 
@@ -22,7 +24,12 @@ def transpose_conv(site: Site) -> Sequence[Call]:
     """A call for each phase that has elements of y; one without taps gives the bias."""
     op, x, y = site.node.op, site.node.operand(2), site.node.output
     assert isinstance(op, TransposeConv)
-    weights = Stored.of(site, channel_axis=0, x=2, w=1, bias=3)
+    weights: Weights | Stored
+    if is_float(x, y):
+        weights = Weights.of(site, channel_axis=0, x=2, w=1, bias=3)
+    else:
+        weights = Stored.of(site, channel_axis=0, x=2, w=1, bias=3)
+    require(weights.array.size > 0, "the weights are empty")
     (n, h, w, c), (_, oh, ow, o) = shape_of(x), shape_of(y)
     _, kh, kw, _ = weights.array.shape
     calls = []
@@ -53,9 +60,12 @@ def transpose_conv(site: Site) -> Sequence[Call]:
                 "y_line": op.stride_h * ow * o,
                 "y_pixel": op.stride_w * o,
             }
-            part = Stored(array, weights.zero, weights.bias, weights.scales)
             act = op.fused_activation_function
-            calls.append(call(site, x, part, window, 1, act, places))
+            part = replace(weights, array=array)
+            if isinstance(part, Weights):
+                calls.append(conv_f32.call(site, x, part, window, 1, act, places))
+            else:
+                calls.append(conv_b8.call(site, x, part, window, 1, act, places))
     return calls
 
 

@@ -1,0 +1,94 @@
+"""Float32 products of two operands, of which the second is computed while the model runs or not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.ir.enums import Activation, Padding
+from edgewise.ir.graph import Value
+from edgewise.ops.batch_matmul import BatchMatMul
+from edgewise.ops.window import Axis
+from edgewise.runtime.calls import Call, Site, float_bounds, is_float, require, shape_of
+from edgewise.runtime.library import constant, pack
+from edgewise.runtime.select import conv_f32
+from edgewise.runtime.select.matrices import Matrices
+from edgewise.runtime.select.weights import Array, Weights, real, window
+
+_TILES_PER_THREAD = 4
+
+
+def batch_matmul(site: Site) -> Sequence[Call]:
+    """Any batch; a constant y that all of the batch shares is packed while planning."""
+    op, x, y = site.node.op, site.node.operand(0), site.node.operand(1)
+    assert isinstance(op, BatchMatMul)
+    a, b = Matrices.of(shape_of(x), op.adj_x), Matrices.of(shape_of(y), op.adj_y)
+    array = site.known(y)
+    if array is not None and math.prod(b.dims) == 1 and not op.adj_x and a.columns and b.columns:
+        matrix = real(y, array).reshape(shape_of(y)[-2:])
+        weights = matrix if op.adj_y else matrix.T
+        m = math.prod(a.dims) * a.rows
+        fields = window((m, 1, 1, a.columns), (m, 1, 1, b.columns), Axis(1), Axis(1), Padding.VALID)
+        bias = np.zeros(b.columns, np.float32)
+        return conv_f32.product(site, Weights(weights, bias, None), fields, 1, Activation.NONE)
+    require(is_float(x, y, site.node.output), f"no kernel for {x.dtype.text} by {y.dtype.text}")
+    bias = np.zeros(b.columns, np.float32)
+    return [_product(site, a, b, shape_of(site.node.output)[:-2], bias, Activation.NONE)]
+
+
+def fully_connected(site: Site, act: Activation) -> Sequence[Call]:
+    """x [M, K] by weights [O, K] that the model computes."""
+    x, w, y = site.node.operand(0), site.node.operand(1), site.node.output
+    require(is_float(x, w, y), f"no kernel for computed {w.dtype.text} weights")
+    o, k = shape_of(w)
+    bias: Value | Array | None = site.node.optional(2)
+    if bias is None:
+        bias = np.zeros(o, np.float32)
+    a = Matrices.of((math.prod(shape_of(x)) // k, k), False)
+    return [_product(site, a, Matrices.of((o, k), True), (), bias, act)]
+
+
+def _product(
+    site: Site, a: Matrices, b: Matrices, dims: Sequence[int], bias: Value | Array, act: Activation
+) -> Call:
+    x, y, z = site.node.operand(0), site.node.operand(1), site.node.output
+    target, most = site.target, constant("EW_MAX_RANK")
+    require(len(dims) <= most, f"more than {most} batch dimensions")
+    lanes, filler = target.isa.lanes, [0] * (most - len(dims))
+    batches, panels = math.prod(dims), conv_f32.panels_of(b.columns, lanes)
+    # a panel is packed once per tile, so tiles have all rows unless those are to be transposed
+    rows = max(a.rows, 1)
+    if a.column != 1:
+        rows = max(min(rows, target.block_bytes // (4 * max(a.columns, 1))), 1)
+    blocks = -(-a.rows // rows)
+    wanted = _TILES_PER_THREAD * target.threads if target.threads > 1 else 1
+    parts = min(-(-wanted // max(batches * blocks, 1)), max(panels, 1))
+    per_tile = max(-(-panels // parts), 1)
+    low, high = float_bounds(act)
+    params = pack(
+        "ew_matmul_f32",
+        {
+            "m": a.rows,
+            "k": a.columns,
+            "n": b.columns,
+            "rank": len(dims),
+            "dims": [*dims, *filler],
+            "x_batch": [*a.strides(dims), *filler],
+            "y_batch": [*b.strides(dims), *filler],
+            "x_row": a.row,
+            "x_k": a.column,
+            "y_k": b.row,
+            "y_column": b.column,
+            "rows_per_tile": rows,
+            "panels_per_tile": per_tile,
+            "low": low,
+            "high": high,
+        },
+    )
+    count = batches * blocks * -(-panels // per_tile)
+    scratch = 4 * ((a.columns + 1) * 3 * lanes + (rows * a.columns if a.column != 1 else 0))
+    is_dense = per_tile == panels and (a.rows % rows == 0 or batches == 1)
+    elements = rows * b.columns if is_dense else None
+    return Call("matmul_f32", params, (x, y, bias, z), count, scratch, elements)

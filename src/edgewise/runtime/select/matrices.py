@@ -1,0 +1,33 @@
+"""Operands of matrix products: batches of matrices, their strides, and how they broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """An operand as matrices: batch dimensions, rows and columns, and their strides."""
+
+    dims: tuple[int, ...]
+    rows: int
+    columns: int
+    row: int  # stride
+    column: int
+
+    @classmethod
+    def of(cls, shape: Sequence[int], is_transposed: bool) -> Matrices:
+        *dims, rows, columns = shape
+        if is_transposed:
+            return cls(tuple(dims), columns, rows, 1, columns)
+        return cls(tuple(dims), rows, columns, columns, 1)
+
+    def strides(self, dims: Sequence[int]) -> list[int]:
+        """Of the batch `dims` that this operand is broadcast to."""
+        own = (1,) * (len(dims) - len(self.dims)) + self.dims
+        found, size = [], self.rows * self.columns
+        for d in reversed(own):
+            found.append(size if d > 1 else 0)
+            size *= d
+        return found[::-1]

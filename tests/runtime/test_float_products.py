@@ -1,0 +1,152 @@
+"""Shapes chosen to hurt float32 products: edges of tiles and panels, borders, phases, broadcasts.
+
+Every case runs on all instruction sets, in small and large tiles, for one thread and for three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Graph
+from edgewise.ir.enums import Activation, Padding
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.batch_matmul import BatchMatMul
+from edgewise.ops.conv import Conv2D
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.transpose_conv import TransposeConv
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
+
+ISAS = [isa for isa in Isa if isa <= host_isa()]
+
+
+def real(*shape: int) -> np.ndarray:
+    """Random numbers between -1 and 1."""
+    return np.random.default_rng(3).uniform(-1, 1, shape).astype(np.float32)
+
+
+def check(graph: Graph, inputs: Sequence[np.ndarray]) -> None:
+    """Natively as by the reference; the same bits whatever the tiles and threads."""
+    (wanted,) = evaluate(graph, inputs)
+    span = max(float(np.abs(wanted).max(initial=0)), 1.0)
+    for isa in ISAS:
+        results = []
+        for threads, block_bytes in product((1, 3), (1024, 1 << 17)):
+            made = plan(graph, Target(isa, threads=threads, block_bytes=block_bytes))
+            assert [p for p in made.placement if p.where == "host"] == []
+            (got,) = Executor(made).run(inputs, {}, None)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * span)
+            results.append(got)
+        for other in results[1:]:
+            np.testing.assert_array_equal(other, results[0])
+
+
+# images, h, w, c per group, groups, o per group, kernel, stride, dilation
+CONVOLUTIONS = [
+    (1, 7, 7, 5, 1, 16, (3, 3), (1, 1), (1, 1)),
+    (2, 8, 13, 3, 1, 24, (3, 3), (2, 2), (1, 1)),
+    (1, 3, 4, 1, 1, 40, (7, 7), (1, 1), (1, 1)),  # more padding than map
+    (1, 9, 10, 2, 1, 8, (3, 2), (4, 5), (1, 1)),  # strides beyond the kernel
+    (1, 11, 9, 3, 1, 9, (3, 3), (1, 2), (2, 3)),
+    (1, 6, 5, 4, 3, 5, (3, 3), (1, 1), (1, 1)),
+    (1, 5, 7, 8, 2, 17, (1, 1), (1, 1), (1, 1)),
+    (0, 4, 4, 3, 1, 8, (3, 3), (1, 1), (1, 1)),
+    (1, 1, 13, 7, 1, 25, (1, 1), (1, 1), (1, 1)),  # rows about the edges of blocks
+    (1, 1, 29, 7, 1, 1, (1, 1), (1, 1), (1, 1)),
+    (1, 1, 1, 33, 1, 200, (1, 1), (1, 1), (1, 1)),
+    (1, 49, 10, 1, 1, 64, (10, 4), (2, 2), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("padding", [Padding.SAME, Padding.VALID])
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_convolutions(case: tuple[object, ...], padding: Padding) -> None:
+    n, h, w, c, groups, o, kernel, stride, dilation = case  # type: ignore[misc]
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if padding is Padding.VALID and (extents[0] > h or extents[1] > w):
+        pytest.skip("the kernel does not fit")
+    b = Builder()
+    x = b.input("x", (n, h, w, c * groups), DType.FLOAT32)
+    op = Conv2D(
+        padding=padding,
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+        fused_activation_function=Activation.RELU6,
+    )
+    weights = b.constant(real(o * groups, *kernel, c))
+    graph = b.finish(b.node(op, x, weights, b.constant(real(o * groups))).output)
+    check(graph, [real(n, h, w, c * groups)])
+
+
+# images, h, w, c, o, kernel, stride, what the output lacks of h * stride and w * stride
+TRANSPOSED = [
+    (1, 4, 5, 3, 8, (3, 3), (2, 2), (0, 0)),
+    (2, 3, 1, 4, 9, (4, 2), (2, 3), (1, 2)),
+    (1, 2, 7, 1, 24, (1, 5), (3, 1), (2, 0)),  # phases without taps
+    (1, 1, 1, 5, 16, (5, 4), (1, 2), (0, 1)),
+]
+
+
+@pytest.mark.parametrize("case", TRANSPOSED, ids=str)
+def test_transposed_convolutions(case: tuple[object, ...]) -> None:
+    n, h, w, c, o, kernel, stride, lack = case  # type: ignore[misc]
+    y = (n, h * stride[0] - lack[0], w * stride[1] - lack[1], o)
+    b = Builder()
+    x = b.input("x", (n, h, w, c), DType.FLOAT32)
+    op = TransposeConv(padding=Padding.SAME, stride_h=stride[0], stride_w=stride[1])
+    shape, weights = b.constant(np.array(y, np.int32)), b.constant(real(o, *kernel, c))
+    graph = b.finish(b.node(op, shape, weights, x, b.constant(real(o))).output)
+    check(graph, [real(n, h, w, c)])
+
+
+PRODUCTS = [
+    ((), (), 1, 1, 1),
+    ((), (2,), 5, 7, 9),
+    ((3,), (3,), 13, 16, 24),
+    ((2, 1), (1, 3), 7, 9, 17),
+    ((2, 3), (3,), 31, 5, 40),
+    ((1,), (4,), 1, 33, 8),
+]
+
+
+@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize(("adj_x", "adj_y"), list(product((False, True), repeat=2)))
+@pytest.mark.parametrize(("of_x", "of_y", "m", "k", "n"), PRODUCTS)
+def test_batches(
+    of_x: tuple[int, ...],
+    of_y: tuple[int, ...],
+    m: int,
+    k: int,
+    n: int,
+    adj_x: bool,
+    adj_y: bool,
+    is_constant: bool,
+) -> None:
+    x_shape = (*of_x, *((k, m) if adj_x else (m, k)))
+    y_shape = (*of_y, *((n, k) if adj_y else (k, n)))
+    b, inputs = Builder(), [real(*x_shape)]
+    x = b.input("x", x_shape, DType.FLOAT32)
+    if is_constant:
+        y = b.constant(real(*y_shape))
+    else:
+        y = b.input("y", y_shape, DType.FLOAT32)
+        inputs.append(real(*y_shape))
+    check(b.finish(b.node(BatchMatMul(adj_x=adj_x, adj_y=adj_y), x, y).output), inputs)
+
+
+@pytest.mark.parametrize(("m", "k", "o"), [(1, 5, 8), (6, 9, 24), (7, 16, 41), (0, 3, 4)])
+def test_weights_that_the_model_computes(m: int, k: int, o: int) -> None:
+    b = Builder()
+    x, w = b.input("x", (m, k), DType.FLOAT32), b.input("w", (o, k), DType.FLOAT32)
+    op = FullyConnected(fused_activation_function=Activation.RELU)
+    graph = b.finish(b.node(op, x, w, b.constant(real(o))).output)
+    check(graph, [real(m, k), real(o, k)])
