@@ -325,4 +325,17 @@ EW_INLINE float ew_ceil(float x) { return -ew_floor(-x); }
 EW_INLINE float ew_rint(float x) {
     return ew_whole(x, (__builtin_fabsf(x) + 0x1p23f) - 0x1p23f);
 }
+/* ln x for positive normal x, at most 1 ulp: x = m * 2**e with m in [sqrt(1/2), sqrt(2)), and the
+ * series of artanh((m - 1) / (m + 1)), whose argument is below 0.172. One per row where a result
+ * has to have the bits of a rounded exact logarithm. */
+static inline double ew_log_f64(double x) {
+    int64_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    int64_t e = (bits - 0x3FE6A09E667F3BCD) >> 52; /* the bits of sqrt(1/2) */
+    bits -= e << 52;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    double s = (x - 1.0) / (x + 1.0), square = s * s, sum = 0.0;
+    for (int k = 21; k > 1; k -= 2) sum = (sum + 1.0 / k) * square;
+    return (double)e * 0.693147180559945309 + 2.0 * (s + s * sum);
+}
 #endif

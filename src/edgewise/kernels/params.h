@@ -1,4 +1,5 @@
-/* Parameters of all kernels, and what the executor walks: the only definition.
+/* Parameters of all kernels, and what the executor walks: the only definition. Long because there
+ * is no other: Python, the exported C and all kernels read this file.
  *
  * Fixed-width fields, no implicit padding, no pointers: the bytes of a structure are the same on
  * every target, can be stored, and be printed as C. The build hook preprocesses this file for cffi
@@ -16,6 +17,8 @@
 
 enum {
     EW_MAX_RANK = 6, /* dimensions after collapsing */
+    EW_RESIZE_BITS = 11, /* of the weights of RESIZE_BILINEAR on 8 bits */
+    EW_RECURRENT_PANEL = 32, /* columns of a panel of recurrent weights */
     EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
     EW_MOST_X = 3, /* operands that broadcast against each other */
     EW_GEMV = 4, /* panels that a product of one row computes at once */
@@ -208,25 +211,37 @@ typedef struct {
     float low_f32, high_f32;
 } ew_pool_2d;
 
-/* Mean over the middle of x [outer, count, inner]; y [outer, inner]. Operands: x, y. Tiles: outer.
- * b8: y = rne(f32(sum - count * x_zero) * scale + y_zero), saturated. Scratch: inner s32 or f32. */
+/* Reductions of x over some of its dimensions, neighbours of one kind merged. y has a row for every
+ * position in the `kept` dimensions, of `columns` elements: the last dimension of x where that is
+ * kept, which `kept` does not count; else columns is 0, a row is one element, and the last of the
+ * `reduced` dimensions has stride 1. b8 sums (a MEAN is one): y = rne(f32(sum + bias) * scale +
+ * y_zero), saturated. f32: y = found * scale. bool is u8.
+ * Operands: x, y. Tiles: (block of rows_per_tile rows, block of columns_per_tile columns).
+ * Scratch: b8: columns_per_tile (at least 1) s32. */
+enum { EW_REDUCE_sum, EW_REDUCE_max, EW_REDUCE_min, EW_REDUCE_prod };
 typedef struct {
-    uint32_t outer, count, inner;
+    uint32_t op; /* EW_REDUCE_... */
+    uint32_t rows, rows_per_tile;
+    uint32_t columns, columns_per_tile;
+    uint32_t kept_rank, reduced_rank;
+    uint32_t kept[EW_MAX_RANK], reduced[EW_MAX_RANK];
+    uint32_t kept_stride[EW_MAX_RANK], reduced_stride[EW_MAX_RANK];
     uint32_t is_signed;
-    int32_t x_zero, y_zero;
+    int32_t bias, y_zero;
     int32_t low, high;
-    float scale; /* f32: 1 / count */
-} ew_mean;
+    float scale;
+} ew_reduce;
 
-/* Softmax over rows of `depth`. Tiles: rows.
- * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y. */
+/* Softmax and its logarithm over rows of `depth`. Tiles: rows_per_tile rows.
+ * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y.
+ * Scratch: log_softmax_f32: depth f32; b8: 4 * depth f32. */
 typedef struct {
-    uint32_t rows, depth;
+    uint32_t rows, depth, rows_per_tile;
     uint32_t is_signed;
     int32_t y_zero;
     int32_t low, high;
-    float beta;    /* f32 */
-    float y_scale; /* b8 */
+    float beta;             /* f32 */
+    float x_scale, y_scale; /* b8; x_scale of log_softmax only */
 } ew_softmax;
 
 /* Element types of `cast`. */
@@ -283,6 +298,92 @@ typedef struct {
     uint32_t before[EW_COPY_RANK]; /* border before x */
     uint32_t y_dims[EW_COPY_RANK];
 } ew_pad;
+
+/* Runs of x picked by index: y[b, o, i] = x[b, o, indices[b, i]], x [batch, outer, dims.., run],
+ * indices [batch, count, depth], y [batch, outer, count, run]. An index outside its dimension gives
+ * zeros. Operands: x, indices (of index_bytes bytes: 2, 4 or 8), y. Tiles: rows_per_tile runs. */
+typedef struct {
+    uint32_t batch, outer, count;
+    uint32_t depth; /* numbers in an index */
+    uint32_t dims[EW_COPY_RANK];
+    uint32_t run_bytes, index_bytes;
+    uint32_t rows_per_tile;
+} ew_gather;
+
+/* Resized images, x [N, H, W, C] and y [N, OH, OW, C]. Operands: x, places of the rows of y [OH], of
+ * its columns [OW], y. resize_nearest: C counts bytes. Tiles: rows_per_tile rows of y.
+ * Scratch: bilinear: W * C elements of 4 bytes. */
+typedef struct {
+    uint32_t n, h, w, c;
+    uint32_t oh, ow;
+    uint32_t rows_per_tile;
+    uint32_t is_signed;
+} ew_resize;
+
+/* Where a row or column of y lies in x: between two, with the weight of the upper one. */
+typedef struct {
+    uint32_t lower, upper;
+    int32_t weight; /* of 2**EW_RESIZE_BITS, b8 */
+    float weight_f32;
+} ew_resize_place;
+
+/* The index of the largest or smallest element along the middle of x [outer, n, inner].
+ * Operands: x, y (of index_bytes bytes: 4 or 8). Tiles: rows_per_tile of outer. */
+typedef struct {
+    uint32_t outer, n, inner;
+    uint32_t is_min;
+    uint32_t index_bytes;
+    uint32_t rows_per_tile;
+} ew_arg;
+
+/* The k largest elements of rows of n, or (index_bytes > 0: 2, 4 or 8) their indices.
+ * Operands: x, y. Tiles: rows_per_tile rows. Scratch: k u32. */
+typedef struct {
+    uint32_t rows, n, k;
+    uint32_t index_bytes;
+    uint32_t rows_per_tile;
+} ew_topk;
+
+/* Running sums along the middle of x [outer, n, inner]. Operands: x, y. Tiles: outer. */
+typedef struct {
+    uint32_t n, inner;
+    uint32_t is_exclusive, is_reverse;
+} ew_cumsum;
+
+/* Normalised rows. layer_norm_f32 operands: x, gamma [depth], beta [depth], y; others: x, y.
+ * epsilon: of layer norm, added to the variance; of L2_NORMALIZATION, the least norm.
+ * Tiles: rows_per_tile rows. */
+typedef struct {
+    uint32_t rows, depth, rows_per_tile;
+    float epsilon;
+} ew_norm;
+
+/* LOCAL_RESPONSE_NORMALIZATION. bias > 0, alpha >= 0. Operands: x, y. Tiles: rows_per_tile rows. */
+typedef struct {
+    uint32_t rows, depth, rows_per_tile;
+    uint32_t radius;
+    float bias, alpha, beta;
+} ew_local_response;
+
+/* The recurrence of LSTM (4 gates: input, forget, cell, output; 3 without the input gate, which is
+ * then 1 - forget) and RNN (1) layers. G = gates * cells, C = cells, O = outputs.
+ * Operands: products of the input [rows, G], a row for every step of every sequence;
+ *   recurrent weights [G / EW_RECURRENT_PANEL rounded up][O][EW_RECURRENT_PANEL];
+ *   vectors: bias [G], then has_peephole: [3 * C] (input, forget, output), has_norm: [G];
+ *   has_projection: weights packed as the recurrent ones [.., C, ..], then the bias [O];
+ *   h [batch, O] and c [batch, C], read and written (c: any memory for one gate);
+ *   y, rows y_stride elements apart, from y_offset on.
+ * Tiles: one. Scratch: G + EW_RECURRENT_PANEL f32, and has_projection O + EW_RECURRENT_PANEL. */
+typedef struct {
+    uint32_t time, batch;
+    uint32_t cells, outputs, gates;
+    uint32_t is_time_major, is_backward;
+    uint32_t is_tanh; /* the activation; else a clamp */
+    uint32_t has_peephole, has_norm, has_projection;
+    uint32_t y_stride, y_offset;
+    float low_f32, high_f32;
+    float cell_clip, proj_clip; /* 0: none */
+} ew_recurrent;
 
 /* Loops that measure the processor: peak.c. */
 typedef struct {

@@ -31,7 +31,7 @@ class Gather(Op, builtin="GATHER", options="GatherOptions"):
     carries_dims = True
 
     def infer(self, x: Operand, indices: Operand) -> Shape:
-        axis, batch = self._axes(len(x.shape), len(indices.shape))
+        axis, batch = self.axes(len(x.shape), len(indices.shape))
         require(
             all(
                 same_dim(a, b) is not False
@@ -46,7 +46,7 @@ class Gather(Op, builtin="GATHER", options="GatherOptions"):
         return x.shape[:axis] + indices.shape[batch:] + x.shape[axis + 1 :]
 
     def reference(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        axis, batch = self._axes(x.ndim, indices.ndim)
+        axis, batch = self.axes(x.ndim, indices.ndim)
         _check_range(indices, x.shape[axis])
         if batch == 0:
             return np.take(x, indices.astype(np.intp), axis)
@@ -71,7 +71,8 @@ class Gather(Op, builtin="GATHER", options="GatherOptions"):
             return 5
         return {DType.INT16: 4, DType.BOOL: 3, DType.INT8: 2}.get(x.dtype, 1)
 
-    def _axes(self, rank: int, index_rank: int) -> tuple[int, int]:
+    def axes(self, rank: int, index_rank: int) -> tuple[int, int]:
+        """The axis and the number of batch dimensions. Raises ShapeError."""
         batch = self.batch_dims + (index_rank if self.batch_dims < 0 else 0)
         require(rank >= 1, "x must have a dimension; got a scalar")
         axis = axis_in(self.axis, rank)

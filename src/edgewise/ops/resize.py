@@ -80,8 +80,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         rows, cols = _sizes(size)
-        top, bottom, v = self._neighbours(x.shape[1], rows)
-        left, right, h = self._neighbours(x.shape[2], cols)
+        top, bottom, v = self.neighbours(x.shape[1], rows)
+        left, right, h = self.neighbours(x.shape[2], cols)
         v = v.astype(x.dtype)[:, None, None] if x.dtype.kind == "f" else v[:, None, None]
         h = h.astype(x.dtype)[:, None] if x.dtype.kind == "f" else h[:, None]
         upper, lower = x[:, top], x[:, bottom]
@@ -99,8 +99,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
             y = round_away(self.reference(x.data.astype(np.float64), size.data))
             return y.astype(np.int16)
         rows, cols = _sizes(size.data)
-        top, bottom, v = self._neighbours(x.data.shape[1], rows)
-        left, right, h = self._neighbours(x.data.shape[2], cols)
+        top, bottom, v = self.neighbours(x.data.shape[1], rows)
+        left, right, h = self.neighbours(x.data.shape[2], cols)
         one = 1 << WEIGHT_BITS
         fixed_v = np.rint(v * F32(one)).astype(np.int64)[:, None, None]
         fixed_h = np.rint(h * F32(one)).astype(np.int64)[:, None]
@@ -115,7 +115,7 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         return _version(results[0].dtype, self.half_pixel_centers)
 
-    def _neighbours(self, source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def neighbours(self, source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lower and upper input index, and float32 weight of the upper one, per output index."""
         scale = self._scale(source, target)
         offset = F32(0.5) * scale - F32(0.5) if self.half_pixel_centers else F32(0)
@@ -137,12 +137,13 @@ class ResizeNearestNeighbor(
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         rows, cols = _sizes(size)
-        return x[:, self._nearest(x.shape[1], rows)][:, :, self._nearest(x.shape[2], cols)]
+        return x[:, self.nearest(x.shape[1], rows)][:, :, self.nearest(x.shape[2], cols)]
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         return _version(results[0].dtype, self.half_pixel_centers or self.align_corners)
 
-    def _nearest(self, source: int, target: int) -> np.ndarray:
+    def nearest(self, source: int, target: int) -> np.ndarray:
+        """The input index of every output index."""
         offset = F32(0.5 if self.half_pixel_centers else 0)
         at = (np.arange(target, dtype=F32) + offset) * self._scale(source, target)
         index = round_away(at) if self.align_corners else np.floor(at)

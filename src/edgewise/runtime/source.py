@@ -12,6 +12,7 @@ from edgewise.errors import FormatError
 from edgewise.files import read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
+from edgewise.passes.recurrent import recognize_layers
 from edgewise.runtime.cache import Cache, default_folder, digest_of
 from edgewise.runtime.library import NotBuilt, library
 from edgewise.runtime.specialize import Stored
@@ -42,6 +43,7 @@ class Source:
         self._digest, self._file = "", file
         if isinstance(model, Model):
             self._model = self.interface = model.copy()
+            recognize_layers(self._model)
             return
         self._origin = model if isinstance(model, str | os.PathLike) else bytes(model)
         self._cache = _cache_of(cache)
@@ -97,6 +99,7 @@ class Source:
                     file=os.fspath(origin),
                 )
             model = load(data, file=os.fspath(origin))
+        recognize_layers(model)
         if self._cache is not None:
             fields = write_interface(model)
             if fields is not None:

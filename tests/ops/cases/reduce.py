@@ -38,6 +38,8 @@ CASES = [
         reduction(op, (2, 3, 5), [0], label="first"),
         reduction(op, (7, 3), [0, 1], label="all"),
         reduction(op, (2, 3, 5), [1, 1, -2], label="repeated"),
+        reduction(op, (2, 3, 2, 3, 2), [1, 3], label="alternating"),
+        reduction(op, (3, 5, 3, 61), [0, 2], label="columns"),
         reduction(op, (2, 3, 5), 1, label="scalar-axis"),
         reduction(op, (1, 1), [1], keep_dims=True, label="ones"),
         reduction(op, (2, 3, 5), [2], "int32", label="integers"),
@@ -58,6 +60,9 @@ CASES += [
 CASES += [
     reduction(Mean, (4, 25, 13, 24), [1, 2], keep_dims=True, label="long"),
     reduction(Sum, (4, 25, 13, 24), [1, 2], keep_dims=True, label="long"),
+    *(reduction(op, (3, 517), [1], label="long-row") for op in SCALED),
+    *(reduction(op, (2, 7, 7, 301), [1, 2], label="wide") for op in SCALED),
+    reduction(Sum, (7, 3, 41), [0, 1], "int32", label="columns"),
     reduction(ReduceMax, (2, 0, 3), [1], label="empty"),
     reduction(Sum, (2, 0, 3), [1], label="empty"),
     reduction(ReduceProd, (2, 0, 3), [1], label="empty"),

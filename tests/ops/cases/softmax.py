@@ -15,6 +15,7 @@ CASES = [
     Case(Softmax(beta=0.25), (arg((2, 3, 5), low=-9, high=9),), label="beta", quantize=ALL),
     Case(Softmax(), (arg((2, 3, 4, 1)),), label="single", quantize=ALL),
     Case(Softmax(), (arg((7,)),), label="rank1"),
+    Case(Softmax(), (arg((1001, 9)),), label="tiles", quantize=BYTES),
     Case(Softmax(), (arg((0, 4)),), label="empty"),
     Case(Softmax(), (const(FAR),), label="far"),
     Case(Softmax(), (arg(()),), error="at least 1 dimension"),

@@ -32,8 +32,6 @@ from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
-from edgewise.ops.reduce import Mean
-from edgewise.ops.softmax import Softmax
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
 from edgewise.runtime.calls import NotNative, Selection, Site
@@ -43,11 +41,17 @@ from edgewise.runtime.select import (
     conv,
     convert,
     depthwise,
+    gather,
     matmul,
     move,
+    norm,
     pad,
     pool,
+    rank,
+    recurrent,
     reduce,
+    resize,
+    softmax,
     transpose_conv,
     unary,
 )
@@ -85,8 +89,6 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     SelectV2: choose.select,
     AveragePool2D: pool.average_pool_2d,
     MaxPool2D: pool.max_pool_2d,
-    Mean: reduce.mean,
-    Softmax: reduce.softmax,
     **dict.fromkeys(unary.OPERATORS, unary.unary),
     ZerosLike: unary.zeros_like,
     FakeQuant: unary.fake_quant,
@@ -95,6 +97,13 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Cast: convert.cast,
     **move.TABLE,
     **pad.TABLE,
+    **reduce.TABLE,
+    **softmax.TABLE,
+    **gather.TABLE,
+    **resize.TABLE,
+    **rank.TABLE,
+    **norm.TABLE,
+    **recurrent.TABLE,
 }
 
 

@@ -67,6 +67,9 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
     inner = len(dims) - 1
     if table is None and _make_plane(dims, size):
         kernel, inner = "transpose", len(dims) - 2
+    elif dims[-1][0] < BLOCKED and dims[-1][1:] != (size, size):
+        # a long inner loop: 3 channels of an image, planes of which are joined, 8 times as fast
+        dims.append(dims.pop(max(range(len(dims)), key=lambda i: dims[i][0])))
     most = constant("EW_COPY_RANK")
     require(len(dims) <= most, f"a copy over {len(dims)} dimensions; the kernel takes {most}")
     lengths, x_strides, y_strides = zip(*dims, strict=True)
@@ -89,9 +92,37 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
         },
     )
     n_tiles = -(-rows // rows_per_tile) * -(-lengths[inner] // inner_per_tile)
-    is_run = table is None and dims == [(dims[0][0], size, size)]
-    moves = (x.offset, y.offset, dims[0][0] * size) if is_run else None
-    return [Call(kernel, params, operands, n_tiles, moves=moves)]
+    if table is None and dims == [(dims[0][0], size, size)]:
+        # a run of bytes: the planner may do without the copy
+        return [
+            Call(kernel, params, operands, n_tiles, moves=(x.offset, y.offset, size * dims[0][0]))
+        ]
+    per_tile = 0
+    if x.elements.nbytes == _bytes(y.value) and _is_dense(lengths, y_strides, size):
+        if inner_per_tile == lengths[inner]:
+            per_tile = rows_per_tile * inner_per_tile * length // _itemsize(y.value)
+        elif rows == 1 or lengths[inner] % inner_per_tile == 0:
+            per_tile = inner_per_tile * length // _itemsize(y.value)
+    return [Call(kernel, params, operands, n_tiles, tile_elements=per_tile or None)]
+
+
+def _itemsize(what: Value | np.ndarray) -> int:
+    return what.dtype.numpy.itemsize if isinstance(what, Value) else what.itemsize
+
+
+def _bytes(what: Value | np.ndarray) -> int:
+    return (
+        what.nbytes if isinstance(what, np.ndarray) else math.prod(shape_of(what)) * _itemsize(what)
+    )
+
+
+def _is_dense(lengths: Sequence[int], strides: Sequence[int], size: int) -> bool:
+    """Elements of `size` bytes follow one another in the order of the dimensions."""
+    for n, stride in zip(reversed(lengths), reversed(strides), strict=True):
+        if stride != size:
+            return False
+        size *= n
+    return True
 
 
 def _collapsed(x: np.ndarray, y: np.ndarray) -> tuple[list[tuple[int, int, int]], int]:

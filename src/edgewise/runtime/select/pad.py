@@ -66,7 +66,8 @@ def _padded(site: Site, border: str, value: Value | np.ndarray) -> Selection:
         },
     )
     n_tiles = -(-rows // rows_per_tile) if math.prod(y_lengths) * unit else 0
-    return [Call("pad", params, (x, value, y), n_tiles)]
+    per_tile = rows_per_tile * y_lengths[-1] * unit // size or None
+    return [Call("pad", params, (x, value, y), n_tiles, tile_elements=per_tile)]
 
 
 def _merged(

@@ -1,15 +1,29 @@
-"""Kernels of MEAN (over neighbouring axes) and SOFTMAX."""
+"""Kernels of the reductions: SUM, MEAN, REDUCE_MAX, _MIN, _PROD, _ANY, _ALL over any axes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ops.softmax import Softmax, exponentials
+from edgewise.ir.graph import Value
+from edgewise.ir.op import Op
+from edgewise.ops.reduce import (
+    Mean,
+    ReduceAll,
+    ReduceAny,
+    ReduceMax,
+    ReduceMin,
+    ReduceProd,
+    Reduction,
+    Sum,
+)
 from edgewise.runtime.calls import (
     Call,
+    NotNative,
+    Selection,
     Site,
     is_float,
     require,
@@ -18,67 +32,122 @@ from edgewise.runtime.calls import (
     shape_of,
     zero_point,
 )
-from edgewise.runtime.library import Fields, pack
+from edgewise.runtime.library import Fields, constant, pack
+
+TILE_ELEMENTS = 16384  # of x
+
+_OPS = {
+    Mean: "EW_REDUCE_sum",
+    Sum: "EW_REDUCE_sum",
+    ReduceMax: "EW_REDUCE_max",
+    ReduceAny: "EW_REDUCE_max",
+    ReduceMin: "EW_REDUCE_min",
+    ReduceAll: "EW_REDUCE_min",
+    ReduceProd: "EW_REDUCE_prod",
+}
 
 
-def mean(site: Site) -> Sequence[Call]:
-    """x as [outer, count, inner], the middle summed."""
-    x, y = site.node.operand(0), site.node.output
+def reduction(site: Site) -> Selection:
+    """Any reduction."""
+    op, x, y = site.node.op, site.node.operand(0), site.node.output
+    assert isinstance(op, Reduction)
     shape = shape_of(x)
     given, rank = [int(a) for a in site.constant(1, "axes").reshape(-1)], len(shape)
-    require(all(-rank <= a < rank for a in given), "an axis is beyond the rank")
-    axes = [a for a in sorted({a % rank for a in given}) if shape[a] != 1]
-    run = list(range(axes[0], axes[-1] + 1)) if axes else []
-    require(
-        all(a in axes or shape[a] == 1 for a in run), "the axes are not neighbours of each other"
-    )
-    first, last = (run[0], run[-1] + 1) if run else (len(shape), len(shape))
-    outer, count, inner = (
-        int(np.prod(part, dtype=np.int64))
-        for part in (shape[:first], shape[first:last], shape[last:])
-    )
-    require(count > 0, "the mean of nothing")
-    if is_float(x, y):
-        numbers: Fields = {**dict.fromkeys(("is_signed", "x_zero", "y_zero", "low", "high"), 0)}
-        factor = np.float32(1 / count)
-    else:
-        require_8_bit(x, y)
-        factor = scale(x.type) / scale(y.type) / np.float32(count)
-        low, high = y.dtype.range
-        numbers = {
-            "is_signed": int(x.dtype is DType.INT8),
-            "x_zero": zero_point(x.type),
-            "y_zero": zero_point(y.type),
-            "low": low,
-            "high": high,
-        }
+    require(all(-rank <= a < rank for a in given) or rank == 0, "an axis is beyond the rank")
+    axes = {a % rank for a in given} if rank else set()
+    count = math.prod(shape[a] for a in axes)
+    kernel, numbers = _numbers(op, x, y, count)
+    rows, columns, walk = _walk(shape, axes)
+    columns_per_tile = min(columns, max(TILE_ELEMENTS // max(count, 1), 128))
+    rows_per_tile = max(TILE_ELEMENTS // max(count * max(columns, 1), 1), 1)
     params = pack(
-        "ew_mean",
-        {"outer": outer, "count": count, "inner": inner, **numbers, "scale": float(factor)},
+        "ew_reduce",
+        {
+            "op": constant(_OPS[type(op)]),
+            "rows": rows,
+            "columns": columns,
+            **walk,
+            **numbers,
+            "rows_per_tile": rows_per_tile,
+            "columns_per_tile": columns_per_tile,
+        },
     )
-    kernel = "mean_f32" if is_float(x) else "mean_b8"
-    return [Call(kernel, params, (x, y), outer if inner else 0, 4 * inner)]
+    n_tiles = -(-rows // rows_per_tile) * (-(-columns // columns_per_tile) if columns else 1)
+    n_tiles = n_tiles if math.prod(shape_of(y)) else 0
+    per_tile = rows_per_tile * max(columns, 1)
+    if columns_per_tile < columns:
+        is_even = rows == 1 or (rows_per_tile == 1 and columns % columns_per_tile == 0)
+        per_tile = columns_per_tile if is_even else 0
+    scratch = 4 * max(columns_per_tile, 1)
+    return [Call(kernel, params, (x, y), n_tiles, scratch, per_tile or None)]
 
 
-def softmax(site: Site) -> Sequence[Call]:
-    """Rows along the last axis."""
-    op, x, y = site.node.op, site.node.operand(0), site.node.output
-    assert isinstance(op, Softmax)
-    shape = shape_of(x)
-    rows = int(np.prod(shape[:-1], dtype=np.int64)) if shape[-1] else 0
-    fields: dict[str, int | float] = {"rows": rows, "depth": shape[-1], "beta": op.beta}
+def _walk(shape: tuple[int, ...], axes: set[int]) -> tuple[int, int, Fields]:
+    """Rows and columns of y, and how x is read: its dimensions by kind, neighbours merged."""
+    groups: list[tuple[bool, int, int]] = []  # (reduced, size, stride), the last one first
+    stride = 1
+    for axis, size in reversed(list(enumerate(shape))):
+        is_reduced = axis in axes
+        if size != 1 and groups and groups[-1][0] == is_reduced:
+            _, before, inner = groups.pop()
+            groups.append((is_reduced, before * size, inner))
+        elif size != 1:
+            groups.append((is_reduced, size, stride))
+        stride *= size
+    columns = groups.pop(0)[1] if groups and not groups[0][0] else 0
+    kept = [(n, s) for is_reduced, n, s in reversed(groups) if not is_reduced]
+    reduced = [(n, s) for is_reduced, n, s in reversed(groups) if is_reduced]
+    if any(n == 0 for n, _ in reduced):
+        reduced = [(0, 0)]
+    reduced = reduced or [(1, 0)]
+    most = constant("EW_MAX_RANK")
+    require(max(len(kept), len(reduced)) <= most, f"more than {most} groups of dimensions")
+    fields: Fields = {
+        "kept_rank": len(kept),
+        "reduced_rank": len(reduced),
+        "kept": [n for n, _ in kept],
+        "kept_stride": [s for _, s in kept],
+        "reduced": [n for n, _ in reduced],
+        "reduced_stride": [s for _, s in reduced],
+    }
+    return math.prod(n for n, _ in kept), columns, fields
+
+
+def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields]:
+    """The kernel, and what it does with sums."""
+    none: Fields = {**dict.fromkeys(("is_signed", "bias", "y_zero", "low", "high"), 0), "scale": 1}
     if is_float(x, y):
-        fields |= dict.fromkeys(("is_signed", "y_zero", "low", "high", "y_scale"), 0)
-        return [Call("softmax_f32", pack("ew_softmax", fields), (x, y), rows)]
+        if isinstance(op, Mean):
+            require(count > 0, "the mean of nothing")
+            return "reduce_f32", {**none, "scale": float(np.float32(1 / count))}
+        return "reduce_f32", none
+    require(count > 0 or x.dtype is DType.INT32, "the reduction of nothing")
+    if x.dtype is DType.BOOL:
+        return "reduce_b8", none
+    if x.dtype is DType.INT32 and y.dtype is DType.INT32:
+        plain = x.quant is None and y.quant is None and not isinstance(op, Mean)
+        require(plain, "no kernel for this reduction of int32")
+        return "reduce_s32", none
     require_8_bit(x, y)
-    require(op.beta >= 0, "beta is negative")
+    is_signed = int(x.dtype is DType.INT8)
+    if isinstance(op, ReduceMax | ReduceMin):
+        require(x.quant == y.quant, "x and y have different scales")
+        return "reduce_b8", {**none, "is_signed": is_signed}
+    if not isinstance(op, Mean | Sum):
+        raise NotNative(f"no kernel for {x.dtype.text}")
+    factor = scale(x.type) / scale(y.type)
+    if isinstance(op, Mean):
+        factor = factor / np.float32(max(count, 1))
     low, high = y.dtype.range
-    fields |= {
-        "is_signed": int(x.dtype is DType.INT8),
+    bias = (-count * zero_point(x.type) + (1 << 31)) % (1 << 32) - (1 << 31)
+    return "reduce_b8", {
+        "is_signed": is_signed,
+        "bias": bias,
         "y_zero": zero_point(y.type),
         "low": low,
         "high": high,
-        "y_scale": float(scale(y.type)),
+        "scale": float(factor),
     }
-    table = exponentials(scale(x.type) * np.float32(op.beta))
-    return [Call("softmax_b8", pack("ew_softmax", fields), (x, table, y), rows)]
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = dict.fromkeys(_OPS, reduction)

@@ -1,0 +1,111 @@
+"""Kernels of ARG_MAX, ARG_MIN, TOPK_V2 and CUMSUM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from edgewise.dtypes import DType
+from edgewise.ir.graph import Value
+from edgewise.ir.op import Op
+from edgewise.ops.ranking import ArgMax, ArgMin, TopKV2
+from edgewise.ops.scan import Cumsum
+from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
+from edgewise.runtime.library import kernel_index, pack
+
+TILE_ELEMENTS = 8192  # of x
+
+_KINDS = {
+    DType.FLOAT32: "f32",
+    DType.INT32: "s32",
+    DType.INT64: "s64",
+    DType.INT8: "s8",
+    DType.UINT8: "u8",
+    DType.BOOL: "u8",
+}
+
+
+def arg(site: Site) -> Selection:
+    """The place of the extreme along an axis."""
+    x, y = site.node.operand(0), site.node.output
+    outer, n, inner = _around(x, int(site.constant(1, "axes").reshape(-1)[0]))
+    kernel = _kernel("arg", x)
+    rows_per_tile = max(TILE_ELEMENTS // max(n * inner, 1), 1)
+    params = pack(
+        "ew_arg",
+        {
+            "outer": outer,
+            "n": n,
+            "inner": inner,
+            "is_min": int(isinstance(site.node.op, ArgMin)),
+            "index_bytes": y.dtype.numpy.itemsize,
+            "rows_per_tile": rows_per_tile,
+        },
+    )
+    n_tiles = -(-outer // rows_per_tile) if n * inner else 0
+    return [Call(kernel, params, (x, y), n_tiles)]
+
+
+def topk(site: Site) -> Selection:
+    """One call for the elements and one for their indices."""
+    x = site.node.operand(0)
+    values, indices = site.node.outputs
+    kernel = _kernel("topk", x)
+    shape, k = shape_of(x), int(shape_of(values)[-1])
+    rows, n = math.prod(shape[:-1]), shape[-1]
+    rows_per_tile = max(TILE_ELEMENTS // max(n, 1), 1)
+    calls = []
+    for y, index_bytes in ((values, 0), (indices, indices.dtype.numpy.itemsize)):
+        params = pack(
+            "ew_topk",
+            {
+                "rows": rows,
+                "n": n,
+                "k": k,
+                "index_bytes": index_bytes,
+                "rows_per_tile": rows_per_tile,
+            },
+        )
+        n_tiles = -(-rows // rows_per_tile) if k else 0
+        calls.append(Call(kernel, params, (x, y), n_tiles, 4 * k))
+    return calls
+
+
+def cumsum(site: Site) -> Selection:
+    """Running sums along an axis."""
+    op, x, y = site.node.op, site.node.operand(0), site.node.output
+    assert isinstance(op, Cumsum)
+    outer, n, inner = _around(x, int(site.constant(1, "axes").reshape(-1)[0]))
+    kernel = _kernel("cumsum", x)
+    params = pack(
+        "ew_cumsum",
+        {
+            "n": n,
+            "inner": inner,
+            "is_exclusive": int(op.exclusive),
+            "is_reverse": int(op.reverse),
+        },
+    )
+    return [Call(kernel, params, (x, y), outer if n * inner else 0)]
+
+
+def _around(x: Value, axis: int) -> tuple[int, int, int]:
+    """x as [outer, n, inner]."""
+    shape = shape_of(x)
+    require(-len(shape) <= axis < len(shape), "the axis is beyond the rank")
+    axis %= len(shape)
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+
+
+def _kernel(name: str, x: Value) -> str:
+    kernel = f"{name}_{_KINDS.get(x.dtype)}"
+    require(kernel in kernel_index(), f"no kernel for {x.dtype.text}")
+    return kernel
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    ArgMax: arg,
+    ArgMin: arg,
+    TopKV2: topk,
+    Cumsum: cumsum,
+}

@@ -1,0 +1,78 @@
+"""Kernels of SOFTMAX and LOG_SOFTMAX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.op import Op
+from edgewise.ops.softmax import LogSoftmax, Softmax, exponentials
+from edgewise.runtime.calls import (
+    Call,
+    Selection,
+    Site,
+    is_float,
+    require,
+    require_8_bit,
+    scale,
+    shape_of,
+    zero_point,
+)
+from edgewise.runtime.library import pack
+
+TILE_ELEMENTS = 4096
+
+
+def softmax(site: Site) -> Selection:
+    """Rows along the last axis."""
+    op, x = site.node.op, site.node.operand(0)
+    assert isinstance(op, Softmax)
+    require(op.beta >= 0 or is_float(x), "beta is negative")
+    return _rows(site, "softmax", op.beta)
+
+
+def log_softmax(site: Site) -> Selection:
+    """Rows along the last axis."""
+    return _rows(site, "log_softmax", 1.0)
+
+
+def _rows(site: Site, name: str, beta: float) -> Selection:
+    x, y = site.node.operand(0), site.node.output
+    shape = shape_of(x)
+    rows = math.prod(shape[:-1]) if shape[-1] else 0
+    rows_per_tile = max(TILE_ELEMENTS // max(shape[-1], 1), 1)
+    n_tiles, elements = -(-rows // rows_per_tile), rows_per_tile * shape[-1] or None
+    fields: dict[str, int | float] = {
+        "rows": rows,
+        "depth": shape[-1],
+        "rows_per_tile": rows_per_tile,
+        "beta": beta,
+    }
+    if is_float(x, y):
+        fields |= dict.fromkeys(("is_signed", "y_zero", "low", "high", "x_scale", "y_scale"), 0)
+        scratch = 4 * shape[-1] if name == "log_softmax" else 0
+        return [Call(f"{name}_f32", pack("ew_softmax", fields), (x, y), n_tiles, scratch, elements)]
+    require_8_bit(x, y)
+    low, high = y.dtype.range
+    fields |= {
+        "is_signed": int(x.dtype is DType.INT8),
+        "y_zero": zero_point(y.type),
+        "low": low,
+        "high": high,
+        "x_scale": float(scale(x.type)),
+        "y_scale": float(scale(y.type)),
+    }
+    table = exponentials(scale(x.type) * np.float32(beta))
+    scratch = 16 * shape[-1]
+    return [
+        Call(f"{name}_b8", pack("ew_softmax", fields), (x, table, y), n_tiles, scratch, elements)
+    ]
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Softmax: softmax,
+    LogSoftmax: log_softmax,
+}
