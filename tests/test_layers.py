@@ -1,6 +1,6 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
-    errors, dtypes, files < ir < ops < {format, frontends, passes} < runtime
+    errors, dtypes, files, values < ir < ops < {format, frontends, passes} < runtime
         < {optimize, delegates, deploy} < {train, tasks, zoo} < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
@@ -19,7 +19,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "edgewise"
 # Packages of one inner set do not import each other; those of one tuple and different sets may,
 # leftwards.
 LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
-    (frozenset({"errors"}), frozenset({"dtypes"}), frozenset({"files"})),
+    (frozenset({"errors"}), frozenset({"dtypes"}), frozenset({"files"}), frozenset({"values"})),
     (frozenset({"ir"}),),
     (frozenset({"ops"}),),
     (frozenset({"format", "frontends", "passes"}),),

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -24,6 +23,7 @@ from edgewise.errors import FormatError
 from edgewise.format.record import Record
 from edgewise.format.schema import FILE_IDENTIFIER, SCALARS, UNIONS, Field, Kind, table
 from edgewise.format.schema_enums import ENUMS
+from edgewise.values import dataclass
 
 MAX_BYTES = 2**31 - 1  # flatbuffers' verifier refuses more: signed 32-bit offsets
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
@@ -30,6 +29,7 @@ from edgewise.errors import FormatError
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import ROOT_TABLE, UNIONS, Field, Kind, table
 from edgewise.format.schema_enums import ENUMS
+from edgewise.values import dataclass
 
 MAX_TABLES = 1_000_000
 

@@ -8,7 +8,6 @@ without a class become `Opaque`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from edgewise.format.schema_enums import ENUMS, BuiltinOperator
 from edgewise.ir.op import Op, by_builtin
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.opaque import Opaque
+from edgewise.values import dataclass
 
 _NO_QUANT = Quant(1.0)
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
 from edgewise.format.schema_enums import ENUMS
 from edgewise.format.schema_options import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, OPTION_ROWS
+from edgewise.values import dataclass
 
 FILE_IDENTIFIER = b"TFL3"
 ROOT_TABLE = "Model"

@@ -9,11 +9,11 @@ Source: schema.fbs of LiteRT 2.3 (Apache-2.0).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from edgewise.dtypes import DType
 from edgewise.ir import enums
+from edgewise.values import dataclass
 
 BuiltinOperator = IntEnum(
     "BuiltinOperator",

@@ -10,7 +10,6 @@ Long because values, nodes and graphs keep each other's links: one mechanism, re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import InternalError, ShapeError
 from edgewise.ir.dim import Shape
 from edgewise.ir.types import Quant, TensorType
+from edgewise.values import dataclass
 
 if TYPE_CHECKING:
     from edgewise.ir.op import Op

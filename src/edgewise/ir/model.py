@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from edgewise.errors import ConversionError, InputError, OutputError
 from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.report import Report, describe
+from edgewise.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

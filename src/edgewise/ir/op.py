@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 from inspect import get_annotations
@@ -31,6 +30,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape
 from edgewise.ir.types import Quant, TensorType
+from edgewise.values import dataclass
 
 
 class Role(Enum):

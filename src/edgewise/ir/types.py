@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.dim import Dim, Shape, is_static
+from edgewise.values import dataclass
 
 
 class Quant:
@@ -108,7 +108,7 @@ class TensorType:
 
     def with_shape(self, shape: Sequence[Dim] | None) -> TensorType:
         """The same type with another shape."""
-        return replace(self, shape=None if shape is None else tuple(shape))
+        return TensorType(None if shape is None else tuple(shape), self.dtype, self.quant)
 
     def __str__(self) -> str:
         dims = "?" if self.shape is None else ",".join(map(str, self.shape))

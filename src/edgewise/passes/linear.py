@@ -13,8 +13,6 @@ where t meets every tap of w (no padding). Constants are combined in float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from edgewise.ir.build import Builder
@@ -27,6 +25,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
 from edgewise.ops.window import Axis, along
 from edgewise.passes.rewrite import Verdict
+from edgewise.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

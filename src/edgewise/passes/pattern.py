@@ -14,13 +14,14 @@ operands only, so matching costs a constant per node.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from edgewise.errors import InternalError
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op, operator
+from edgewise.values import dataclass
 
 # Operators where f(a, b) = f(b, a).
 COMMUTATIVE = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from edgewise.errors import InternalError
@@ -29,6 +29,7 @@ from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
+from edgewise.values import dataclass
 
 # Rounds of the canonical stages; a second one finds what the last stages of the first uncovered.
 # Real models need two, the last of which changes nothing.

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from edgewise.errors import InternalError, ShapeError
 from edgewise.ir.build import Builder
@@ -29,6 +29,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import TensorType
 from edgewise.ir.verify import compatible
 from edgewise.passes.pattern import Match, PatternBuilder, Result
+from edgewise.values import dataclass
 
 Verdict = bool | str  # True, or the sentence that says why not
 

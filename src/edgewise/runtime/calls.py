@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.types import TensorType
 from edgewise.runtime.plan import Target
+from edgewise.values import dataclass
 
 Known = Callable[[Value], np.ndarray | None]  # a value's array, where it is known while planning
 

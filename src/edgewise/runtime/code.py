@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 import numpy as np
@@ -25,6 +25,7 @@ from edgewise.runtime.plan import (
     Step,
     While,
 )
+from edgewise.values import dataclass
 
 STEP = np.dtype(
     [

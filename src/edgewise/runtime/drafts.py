@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, requ
 from edgewise.runtime.library import constant
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select import select
+from edgewise.values import dataclass
 
 
 @dataclass(slots=True)

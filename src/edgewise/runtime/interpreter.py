@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.session import Progress, Session
 from edgewise.runtime.source import CacheOption, Source
+from edgewise.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

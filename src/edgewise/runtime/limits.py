@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from edgewise.errors import InputError, LimitError
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.report import macs_of
 from edgewise.runtime.plan import Plan
+from edgewise.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

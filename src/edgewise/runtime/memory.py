@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from edgewise.values import dataclass
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 

@@ -6,7 +6,7 @@ gathered in one array; all other roots (see storage.py) share the arena by their
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgewise.runtime.drafts import Drafts, is_variable, values_of
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Operand, Region
 from edgewise.runtime.storage import Storage
+from edgewise.values import dataclass
 
 
 @dataclass

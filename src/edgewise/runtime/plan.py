@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
 from edgewise.ir.graph import Node, Value
 from edgewise.runtime.library import Isa
+from edgewise.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

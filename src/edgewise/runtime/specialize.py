@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement, Plan, Target
 from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
+from edgewise.values import dataclass
 
 MOST_PLANS = 4  # shapes that are kept ready
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from edgewise.runtime.calls import Call, Site, zero_point
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights_b8 import Stored, output_range, pack_weights, pad_channels
+from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
 _BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from edgewise.runtime.calls import Call, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights import Array, Weights
+from edgewise.values import dataclass
 
 _ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
 _FAST_BYTES = 16 * 1024  # half of a first-level cache

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, require, shape_of
 from edgewise.runtime.library import constant, pack
+from edgewise.values import dataclass
 
 TILE_BYTES = 32768  # of y: a part of the L1 and L2 caches, and many tiles where much is moved
 BLOCKED = 4  # elements: planes with a shorter side are not worth the kernel `transpose`

@@ -8,7 +8,6 @@ uint8 and int4 weights alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Fields
+from edgewise.values import dataclass
 
 Array = np.ndarray
 

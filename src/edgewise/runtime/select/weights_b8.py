@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -12,6 +10,7 @@ from edgewise.ir.graph import Value
 from edgewise.ops.requant import activation_range
 from edgewise.runtime.calls import Site, require, require_8_bit, scale
 from edgewise.runtime.library import Isa, library, structures
+from edgewise.values import dataclass
 
 Array = np.ndarray
 
