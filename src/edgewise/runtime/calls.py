@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -29,6 +30,26 @@ class NotNative(Exception):
     """No kernel does this; the message says why, for the placement report."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A large constant that `fill` writes into its place in the plan: it is never twice in memory.
+    Those of a call are filled in the order of its operands."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    fill: Callable[[np.ndarray], None]
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+        return self.size * self.dtype.itemsize
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A kernel call. Operands are values and packed constants, the result last.
@@ -42,7 +63,7 @@ class Call:
 
     kernel: str
     params: bytes
-    operands: tuple[Value | np.ndarray, ...]
+    operands: tuple[Value | np.ndarray | Packed, ...]
     n_tiles: int
     scratch: int = 0
     tile_elements: int | None = None

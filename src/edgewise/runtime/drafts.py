@@ -17,7 +17,7 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
-from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
+from edgewise.runtime.calls import Alias, Call, NotNative, Packed, Selection, Site, require
 from edgewise.runtime.library import constant
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select import select
@@ -163,9 +163,9 @@ class Drafts:
         )
 
 
-def elements(what: Value | np.ndarray) -> int:
+def elements(what: Value | np.ndarray | Packed) -> int:
     """Elements of a value whose shape is known."""
-    if isinstance(what, np.ndarray):
+    if not isinstance(what, Value):
         return what.size
     return math.prod([d for d in what.shape if isinstance(d, int)])
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.runtime.calls import Call
+from edgewise.runtime.calls import Call, Packed
 from edgewise.runtime.drafts import Drafts, is_variable, values_of
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Operand, Region
@@ -36,7 +36,7 @@ class Places:
     offsets: list[int] = field(default_factory=list)
     _roots: dict[Value, Operand] = field(default_factory=dict)
     _operands: dict[Value, Operand] = field(default_factory=dict)
-    _arrays: dict[int, tuple[np.ndarray, Operand]] = field(default_factory=dict)
+    _arrays: dict[int, tuple[np.ndarray | Packed, Operand]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: Graph, drafts: Drafts, storage: Storage, *, keep: bool) -> Places:
@@ -51,9 +51,9 @@ class Places:
         self._arrange(keep)
         return self
 
-    def at(self, what: Value | np.ndarray) -> Operand:
+    def at(self, what: Value | np.ndarray | Packed) -> Operand:
         """The place of a value or packed array."""
-        if isinstance(what, np.ndarray):
+        if not isinstance(what, Value):
             return self._constant(what)
         found = self._operands.get(what)
         if found is None:
@@ -64,8 +64,12 @@ class Places:
         """All constants in one array of bytes, as their operands say."""
         buffer = allocate(self.constant_bytes)
         for array, place in self._arrays.values():
-            flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            buffer[place.offset : place.offset + flat.size] = flat
+            part = buffer[place.offset : place.offset + array.nbytes]
+            part = part.view(array.dtype).reshape(array.shape)
+            if isinstance(array, Packed):
+                array.fill(part)
+            else:
+                part[...] = array
         return buffer
 
     def _find(self, value: Value) -> Operand:
@@ -91,7 +95,7 @@ class Places:
         self._roots[value] = place
         self.io.append(place)
 
-    def _constant(self, array: np.ndarray) -> Operand:
+    def _constant(self, array: np.ndarray | Packed) -> Operand:
         found = self._arrays.get(id(array))
         if found is None:
             place = Operand(Region.CONST, self.constant_bytes, array.shape, array.dtype)

@@ -9,10 +9,16 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Site, zero_point
+from edgewise.runtime.calls import Call, Packed, Site, zero_point
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.weights_b8 import Stored, output_range, pack_weights, pad_channels
+from edgewise.runtime.select.weights_b8 import (
+    Array,
+    Stored,
+    output_range,
+    pack_weights,
+    pad_channels,
+)
 from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
@@ -65,19 +71,30 @@ def call(
             "high": high,
         },
     )
-    matrix, bias = weights.array, weights.bias
+    matrix: Array | Packed = weights.array
+    bias: Array | Packed = pad_channels(weights.bias, groups, isa)
     if isa is not Isa.SCALAR:
-        matrix, sums = pack_weights(matrix, groups, _runs(window), isa)
+        matrix, sums = pack_weights(weights.array, groups, _runs(window), isa)
         if isa.lanes == 16:
-            # sum((x - z) * w) = sum(x * w) - z * sum(w) modulo 2**32, x and z as u8
-            k = weights.array.size // weights.array.shape[0]
-            moved = bias - (zero + 128 * is_signed) * (sums.astype(np.int64) - k * weights.zero)
-            bias = moved.astype(np.int32)
-    scales = pad_channels(weights.scales, groups, isa)
-    operands = (x, matrix, pad_channels(bias, groups, isa), scales, y)
+            bias = _moved_bias(weights, groups, isa, zero + 128 * is_signed, sums)
+    operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
     is_whole = is_dense and places["y_pixel"] == window["o"] and groups == 1
     elements = tiles.run_of(window) if is_whole else None
     return Call("conv_2d_b8", params, operands, tiles.count, tiles.scratch, elements)
+
+
+def _moved_bias(weights: Stored, groups: int, isa: Isa, zero: int, sums: Array) -> Packed:
+    """The bias for x as u8 with this zero point; `sums` of the weights are known by then.
+
+    sum((x - z) * w) = sum(x * w) - z * sum(w) modulo 2**32."""
+    k = weights.array.size // weights.array.shape[0]
+
+    def fill(to: Array) -> None:
+        moved = weights.bias - zero * (sums.astype(np.int64) - k * weights.zero)
+        to[...] = pad_channels(moved.astype(np.int32), groups, isa)
+
+    shape = pad_channels(weights.bias, groups, isa).shape
+    return Packed(shape, np.dtype(np.int32), fill)
 
 
 def _one_line(window: dict[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Site, float_bounds
+from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights import Array, Weights
@@ -86,15 +86,18 @@ def panels_of(o: int, lanes: int) -> int:
     return max(vectors // 2, min(vectors, 1))
 
 
-def pack_panels(matrix: Array, lanes: int) -> Array:
+def pack_panels(matrix: Array, lanes: int) -> Packed:
     """Weights [G, O, K] in panels: [G, K * (O rounded up to vectors)]."""
     groups, o, k = matrix.shape
-    packed = np.empty((groups, k * _divide_up(o, lanes) * lanes), np.float32)
-    ffi = structures()
-    source = ffi.from_buffer("float[]", np.ascontiguousarray(matrix))
-    target = ffi.from_buffer("float[]", packed, require_writable=True)
-    library().ew_pack_f32(source, groups, o, k, lanes, target)
-    return packed
+
+    def fill(packed: Array) -> None:
+        ffi = structures()
+        source = ffi.from_buffer("float[]", np.ascontiguousarray(matrix))
+        target = ffi.from_buffer("float[]", packed, require_writable=True)
+        library().ew_pack_f32(source, groups, o, k, lanes, target)
+
+    shape = (groups, k * _divide_up(o, lanes) * lanes)
+    return Packed(shape, np.dtype(np.float32), fill)
 
 
 def _divide_up(a: int, b: int) -> int:

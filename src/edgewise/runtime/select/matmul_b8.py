@@ -23,7 +23,6 @@ from edgewise.runtime.calls import (
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select.matrices import Matrices
 from edgewise.runtime.select.weights_b8 import output_range, per_lane
-from edgewise.values import dataclass
 
 Array = np.ndarray
 

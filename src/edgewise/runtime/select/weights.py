@@ -101,7 +101,7 @@ def real(value: Value, array: Array) -> Array:
         assert value.quant is not None
         return value.quant.dequantize(array)
     require(value.dtype in FLOATS, f"no kernel for {value.dtype.text} weights without a scale")
-    return array.astype(np.float32)
+    return array.astype(np.float32, copy=False)
 
 
 def epilogue(x: Value, y: Value, act: Activation, is_int: bool) -> Fields:

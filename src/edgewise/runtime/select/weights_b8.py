@@ -8,7 +8,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ops.requant import activation_range
-from edgewise.runtime.calls import Site, require, require_8_bit, scale
+from edgewise.runtime.calls import Packed, Site, require, require_8_bit, scale
 from edgewise.runtime.library import Isa, library, structures
 from edgewise.values import dataclass
 
@@ -62,22 +62,26 @@ def output_range(y: Value, act: Activation) -> tuple[int, int]:
     return activation_range(act, y.type)
 
 
-def pack_weights(array: Array, groups: int, runs: int, isa: Isa) -> tuple[Array, Array]:
-    """Weights [O, ...] whose K is `runs` runs, as `ew_conv_b8` has them; and their sums [O]."""
+def pack_weights(array: Array, groups: int, runs: int, isa: Isa) -> tuple[Packed, Array]:
+    """Weights [O, ...] whose K is `runs` runs, as `ew_conv_b8` has them; and their sums int32 [O],
+    which are known when the weights are filled in."""
     outputs = array.shape[0]
     panel, step = 2 * isa.lanes, per_lane(isa)
     per_group, length = outputs // groups, array.size // max(outputs * runs, 1)
     steps = -(-length // step)
     shape = (groups, -(-per_group // panel), runs, steps, panel, step)
-    packed, sums = np.empty(shape, np.int8), np.empty(outputs, np.int32)
-    source = np.ascontiguousarray(array)
-    buffer = structures().from_buffer
-    library().ew_pack_b8(
-        buffer("int8_t[]", packed, require_writable=True),
-        buffer("int32_t[]", sums, require_writable=True),
-        *(buffer("uint8_t[]", source), 0, outputs, per_group, runs, length, panel, step),
-    )
-    return packed, sums
+    sums = np.zeros(outputs, np.int32)
+
+    def fill(packed: Array) -> None:
+        buffer = structures().from_buffer
+        library().ew_pack_b8(
+            buffer("int8_t[]", packed, require_writable=True),
+            buffer("int32_t[]", sums, require_writable=True),
+            buffer("uint8_t[]", np.ascontiguousarray(array)),
+            *(0, outputs, per_group, runs, length, panel, step),
+        )
+
+    return Packed(shape, np.dtype(np.int8), fill), sums
 
 
 def per_lane(isa: Isa) -> int:
