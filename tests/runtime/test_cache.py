@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +76,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(file: Path | bytes, folder: Path, x: np.ndarray = X) -> np.ndarray:
-    [y] = edgewise.Interpreter(file, cache=folder)(x).values()
+    with edgewise.Interpreter(file, cache=folder) as interpreter:  # which ends when all is stored
+        [y] = interpreter(x).values()
     return y
 
 
@@ -194,6 +197,30 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
             assert not path.exists()
 
 
+def test_an_entry_is_written_after_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, events = Cache(tmp_path), []
+    array = np.arange(9, dtype=np.uint8)
+    may_write = threading.Event()
+    put = Cache.put
+
+    def late(self: Cache, *args: Any) -> None:
+        may_write.wait()
+        put(self, *args)
+        events.append("written")
+
+    monkeypatch.setattr(Cache, "put", late)
+    cache.put_soon("key", {}, {"array": array})
+    events.append("returned")
+    may_write.set()
+    found = cache.get("key")  # waits for the thread
+    assert found is not None
+    np.testing.assert_array_equal(found[1]["array"], array)
+    assert events == ["returned", "written"]
+    caches.finish_writing()
+
+
 def test_the_longest_unused_entries_go_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, max_bytes=5000)
     array = np.zeros(1500, np.uint8)
@@ -258,14 +285,15 @@ def test_a_large_file_that_was_not_touched_is_not_hashed_again(
 ) -> None:
     cache, path = Cache(tmp_path / "cache"), tmp_path / "large"
     path.write_bytes(bytes(caches._LARGE_BYTES))
-    digest = cache.digest(path)
+    digest, data = cache.digest(path)
+    assert data == path.read_bytes()
     monkeypatch.setattr(caches, "_SETTLED_S", -1.0)
-    assert cache.digest(path) == digest
+    assert cache.digest(path) == (digest, data)
     with monkeypatch.context() as patch:
-        patch.setattr(caches.hashlib, "file_digest", None)
-        assert cache.digest(path) == digest
+        patch.setattr(caches, "digest_of", None)
+        assert cache.digest(path) == (digest, None)
     path.write_bytes(bytes(caches._LARGE_BYTES - 1) + b"1")
-    assert cache.digest(path) != digest
+    assert cache.digest(path)[0] != digest
 
 
 def test_limits_hold_for_cached_plans(file: Path, tmp_path: Path) -> None:

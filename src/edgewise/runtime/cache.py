@@ -18,7 +18,7 @@ import logging
 import mmap
 import os
 import struct
-import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,6 +41,9 @@ _SETTLED_S = 2.0
 _FRESH_S = 3600  # an entry's time of use is not written more often
 # files that decide what a plan holds: these folders of the package, and the library
 _FOLDERS = ("runtime", "runtime/select", "passes", "ops", "ir", "format", "kernels")
+
+# threads that write entries, by the file they make
+_writers: dict[Path, threading.Thread] = {}
 
 _log = logging.getLogger("edgewise")
 
@@ -67,6 +70,14 @@ def fingerprint() -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
+def finish_writing() -> None:
+    """Wait for all entries that are being written in this process."""
+    for path in list(_writers):
+        writer = _writers.pop(path, None)
+        if writer is not None:
+            writer.join()
+
+
 class Cache:
     """Entries in a folder, by key."""
 
@@ -81,6 +92,9 @@ class Cache:
     def get(self, key: object) -> tuple[Json, Arrays] | None:
         """What is stored under a key; the arrays are read-only views of the mapped file."""
         path = self.path(key)
+        writer = _writers.pop(path, None)
+        if writer is not None:
+            writer.join()
         try:
             with path.open("rb") as file:
                 body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -102,6 +116,8 @@ class Cache:
         """Store under a key; what cannot be written is not stored."""
         path = self.path(key)
         temporary: str | None = None
+        import tempfile  # costs a warm start 3 ms
+
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
@@ -117,25 +133,44 @@ class Cache:
             if temporary is not None:
                 self._remove(Path(temporary))
 
+    def put_soon(self, key: object, fields: Json, arrays: Arrays) -> None:
+        """`put` by a thread, for which `get` and the end of the process wait. The arrays must not
+        change any more."""
+        path = self.path(key)
+
+        def write() -> None:
+            try:
+                self.put(key, fields, arrays)
+            finally:
+                _writers.pop(path, None)
+
+        writer = threading.Thread(target=write)
+        _writers[path] = writer
+        try:
+            writer.start()
+        except RuntimeError:  # no more threads, or the process ends
+            write()
+
     def forget(self, key: object) -> None:
         """Remove what is stored under a key."""
         self._remove(self.path(key))
 
-    def digest(self, path: str | os.PathLike[str]) -> str:
-        """SHA-256 of a file, read in pieces and not kept. A large file that was hashed before and
-        has since kept its place, size and times is not read again. Raises OSError."""
+    def digest(self, path: str | os.PathLike[str]) -> tuple[str, bytes | None]:
+        """SHA-256 of a file, and its bytes where they were read for it: a large file that was
+        hashed before and has since kept its place, size and times is not. Raises OSError."""
         with Path(path).open("rb", buffering=0) as file:
             stat = os.fstat(file.fileno())
             place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
             is_large = stat.st_size >= _LARGE_BYTES
             known = self.get(("file", place)) if is_large else None
             if known is not None:
-                return str(known[0]["digest"])
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+                return str(known[0]["digest"]), None
+            data = file.readall()
+        found = digest_of(data)
         # a file that was written just now may change again within the clock's resolution
         if is_large and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
             self.put(("file", place), {"digest": found}, {})
-        return found
+        return found, data
 
     def _shrink(self) -> None:
         """Remove the entries that were not used for longest, and what a killed process left."""

@@ -10,6 +10,7 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.types import TensorType
+from edgewise.runtime.cache import finish_writing
 from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
@@ -158,6 +159,7 @@ class Interpreter:
         """End the threads of this interpreter; a later call starts them anew. Raises BusyError."""
         for session in self._sessions.values():
             session.close()
+        finish_writing()
 
     def __enter__(self) -> Interpreter:
         return self

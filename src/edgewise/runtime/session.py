@@ -113,9 +113,12 @@ class Session:
                 self.kept = {}
             if self.stateless:
                 self._state.clear()
-            executor = None if self._executors is None else self._executors.of(inputs)
-            if isinstance(executor, Executor):
-                return self._run_plan(executor, inputs, into)
+            executors = self._executors
+            executor = None if executors is None else executors.of(inputs)
+            if executors is not None and isinstance(executor, Executor):
+                outputs = self._run_plan(executor, inputs, into)
+                executors.save()
+                return outputs
             return self._run_references(inputs)
         finally:
             self._lock.release()

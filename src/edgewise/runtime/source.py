@@ -41,6 +41,7 @@ class Source:
         self._model: Model | None = None
         self._cache: Cache | None = None
         self._digest, self._file = "", file
+        self._data: bytes | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
             self._model = self.interface = model.copy()
             recognize_layers(self._model)
@@ -53,10 +54,11 @@ class Source:
                 if isinstance(origin, bytes):
                     self._digest = digest_of(origin)
                 else:
-                    self._digest = self._cache.digest(origin)
+                    self._digest, self._data = self._cache.digest(origin)
             except OSError:
                 self._cache = None  # reading it says what is wrong
         self.interface = self._find_interface() or self.model
+        self._data = None
 
     @property
     def model(self) -> Model:
@@ -92,8 +94,9 @@ class Source:
         if isinstance(origin, bytes):
             model = load(origin, file=self._file)
         else:
-            data = read_model_file(origin)
-            if self._cache is not None and digest_of(data) != self._digest:
+            data = self._data or read_model_file(origin)
+            is_hashed = self._cache is None or data is self._data
+            if not is_hashed and digest_of(data) != self._digest:
                 raise FormatError(
                     "has changed since the interpreter was made; make a new one",
                     file=os.fspath(origin),

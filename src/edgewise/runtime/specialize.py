@@ -52,17 +52,17 @@ class Stored:
             self.cache.forget(key)
             return None
 
-    def put(
+    def put_soon(
         self,
         shapes: Shapes,
         made: Plan,
         numbers: Mapping[Value, int],
         demand: Mapping[str, int],
     ) -> None:
-        """Store a plan; `numbers` are those of its variables in the graph."""
+        """Store a plan without waiting; `numbers` are those of its variables in the graph."""
         fields, arrays = write_plan(made, numbers)
         key = ("plan", self.digest, self.graph, shapes, made.target)
-        self.cache.put(key, {**fields, "demand": dict(demand)}, arrays)
+        self.cache.put_soon(key, {**fields, "demand": dict(demand)}, arrays)
 
 
 class Executors:
@@ -89,6 +89,7 @@ class Executors:
         self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
         self._last: tuple[Shapes | None, Executor | str] = (None, "")
         self._last_inputs: tuple[np.ndarray, ...] | None = None
+        self._unsaved: list[tuple[Shapes, Plan, Mapping[Value, int], Mapping[str, int]]] = []
 
     def of(self, inputs: Sequence[np.ndarray]) -> Executor | str:
         """The executor for these arrays, or the reason why the references run the graph."""
@@ -112,6 +113,12 @@ class Executors:
         while len(self._ready) > MOST_PLANS:
             self._ready.popitem(last=False)
         return found
+
+    def save(self) -> None:
+        """Store the plans made since the last time: after a run, whose result waits for nothing
+        that only the next start needs."""
+        while self._unsaved and self._stored is not None:
+            self._stored.put_soon(*self._unsaved.pop())
 
     def clear(self) -> None:
         """Forget all plans: the graph has changed."""
@@ -164,7 +171,7 @@ class Executors:
         if self._stored is not None and is_storable(made):
             order = {v: number for number, v in enumerate(self._graph().values())}
             numbers = {v: order[v if originals is None else originals[v]] for v in made.variables}
-            self._stored.put(shapes, made, numbers, demand)
+            self._unsaved.append((shapes, made, numbers, demand))
         return Executor(made, originals, threads=self._threads, limits=self._limits)
 
 
