@@ -8,12 +8,12 @@ from __future__ import annotations
 from enum import Enum
 from functools import cached_property
 
-import ml_dtypes
 import numpy as np
 
 
 class DType(Enum):
-    """A tensor's element type. The value is (`.tflite` code, bits, NumPy type).
+    """A tensor's element type. The value is (`.tflite` code, bits, NumPy type or, of those in
+    `ml_dtypes`, its name: importing that takes 10 ms and 2 MB, and few models need it).
 
     Types narrower than a byte are stored one element per byte in memory and packed in files.
     STRING arrays have NumPy dtype object and hold `bytes`.
@@ -36,12 +36,12 @@ class DType(Enum):
     VARIANT = (14, 0, np.object_)
     UINT32 = (15, 32, np.uint32)
     UINT16 = (16, 16, np.uint16)
-    INT4 = (17, 4, ml_dtypes.int4)
-    BFLOAT16 = (18, 16, ml_dtypes.bfloat16)
-    INT2 = (19, 2, ml_dtypes.int2)
-    UINT4 = (20, 4, ml_dtypes.uint4)
-    FLOAT8_E4M3FN = (21, 8, ml_dtypes.float8_e4m3fn)
-    FLOAT8_E5M2 = (22, 8, ml_dtypes.float8_e5m2)
+    INT4 = (17, 4, "int4")
+    BFLOAT16 = (18, 16, "bfloat16")
+    INT2 = (19, 2, "int2")
+    UINT4 = (20, 4, "uint4")
+    FLOAT8_E4M3FN = (21, 8, "float8_e4m3fn")
+    FLOAT8_E5M2 = (22, 8, "float8_e5m2")
 
     @cached_property
     def code(self) -> int:
@@ -58,8 +58,13 @@ class DType(Enum):
     @cached_property
     def numpy(self) -> np.dtype[np.generic]:
         """The NumPy dtype of an array in memory."""
-        kind: np.dtype[np.generic] = np.dtype(self.value[2])
-        return kind
+        kind = self.value[2]
+        if isinstance(kind, str):
+            import ml_dtypes
+
+            kind = getattr(ml_dtypes, kind)
+        found: np.dtype[np.generic] = np.dtype(kind)
+        return found
 
     @cached_property
     def text(self) -> str:
@@ -102,6 +107,8 @@ class DType(Enum):
             return _BY_TEXT[dtype]
         kind = np.dtype(dtype)
         found = _BY_TEXT["string"] if kind.kind in "OSU" else _BY_NUMPY.get(kind)
+        if found is None and kind.type.__module__.startswith("ml_dtypes"):
+            found = _BY_TEXT.get(kind.name)
         if found is None:
             raise ValueError(f"no .tflite type for dtype {kind}")
         return found
@@ -114,7 +121,11 @@ class DType(Enum):
 
 
 _BY_TEXT = {d.text: d for d in DType}
-_BY_NUMPY = {d.numpy: d for d in reversed(DType) if d not in (DType.RESOURCE, DType.VARIANT)}
+_BY_NUMPY = {
+    d.numpy: d
+    for d in reversed(DType)
+    if d not in (DType.RESOURCE, DType.VARIANT) and not isinstance(d.value[2], str)
+}
 
 FLOATS = frozenset({DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, DType.FLOAT64})
 QUANTIZED_8 = frozenset({DType.INT8, DType.UINT8})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +53,8 @@ def write_atomically(
     target = Path(path)
     check_output(target, overwrite=overwrite)
     temporary: Path | None = None
+    import tempfile  # costs 4 ms, and only writers need it
+
     try:
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.name}.", delete=False

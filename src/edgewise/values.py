@@ -122,10 +122,16 @@ def _init(cls: type, names: list[str], defaults: dict[str, Any]) -> Callable[...
     """`__init__`; `cls` has its slots."""
     setters = [_setter(cls, name) for name in names]
     count, finish = len(names), getattr(cls, "__post_init__", None)
+    is_plain = not any(map(_is_factory, defaults.values()))
+    tail = tuple(defaults[n] for n in names if n in defaults) if is_plain else ()
+    needed = count - len(tail)
 
     def __init__(self: object, *args: object, **kwargs: object) -> None:
-        if kwargs or len(args) != count:
+        given = len(args)
+        if kwargs or not needed <= given <= count:
             args = _bind(cls, names, defaults, args, kwargs)
+        elif given < count:
+            args += tail[given - needed :]
         for set_field, value in zip(setters, args, strict=True):
             set_field(self, value)
         if finish is not None:
