@@ -14,7 +14,6 @@ from 0 by 1 to the number of steps, and that every step is written at its own pl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
 from edgewise.ops.lstm_layer import LstmLayer
 from edgewise.ops.opaque import Opaque
+from edgewise.values import dataclass
 
 Array = np.ndarray
 
