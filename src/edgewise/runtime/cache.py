@@ -38,6 +38,7 @@ ALIGNMENT = 64  # of arrays: a vector, a cache line
 SUFFIX = ".entry"
 _LARGE_BYTES = 1 << 20  # a smaller file is hashed in less time than an entry is read
 _SETTLED_S = 2.0
+_HEAD_START_S = 0.005
 _FRESH_S = 3600  # an entry's time of use is not written more often
 # files that decide what a plan holds: these folders of the package, and the library
 _FOLDERS = ("runtime", "runtime/select", "passes", "ops", "ir", "format", "kernels")
@@ -139,6 +140,8 @@ class Cache:
         path = self.path(key)
 
         def write() -> None:
+            # the caller goes on first, also where both share one core
+            time.sleep(_HEAD_START_S)
             try:
                 self.put(key, fields, arrays)
             finally:
