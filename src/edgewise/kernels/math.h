@@ -3,11 +3,12 @@
  * them by the rounding of v_fma.
  *
  * Largest errors in units in the last place, with an operand that has it, over every 257th float32
- * (v_exp: 17th), specials included; tests/runtime/test_math.py holds them:
- *   v_exp      1.02 at -70.991867    v_logistic  2.2 at -2.714373     v_sin  0.51 at -128.01868
- *   v_log      0.80 at 0.704573      v_tanh      1.5 at 3.906052      v_pow_size  0.51 (2e5 pairs)
- *   v_expm1_negative  0.92 at -0.284660
- *   v_gelu, v_gelu_tanh: 2e-7 and 3e-7 of the larger of |x| and 1 */
+ * with AVX2 and 1,021st in plain C, specials included; tests/runtime/test_math.py holds them:
+ *   v_exp      0.97 at 48.213730     v_logistic  2.4 at -5.544247     v_sin  0.51 at -128.01868
+ *   v_log      0.77 at 0.628962      v_tanh      5.2 at 8.575294      v_pow_size  0.51 (2e5 pairs)
+ *   v_expm1_negative  0.97 at -0.373943
+ *   v_gelu, v_gelu_tanh: 2.4e-7 and 1.5e-7 of the larger of |x| and 1
+ * v_logistic gives 0 for results below 2**-126.5; subnormal ones of v_exp are right. */
 #ifndef EW_MATH_H
 #define EW_MATH_H
 #include "simd.h"
@@ -50,32 +51,29 @@ EW_INLINE v_f64 v_where_f64(v_s64 mask, v_f64 a, v_f64 b) {
     return v_f64_of_bits((mask & v_bits_of_f64(a)) | (~mask & v_bits_of_f64(b)));
 }
 EW_INLINE v_f32 v_abs(v_f32 x) { return v_of_bits(v_bits_of(x) & 0x7FFFFFFF); }
-/* |size| with the sign of x. */
-EW_INLINE v_f32 v_signed(v_f32 size, v_f32 x) {
-    return v_of_bits((v_bits_of(size) & 0x7FFFFFFF) | (v_bits_of(x) & (int32_t)0x80000000));
-}
-
-#define EW_ROUNDER 12582912.0f /* 1.5 * 2**23: added, it leaves the integer in the low bits */
+/* Added to a number, 1.5 * 2**23 leaves its nearest integer in the low bits: here n + 127, whose
+ * bits shifted by 23 are the float 2**n, and n + 254, for 2**(n/2). */
+#define EW_POWER 12583039.0f
+#define EW_ROOT_OF_POWER 12583166.0f
 
 /* x = n ln 2 + r, |r| <= 0.35, for |x| <= 104; ln 2 in two parts, the product with the first of
- * which is exact. */
-EW_INLINE v_f32 v_exp_parts(v_f32 x, v_s32 *n) {
-    v_f32 shifted = x * 1.44269504f + EW_ROUNDER;
-    v_f32 whole = shifted - EW_ROUNDER;
-    *n = v_bits_of(shifted) - 0x4B400000;
+ * which is exact. `bits` are those of n + rounder. */
+EW_INLINE v_f32 v_exp_parts(v_f32 x, float rounder, v_s32 *bits) {
+    v_f32 shifted = v_fma(x, v_splat_f32(1.44269504f), v_splat_f32(rounder));
+    v_f32 whole = shifted - rounder;
+    *bits = v_bits_of(shifted);
     v_f32 r = v_fma(whole, v_splat_f32(-0.693359375f), x);
     return v_fma(whole, v_splat_f32(2.12194440e-4f), r);
 }
 
-/* e**r - 1 for |r| <= 0.35. Minimax polynomial of Cephes' expf. */
+/* e**r - 1 for |r| <= 0.35: r + r**2 p(r), p of degree 4 minimax, 3.3e-9 of e**r off; in pairs of
+ * terms, which wait less for each other. */
 EW_INLINE v_f32 v_expm1_small(v_f32 r) {
-    v_f32 p = v_splat_f32(1.9875691500e-4f);
-    p = v_fma(p, r, v_splat_f32(1.3981999507e-3f));
-    p = v_fma(p, r, v_splat_f32(8.3334519073e-3f));
-    p = v_fma(p, r, v_splat_f32(4.1665795894e-2f));
-    p = v_fma(p, r, v_splat_f32(1.6666665459e-1f));
-    p = v_fma(p, r, v_splat_f32(5.0000001201e-1f));
-    return v_fma(p * r, r, r);
+    v_f32 square = r * r;
+    v_f32 low = v_fma(r, v_splat_f32(1.6666514791e-1f), v_splat_f32(4.9999993051e-1f));
+    v_f32 high = v_fma(r, v_splat_f32(8.3694188355e-3f), v_splat_f32(4.1668456787e-2f));
+    high = v_fma(square, v_splat_f32(1.3813143504e-3f), high);
+    return v_fma(v_fma(high, square, low), square, r);
 }
 
 /* x within [low, high]; NaN stays. */
@@ -86,81 +84,76 @@ EW_INLINE v_f32 v_within(v_f32 x, float low, float high) {
 /* e**x; subnormal results are right, 0 below -104, infinity above 88.73; NaN stays. 2**n in two
  * steps, of which one alone overflows. */
 EW_INLINE v_f32 v_exp(v_f32 x) {
-    v_s32 n;
-    v_f32 r = v_exp_parts(v_within(x, -104.0f, 89.0f), &n);
-    v_s32 half = n >> 1;
-    v_f32 y = v_expm1_small(r) + 1.0f;
-    return y * v_of_bits((half + 127) << 23) * v_of_bits((n - half + 127) << 23);
+    v_s32 bits;
+    v_f32 r = v_exp_parts(v_within(x, -104.0f, 89.0f), EW_ROOT_OF_POWER, &bits);
+    v_s32 half = bits >> 1;
+    v_f32 power = v_of_bits(half << 23);
+    return v_fma(v_expm1_small(r), power, power) * v_of_bits((bits - half) << 23);
+}
+
+/* e**x for x <= 0, with one step: 0 below -87.68, where n is -127 and its power 0; NaN stays. */
+EW_INLINE v_f32 v_exp_negative(v_f32 x) {
+    v_s32 bits;
+    v_f32 r = v_exp_parts(v_max(v_splat_f32(-88.0f), x), EW_POWER, &bits);
+    v_f32 power = v_of_bits(bits << 23);
+    return v_fma(v_expm1_small(r), power, power);
 }
 
 /* e**x - 1 for x <= 0; NaN stays. */
 EW_INLINE v_f32 v_expm1_negative(v_f32 x) {
-    v_s32 n;
-    v_f32 r = v_exp_parts(v_within(x, -26.0f, 0.0f), &n);
-    v_f32 power = v_of_bits((n + 127) << 23);
+    v_s32 bits;
+    v_f32 r = v_exp_parts(v_within(x, -26.0f, 0.0f), EW_POWER, &bits);
+    v_f32 power = v_of_bits(bits << 23);
     return v_fma(v_expm1_small(r), power, power - 1.0f);
 }
 
-/* 1 / (1 + e**-x) without overflow on either side; NaN stays. */
+/* 1 / (1 + e**-x) without overflow on either side; 0 below -87.68; NaN stays. */
 EW_INLINE v_f32 v_logistic(v_f32 x) {
-    v_f32 e = v_exp(-v_abs(x));
-    v_s32 is_negative = v_less(x, v_splat_f32(0.0f));
-    return v_where(is_negative, e, v_splat_f32(1.0f)) / (1.0f + e);
+    v_f32 e = v_exp_negative(v_of_bits(v_bits_of(x) | (int32_t)0x80000000));
+    return v_where(v_bits_of(x) >> 31, e, v_splat_f32(1.0f)) / (1.0f + e);
 }
 
-/* tanh x: below 0.625 an odd polynomial (of Cephes' tanhf), else (1 - e) / (1 + e), e = e**-2|x|. */
+/* tanh x = x p(x**2) / q(x**2), minimax to 2.1e-8 of it on [0, 9.02], where it rounds to 1; NaN
+ * stays. */
 EW_INLINE v_f32 v_tanh(v_f32 x) {
-    v_f32 size = v_abs(x), square = x * x;
-    v_f32 e = v_exp(-2.0f * size);
-    v_f32 large = (1.0f - e) / (1.0f + e);
-    v_f32 p = v_splat_f32(-5.70498872745e-3f);
-    p = v_fma(p, square, v_splat_f32(2.06390887954e-2f));
-    p = v_fma(p, square, v_splat_f32(-5.37397155531e-2f));
-    p = v_fma(p, square, v_splat_f32(1.33314422036e-1f));
-    p = v_fma(p, square, v_splat_f32(-3.33332819422e-1f));
-    v_f32 small = v_fma(p * square, x, x);
-    return v_where(v_less(size, v_splat_f32(0.625f)), small, v_signed(large, x));
+    v_f32 inside = v_within(x, -9.02f, 9.02f), square = inside * inside;
+    v_f32 p = v_splat_f32(1.3319069697e-8f);
+    p = v_fma(p, square, v_splat_f32(2.0583478754e-5f));
+    p = v_fma(p, square, v_splat_f32(3.4940343584e-3f));
+    p = v_fma(p, square, v_splat_f32(1.3379717751e-1f));
+    p = v_fma(p, square, v_splat_f32(1.0f));
+    v_f32 q = v_splat_f32(7.7620182774e-7f);
+    q = v_fma(q, square, v_splat_f32(3.2830925466e-4f));
+    q = v_fma(q, square, v_splat_f32(2.5871072374e-2f));
+    q = v_fma(q, square, v_splat_f32(4.6713032990e-1f));
+    q = v_fma(q, square, v_splat_f32(1.0f));
+    return p * inside / q;
 }
 
-/* erfc z = 1 - erf z for z >= 0: t * e**(q(t) - z**2) with t = 1 / (1 + z/2), the form of Numerical
- * Recipes; q fitted by least squares on 400 Chebyshev nodes of z in [0, 10.2], 5e-8 off. */
-EW_INLINE v_f32 v_erfc_positive(v_f32 z) {
-    v_f32 t = 1.0f / v_fma(z, v_splat_f32(0.5f), v_splat_f32(1.0f));
-    v_f32 q = v_splat_f32(1.465371690e-1f);
-    q = v_fma(q, t, v_splat_f32(-6.895891779e-1f));
-    q = v_fma(q, t, v_splat_f32(1.177376303f));
-    q = v_fma(q, t, v_splat_f32(-7.237541126e-1f));
-    q = v_fma(q, t, v_splat_f32(-5.751488209e-2f));
-    q = v_fma(q, t, v_splat_f32(-1.083408004e-2f));
-    q = v_fma(q, t, v_splat_f32(3.871951253e-2f));
-    q = v_fma(q, t, v_splat_f32(3.857792742e-1f));
-    q = v_fma(q, t, v_splat_f32(9.987329646e-1f));
-    q = v_fma(q, t, v_splat_f32(-1.265452922f));
-    return t * v_exp(v_fma(-z, z, q));
-}
-
-/* erf x = sign of x * (1 - erfc |x|), below 0.5 by its Taylor series. */
-EW_INLINE v_f32 v_erf(v_f32 x) {
-    v_f32 size = v_abs(x), square = x * x;
-    v_f32 large = 1.0f - v_erfc_positive(size);
-    v_f32 p = v_splat_f32(1.20553e-4f); /* 2/sqrt(pi) * (-1)**k / (k! (2k + 1)), k = 6 down to 0 */
-    p = v_fma(p, square, v_splat_f32(-8.5483e-4f));
-    p = v_fma(p, square, v_splat_f32(5.2239776e-3f));
-    p = v_fma(p, square, v_splat_f32(-2.6866171e-2f));
-    p = v_fma(p, square, v_splat_f32(1.1283792e-1f));
-    p = v_fma(p, square, v_splat_f32(-3.7612639e-1f));
-    p = v_fma(p, square, v_splat_f32(1.1283792f));
-    return v_where(v_less(size, v_splat_f32(0.5f)), p * x, v_signed(large, x));
-}
-
-/* x/2 * erfc(-x / sqrt 2), and x/2 * (1 + tanh(sqrt(2/pi) (x + 0.044715 x**3))). */
+/* x/2 * erfc(-x / sqrt 2) = x * (1/2 + x p(x**2) / q(x**2)), where the quotient is minimax to 5.5e-9
+ * on [0, 5.4], grows with x from there and is cut off at 1/2. Its error counts in units of |x|: the
+ * negative tail has no digits of its own below 1e-7 |x|. */
 EW_INLINE v_f32 v_gelu(v_f32 x) {
-    v_f32 tail = v_erfc_positive(v_abs(x) * 0.70710678f);
-    return 0.5f * x * v_where(v_less(v_splat_f32(0.0f), x), 2.0f - tail, tail);
+    v_f32 square = v_min(v_splat_f32(29.16f), x * x);
+    v_f32 p = v_splat_f32(2.3386729703e-8f);
+    p = v_fma(p, square, v_splat_f32(6.3600276012e-6f));
+    p = v_fma(p, square, v_splat_f32(1.6432219641e-4f));
+    p = v_fma(p, square, v_splat_f32(4.6508542830e-3f));
+    p = v_fma(p, square, v_splat_f32(3.3372273248e-2f));
+    p = v_fma(p, square, v_splat_f32(3.9894224536e-1f));
+    v_f32 q = v_splat_f32(1.2165914003e-6f);
+    q = v_fma(q, square, v_splat_f32(7.2400367393e-5f));
+    q = v_fma(q, square, v_splat_f32(1.8589843198e-3f));
+    q = v_fma(q, square, v_splat_f32(2.8378713932e-2f));
+    q = v_fma(q, square, v_splat_f32(2.5031797263e-1f));
+    q = v_fma(q, square, v_splat_f32(1.0f));
+    return v_fma(x, v_within(p * x / q, -0.5f, 0.5f), 0.5f * x);
 }
+
+/* x/2 * (1 + tanh u) = x * logistic(2 u), u = sqrt(2/pi) (x + 0.044715 x**3). */
 EW_INLINE v_f32 v_gelu_tanh(v_f32 x) {
-    v_f32 cubic = 0.044715f * x * x * x;
-    return 0.5f * x * (1.0f + v_tanh(0.79788456f * (x + cubic)));
+    v_f32 cubic = 0.044715f * x * x;
+    return x * v_logistic(1.59576912f * v_fma(cubic, x, x));
 }
 
 /* ln x; -infinity at 0, NaN below, subnormal operands right. x = m 2**e with sqrt(1/2) <= m <

@@ -98,7 +98,7 @@ EW_DEFINE(table_s16) {
         EW_INDEPENDENT for (size_t i = r.begin; i < r.end; i++) y[i] = (type)(formula);            \
     }
 SIMPLE(clip_f32, float, ew_clamp_f32(x[i], low, high))
-SIMPLE(hard_swish_f32, float, x[i] * ew_clamp_f32(x[i] + 3.0f, 0.0f, 6.0f) / 6.0f)
+SIMPLE(hard_swish_f32, float, x[i] * (1.0f / 6) * ew_clamp_f32(x[i] + 3.0f, 0.0f, 6.0f))
 SIMPLE(leaky_relu_f32, float, x[i] > 0.0f ? x[i] : x[i] * scale)
 SIMPLE(abs_f32, float, __builtin_fabsf(x[i]))
 SIMPLE(abs_s32, int32_t, x[i] < 0 ? 0 - x[i] : x[i])
@@ -112,19 +112,23 @@ SIMPLE(rsqrt_f32, float, 1.0f / __builtin_sqrtf(x[i]))
 SIMPLE(fake_quant_f32, float,
        ew_floor((ew_clamp_f32(x[i], low, high) - low) * (1.0f / scale) + 0.5f) * scale + low)
 
-/* ---- float32, a vector at a time; a rest passes through the same function ---- */
+/* ---- float32, two vectors at a time; a rest passes through the same function ---- */
 #define VECTORS(name, function)                                                                    \
     EW_DEFINE(name) {                                                                              \
-        BEGIN(float)                                                                        \
+        BEGIN(float)                                                                               \
         float *y = operand[1];                                                                     \
         size_t i = r.begin;                                                                        \
-        for (; i + EW_LANES <= r.end; i += EW_LANES)                                               \
-            v_store_f32(y + i, function(v_load_f32(x + i)));                                       \
-        if (i == r.end) return;                                                                    \
-        float rest[EW_LANES] = {0};                                                                \
-        for (size_t k = 0; i + k < r.end; k++) rest[k] = x[i + k];                                 \
-        v_store_f32(rest, function(v_load_f32(rest)));                                             \
-        for (size_t k = 0; i + k < r.end; k++) y[i + k] = rest[k];                                 \
+        for (; i + 2 * EW_LANES <= r.end; i += 2 * EW_LANES) {                                     \
+            v_f32 a = function(v_load_f32(x + i)), b = function(v_load_f32(x + i + EW_LANES));     \
+            v_store_f32(y + i, a), v_store_f32(y + i + EW_LANES, b);                               \
+        }                                                                                          \
+        for (size_t n; i < r.end; i += n) {                                                        \
+            float rest[EW_LANES] = {0};                                                            \
+            n = r.end - i < EW_LANES ? r.end - i : EW_LANES;                                       \
+            for (size_t k = 0; k < n; k++) rest[k] = x[i + k];                                     \
+            v_store_f32(rest, function(v_load_f32(rest)));                                         \
+            for (size_t k = 0; k < n; k++) y[i + k] = rest[k];                                     \
+        }                                                                                          \
     }
 EW_INLINE v_f32 elu(v_f32 x) {
     return v_where(v_less(x, v_splat_f32(0.0f)), v_expm1_negative(x), x);
