@@ -123,7 +123,10 @@ def inputs_of(model: Model) -> list[np.ndarray]:
     return arrays
 
 
-@pytest.mark.parametrize("file", ["tiny_resnet8/int8", "tiny_vww/f32", "tiny_dscnn/int8"])
+@pytest.mark.parametrize(
+    "file",
+    ["tiny_resnet8/int8", "tiny_vww/f32", "tiny_vww/int8", "tiny_dscnn/int8", "tiny_ae/int8"],
+)
 def test_bits_do_not_depend_on_the_number_of_threads(file: str, shared_data: Path) -> None:
     model = load(shared_data / "bench" / f"{file}.tflite")
     inputs = inputs_of(model)

@@ -110,7 +110,9 @@ def _steps(group: Group, drafts: Drafts, places: Places) -> list[Step]:
 
 def _work(macs: int, target: Target, operands: Sequence[Operand]) -> int:
     """Roughly the ns that one thread needs for a call, from multiply-accumulates and bytes; right
-    within a factor of 3, which is enough to leave small steps to one thread."""
-    macs_per_ns, bytes_per_ns = 3 * target.isa.lanes, 8
+    within a factor of 3, which is enough to leave small steps to one thread. Products read their
+    operands at the cache's rate; what has no products computes something of each element."""
+    is_8_bit = operands[0].dtype.itemsize == 1
+    macs_per_ns, bytes_per_ns = (7 if is_8_bit else 4) * target.isa.lanes, 32 if macs else 8
     moved = sum(o.nbytes for o in operands)
-    return 1 + min(macs // macs_per_ns + moved // bytes_per_ns, 2**31)
+    return 1 + min(max(macs // macs_per_ns, moved // bytes_per_ns), 2**31)

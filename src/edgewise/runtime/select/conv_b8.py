@@ -23,6 +23,8 @@ from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
 _BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows
+_TILES_PER_THREAD = 4  # so that a thread which comes late costs little
+_LEAST_ROWS = 12  # of a tile made for threads, each of which reads all weights of its panels
 
 
 def product(
@@ -155,6 +157,16 @@ class _Tiles:
         panels_per_tile = panels
         if oh * ow <= 6:
             panels_per_tile = min(panels, max(_BLOCK_OF_FEW_ROWS // max(k * width, 1), 1))
+        if target.threads > 1:
+            wanted = -(-_TILES_PER_THREAD * target.threads // (groups * n))
+            least = _LEAST_ROWS * (2 if target.isa.lanes == 16 else 1)
+            if oh > 1:  # rather too many tiles than a few equal ones that divide badly
+                lines = min(lines, max(oh // wanted, -(-least // ow)))
+            else:
+                columns = min(columns, -(-ow // min(wanted, max(ow // least, 1))))
+            blocks = -(-oh // lines) * -(-ow // columns)
+            if blocks < wanted:
+                panels_per_tile = min(panels_per_tile, -(-panels // -(-wanted // blocks)))
         sums = lines * columns * 4 if weights.zero else 0
         scratch = _runs(window) * 4 + sums + staged(lines, columns) + _SLACK
         blocks = -(-oh // lines) * -(-ow // columns) * -(-panels // panels_per_tile)
