@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +19,10 @@ import numpy as np
 
 from edgewise.ir.evaluate import evaluate
 from edgewise.runtime import library
+from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Target
+from edgewise.runtime.threads import Threads
 from tests.ops.case import Case, inputs_of, model_of
 
 from .guarded import Exact, Guarded
@@ -38,17 +40,22 @@ def main() -> None:
     parser.add_argument("--isas", default="scalar")
     parser.add_argument("--memory", choices=("after", "before", "heap"), default="after")
     parser.add_argument("--less", type=int, default=0, help="bytes that every output is short of")
+    parser.add_argument("--threads", type=int, help="compare 1 to so many threads instead")
     chosen = parser.parse_args()
     if chosen.library is not None:
         library.LIBRARY = chosen.library
     isas = [Isa[name.upper()] for name in chosen.isas.split(",")]
     tell = _log(chosen.log)
+    pools = [Threads(n) for n in range(2, 1 + (chosen.threads or 0))]
     runs, failures = 0, []
     for case in cases():
         for isa in isas:
             tell(f"{case.id} on {isa.name.lower()}, memory {chosen.memory}")
             try:
-                runs += _run(case, Target(isa), chosen.memory, chosen.less)
+                if pools:
+                    runs += _run_in_threads(case, isa, pools)
+                else:
+                    runs += _run(case, Target(isa), chosen.memory, chosen.less)
             except AssertionError as error:
                 failures.append(f"{case.id} on {isa.name.lower()}: {error}")
     tell("")
@@ -70,6 +77,23 @@ def _run(case: Case, target: Target, memory: str, less: int) -> bool:
     with place:
         got = list(run_isolated(isolated, target, place))
     same_results(got, wanted, case.op.tolerance)
+    return True
+
+
+def _run_in_threads(case: Case, isa: Isa, pools: Sequence[Threads]) -> bool:
+    """As `_run`: plans for each number of threads, run by them, give one thread's bits."""
+    graph, inputs = model_of(case).main, inputs_of(case)
+    wanted: list[bytes] = []
+    for threads in (Threads(1), *pools):
+        made = planned(graph, Target(isa, threads.count))
+        if made is None or not is_native(made):
+            return False
+        if threads.count > 1 and made.code.steps["n_tiles"].max(initial=0) < 2:
+            continue  # nothing to share
+        made.code.steps["work"] = 0  # unknown: small steps are shared, too
+        got = [a.tobytes() for a in Executor(made, threads=threads).run(inputs, {})]
+        wanted = wanted or got
+        assert got == wanted, f"{threads.count} threads compute other bits"
     return True
 
 

@@ -71,13 +71,6 @@ def passed(ended: Ended) -> None:
     print(f"{ended.runs} runs")
 
 
-@pytest.fixture(scope="module")
-def cache(pytestconfig: pytest.Config) -> Path:
-    """Where built libraries are kept from run to run."""
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("edgewise-kernels")
-
-
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_kernels_stay_inside_their_buffers(side: str, tmp_path: Path) -> None:
     """Inputs, outputs, constants, values in the arena and scratch, on every instruction set of
@@ -87,17 +80,23 @@ def test_kernels_stay_inside_their_buffers(side: str, tmp_path: Path) -> None:
 
 @needs_avx2
 @pytest.mark.parametrize("side", ["after", "before"])
-def test_vectors_of_16_lanes_emulated(side: str, tmp_path: Path, cache: Path) -> None:
+def test_vectors_of_16_lanes_emulated(side: str, tmp_path: Path, built_kernels: Path) -> None:
     """The AVX-512 kernels equal the reference on a machine without it."""
-    library = builds.library("emulated", cache)
+    library = builds.library("emulated", built_kernels)
     passed(work(tmp_path, library, "avx512", "--memory", side))
 
 
+def test_threads_do_not_change_bits(tmp_path: Path) -> None:
+    """One to four threads, also where a step is too small to be shared by itself."""
+    isa = host_isa().name.lower()
+    passed(work(tmp_path, LIBRARY, isa, "--threads", "4"))
+
+
 @needs_avx2
-def test_address_sanitizer(tmp_path: Path, cache: Path) -> None:
+def test_address_sanitizer(tmp_path: Path, built_kernels: Path) -> None:
     """Also finds what stays inside a page: arrays on the stack, neighbours on the heap."""
     environment = builds.preload()
-    library = builds.library("asan", cache)
+    library = builds.library("asan", built_kernels)
     isas = "scalar,baseline,avx2,avx512"
     passed(work(tmp_path, library, isas, "--memory", "heap", environment=environment))
     short = work(
@@ -107,9 +106,9 @@ def test_address_sanitizer(tmp_path: Path, cache: Path) -> None:
 
 
 @needs_avx2
-def test_undefined_behaviour_sanitizer(tmp_path: Path, cache: Path) -> None:
+def test_undefined_behaviour_sanitizer(tmp_path: Path, built_kernels: Path) -> None:
     """A trap ends the process: SIGILL."""
-    library = builds.library("ubsan", cache)
+    library = builds.library("ubsan", built_kernels)
     traps = library.read_bytes().count(bytes.fromhex("670fb940"))  # ud1 0x..(%eax), %eax
     assert traps > 100, "the compiler has left the checks out"
     passed(work(tmp_path, library, "scalar,baseline,avx2,avx512"))
