@@ -28,7 +28,7 @@ FOLDER = Path(__file__).with_name("machine")
 # zig adds sanitizers by itself; tables for unwinding would ask for functions of a C library
 CHECKS = (
     *("-Wall", "-Wextra", "-Werror", "-Wno-unused-function"),
-    *("-fno-sanitize=all", "-fno-unwind-tables"),
+    *("-fno-sanitize=all", "-fno-unwind-tables", "-Wframe-larger-than=2048"),
 )
 ZIG = (sys.executable, "-m", "ziglang", "cc")
 QEMU_ARM = ("-nographic", "-semihosting-config", "enable=on,target=native", "-icount", "shift=0")

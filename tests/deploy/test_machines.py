@@ -40,6 +40,14 @@ INTEGER = {
     "kws": "tflite/mlperf_tiny/kws_ref_model.tflite",
 }
 
+# of one inference, a tenth above what was counted
+MOST_INSTRUCTIONS = {
+    ("resnet8", "cortex-m4"): 34_000_000,
+    ("resnet8", "cortex-m55"): 11_150_000,
+    ("kws", "cortex-m4"): 12_100_000,
+    ("kws", "cortex-m55"): 7_610_000,
+}
+
 
 def vectors_of(model: Model, count: int = 3) -> list[list[np.ndarray]]:
     """Random inputs; of integers also the least and the greatest everywhere."""
@@ -80,6 +88,7 @@ def test_integer_models_give_the_interpreters_bits(
     assert undefined_symbols(program.path) == set()
     mutable = [s.name for o in program.objects for s in sections(o) if s.is_mutable and s.size]
     assert mutable == [], "the arena and scratch are all that a model writes"
+    assert found.instructions <= MOST_INSTRUCTIONS.get((name, machine.name), found.instructions)
     flash = sum(s.size for s in sections(program.path) if s.is_constant)
     code = flash - exported.constant_bytes - sum(a.nbytes for v in vectors for a in v)
     print(

@@ -7,6 +7,153 @@
  * is 0 and kernel rows beyond x are skipped. */
 #include "gemm_b8.h"
 
+/* The steps [*first, *last) of a kernel axis that fall inside x, where step 0 reads `at`. */
+static void inside_of(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
+                      uint32_t *first, uint32_t *last) {
+    uint32_t i = 0, end = kernel;
+    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
+    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
+    *first = i;
+    *last = end;
+}
+
+#if EW_LANES == 1
+
+/* Pixels and channels computed at once: each weight is loaded once for two pixels, and each staged
+ * element once for two channels. More would not fit a Cortex-M's 13 registers. */
+enum { PIXELS = 2, CHANNELS = 2 };
+
+/* The window of a pixel, [KH][KW][C / groups] without x's zero point; 0 in the padding. */
+static void stage(const ew_conv_b8 *p, const uint8_t *x, uint32_t oy, uint32_t ox, int16_t *to) {
+    const ew_window *s = &p->window;
+    const uint32_t c = s->c / p->groups;
+    const int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
+    const int32_t column = (int32_t)(ox * s->stride_w - s->pad_left);
+    const uint8_t flip = p->is_signed ? 0 : 0x80;
+    const int32_t zero = p->x_zero - (p->is_signed ? 0 : 128);
+    /* neighbouring pixels of x are one run */
+    const uint32_t is_run = s->dilation_w == 1 && c == s->c;
+    uint32_t top, bottom, left, right;
+    inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+    inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
+    int16_t *y = to, *end = to;
+    for (uint32_t i = 0; i < s->kernel_h; i++) {
+        const int is_inside = i >= top && i < bottom && left < right;
+        end += s->kernel_w * c;
+        if (is_inside) {
+            for (uint32_t e = 0; e < left * c; e++) *y++ = 0;
+            const uint8_t *from =
+                x + ((size_t)(line + (int32_t)(i * s->dilation_h)) * s->w +
+                     (uint32_t)(column + (int32_t)(left * s->dilation_w))) * s->c;
+            const uint32_t runs = is_run ? 1 : right - left;
+            const uint32_t count = is_run ? (right - left) * c : c;
+            for (uint32_t j = 0; j < runs; j++, from += (size_t)s->dilation_w * s->c)
+                for (uint32_t e = 0; e < count; e++)
+                    *y++ = (int16_t)((int8_t)(from[e] ^ flip) - zero);
+        }
+        while (y < end) *y++ = 0;
+    }
+#if defined(EW_HAS_PAIRS) /* of four elements, those with even numbers and then the others */
+    for (int16_t *four = to; end - four >= 4; four += 4) {
+        const int16_t second = four[1];
+        four[1] = four[2];
+        four[2] = second;
+    }
+#endif
+}
+
+/* sum[g][n] = the products of window g (x + g * x_row) with the weights of channel n. */
+EW_INLINE void multiply(const uint32_t pixels, const int16_t *x, size_t x_row, const int8_t *w,
+                        size_t w_row, uint32_t k, int32_t sum[PIXELS][CHANNELS]) {
+    const int16_t *x1 = x + x_row;
+    const int8_t *w1 = w + w_row;
+    int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+#if defined(EW_HAS_PAIRS)
+    for (; k >= 4; k -= 4, x += 4, x1 += 4, w += 4, w1 += 4) {
+        int32_t v = v_load_s32(w), v1 = v_load_s32(w1);
+        EW_UNROLL
+        for (uint32_t half = 0; half < 2; half++) {
+            int32_t by = half ? v_odd_bytes(v) : v_even_bytes(v);
+            int32_t by1 = half ? v_odd_bytes(v1) : v_even_bytes(v1);
+            int32_t pair = v_load_s32(x + 2 * half);
+            s00 = v_dot_pairs(pair, by, s00);
+            s01 = v_dot_pairs(pair, by1, s01);
+            if (pixels == 1) continue;
+            pair = v_load_s32(x1 + 2 * half);
+            s10 = v_dot_pairs(pair, by, s10);
+            s11 = v_dot_pairs(pair, by1, s11);
+        }
+    }
+#endif
+    for (uint32_t e = 0; e < k; e++) {
+        s00 += x[e] * w[e];
+        s01 += x[e] * w1[e];
+        if (pixels == 1) continue;
+        s10 += x1[e] * w[e];
+        s11 += x1[e] * w1[e];
+    }
+    sum[0][0] = s00, sum[0][1] = s01, sum[1][0] = s10, sum[1][1] = s11;
+}
+
+/* Functions of their own: inlined, their loops spill. */
+typedef void products(const int16_t *x, size_t x_row, const int8_t *w, size_t w_row, uint32_t k,
+                      int32_t sum[PIXELS][CHANNELS]);
+#define DEFINE_PRODUCTS(pixels)                                                                    \
+    static __attribute__((noinline)) void products_of_##pixels(                                    \
+        const int16_t *x, size_t x_row, const int8_t *w, size_t w_row, uint32_t k,                 \
+        int32_t sum[PIXELS][CHANNELS]) {                                                           \
+        multiply(pixels, x, x_row, w, w_row, k, sum);                                              \
+    }
+DEFINE_PRODUCTS(1)
+DEFINE_PRODUCTS(2)
+
+/* All channels of `pixels` staged pixels. */
+static void product(const ew_conv_b8 *p, uint32_t k, const int16_t *x, size_t x_row,
+                    const int8_t *w, const int32_t *bias, const float *scale, uint8_t *y,
+                    uint32_t pixels) {
+    const uint32_t o = p->window.o / p->groups;
+    const float low = (float)(p->low - p->y_zero), high = (float)(p->high - p->y_zero);
+    products *const multiplied = pixels == PIXELS ? products_of_2 : products_of_1;
+    int32_t sum[PIXELS][CHANNELS], row_bias[PIXELS] = {0, 0};
+    if (p->w_zero)
+        for (uint32_t g = 0; g < pixels; g++)
+            for (uint32_t e = 0; e < k; e++) row_bias[g] -= p->w_zero * x[g * x_row + e];
+    for (uint32_t n = 0; n < o; n += CHANNELS, w += CHANNELS * (size_t)k) {
+        const uint32_t count = ew_min_u32(CHANNELS, o - n);
+        multiplied(x, x_row, w, count > 1 ? k : 0, k, sum); /* a last one alone is done twice */
+        for (uint32_t g = 0; g < pixels; g++)
+            for (uint32_t i = 0; i < count; i++)
+                y[g * p->y_pixel + n + i] =
+                    (uint8_t)v_requantize(sum[g][i] + bias[n + i] + row_bias[g], scale[n + i], low,
+                                          high, p->y_zero);
+    }
+}
+
+EW_DEFINE(conv_2d_b8) {
+    const ew_conv_b8 *p = params;
+    const ew_window *s = &p->window;
+    const uint32_t o = s->o / p->groups, k = s->kernel_h * s->kernel_w * (s->c / p->groups);
+    const uint32_t x_row = (k + 3) / 4 * 4;
+    int16_t *staged = scratch;
+    for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
+        uint32_t oy = tile % s->oh, image = tile / s->oh % s->n, group = tile / s->oh / s->n;
+        const uint8_t *x = (const uint8_t *)operand[0] + (size_t)image * s->h * s->w * s->c;
+        const int8_t *w = (const int8_t *)operand[1] + (size_t)group * o * k;
+        const int32_t *bias = (const int32_t *)operand[2] + group * o;
+        const float *scale = (const float *)operand[3] + group * o;
+        uint8_t *y = (uint8_t *)operand[4] + p->y_first + image * p->y_image + oy * p->y_line;
+        y += group * o;
+        for (uint32_t ox = 0; ox < s->ow; ox += PIXELS, y += PIXELS * p->y_pixel) {
+            const uint32_t pixels = ew_min_u32(PIXELS, s->ow - ox);
+            for (uint32_t g = 0; g < pixels; g++)
+                stage(p, x + group * (s->c / p->groups), oy, ox + g, staged + g * x_row);
+            product(p, k, staged, x_row, w, bias, scale, y, pixels);
+        }
+    }
+}
+
+#else
+
 typedef struct {
     uint32_t group, image, line, lines, column, columns, panel, panels;
 } tile_of_conv;
@@ -30,80 +177,6 @@ static tile_of_conv tile_at(const ew_conv_b8 *p, uint32_t tile, uint32_t all_pan
     t.group = tile / s->n;
     return t;
 }
-
-/* The steps [*first, *last) of a kernel axis that fall inside x, where step 0 reads `at`. */
-static void inside_of(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
-                      uint32_t *first, uint32_t *last) {
-    uint32_t i = 0, end = kernel;
-    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
-    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
-    *first = i;
-    *last = end;
-}
-
-#if EW_LANES == 1
-
-/* `count` (at most 4) neighbouring output channels of a pixel. w: those of its first channel. */
-EW_INLINE void channels(const ew_conv_b8 *p, const uint8_t *x, const int8_t *w, const int32_t *bias,
-                        const float *scale, uint32_t oy, uint32_t ox, uint8_t *y,
-                        const uint32_t is_signed, const uint32_t count) {
-    const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups, k = s->kernel_h * s->kernel_w * c;
-    int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
-    int32_t column = (int32_t)(ox * s->stride_w - s->pad_left);
-    uint32_t top, bottom, left, right;
-    inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-    inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
-    int32_t acc[4] = {0, 0, 0, 0}, sum = 0;
-    for (uint32_t i = top; i < bottom; i++)
-        for (uint32_t j = left; j < right; j++) {
-            size_t pixel = (size_t)(line + (int32_t)(i * s->dilation_h)) * s->w +
-                           (uint32_t)(column + (int32_t)(j * s->dilation_w));
-            const uint8_t *from = x + pixel * s->c;
-            const int8_t *by = w + (size_t)(i * s->kernel_w + j) * c;
-            for (uint32_t e = 0; e < c; e++) {
-                int32_t value = ew_stored(from, e, is_signed) - p->x_zero;
-                sum += value;
-                EW_UNROLL
-                for (uint32_t n = 0; n < count; n++) acc[n] += value * by[(size_t)n * k + e];
-            }
-        }
-    for (uint32_t n = 0; n < count; n++)
-        y[n] = (uint8_t)v_requantize(acc[n] + bias[n] - p->w_zero * sum, scale[n],
-                                     (float)(p->low - p->y_zero), (float)(p->high - p->y_zero),
-                                     p->y_zero);
-}
-
-EW_INLINE void line_of(const ew_conv_b8 *p, void *const *operand, uint32_t tile,
-                       const uint32_t is_signed) {
-    const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups, o = s->o / p->groups, k = s->kernel_h * s->kernel_w * c;
-    uint32_t oy = tile % s->oh, image = tile / s->oh % s->n, group = tile / s->oh / s->n;
-    const uint8_t *x = (const uint8_t *)operand[0] + (size_t)image * s->h * s->w * s->c + group * c;
-    const int8_t *w = operand[1];
-    const int32_t *bias = operand[2];
-    const float *scale = operand[3];
-    uint8_t *y = (uint8_t *)operand[4] + p->y_first + image * p->y_image + oy * p->y_line;
-    for (uint32_t ox = 0; ox < s->ow; ox++, y += p->y_pixel) {
-        uint32_t n = group * o, end = n + o;
-        for (; n + 4 <= end; n += 4)
-            channels(p, x, w + (size_t)n * k, bias + n, scale + n, oy, ox, y + n, is_signed, 4);
-        for (; n < end; n++)
-            channels(p, x, w + (size_t)n * k, bias + n, scale + n, oy, ox, y + n, is_signed, 1);
-    }
-}
-
-EW_DEFINE(conv_2d_b8) {
-    const ew_conv_b8 *p = params;
-    EW_UNUSED(scratch);
-    for (uint32_t tile = tile_begin; tile < tile_end; tile++)
-        if (p->is_signed)
-            line_of(p, operand, tile, 1);
-        else
-            line_of(p, operand, tile, 0);
-}
-
-#else
 
 /* How a tile's part of x lies in scratch: `lines` lines `pitch` bytes apart of `columns` pixels. An
  * axis of which the kernel reads one element only keeps what is read: its stride becomes 1. */

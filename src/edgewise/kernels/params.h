@@ -74,9 +74,9 @@ typedef struct {
  * beyond; O is padded to whole panels. With 16 lanes, EW_PER_LANE is 4 (else 2), x is staged as u8
  * and bias is less x_zero (as u8) times the sums of w - w_zero.
  * Pixel (n, i, j) of y starts at element y_first + n * y_image + i * y_line + j * y_pixel.
- * Tiles: (group, image, block of lines, block of columns, block of panels); none if scalar: they
- * are (group, image, line). Scratch: segments u32, where w_zero pixels of a tile s32, the staged
- * lines, 64 bytes; none if scalar. */
+ * Tiles: (group, image, block of lines, block of columns, block of panels); if scalar, (group, image,
+ * line). Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 64 bytes; if
+ * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
 typedef struct {
     ew_window window;
     uint32_t groups;

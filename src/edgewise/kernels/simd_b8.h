@@ -134,5 +134,23 @@ EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, uint32_
             from += size;
         }
 }
+#elif defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+/* Cortex-M4 and the like multiply two s16 by two others at once. Compilers do not see that bytes
+ * can be widened in pairs: of four, those with even numbers, and the others. */
+#define EW_HAS_PAIRS
+EW_INLINE int32_t v_even_bytes(int32_t x) {
+    int32_t pair;
+    __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(x));
+    return pair;
+}
+EW_INLINE int32_t v_odd_bytes(int32_t x) {
+    int32_t pair;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(x));
+    return pair;
+}
+EW_INLINE int32_t v_dot_pairs(int32_t x, int32_t y, int32_t acc) {
+    __asm__("smlad %0, %1, %2, %0" : "+r"(acc) : "r"(x), "r"(y));
+    return acc;
+}
 #endif
 #endif

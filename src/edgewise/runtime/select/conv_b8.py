@@ -22,6 +22,7 @@ from edgewise.runtime.select.weights_b8 import (
 from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
+_PIXELS = 2  # whose windows plain C stages
 _BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows
 _TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 _LEAST_ROWS = 12  # of a tile made for threads, each of which reads all weights of its panels
@@ -136,13 +137,14 @@ class _Tiles:
         n, oh, ow, o = (window[name] for name in ("n", "oh", "ow", "o"))
         if min(n, oh, ow) == 0:
             return cls(1, 1, 1, 0, 0, 1)
+        k = weights.array.size // max(weights.array.shape[0], 1)
         if target.isa is Isa.SCALAR:
-            return cls(1, ow, 1, groups * n * oh, 0, o)
+            windows = min(ow, _PIXELS) * -(-k // 4) * 4 * 2
+            return cls(1, ow, 1, groups * n * oh, windows, o)
         per_group, width = o // groups, 2 * target.isa.lanes
         panels = -(-per_group // width)
         element = 1 if target.isa.lanes == 16 else 2
         c = window["c"] // groups * element
-        k = weights.array.size // max(weights.array.shape[0], 1)
 
         def staged(lines: int, columns: int) -> int:
             return _span(window, "h", lines) * _span(window, "w", columns) * c
