@@ -63,7 +63,8 @@ def infer_node(node: Node) -> None:
 
 def check_operands(op: Op, operands: Sequence[Value | None]) -> None:
     """Count, presence and dtypes of the operands. Raises ShapeError."""
-    if len(operands) < sum(not (i.optional or i.variadic) for i in op.operands):
+    absent = op.operands[len(operands) :]
+    if any(not (i.optional or i.variadic) for i in absent):
         names = ", ".join(i.name for i in op.operands)
         raise ShapeError(f"takes {len(op.operands)} operands ({names}); got {len(operands)}")
     for index, operand in enumerate(operands):
