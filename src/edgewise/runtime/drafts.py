@@ -149,9 +149,11 @@ class Drafts:
 
     def _fits(self, place: int, selection: Sequence[Call]) -> bool:
         """The call runs on the tiles of the group, and reads only their elements of its values."""
+        if len(selection) != 1:
+            return False
         head, call = self.groups[place].head, selection[0]
         assert isinstance(head, Call)
-        if len(selection) > 1 or not call.is_elementwise:
+        if not call.is_elementwise:
             return False
         if (call.tile_elements, call.n_tiles) != (head.tile_elements, head.n_tiles):
             return False

@@ -34,7 +34,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
-from edgewise.runtime.calls import NotNative, Selection, Site
+from edgewise.runtime.calls import Alias, NotNative, Selection, Site, require
 from edgewise.runtime.select import (
     binary,
     choose,
@@ -106,11 +106,21 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **recurrent.TABLE,
 }
 
+# Kernels count scratch memory in 32 bits. Real models need a megabyte; more is what a file asks for
+# that declares windows far beyond its maps.
+_MOST_SCRATCH = 1 << 28
+
 
 def select(site: Site) -> Selection:
     """The calls for a node. Raises NotNative."""
-    op = site.node.op
-    function = TABLE.get(type(op))
-    if function is not None:
-        return function(site)
-    raise NotNative("the operator has no kernel yet")
+    function = TABLE.get(type(site.node.op))
+    if function is None:
+        raise NotNative("the operator has no kernel yet")
+    found = function(site)
+    if isinstance(found, Alias):
+        return found
+    # kernels prepare scratch memory before they look at their tiles
+    calls = [call for call in found if call.n_tiles > 0]
+    scratch = max((call.scratch for call in calls), default=0)
+    require(scratch < _MOST_SCRATCH, f"a thread would need {scratch} bytes of scratch memory")
+    return calls

@@ -12,6 +12,7 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, zero_point
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
+from edgewise.runtime.select.weights import is_pixelwise
 from edgewise.runtime.select.weights_b8 import (
     Array,
     Stored,
@@ -48,10 +49,9 @@ def call(
 ) -> Call:
     """One convolution, of which pixel (n, i, j) of y lies at `places` (fields of ew_conv_b8)."""
     y, isa = site.node.output, site.target.isa
-    steps = ("kernel_h", "kernel_w", "stride_h", "stride_w")
     is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
     is_dense = is_dense and places["y_image"] == window["oh"] * places["y_line"]
-    if is_dense and all(window[name] == 1 for name in steps) and window["h"] == window["oh"]:
+    if is_dense and is_pixelwise(window):
         window = _one_line(window)
     tiles = _Tiles.of(window, groups, weights, site.target)
     low, high = output_range(y, act)
@@ -103,7 +103,7 @@ def _moved_bias(weights: Stored, groups: int, isa: Isa, zero: int, sums: Array) 
 def _one_line(window: dict[str, int]) -> dict[str, int]:
     """A window of 1x1 without strides has neither lines nor images."""
     m = window["n"] * window["oh"] * window["ow"]
-    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m, "pad_top": 0, "pad_left": 0}
+    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}
 
 
 def _runs(window: dict[str, int]) -> int:

@@ -11,7 +11,7 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.weights import Array, Weights
+from edgewise.runtime.select.weights import Array, Weights, is_pixelwise
 from edgewise.values import dataclass
 
 _ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
@@ -74,7 +74,7 @@ def call(
 
 def _flat(window: dict[str, int]) -> dict[str, int]:
     """The same window as one row of pixels, where those of x and y correspond."""
-    if any(window[n] != 1 for n in ("kernel_h", "kernel_w", "stride_h", "stride_w")):
+    if not is_pixelwise(window):
         return window
     m = window["n"] * window["h"] * window["w"]
     return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}

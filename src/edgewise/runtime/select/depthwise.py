@@ -32,8 +32,10 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     weights = Weights.of(site, channel_axis=3)
     shape, out = shape_of(x), shape_of(y)
     _, kh, kw, o = weights.array.shape
+    declared = Axis(kw, op.stride_w, op.dilation_w_factor)
     rows = Axis(kh, op.stride_h, op.dilation_h_factor)
-    cols = Axis(kw, op.stride_w, op.dilation_w_factor)
+    place = window(shape, out, rows, declared, op.padding)
+    cols = Axis(kw, place["stride_w"], place["dilation_w"])
     is_int, isa = weights.scales is not None, site.target.isa
     lane = _taps_per_lane(weights.array, isa) if is_int else 1
     block = 2 * isa.lanes if is_int and isa.lanes > 1 else isa.lanes
@@ -49,7 +51,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     table_rows = kh if body != "any" else -(-kh // lane) * lane
     columns = kw if body == "any" else kw + (_PIXELS - 1) * between
     fields = {
-        "window": window(shape, out, rows, cols, op.padding),
+        "window": place,
         "multiplier": o // shape[3],
         "y_stride": o,
         "body": constant(f"EW_DEPTHWISE_{body}"),

@@ -36,7 +36,16 @@ _WEIGHTS_8 = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
 def window(
     x: Sequence[int], y: Sequence[int], h: Axis, w: Axis, padding: Padding | Pads
 ) -> dict[str, int]:
-    """The fields of `ew_window` for x [N, H, W, C] and y [N, OH, OW, O]."""
+    """The fields of `ew_window` for x [N, H, W, C] and y [N, OH, OW, O].
+
+    Raises:
+        NotNative: an axis of x with its padding is beyond the kernels' 32-bit positions.
+    """
+    pads = h.pads(x[1], along(padding, 0)), w.pads(x[2], along(padding, 1))
+    for axis, size, outputs, (before, after) in zip((h, w), x[1:3], y[1:3], pads, strict=True):
+        span = max(size + before + after, outputs * _stride(axis, outputs)) + axis.extent
+        # the kernels number the lines of all images, those in the padding, too
+        require(x[0] * span < 2**31, "x and its padding have 2**31 lines or columns or more")
     return {
         "n": x[0],
         "h": x[1],
@@ -47,13 +56,31 @@ def window(
         "o": y[3],
         "kernel_h": h.kernel,
         "kernel_w": w.kernel,
-        "stride_h": h.stride,
-        "stride_w": w.stride,
-        "dilation_h": h.dilation,
-        "dilation_w": w.dilation,
-        "pad_top": h.pads(x[1], along(padding, 0))[0],
-        "pad_left": w.pads(x[2], along(padding, 1))[0],
+        "stride_h": _stride(h, y[1]),
+        "stride_w": _stride(w, y[2]),
+        "dilation_h": _dilation(h),
+        "dilation_w": _dilation(w),
+        "pad_top": pads[0][0],
+        "pad_left": pads[1][0],
     }
+
+
+def is_pixelwise(window: dict[str, int]) -> bool:
+    """Every pixel of y is made of the pixel of x at the same place."""
+    steps = ("kernel_h", "kernel_w", "stride_h", "stride_w")
+    alike = (window["h"], window["w"], 0, 0)
+    places = (window["oh"], window["ow"], window["pad_top"], window["pad_left"])
+    return all(window[name] == 1 for name in steps) and places == alike
+
+
+def _stride(axis: Axis, outputs: int) -> int:
+    """Where there is no second output, any stride says the same; kernels size memory by it."""
+    return axis.stride if outputs > 1 else min(axis.stride, 2)
+
+
+def _dilation(axis: Axis) -> int:
+    """That of a single tap means nothing."""
+    return axis.dilation if axis.kernel > 1 else 1
 
 
 @dataclass(frozen=True, slots=True)
