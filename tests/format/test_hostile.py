@@ -15,8 +15,7 @@ from edgewise.format import load, write
 from edgewise.ir import Builder, Model, Quant, Signature
 from edgewise.ir.enums import Padding
 
-EDGES = (0, 1, 2, 3, 4, 5, 127, 128, 255)
-WORDS = (0, 1, 2, 3, 8, -1, 2**31 - 1, -(2**31))
+from .mutants import mutate
 
 
 def small_file() -> bytes:
@@ -71,7 +70,7 @@ def test_random_changes(seed: int) -> None:
     generator = random.Random(seed)
     data = small_file()
     for turn in range(1500):
-        _attempt(_mutate(data, generator), f"seed {seed}, turn {turn}")
+        _attempt(mutate(data, generator), f"seed {seed}, turn {turn}")
 
 
 @pytest.mark.ci
@@ -80,18 +79,5 @@ def test_random_changes_of_real_models(shared_data: Path) -> None:
     files = [p for p in sorted(shared_data.rglob("*.tflite")) if p.stat().st_size < 40_000]
     for turn in range(6000):
         path = generator.choice(files)
-        data = _mutate(path.read_bytes(), generator)
+        data = mutate(path.read_bytes(), generator)
         _attempt(data, f"{path.name}, seed {seed}, turn {turn}")
-
-
-def _mutate(data: bytes, generator: random.Random) -> bytes:
-    changed = bytearray(data)
-    for _ in range(generator.choice((1, 1, 2, 4, 8))):
-        at = generator.randrange(len(changed))
-        if generator.random() < 0.5:
-            changed[at] = generator.choice((*EDGES, generator.randrange(256)))
-        else:
-            at &= ~3
-            word = generator.choice((*WORDS, generator.randrange(100), generator.getrandbits(31)))
-            changed[at : at + 4] = (word & 0xFFFFFFFF).to_bytes(4, "little")
-    return bytes(changed)

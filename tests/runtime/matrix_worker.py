@@ -25,6 +25,7 @@ from edgewise.runtime.plan import Target
 from edgewise.runtime.threads import Threads
 from tests.ops.case import Case, inputs_of, model_of
 
+from .extremes import extreme_cases
 from .guarded import Exact, Guarded
 from .isolated import Isolated, isolate
 from .matrix import cases, is_native, planned, run_isolated, same_results
@@ -39,16 +40,17 @@ def main() -> None:
     parser.add_argument("--library", type=Path)
     parser.add_argument("--isas", default="scalar")
     parser.add_argument("--memory", choices=("after", "before", "heap"), default="after")
+    parser.add_argument("--extreme", action="store_true", help="run the cases of extremes.py")
     parser.add_argument("--less", type=int, default=0, help="bytes that every output is short of")
     parser.add_argument("--threads", type=int, help="compare 1 to so many threads instead")
     chosen = parser.parse_args()
     if chosen.library is not None:
         library.LIBRARY = chosen.library
     isas = [Isa[name.upper()] for name in chosen.isas.split(",")]
-    tell = _log(chosen.log)
+    tell = mapped_log(chosen.log)
     pools = [Threads(n) for n in range(2, 1 + (chosen.threads or 0))]
     runs, failures = 0, []
-    for case in cases():
+    for case in extreme_cases() if chosen.extreme else cases():
         for isa in isas:
             tell(f"{case.id} on {isa.name.lower()}, memory {chosen.memory}")
             try:
@@ -107,7 +109,7 @@ def _shortened(isolated: Isolated, less: int) -> Isolated:
     return replace(isolated, buffers=tuple(buffers))
 
 
-def _log(path: Path) -> Callable[[str], None]:
+def mapped_log(path: Path) -> Callable[[str], None]:
     """Writes a line to a mapped file: the last one survives whatever happens to the process."""
     path.write_bytes(bytes(WIDTH))
     with path.open("r+b") as file:

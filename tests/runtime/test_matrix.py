@@ -63,11 +63,11 @@ def work(
     return Ended(done.returncode, found["runs"], found["failures"], running, done.stderr[-3000:])
 
 
-def passed(ended: Ended) -> None:
+def passed(ended: Ended, *, least: int = 500) -> None:
     """All went well; or which case did not."""
     assert ended.code == 0, f"ended by {-ended.code} at {ended.running}\n{ended.errors}"
     assert ended.failures == []
-    assert ended.runs > 500
+    assert ended.runs > least
     print(f"{ended.runs} runs")
 
 
@@ -90,6 +90,23 @@ def test_threads_do_not_change_bits(tmp_path: Path) -> None:
     """One to four threads, also where a step is too small to be shared by itself."""
     isa = host_isa().name.lower()
     passed(work(tmp_path, LIBRARY, isa, "--threads", "4"))
+
+
+def test_extreme_attributes(tmp_path: Path) -> None:
+    """What a hostile file may say (extremes.py): the reference's answer, or no kernel."""
+    passed(work(tmp_path, LIBRARY, SHIPPED, "--extreme"), least=300)
+
+
+@needs_avx2
+def test_extreme_attributes_on_16_lanes(tmp_path: Path, cache: Path) -> None:
+    """The same on the emulated AVX-512 kernels."""
+    passed(work(tmp_path, builds.library("emulated", cache), "avx512", "--extreme"), least=300)
+
+
+@needs_avx2
+def test_extreme_attributes_overflow_nothing(tmp_path: Path, cache: Path) -> None:
+    """Signed positions stay within 32 bits; a trap ends the process."""
+    passed(work(tmp_path, builds.library("ubsan", cache), "scalar,avx2", "--extreme"), least=300)
 
 
 @needs_avx2
