@@ -19,6 +19,7 @@ import edgewise.ops  # noqa: F401  (defines the operators)
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Model, Op, Quant, TensorType
 from edgewise.ir.evaluate import evaluate_op
+from edgewise.ir.nesting import reachable
 from edgewise.ir.op import FixedRange, NotQuantized, Role, SameScale
 
 
@@ -107,6 +108,9 @@ def model_of(case: Case) -> Model:
     node = b.node(case.op, *operands, results=case.results)
     model = Model()
     model.add(b.finish(*node.outputs))
+    for graph in reachable(model.main):
+        if graph is not model.main:
+            model.add(graph)
     return model
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Graph, Model, TensorType, Value
+from edgewise.ir import Builder, Graph, Model, Value
+from edgewise.ops.control import While
 from edgewise.ops.join import Split
 from edgewise.ops.lstm_layer import LstmLayer
-from edgewise.ops.opaque import Opaque
 from edgewise.passes.recurrent import recognize_layers
 from edgewise.runtime.interpreter import Interpreter
 
@@ -74,14 +74,13 @@ def model_with(loop: Graph, rows: int, steps: int = STEPS) -> Model:
     x = b.input("x", (STEPS, 1, SIZE))
     zero = b.constant(np.zeros((1, CELLS), np.float32))
     written = b.constant(np.zeros((rows, 1, CELLS), np.float32))
-    fields = (("cond_subgraph_index", 1), ("body_subgraph_index", 2))
-    op = Opaque(code="WHILE", table="WhileOptions", fields=fields, result_total=6)
+    test = cond(steps, rows)
+    op = While(cond=test, body=loop)
     operands = [b.constant(0), b.constant(0), written, zero, zero, x]
-    types = [TensorType(v.shape, v.dtype) for v in operands]
-    node = b.node(op, *operands, results=types)
+    node = b.node(op, *operands)
     model = Model()
     model.add(b.finish(*node.outputs[2:5]))
-    model.add(cond(steps, rows))
+    model.add(test)
     model.add(loop)
     return model
 
@@ -136,4 +135,4 @@ def test_the_order_of_the_gates_is_read_from_the_loop() -> None:
 )
 def test_other_loops_stay(model: Model) -> None:
     assert recognize_layers(model) == 0
-    assert isinstance(next(iter(model.main.nodes)).op, Opaque)
+    assert isinstance(next(iter(model.main.nodes)).op, While)

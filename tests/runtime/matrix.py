@@ -10,7 +10,8 @@ import numpy as np
 from edgewise.ir import Graph
 from edgewise.runtime.library import constant, library, structures
 from edgewise.runtime.plan import Plan, Region, Target
-from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.plannable import NotPlannable
+from edgewise.runtime.planner import plan
 from tests.ops.case import Case, all_cases
 
 from .guarded import Exact, Guarded

@@ -2,7 +2,8 @@
 
 Memory is intervals of labels: which byte of which value was written there last. Before a step reads
 a value, its bytes must carry that value's label. Copies of a run of bytes hand labels on, so that a
-view of a value and a part of a whole are what they were copied from.
+view of a value and a part of a whole are what they were copied from. Loops run twice, so that what
+one iteration destroys is missed in the next; of branches, all first or all second ones are taken.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Node, Value
 from edgewise.runtime.calls import Call
-from edgewise.runtime.drafts import Group, is_variable
+from edgewise.runtime.groups import Bound, Draft, Group, Mark, is_variable
 from edgewise.runtime.memory import overlaps
 from edgewise.runtime.places import Places
 from edgewise.runtime.plan import Operand, Region
@@ -63,15 +64,46 @@ def _covers(runs: list[Run], begin: int, end: int, value: Value, shift: int) -> 
 def check_sharing(places: Places) -> None:
     """Raise AssertionError where a value is overwritten before it is read for the last time."""
     assert overlaps(places.buffers, places.offsets) == []
+    for choice in (False, True):
+        _check_path(places, list(_path(iter(places.drafts.groups), choice)))
+
+
+def _path(groups: Iterator[Group], choice: bool) -> Iterator[Group]:
+    """The groups in the order in which they run, to the end of a range."""
+    for group in groups:
+        head = group.head
+        if not isinstance(head, Mark):
+            yield group
+            continue
+        if head.bound is not Bound.BEGIN:
+            yield group
+            return
+        first, second = list(_path(groups, choice)), list(_path(groups, choice))
+        yield group
+        if head.is_loop:
+            yield from (*first, *second) * 2
+            yield from first
+        else:
+            yield from second if choice else first
+
+
+def _check_path(places: Places, groups: list[Group]) -> None:
     drafts, storage = places.drafts, places.storage
     labels = _labels(drafts.groups, drafts.aliases)
     memory = Memory()
     left = {id(group) for group in storage.groups}
     for value in storage.inputs:
         memory.write(places.at(value), labels(value))
-    for group in drafts.groups:
+    for group in groups:
         if id(group) not in left:
             _check_dropped(group, places)
+            for value in _reads(group.head):
+                if drafts.known(value) is None and not is_variable(storage.root(value)[0]):
+                    assert memory.holds(places.at(value), labels(value)), f"{value.name} is gone"
+            for value in _writes(group.head):
+                # of several copies into one value, each gives it its name
+                if group.head.moves == (0, 0, _nbytes(value)):
+                    memory.write(places.at(value), labels(value))
             continue
         _check_tiles(group, places)
         for _, step in group.steps:
@@ -148,13 +180,17 @@ def _moved(runs: list[Run], move: tuple[int, int, int]) -> Iterator[Run]:
             yield first + by, last + by, value, start + first - a
 
 
-def _reads(step: Call | Node) -> list[Value]:
+def _reads(step: Draft) -> list[Value]:
+    if isinstance(step, Mark):
+        return [] if step.condition is None else [step.condition]
     if isinstance(step, Node):
         return [v for v in step.inputs if v is not None]
     return [v for v in step.operands[:-1] if isinstance(v, Value)]
 
 
-def _writes(step: Call | Node) -> list[Value]:
+def _writes(step: Draft) -> list[Value]:
+    if isinstance(step, Mark):
+        return []
     if isinstance(step, Node):
         return [*step.outputs, *updated(step)]
     result = step.operands[-1]

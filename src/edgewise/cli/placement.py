@@ -17,7 +17,8 @@ from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Kernel, Placement, Plan, Target
-from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.plannable import NotPlannable
+from edgewise.runtime.planner import plan
 from edgewise.runtime.specialize import specialize
 
 _PHRASES = {"kernel": "in kernels", "host": "in Python", "alias": "by alias"}

@@ -28,7 +28,8 @@ from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
 from edgewise.runtime.library import LIBRARY, Isa, kernel_source
 from edgewise.runtime.plan import Plan, Target
-from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.plannable import NotPlannable
+from edgewise.runtime.planner import plan
 from edgewise.runtime.specialize import specialize
 
 # Tiles as small as kernels make them: scratch memory is what a microcontroller has least of.

@@ -7,7 +7,7 @@ without a class become `Opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import UNIONS, table
 from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.ir.graph import Graph
 from edgewise.ir.op import Op, by_builtin
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.opaque import Opaque
@@ -47,8 +48,13 @@ def read_code(record: Record) -> Code:
     return Code(builtin, custom if builtin == "CUSTOM" else "", record.version)
 
 
-def read_op(code: Code, record: Record, intermediates: tuple[TensorType, ...]) -> Op:
-    """The operator that an Operator record describes."""
+def read_op(
+    code: Code,
+    record: Record,
+    intermediates: tuple[TensorType, ...] = (),
+    graphs: Sequence[Graph] = (),
+) -> Op:
+    """The operator that an Operator record describes; it may run some of `graphs`."""
     options = record.builtin_options
     if options is None:
         options = record.builtin_options_2
@@ -63,19 +69,23 @@ def read_op(code: Code, record: Record, intermediates: tuple[TensorType, ...]) -
             value = getattr(options, name)
             if value is not None:
                 attributes[name] = _attribute(value)
+    for name, field in cls.graph_fields.items():
+        attributes[name] = graphs[0 if options is None else getattr(options, field) or 0]
     if intermediates and "intermediate_scales" in cls.names:
         attributes.update(_intermediates([t.quant for t in intermediates]))
     return cls(**attributes)
 
 
-def write_options(op: Op) -> Record | None:
-    """The options record of an operator; None where it has no options table."""
+def write_options(op: Op, number: Callable[[Graph], int]) -> Record | None:
+    """The options record of an operator; None where it has no options table. `number` gives those
+    of graphs in the file."""
     if not op.options:
         return None
     if isinstance(op, Opaque):
         return record_type(op.options)(**{name: _stored(value) for name, value in op.fields})
-    names = _option_names(type(op))
-    return record_type(op.options)(**{name: _stored(getattr(op, name)) for name in names})
+    fields = {name: _stored(getattr(op, name)) for name in _option_names(type(op))}
+    fields |= {field: number(getattr(op, name)) for name, field in op.graph_fields.items()}
+    return record_type(op.options)(**fields)
 
 
 def is_options_2(record: Record) -> bool:

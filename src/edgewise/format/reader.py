@@ -58,15 +58,17 @@ class _ModelReader:
         self.constants = Constants(self.buffers, file_bytes)
         self.codes = [self._code(code) for code in record.operator_codes or []]
         self.symbols = Symbols()
+        self.graphs: list[Graph] = []
 
     def read(self) -> Model:
         record = self.record
         model = Model(description=record.description or "", file=self.file)
         subgraphs: list[Record] = record.subgraphs or []
-        check_calls(record, self.file)
+        order = check_calls(record, self.file)
         names = _unique_names([graph.name or "" for graph in subgraphs])
-        for index, (name, graph) in enumerate(zip(names, subgraphs, strict=True)):
-            model.add(_GraphReader(self, graph, index).read(name))
+        self.graphs = [model.add(Graph(name)) for name in names]
+        for index in order:  # an operator is checked with the graphs that it runs
+            _GraphReader(self, subgraphs[index], index).read()
         model.extras["subgraph_names"] = dict(zip(names, (g.name for g in subgraphs), strict=True))
         graphs = list(model.graphs.values())
         for signature in record.signature_defs or []:
@@ -137,8 +139,8 @@ class _GraphReader:
         self.tensors = TensorReader(record, index, model.constants, model.symbols, model.file)
         self.problems: list[FormatError] = []
 
-    def read(self, name: str) -> Graph:
-        record, graph = self.record, Graph(name)
+    def read(self) -> None:
+        record, graph = self.record, self.model.graphs[self.index]
         inputs = self._indices(record.inputs, record, "input")
         produced, used = self._produced()
         values = graph.tensors = self.tensors.read(set(inputs), produced, used)
@@ -156,7 +158,6 @@ class _GraphReader:
         for value in values:
             if value not in read:
                 value.extras["unread"] = True
-        return graph
 
     def _produced(self) -> tuple[set[int], set[int]]:
         """Tensors that operators compute, each by one operator; and all that are referred to."""
@@ -188,7 +189,7 @@ class _GraphReader:
                 self._require_ready(index, ready, record, f"{what} ({code.builtin}) reads")
         types = tuple(values[i].type for i in between if i >= 0)
         node = graph.insert(
-            read_op(code, record, types),
+            read_op(code, record, types, model.graphs),
             [values[i] if i >= 0 else None for i in operands],
             [values[i] for i in results],
         )

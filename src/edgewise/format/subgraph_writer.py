@@ -37,6 +37,9 @@ class Shared(Protocol):
     def buffer(self, data: np.ndarray) -> int:
         """The index of a buffer with these bytes: uint8 [bytes]."""
 
+    def number(self, graph: Graph) -> int:
+        """The index of a graph's subgraph."""
+
 
 class GraphWriter:
     """One subgraph: its tensors in order, and their indices. `shared` has codes and buffers."""
@@ -118,15 +121,19 @@ class GraphWriter:
         between = self.between[node]
         if between:
             fields["intermediates"] = indices(between)
+        options = write_options(node.op, self.shared.number)
+        written: dict[str, object] = {}
+        if options is not None:
+            second = is_options_2(options)
+            written["builtin_options_2" if second else "builtin_options"] = options
         if isinstance(kept, Record) and node.op == node.extras.get("as_read"):
             for name in _KEPT_OF_OPERATOR:
                 if (value := getattr(kept, name)) is not None:
                     fields[name] = value
+            if node.op.graph_fields:  # graphs may have other numbers now
+                fields |= written
             return record_type("Operator")(**fields)
-        options = write_options(node.op)
-        if options is not None:
-            second = is_options_2(options)
-            fields["builtin_options_2" if second else "builtin_options"] = options
+        fields |= written
         if isinstance(node.op, Opaque) and node.op.custom_options:
             fields["custom_options"] = node.op.custom_options
         if any(v is not None and v.is_variable for v in node.inputs):

@@ -19,6 +19,7 @@ from edgewise.format.record import Record, record_type
 from edgewise.format.runtime_version import METADATA_NAME, newest, runtime_version
 from edgewise.format.schema_enums import BuiltinOperator
 from edgewise.format.subgraph_writer import GraphWriter
+from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 
 _LAST_BYTE_CODE = 127  # codes beyond stand in the newer field only
@@ -100,6 +101,13 @@ class _ModelWriter:
     def code(self, code: Code) -> int:
         """The index of an operator code."""
         return self.codes.setdefault(code, len(self.codes))
+
+    def number(self, graph: Graph) -> int:
+        """The index of a graph. Raises ConversionError where the model does not have it."""
+        for index, known in enumerate(self.model.graphs.values()):
+            if known is graph:
+                return index
+        raise ConversionError(f"@{graph.name} is run by an operator; the model has no such graph")
 
     def buffer(self, data: np.ndarray) -> int:
         """The index of a buffer with these bytes (uint8 [bytes]); equal ones are shared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from edgewise.errors import EdgewiseError, QuantizationError, ShapeError
 from edgewise.ir.dim import Dim, Shape, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
-from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role
+from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role, Runner
 from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
@@ -29,13 +30,15 @@ def evaluate(
     state: State | None = None,
     keep: Callable[[Value, np.ndarray], None] | None = None,
     before_node: Callable[[Node], None] | None = None,
+    before_iteration: Callable[[Node], None] | None = None,
 ) -> list[np.ndarray]:
     """The graph's outputs on `inputs` (in order; shapes may differ from the declared ones).
 
     `state` holds variable tensors between calls and is updated; one whose shape depends on that
     of the inputs starts anew where that changes. `keep` is called with every
     value computed; arrays are otherwise dropped after their last reader. `before_node` is called
-    before each node (progress, cancellation, deadlines).
+    before each node (progress, cancellation, deadlines), those of loops and branches included;
+    `before_iteration` with the loop's node before each of its iterations.
 
     Raises:
         ShapeError: arrays an operator does not accept, naming the node.
@@ -51,7 +54,8 @@ def evaluate(
         if before_node is not None:
             before_node(node)
         operands = [None if v is None else _read(v, live, state, sizes) for v in node.inputs]
-        results = evaluate_node(node, operands)
+        runner = BodyRunner(node, before_node, before_iteration)
+        results = evaluate_node(node, operands, runner)
         count = len(node.outputs)
         for value, array in zip(node.outputs, results[:count], strict=True):
             live[value] = array
@@ -64,14 +68,41 @@ def evaluate(
     return [_read(value, live, state, sizes) for value in graph.outputs]
 
 
-def evaluate_node(node: Node, operands: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-    """`evaluate_op` on the operator of a node, whose errors name the node.
+@dataclass(frozen=True, slots=True)
+class BodyRunner:
+    """Runs the graphs of a node's operator with `evaluate`, which tells what the functions are."""
+
+    node: Node
+    before_node: Callable[[Node], None] | None = None
+    before_iteration: Callable[[Node], None] | None = None
+
+    def __call__(self, graph: Graph, inputs: Sequence[np.ndarray], /) -> list[np.ndarray]:
+        return evaluate(
+            graph,
+            inputs,
+            before_node=self.before_node,
+            before_iteration=self.before_iteration,
+        )
+
+    def begin_iteration(self) -> None:
+        """A loop goes on; raises where it must not."""
+        if self.before_iteration is not None:
+            self.before_iteration(self.node)
+
+
+def evaluate_node(
+    node: Node, operands: Sequence[np.ndarray | None], runner: Runner | None = None
+) -> list[np.ndarray]:
+    """`evaluate_op` on the operator of a node, whose errors name the node. `runner` runs the
+    operator's graphs.
 
     Raises:
         EdgewiseError: of any kind: operands that the operator does not accept.
     """
     types = [None if v is None else v.type for v in node.inputs]
     try:
+        if node.op.graph_fields:
+            return list(node.op.run(operands, runner or BodyRunner(node)))
         return evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
     except EdgewiseError as error:
         raise type(error)(f"{node}: {error}") from None

@@ -188,6 +188,9 @@ class Graph:
         self._last: Node | None = None
         self._length = 0
 
+    def __repr__(self) -> str:
+        return f"@{self.name}"
+
     # -- reading ----------------------------------------------------------------------------
 
     @property

@@ -32,7 +32,7 @@ def result_types(
     types = []
     for index, shape in enumerate(shapes):
         known = declared[index] if index < len(declared) else None
-        dtype = _dtype(op, result_declaration(op, index), operands, known)
+        dtype = _dtype(op, index, operands, known)
         if shape is None and known is not None:
             shape = known.shape
         types.append(TensorType(shape, dtype, _quant(op, dtype, operands, known)))
@@ -96,9 +96,13 @@ def _shapes(op: Op, operands: Sequence[Value | None], count: int) -> tuple[Shape
     return cast("tuple[Shape | None, ...]", shapes if several else (shapes,))
 
 
-def _dtype(op: Op, out: Out, operands: Sequence[Value | None], known: TensorType | None) -> DType:
+def _dtype(op: Op, index: int, operands: Sequence[Value | None], known: TensorType | None) -> DType:
+    out = result_declaration(op, index)
     if out.free and known is not None:
         return known.dtype
+    told = op.result_dtype(index)
+    if told is not None:
+        return told
     if out.dtype is not None:
         return out.dtype
     if out.attr is not None:

@@ -108,8 +108,17 @@ class Model:
 
     def copy(self) -> Model:
         """A copy whose graphs may be changed; constants and operators are shared."""
+        graphs = {name: graph.copy() for name, graph in self.graphs.items()}
+        copies = dict(zip(self.graphs.values(), graphs.values(), strict=True))
+        for graph in graphs.values():
+            for node in graph.nodes:
+                if node.op.graph_fields:
+                    is_as_read = node.extras.get("as_read") == node.op
+                    node.op = node.op.with_graphs(copies)
+                    if is_as_read:
+                        node.extras["as_read"] = node.op
         return Model(
-            {name: graph.copy() for name, graph in self.graphs.items()},
+            graphs,
             list(self.signatures),
             self.description,
             dict(self.metadata),

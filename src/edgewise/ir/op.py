@@ -13,12 +13,14 @@ The subclass becomes an immutable value with keyword arguments and enters the re
 frozen dataclass would be, without the half millisecond that making one takes). Everything else in
 Edgewise asks the class: shapes (`infer`), meaning (`reference`), integer arithmetic (`integer`),
 quantization rule, file encoding, version and cost.
+
+Long because it is the contract of all operators: what a class may declare is read in one place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from functools import cache
 from inspect import get_annotations
@@ -29,6 +31,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape
+from edgewise.ir.graph import Graph
 from edgewise.ir.types import Quant, TensorType
 from edgewise.values import dataclass
 
@@ -147,6 +150,15 @@ class Quantized(NamedTuple):
         return int(self.quant.zero_point.flat[0])
 
 
+class Runner(Protocol):
+    """What runs the graphs of an operator that has some (`Op.run`)."""
+
+    def __call__(self, graph: Graph, inputs: Sequence[np.ndarray], /) -> list[np.ndarray]: ...
+
+    def begin_iteration(self) -> None:
+        """A loop goes on; raises where it must not."""
+
+
 def require(rule: bool, sentence: str) -> None:
     """Raise ShapeError(sentence) unless the rule holds; callers prefix the node."""
     if not rule:
@@ -172,6 +184,8 @@ class Op:
     versions: ClassVar[dict[DType, int]] = {}
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
+    # option fields of the file that number subgraphs, by the attribute that holds the Graph
+    graph_fields: ClassVar[dict[str, str]] = {}
     # `reference` also works on object arrays of Dims: the operator occurs in shape arithmetic
     carries_dims: ClassVar[bool] = False
 
@@ -230,6 +244,10 @@ class Op:
         """The meaning, on NumPy arrays: constant folder and test oracle."""
         raise NotImplementedError
 
+    def run(self, operands: Sequence[Any], runner: Runner) -> tuple[np.ndarray, ...]:
+        """`reference` of an operator that runs graphs (`graphs`), by means of `runner`."""
+        raise NotImplementedError
+
     def integer(
         self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
     ) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -266,7 +284,23 @@ class Op:
         # an index into an array of Dims gives a bare Dim, not an array
         return None if isinstance(result, tuple) else np.asarray(result, object)
 
+    def result_dtype(self, index: int) -> DType | None:
+        """The dtype of a result that neither an operand nor an attribute tells."""
+        return None
+
     # -- derived ------------------------------------------------------------------------------
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs that the operator runs: the attributes named in `graph_fields`."""
+        return tuple([getattr(self, name) for name in self.graph_fields])
+
+    def with_graphs(self, copies: Mapping[Graph, Graph]) -> Self:
+        """The same operator on copies of its graphs; those without a copy stay."""
+        if not self.graph_fields:
+            return self
+        changed = {name: getattr(self, name) for name in self.graph_fields}
+        return self.replace(**{name: copies.get(g, g) for name, g in changed.items()})
 
     def arithmetic_for(self, dtype: DType) -> Arithmetic:
         """The arithmetic on tensors of this integer type."""

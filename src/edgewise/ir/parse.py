@@ -44,7 +44,7 @@ class _Parser(PhraseReader):
         while self.next_line():
             match keyword := self.word():
                 case "graph":
-                    self.checked(model.add, self._graph())
+                    self.checked(model.add, self._graph(model))
                 case "signature":
                     model.signatures.append(self._signature())
                 case "metadata":
@@ -57,12 +57,17 @@ class _Parser(PhraseReader):
                 case _:
                     raise self.error(f"no statement begins with {keyword!r}")
             self.end()
+        for name in self.graphs:
+            if name not in model.graphs:
+                raise self.error(f"an operator runs the graph @{name}, which is not defined")
         return model
 
     # -- statements ---------------------------------------------------------------------------
 
-    def _graph(self) -> Graph:
-        graph, values = Graph(self.name("@")), Values()
+    def _graph(self, model: Model) -> Graph:
+        graph, values = self.graph_reference(), Values()
+        if graph.name in model.graphs:
+            raise self.error(f"the model has a graph named {graph.name!r} already")
         self.take("{")
         self.end()
         while self.next_line():

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.dim import Dim, Sym, dim_max
+from edgewise.ir.graph import Graph
 from edgewise.ir.text import digest
 from edgewise.ir.tokens import Tokens
 from edgewise.ir.types import Quant, TensorType
@@ -29,12 +30,19 @@ class _Word(str):
 
 
 class PhraseReader(Tokens):
-    """A cursor that reads phrases. `dims` holds the dimensions declared so far."""
+    """A cursor that reads phrases. `dims` holds the dimensions declared so far, `graphs` the graphs
+    defined or referred to so far."""
 
     def __init__(self, text: str, constants: Mapping[str, np.ndarray], file: str) -> None:
         super().__init__(text, file)
         self.constants = constants
         self.dims: dict[str, Sym] = {}
+        self.graphs: dict[str, Graph] = {}
+
+    def graph_reference(self) -> Graph:
+        """`@name`: a graph, which may be defined later."""
+        name = self.name("@")
+        return self.graphs.setdefault(name, Graph(name))
 
     # -- types --------------------------------------------------------------------------------
 
@@ -190,10 +198,12 @@ class PhraseReader(Tokens):
     # -- literals -----------------------------------------------------------------------------
 
     def literal(self, depth: int = 0) -> Any:
-        """A number, string, bytes, word or tuple; what the attribute makes of it is `_typed`."""
+        """A number, string, bytes, graph, word or tuple; see `typed` for what becomes of it."""
         kind, token = self.peek()
         if depth > _MAX_NESTING:
             raise self.error("a value is nested too deeply")
+        if kind == "name":
+            return self.graph_reference()
         if kind == "string":
             return self.bytes_() if token.startswith("b") else self.string()
         if kind == "number":

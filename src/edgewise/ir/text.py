@@ -100,6 +100,8 @@ def show(value: object) -> str:
             return repr(value)
         case str():
             return json.dumps(value)
+        case Graph():
+            return f"@{_word(value.name)}"
         case bytes():
             printable = value.isascii() and value.decode("ascii").isprintable()
             return f"b{json.dumps(value.decode('ascii'))}" if printable else _base64(value)

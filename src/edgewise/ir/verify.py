@@ -12,6 +12,7 @@ from edgewise.ir.dim import is_static, same_dim
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
 from edgewise.ir.model import Model
+from edgewise.ir.nesting import check_nesting
 from edgewise.ir.op import Op
 from edgewise.ir.types import Quant, TensorType
 
@@ -22,6 +23,7 @@ def verify(model: Model) -> None:
     Raises:
         ShapeError: listing all problems, each naming graph and node.
     """
+    check_nesting(model.graphs.values())
     problems = [f"@{g.name} {p}" for g in model.graphs.values() for p in graph_problems(g)]
     problems += _signature_problems(model)
     if problems:

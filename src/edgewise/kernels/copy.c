@@ -260,3 +260,28 @@ EW_DEFINE(pad) {
                           x + (size_t)mirrored((int64_t)i, n, p->border) * unit, unit);
     }
 }
+
+static int64_t start_at(const void *start, uint32_t d, uint32_t bytes) {
+    return bytes == 8 ? ((const int64_t *)start)[d] : ((const int32_t *)start)[d];
+}
+
+EW_DEFINE(update_slice) {
+    const ew_update_slice *p = params;
+    uint8_t *y = operand[2];
+    uint32_t rows = 1;
+    EW_UNUSED(scratch);
+    for (uint32_t d = 0; d < p->rank; d++) {
+        int64_t at = start_at(operand[1], d, p->index_bytes);
+        at = at < 0 ? 0 : at > (int64_t)p->most[d] ? (int64_t)p->most[d] : at;
+        y += (uint64_t)at * p->y_stride[d];
+        rows *= p->dims[d];
+    }
+    uint32_t end = ew_min_u32(rows, tile_end * p->rows_per_tile);
+    for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
+        uint64_t offset = 0;
+        for (uint32_t d = p->rank, rest = row; d-- > 0; rest /= p->dims[d])
+            offset += rest % p->dims[d] * p->y_stride[d];
+        ew_copy(y + offset, (const uint8_t *)operand[0] + (uint64_t)row * p->run_bytes,
+                p->run_bytes);
+    }
+}

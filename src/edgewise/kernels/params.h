@@ -385,6 +385,18 @@ typedef struct {
     float cell_clip, proj_clip; /* 0: none */
 } ew_recurrent;
 
+/* Rows written over a part of y whose place is computed: y[at + start] = x[at], where start is moved
+ * so that all lies inside y. `rank` outermost dimensions have a place of their own; the last of them
+ * and all others, which x has whole, are one run. Operands: x, start (int32 or int64), y. Tiles:
+ * rows_per_tile runs. */
+typedef struct {
+    uint32_t rank, index_bytes, run_bytes;
+    uint32_t rows_per_tile;
+    uint32_t dims[EW_COPY_RANK];  /* of x; the last one counts as 1 */
+    uint32_t most[EW_COPY_RANK];  /* the last start that lies inside y */
+    uint64_t y_stride[EW_COPY_RANK]; /* bytes */
+} ew_update_slice;
+
 /* Loops that measure the processor: peak.c. */
 typedef struct {
     uint32_t rounds;

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from edgewise.errors import UnsupportedOp
 from edgewise.ir.graph import Graph
+from edgewise.ir.nesting import reachable
 from edgewise.ir.op import In, Op, Operand, Out
 
 
@@ -55,15 +56,18 @@ class Opaque(Op, abstract=True):
 
 
 def require_supported(graphs: Iterable[Graph]) -> None:
-    """Raise UnsupportedOp where operators cannot run, with every kind of them, how many there are
-    and what to do."""
+    """Raise UnsupportedOp where operators of these graphs, or of those they run, cannot run, with
+    every kind of them, how many there are and what to do."""
+    outer = list(graphs)
+    every = dict.fromkeys(inner for graph in outer for inner in reachable(graph))
     kinds = Counter(
         (node.op.builtin, node.op.custom)
-        for graph in graphs
+        for graph in every
         for node in graph.nodes
         if isinstance(node.op, Opaque)
     )
     if not kinds:
+        _require_no_state(graph for graph in every if graph not in outer)
         return
     count = kinds.total()
     lines = [f"\n  - {n} x {_sentence(*kind)}" for kind, n in sorted(kinds.items())]
@@ -71,6 +75,16 @@ def require_supported(graphs: Iterable[Graph]) -> None:
         f"{count} operator{'s'[: count != 1]} of {len(kinds)} kind{'s'[: len(kinds) != 1]} "
         f"cannot run:{''.join(lines)}"
     )
+
+
+def _require_no_state(bodies: Iterable[Graph]) -> None:
+    for graph in bodies:
+        for value in graph.values():
+            if value.is_variable and value.producer is None:
+                raise UnsupportedOp(
+                    f"@{graph.name}: the variable {value.name!r} lies inside a loop or branch; "
+                    "this version keeps state in the graph that is called, so carry it"
+                )
 
 
 def _sentence(code: str, custom: str) -> str:

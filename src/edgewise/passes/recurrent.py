@@ -21,8 +21,8 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
+from edgewise.ops.control import While
 from edgewise.ops.lstm_layer import LstmLayer
-from edgewise.ops.opaque import Opaque
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -38,25 +38,14 @@ def recognize_layers(model: Model) -> int:
     count = 0
     for graph in graphs:
         for node in graph.nodes:
-            fields = dict(node.op.fields) if isinstance(node.op, Opaque) else {}
-            if not isinstance(node.op, Opaque) or node.op.code != "WHILE":
+            if not isinstance(node.op, While):
                 continue
             try:
-                cond, body = (
-                    graphs[_number(fields, f"{name}_subgraph_index")] for name in ("cond", "body")
-                )
-                _replace(graph, node, _layer_of(node, cond, body))
+                _replace(graph, node, _layer_of(node, node.op.cond, node.op.body))
                 count += 1
-            except (_Differs, IndexError):
+            except _Differs:
                 continue
     return count
-
-
-def _number(fields: dict[str, object], name: str) -> int:
-    found = fields.get(name)
-    _require(isinstance(found, int))
-    assert isinstance(found, int)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

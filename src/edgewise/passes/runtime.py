@@ -19,11 +19,13 @@ from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_dead
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import rewrite
+from edgewise.passes.rows import ROWS
 from edgewise.passes.stride import hoist_strides
 from edgewise.passes.windows import WINDOWS
 
 # Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
 _SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
+_WHOLE = (*ROWS, *RECOMPOSE)
 _FUSE = (*ACTIVATIONS, *PADDING, *WINDOWS)
 
 
@@ -40,7 +42,7 @@ def to_runtime(graph: Graph) -> Lineage:
     lineage.take(fold_constants(graph, is_file=False))
     lineage.take(rewrite(graph, _SIMPLIFY))
     # ... and what a file wrote in pieces becomes whole.
-    lineage.take(rewrite(graph, RECOMPOSE))
+    lineage.take(rewrite(graph, _WHOLE))
     lineage.take(rewrite(graph, _FUSE))
     # After the activations, which would stand between a convolution and its readers.
     lineage.take(hoist_strides(graph))

@@ -1,14 +1,14 @@
 """The first half of planning: for every node what runs it, as drafts that have no memory yet.
 
-A node becomes kernel calls, an alias, a constant, or a Host step with the reason. An elementwise
+A node becomes kernel calls, an alias, a constant, or a Host step with the reason; IF and WHILE
+become marks with what their graphs become between them (control.py). An elementwise
 kernel joins the group of the kernel that computes its operand, where that writes its result tile by
 tile: both then run on each tile while it is in the cache (`Kernel.locked`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
@@ -17,24 +17,15 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
-from edgewise.runtime.calls import Alias, Call, NotNative, Packed, Selection, Site, require
+from edgewise.ops.control import While
+from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
+from edgewise.runtime.control import inline
+from edgewise.runtime.groups import Group, elements, is_variable
 from edgewise.runtime.library import constant
 from edgewise.runtime.plan import Target
+from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
 from edgewise.values import dataclass
-
-
-@dataclass(slots=True)
-class Group:
-    """Steps that run as one: a kernel call and those locked to it, or one Host operator. The
-    number is that of the node that a step belongs to."""
-
-    steps: list[tuple[int, Call | Node]]
-
-    @property
-    def head(self) -> Call | Node:
-        """The step that the others follow."""
-        return self.steps[0][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +48,7 @@ class Drafts:
     folded: dict[Value, np.ndarray] = field(default_factory=dict)
     where: dict[Node, Where] = field(default_factory=dict)
     macs: dict[int, int] = field(default_factory=dict)  # of the nodes with a number
+    carried: set[Value] = field(default_factory=set)  # values that loops write over
     _made: dict[Value, int] = field(default_factory=dict)  # the group that writes a value last
 
     def known(self, value: Value) -> np.ndarray | None:
@@ -69,20 +61,19 @@ class Drafts:
         if self._fold(node):
             self.where[node] = Where("constant", "computed while planning")
             return
+        if node.op.graph_fields:
+            self._add_control(number, node)
+            return
         place = self._place_to_join(node)
         try:
             selection = self._select(node, place)
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
-            self._append(Group([(number, node)]), (*node.outputs, *updated(node)))
-            self.where[node] = Where("host", str(reason))
+            self._add_host(number, node, str(reason))
             return
         if isinstance(selection, Alias):
-            x, y = node.operand(0), node.output
-            self.aliases[y] = x
-            if x in self._made:
-                self._made[y] = self._made[x]
+            self.share(node.output, node.operand(0))
             self.where[node] = Where("alias", "the same bytes")
             return
         kernels = ", ".join(dict.fromkeys(call.kernel for call in selection))
@@ -96,10 +87,38 @@ class Drafts:
             selection = self._select(node, None)
             assert not isinstance(selection, Alias)
         for call in selection:
-            self._append(Group([(number, call)]), node.outputs)
+            self.append(Group([(number, call)]), node.outputs)
         self.where[node] = Where("kernel", kernels)
 
-    def _append(self, group: Group, results: Sequence[Value]) -> None:
+    def _add_host(self, number: int, node: Node, reason: str) -> None:
+        self.append(Group([(number, node)]), (*node.outputs, *updated(node)))
+        self.where[node] = Where("host", reason)
+
+    def _add_control(self, number: int, node: Node) -> None:
+        """IF or WHILE: their graphs in place, where kernels run all of those."""
+        before = len(self.groups)
+        try:
+            inline(self, number, node)
+        except NotNative as reason:
+            del self.groups[before:]
+            if isinstance(node.op, While) and not node.op.decides_shapes(node.inputs):
+                raise NotPlannable(f"{node}: it may change the shape of a value") from None
+            self._add_host(number, node, str(reason))
+            return
+        kernels = sum(
+            isinstance(step, Call) for group in self.groups[before:] for _, step in group.steps
+        )
+        self.macs[number] = 0  # the steps inside count by the bytes that they move
+        self.where[node] = Where("kernel", f"its graphs run in {kernels} kernels")
+
+    def share(self, value: Value, other: Value) -> None:
+        """`value` is the bytes of the other."""
+        self.aliases[value] = other
+        if other in self._made:
+            self._made[value] = self._made[other]
+
+    def append(self, group: Group, results: Sequence[Value]) -> None:
+        """A group that runs next, and the values that exist after it."""
         self._made.update(dict.fromkeys(results, len(self.groups)))
         self.groups.append(group)
 
@@ -163,23 +182,3 @@ class Drafts:
             for v in call.operands[:-1]
             if isinstance(v, Value) and self._made.get(v) == place
         )
-
-
-def elements(what: Value | np.ndarray | Packed) -> int:
-    """Elements of a value whose shape is known."""
-    if not isinstance(what, Value):
-        return what.size
-    return math.prod([d for d in what.shape if isinstance(d, int)])
-
-
-def values_of(step: Call | Node) -> Iterator[Value]:
-    """The values that a step reads or writes."""
-    if isinstance(step, Node):
-        yield from (v for v in (*step.inputs, *step.outputs) if v is not None)
-    else:
-        yield from (v for v in step.operands if isinstance(v, Value))
-
-
-def is_variable(value: Value) -> bool:
-    """State that survives an inference."""
-    return value.is_variable and value.producer is None

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import CancelledError, InputError, InternalError, LimitError
-from edgewise.ir.evaluate import State, evaluate_node
-from edgewise.ir.graph import Value
+from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
+from edgewise.ir.graph import Node, Value
 from edgewise.runtime.code import operands_of
 from edgewise.runtime.library import constant, library, structures
-from edgewise.runtime.limits import Limits
+from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
 from edgewise.runtime.plan import Operand, Plan, Region
 from edgewise.runtime.threads import Threads, platform
@@ -239,10 +239,19 @@ class Executor:
             self._delegates[step["index"]]([a for a in reads if a is not None], writes)
             return
         node = code.hosts[step["index"]]
-        for target, array in zip(writes, evaluate_node(node, reads), strict=True):
+        runner = BodyRunner(node, self._before_node, iteration_guard(self._limits))
+        for target, array in zip(writes, evaluate_node(node, reads, runner), strict=True):
             if array.shape != target.shape:
                 raise InternalError(f"{node}: planned {target.shape}, computed {array.shape}")
             target[...] = array
+
+    def _before_node(self, node: Node) -> None:
+        """Before every node of the graphs that a Host step runs: where C cannot look."""
+        run = self._run
+        if self._cancelled[0] == run.serial:
+            raise CancelledError(f"the run was cancelled at {node}")
+        if self._clock is not None and self._clock.clock(self._clock.system) >= run.deadline:
+            raise LimitError(f"deadline_s is {self._limits.deadline_s}; stopped at {node}")
 
     def _bind(self, state: State) -> None:
         """Let the variables in `state` be ours: what somebody else put there is copied; what is

@@ -6,11 +6,13 @@ without end. The defaults are far beyond any real model on this kind of machine.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edgewise.errors import InputError, LimitError
-from edgewise.ir.graph import Graph, Value
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.nesting import depth_of, reachable
 from edgewise.ir.report import macs_of
 from edgewise.runtime.plan import Plan
 from edgewise.values import dataclass
@@ -70,16 +72,29 @@ _DEMANDS = {
     "max_nodes": "operators",
     "max_macs": "multiply-accumulates",
     "max_bytes": "bytes in one tensor",
+    "max_depth": "graphs inside each other",
 }
 
 
 def demand_of(graph: Graph) -> dict[str, int]:
     """What a graph asks for, by the limit that bounds it, as far as its shapes are known."""
     return {
-        "max_nodes": len(graph),
+        "max_nodes": sum(map(len, reachable(graph))),
         "max_macs": sum(macs_of(n) or 0 for n in graph.nodes),
-        "max_bytes": max((_bytes(v) for v in graph.values()), default=0),
+        "max_bytes": max((_bytes(v) for g in reachable(graph) for v in g.values()), default=0),
+        "max_depth": depth_of(graph),
     }
+
+
+def iteration_guard(limits: Limits) -> Callable[[Node], None]:
+    """Called before each iteration of the loops of one run; raises LimitError at the limit."""
+    most, done = limits.max_loop_iterations, itertools.count()
+
+    def before_iteration(node: Node) -> None:
+        if next(done) >= most:
+            raise LimitError(f"max_loop_iterations is {most}, and {node} goes on")
+
+    return before_iteration
 
 
 def _bytes(value: Value) -> int:

@@ -12,11 +12,12 @@ import numpy as np
 
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.runtime.calls import Call, Packed
-from edgewise.runtime.drafts import Drafts, is_variable, values_of
+from edgewise.runtime.calls import Packed
+from edgewise.runtime.drafts import Drafts
+from edgewise.runtime.groups import Draft, is_variable, values_of
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Operand, Region
-from edgewise.runtime.storage import Storage
+from edgewise.runtime.storage import Storage, loops
 from edgewise.values import dataclass
 
 
@@ -116,6 +117,10 @@ class Places:
                         continue
                     first.setdefault(root, place)
                     last[root] = place
+        for start, stop in loops(self.storage.groups):
+            for root, begin in first.items():
+                if begin < start < last[root] < stop:
+                    last[root] = stop  # the next iteration reads it again
         end = len(self.storage.groups)
         roots = [r for r in first if self.drafts.known(r) is None and not is_variable(r)]
         self.buffers = [
@@ -128,7 +133,7 @@ class Places:
             self._roots[root] = _operand(root, Region.ARENA, offset)
 
 
-def _touched(step: Call | Node) -> list[Value]:
+def _touched(step: Draft) -> list[Value]:
     more = updated(step) if isinstance(step, Node) else ()
     return [*values_of(step), *more]
 

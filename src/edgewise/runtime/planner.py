@@ -7,24 +7,21 @@ address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.infer import result_types
 from edgewise.passes.lineage import Lineage
 from edgewise.passes.runtime import to_runtime
 from edgewise.runtime.calls import Call
 from edgewise.runtime.code import encode
-from edgewise.runtime.drafts import Drafts, Group
+from edgewise.runtime.drafts import Drafts
+from edgewise.runtime.groups import Bound, Group, Mark
 from edgewise.runtime.places import Places
-from edgewise.runtime.plan import Host, Kernel, Operand, Plan, Step, Target
+from edgewise.runtime.plan import Host, If, Kernel, Operand, Plan, Step, Target, While
+from edgewise.runtime.plannable import require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
-
-
-class NotPlannable(Exception):
-    """The graph runs on its references as a whole; the message says why."""
 
 
 def plan(graph: Graph, target: Target, *, keep: bool = False) -> Plan:
@@ -42,21 +39,6 @@ def plan(graph: Graph, target: Target, *, keep: bool = False) -> Plan:
     return _plan(copy, target, to_runtime(copy), originals=originals)
 
 
-def require_plannable(graph: Graph) -> None:
-    """Raise NotPlannable unless kernels can trust what the graph declares."""
-    for value in graph.values():
-        if not value.type.is_static:
-            raise NotPlannable(f"the shape of {value.name!r} is unknown until the model runs")
-        if value.dtype.bits == 0:
-            raise NotPlannable(f"{value.name!r} holds {value.dtype.text}")
-    for node in graph.nodes:
-        declared = [v.type for v in node.outputs]
-        inferred = result_types(node.op, node.inputs, declared)
-        for type_, found in zip(declared, inferred, strict=True):
-            if type_.shape != found.shape or type_.dtype is not found.dtype:
-                raise NotPlannable(f"{node}: declares {type_}; its operands give {found}")
-
-
 def _plan(
     graph: Graph,
     target: Target,
@@ -71,7 +53,7 @@ def _plan(
         drafts.add(lineage.numbers[node], node)
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)
     places = Places.of(graph, drafts, storage, keep=keep)
-    steps = [step for group in storage.groups for step in _steps(group, drafts, places)]
+    steps, _ = _range(iter(storage.groups), drafts, places)
     calls = [s for group in storage.groups for _, s in group.steps if isinstance(s, Call)]
     produced = [v for node in graph.nodes for v in node.outputs]
     outputs = tuple(places.at(v) for v in graph.outputs)
@@ -93,6 +75,27 @@ def _plan(
     )
 
 
+def _range(
+    groups: Iterator[Group], drafts: Drafts, places: Places
+) -> tuple[list[Step], Mark | None]:
+    """The steps of the groups up to the end of a range, and the mark that ends it."""
+    steps: list[Step] = []
+    for group in groups:
+        number, head = group.steps[0]
+        if not isinstance(head, Mark):
+            steps += _steps(group, drafts, places)
+            continue
+        if head.bound is not Bound.BEGIN:
+            return steps, head
+        first, middle = _range(groups, drafts, places)
+        second, _ = _range(groups, drafts, places)
+        condition = middle.condition if middle and head.is_loop else head.condition
+        assert condition is not None
+        kind = While if head.is_loop else If
+        steps.append(kind(places.at(condition), tuple(first), tuple(second), number))
+    return steps, None
+
+
 def _steps(group: Group, drafts: Drafts, places: Places) -> list[Step]:
     steps: list[Step] = []
     for index, (number, draft) in enumerate(group.steps):
@@ -101,6 +104,7 @@ def _steps(group: Group, drafts: Drafts, places: Places) -> list[Step]:
             results = [places.at(v) for v in (*draft.outputs, *updated(draft))]
             steps.append(Host(draft, operands, tuple(results), number))
             continue
+        assert isinstance(draft, Call)
         found: tuple[Operand, ...] = tuple(places.at(o) for o in draft.operands)
         locked = 0 if index else len(group.steps) - 1
         work = _work(drafts.macs[number], drafts.target, found)

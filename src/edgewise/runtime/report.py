@@ -60,7 +60,7 @@ def _shared(drafts: Drafts, storage: Storage) -> dict[Node, Where]:
         if isinstance(head, Call) and head.moves is not None:
             result = head.operands[-1]
             producer = getattr(result, "producer", None)
-            if producer is not None:
+            if producer is not None and not producer.op.graph_fields:
                 by_node.setdefault(producer, []).append(id(group) in left)
     return {
         node: Where("alias", "parts lie where they are needed")

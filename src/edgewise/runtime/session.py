@@ -23,7 +23,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.types import TensorType
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
-from edgewise.runtime.limits import Limits, demand_of
+from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.specialize import Executors, Stored
 from edgewise.runtime.threads import Threads
@@ -233,7 +233,12 @@ class Session:
         self._limits.check(demand_of(self.graph))
         keep = self.kept.__setitem__ if self.keep_all else None
         outputs = evaluate(
-            self.graph, inputs, state=self._state, keep=keep, before_node=self._guard()
+            self.graph,
+            inputs,
+            state=self._state,
+            keep=keep,
+            before_node=self._guard(),
+            before_iteration=iteration_guard(self._limits),
         )
         # A RESHAPE is a view of its operand: what the caller gets must not be what it gave,
         # nor a constant or a variable of ours.
@@ -268,7 +273,7 @@ class Session:
                 raise CancelledError(f"the run was cancelled at {node}")
             if time.monotonic() >= end:
                 raise LimitError(f"deadline_s is {limit}; stopped at {node}")
-            if count is not None:
+            if count is not None and node.graph is self.graph:
                 count(node)
 
         return before_node

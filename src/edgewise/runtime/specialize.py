@@ -151,7 +151,8 @@ class Executors:
     def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
         # what plans is imported where something is planned: a warm start needs none of it
         from edgewise.ops.opaque import require_supported
-        from edgewise.runtime.planner import NotPlannable, plan
+        from edgewise.runtime.plannable import NotPlannable
+        from edgewise.runtime.planner import plan
 
         require_supported([self._graph()])
         try:

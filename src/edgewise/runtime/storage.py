@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 
-from edgewise.ir.graph import Node, Value
+from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call
-from edgewise.runtime.drafts import Drafts, Group, elements, is_variable, values_of
+from edgewise.runtime.drafts import Drafts
+from edgewise.runtime.groups import Bound, Draft, Group, Mark, elements, is_variable, values_of
 from edgewise.values import dataclass
 
 Place = tuple[int, int]  # a group, and a step in it
@@ -34,6 +35,7 @@ class Storage:
     groups: list[Group] = field(default_factory=list)
     _base: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     _last: dict[Value, Place] = field(default_factory=dict)  # of roots: when one is read last
+    _first: dict[Value, Place] = field(default_factory=dict)  # of values: when one is made
 
     def root(self, value: Value) -> tuple[Value, int]:
         """The value in whose memory this one lies, and the byte at which it begins there."""
@@ -64,9 +66,15 @@ class Storage:
                 dropped.add(id(group))
         self.groups = [group for group in drafts.groups if id(group) not in dropped]
         if not keep:
-            self._find_last_uses()
+            self._find_uses()
+            for place, group in enumerate(self.groups):
+                self._settle(place, group)
             moved = {id(g) for place, g in enumerate(self.groups) if self._reuse(place, g)}
-            self.groups = [group for group in self.groups if id(group) not in moved]
+            self.groups = [
+                group
+                for group in self.groups
+                if id(group) not in moved and not self._is_in_place(group)
+            ]
         return self
 
     # -- copies that need not be made ---------------------------------------------------------
@@ -102,6 +110,8 @@ class Storage:
             return False
         if not is_all or view in self._base or self._is_read_outside(view) or is_variable(root):
             return False
+        if self._is_carried(root) or self._is_carried(view):  # written over while it is read
+            return False
         self._base[view] = (whole, move[0])
         return True
 
@@ -112,15 +122,27 @@ class Storage:
     def _is_free(self, root: Value) -> bool:
         """Memory of this value is the planner's to choose."""
         is_given = root in self.inputs or is_variable(root) or self.drafts.known(root) is not None
-        return not is_given and not self._is_read_outside(root)
+        return not (is_given or self._is_read_outside(root) or self._is_carried(root))
+
+    def _is_carried(self, root: Value) -> bool:
+        """A loop writes it over in every iteration."""
+        return any(self.root(value)[0] is root for value in self.drafts.carried)
 
     # -- in place -----------------------------------------------------------------------------
 
-    def _find_last_uses(self) -> None:
+    def _find_uses(self) -> None:
+        begin: dict[Value, int] = {}
         for place, group in enumerate(self.groups):
             for index, (_, step) in enumerate(group.steps):
                 for value in values_of(step):
-                    self._last[self.root(value)[0]] = (place, index)
+                    root = self.root(value)[0]
+                    self._first.setdefault(value, (place, index))
+                    begin.setdefault(root, place)
+                    self._last[root] = (place, index)
+        for start, end in loops(self.groups):
+            for root, first in begin.items():
+                if first < start < self._last[root][0] < end:
+                    self._last[root] = (end, 0)
         for value in self.outputs:
             self._last[self.root(value)[0]] = _END
 
@@ -128,7 +150,7 @@ class Storage:
         """Let the results of a group's kernels take the place of operands. True where the group
         is a copy of everything, which is then done."""
         for index, (_, step) in enumerate(group.steps):
-            if isinstance(step, Node):
+            if not isinstance(step, Call):
                 continue
             if step.moves is not None and step.moves == (0, 0, _bytes(_result(group))):
                 return self._take(step, 0, group, (place, index))
@@ -145,7 +167,9 @@ class Storage:
         old, offset = self.root(x)
         if offset or _bytes(old) != _bytes(y) or old is self.root(y)[0]:
             return False
-        if not self._is_owned(old):
+        if not self._is_owned(old) or self._first[y] != place:
+            return False
+        if y not in self.drafts.carried and self._is_carried(self.root(y)[0]):
             return False
         if self._last[old] != place:
             return False
@@ -157,6 +181,52 @@ class Storage:
                 return False
         self._base[old] = (y, 0)
         return True
+
+    def _settle(self, place: int, group: Group) -> None:
+        """Let the new value of what a loop carries be computed where the old one lies: from its
+        first step on, nobody reads that any more, but a step that may work in place."""
+        if _moves(group) is None or _result(group) not in self.drafts.carried:
+            return
+        y = _result(group)
+        (old, offset), (whole, _) = self.root(_operand(group)), self.root(y)
+        starts = [at for v, at in self._first.items() if self.root(v)[0] is old]
+        if self._first[y] == (place, 0) or old is whole or not starts:
+            return
+        is_all = not offset and _bytes(old) == _bytes(y)
+        start = min(starts)
+        if not is_all or not self._is_free(old) or start < self._first[y]:
+            return
+        for number in range(start[0], place):
+            for index, (_, step) in enumerate(self.groups[number].steps):
+                if not any(self.root(v)[0] is whole for v in values_of(step)):
+                    continue
+                if (number, index) == start and self._may_replace(step, whole):
+                    continue
+                return
+        self._base[old] = (y, 0)
+
+    def _may_replace(self, step: Draft, whole: Value) -> bool:
+        """The step's result may lie where it reads `whole`."""
+        if not isinstance(step, Call):
+            return False
+        read = [
+            k
+            for k, v in enumerate(step.operands[:-1])
+            if isinstance(v, Value) and self.root(v)[0] is whole
+        ]
+        is_copy = step.moves is not None and step.moves[:2] == (0, 0)
+        return all(
+            (k in step.in_place or is_copy) and self.root(step.operands[k])[1] == 0  # type: ignore[arg-type]  # a Value
+            for k in read
+        )
+
+    def _is_in_place(self, group: Group) -> bool:
+        """A copy of what lies there already."""
+        move = _moves(group)
+        if move is None:
+            return False
+        (x, x_at), (y, y_at) = self.root(_operand(group)), self.root(_result(group))
+        return x is y and x_at + move[0] == y_at + move[1]
 
     def _is_owned(self, root: Value) -> bool:
         """Nobody but the plan sees the value, and it may be written over."""
@@ -171,7 +241,19 @@ def _moves(group: Group) -> tuple[int, int, int] | None:
     return head.moves if isinstance(head.operands[0], Value) else None
 
 
-def _written(step: Call | Node) -> Value | None:
+def loops(groups: Sequence[Group]) -> list[tuple[int, int]]:
+    """Places of the marks where loops begin and end, inner ones first."""
+    found, open_ = [], []
+    for place, group in enumerate(groups):
+        head = group.head
+        if isinstance(head, Mark) and head.is_loop and head.bound is Bound.BEGIN:
+            open_.append(place)
+        elif isinstance(head, Mark) and head.is_loop and head.bound is Bound.END:
+            found.append((open_.pop(), place))
+    return found
+
+
+def _written(step: Draft) -> Value | None:
     """The value that a kernel writes."""
     value = step.operands[-1] if isinstance(step, Call) else None
     return value if isinstance(value, Value) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,9 @@ from edgewise.ops.reverse import ReverseV2
 from edgewise.ops.slice import DynamicUpdateSlice, Slice, StridedSlice
 from edgewise.ops.space import BatchToSpaceND, DepthToSpace, SpaceToBatchND, SpaceToDepth
 from edgewise.runtime.calls import BYTES_8, Alias, Call, Selection, Site, require, shape_of
-from edgewise.runtime.select.copy import View, constant_view, copies, copy, view
+from edgewise.runtime.library import constant
+from edgewise.runtime.library import pack as pack_params
+from edgewise.runtime.select.copy import TILE_BYTES, View, constant_view, copies, copy, view
 from edgewise.runtime.select.pad import border_of
 
 
@@ -185,14 +188,48 @@ def split(site: Site) -> Selection:
 
 
 def dynamic_update_slice(site: Site) -> Selection:
-    """x, then `update` over a part of it, whose place is known."""
+    """x, then `update` over a part of it."""
     x, update, y = site.node.operand(0), site.node.operand(1), view(site.node.output)
-    starts = site.constant(2, "the places").tolist()
+    known = site.known(site.node.operand(2))
+    if known is None:
+        return [*copies([(view(x), y)]), *_placed(site)]
+    starts = known.tolist()
     part = tuple(
         slice(first := min(max(at, 0), total - n), first + n)
         for at, n, total in zip(starts, shape_of(update), shape_of(x), strict=True)
     )
     return copies([(view(x), y), (view(update), y.of(y.elements[part]))])
+
+
+def _placed(site: Site) -> Sequence[Call]:
+    """`update` over a part of y, whose place is computed while the model runs."""
+    update, start, y = site.node.operand(1), site.node.operand(2), site.node.output
+    part, whole = shape_of(update), shape_of(y)
+    if not math.prod(part):
+        return []
+    # the dimensions behind the last one that is not taken whole are one run with it
+    rank = max(
+        (d + 1 for d, (n, m) in enumerate(zip(part, whole, strict=True)) if n != m), default=0
+    )
+    most = constant("EW_COPY_RANK")
+    require(rank <= most, f"an update over {rank} dimensions; the kernel takes {most}")
+    size = y.dtype.numpy.itemsize
+    run_bytes = size * math.prod(part[max(rank - 1, 0) :])
+    rows = math.prod(part[: max(rank - 1, 0)])
+    rows_per_tile = max(TILE_BYTES // run_bytes, 1)
+    params = pack_params(
+        "ew_update_slice",
+        {
+            "rank": rank,
+            "index_bytes": start.dtype.numpy.itemsize,
+            "run_bytes": run_bytes,
+            "rows_per_tile": rows_per_tile,
+            "dims": [*part[: rank - 1], 1] if rank else [],
+            "most": [m - n for n, m in zip(part[:rank], whole, strict=False)],
+            "y_stride": [size * math.prod(whole[d + 1 :]) for d in range(rank)],
+        },
+    )
+    return [Call("update_slice", params, (update, start, y), -(-rows // rows_per_tile))]
 
 
 def _moved(site: Site, x: View, elements: np.ndarray) -> Selection:
