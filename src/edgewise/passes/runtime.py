@@ -11,6 +11,7 @@ from edgewise.ir.graph import Graph
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.arithmetic import IDENTITIES
 from edgewise.passes.fold import fold_constants
+from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lineage import Lineage
 from edgewise.passes.lower import BATCH_NORMS
 from edgewise.passes.norms import NORMS
@@ -25,7 +26,7 @@ from edgewise.passes.windows import WINDOWS
 
 # Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
 _SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
-_WHOLE = (*ROWS, *RECOMPOSE)
+_WHOLE = (*ROWS, *RECOMPOSE, *LAYER_NORMS)
 _FUSE = (*ACTIVATIONS, *PADDING, *WINDOWS)
 
 
