@@ -86,10 +86,12 @@ EW_INLINE void sum_rows(const uint8_t *x, uint32_t n, const uint32_t rows, const
 
 /* Rounds half away from zero, which for positive numbers is down after adding a half. */
 static void softmax_row(const ew_softmax *p, const float *e, uint8_t *y, float sum) {
-    float scale = 1.0f / (sum * p->y_scale), most = (float)(p->high - p->y_zero) + 0.5f;
-    for (uint32_t i = 0; i < p->depth; i++) {
+    const float scale = 1.0f / (sum * p->y_scale), most = (float)(p->high - p->y_zero) + 0.5f;
+    const int32_t zero = p->y_zero;
+    const uint32_t n = p->depth;
+    for (uint32_t i = 0; i < n; i++) {
         float real = e[i] * scale + 0.5f;
-        y[i] = (uint8_t)((int32_t)(real < most ? real : most) + p->y_zero);
+        y[i] = (uint8_t)((int32_t)(real < most ? real : most) + zero);
     }
 }
 
