@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from edgewise.ir.evaluate import evaluate, evaluate_op
 from edgewise.ir.graph import Value
 from edgewise.ops.activation import HardSwish, Relu6
 from edgewise.ops.arithmetic import Add, Mul, Sub
-from edgewise.ops.binary import FloorMod
+from edgewise.ops.binary import FloorMod, SquaredDifference
 from edgewise.ops.choose import SelectV2
 from edgewise.runtime.calls import Call, Site
 from edgewise.runtime.library import Isa, host_isa, kernel_index, library, structures
@@ -136,7 +138,7 @@ def test_sums_of_all_pairs(
     moved = [p + (128 if dtype is DType.UINT8 else 0) for p in points]
     quants = [Quant(s, p) for s, p in zip(scales, moved, strict=True)]
     every = np.arange(256, dtype=np.uint8).view(dtype.numpy)
-    x = [every.reshape(256, 1), every]
+    x = [np.ascontiguousarray(a) for a in np.broadcast_arrays(every.reshape(256, 1), every)]
     site = site_of(op, x, isa, None, (quants[0], quants[1]), TensorType(None, dtype, quants[2]))
     (call,) = select(site)
     assert isinstance(call, Call)
@@ -144,6 +146,34 @@ def test_sums_of_all_pairs(
     types = [v.type for v in site.node.inputs if v is not None]
     (wanted,) = evaluate_op(op, x, types, [site.node.output.type])
     np.testing.assert_array_equal(run(site, x), wanted)
+
+
+@EACH_ISA
+@pytest.mark.parametrize("op", [SquaredDifference(), Sub(), Mul()], ids=str)
+@pytest.mark.parametrize("is_second", [True, False])
+@pytest.mark.parametrize("what", ["row", "number"])
+def test_a_number_per_row_selects_a_table(what: str, is_second: bool, op: Op, isa: Isa) -> None:
+    """All pairs of bytes; rows of 300, so that a table has a rest to do one by one."""
+    bytes_, dense = np.arange(256, dtype=np.uint8), np.resize(np.arange(256, dtype=np.uint8), 300)
+    x = [np.tile(dense.view(np.int8), (256, 1)), bytes_.view(np.int8).reshape(256, 1)]
+    if what == "number":
+        x[1] = np.array([[-77]], np.int8)
+    x = x if is_second else x[::-1]
+    # ties with five-thirds: a difference that no integer formula gives
+    quants = Quant(0.03, 28), Quant(0.025, 55)
+    site = site_of(op, x, isa, 1000, quants, TensorType(None, DType.INT8, Quant(0.04, 91)))
+    if what == "number":
+        other = site.node.operand(int(is_second))
+        number = x[int(is_second)]
+        site = replace(site, known=lambda v: number if v is other else None)
+    (call,) = select(site)
+    assert isinstance(call, Call)
+    is_product = isinstance(op, Mul) and what == "row"
+    assert call.kernel == ("mul_b8" if is_product else "row_table_b8")
+    types = [v.type for v in site.node.inputs if v is not None]
+    (wanted,) = evaluate_op(op, x, types, [site.node.output.type])
+    in_place = 0 if is_second else None
+    np.testing.assert_array_equal(run(site, x, in_place=in_place), wanted)
 
 
 @EACH_ISA

@@ -1,6 +1,7 @@
 /* Elementwise operators of two 8-bit operands with broadcasting. Plain loops, which the compiler
  * vectorises for each instruction set. */
 #include "broadcast.h"
+#include "simd_table.h"
 
 #define KERNEL(name)                                                                               \
     static void name##_row(const void *params, const void *const *x, void *y, size_t n) {          \
@@ -54,4 +55,16 @@ EW_DEFINE(pair_table_b8) {
     const ew_binary *p = params;
     ew_element_bytes bytes = {{1, 1, 0}, 1};
     ew_rows(&p->shape, p, operand, bytes, 3, pair_table_b8_row, tile_begin, tile_end, scratch);
+}
+
+/* The same where the second operand is one number along each row: a table for each of its values. */
+static void row_table_b8_row(const void *params, const void *const *x, void *y, size_t n) {
+    const uint8_t *row = x[1], *tables = x[2];
+    EW_UNUSED(params);
+    if (n > 0) ew_look_up(x[0], tables + (size_t)row[0] * 256, y, n);
+}
+EW_DEFINE(row_table_b8) {
+    const ew_binary *p = params;
+    ew_element_bytes bytes = {{1, 1, 0}, 1};
+    ew_rows(&p->shape, p, operand, bytes, 3, row_table_b8_row, tile_begin, tile_end, scratch);
 }

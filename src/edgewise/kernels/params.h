@@ -187,7 +187,8 @@ typedef struct {
 enum { EW_EQUAL, EW_NOT_EQUAL, EW_LESS, EW_LESS_EQUAL };
 
 /* Elementwise operators of two operands. Operands: a, b, y; pair_table_b8: a, b, table [256, 256]
- * by the bytes of a and b, y. Bytes of bool are 0 or 1.
+ * by the bytes of a and b, y; row_table_b8: x, a number that is the same along each run of x, a table
+ * [256] for each of its bytes that occur, y. Bytes of bool are 0 or 1.
  * add_b8: y = ((a * a_multiplier + b * b_multiplier + bias) >> shift) + y_zero, the sum in 32 bits.
  * mul_b8: y = rne(clamp(f32((a - a_zero) * (b - b_zero)) * scale)) + y_zero. */
 typedef struct {

@@ -3,6 +3,9 @@
 MUL is one float32 multiplication. ADD and SUB are LiteRT's three 32-bit multipliers (`ops.
 fixed_point.add_fixed`), which cost 64-bit products; `_linear` finds a cheaper formula and proves
 that all 65,536 pairs of operands give the same bits. Everything else is a table of those pairs.
+
+Where an operand is one known number, or one along each row, the table of 256 bytes that it selects
+is looked up in registers.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.evaluate import evaluate_op
+from edgewise.ir.graph import Value
 from edgewise.ops.arithmetic import Add, Fused, Mul, Sub
 from edgewise.ops.requant import activation_range
-from edgewise.runtime.calls import Call, Site, scale, zero_point
+from edgewise.runtime.calls import Call, Site, scale, shape_of, zero_point
 from edgewise.runtime.library import Number
-from edgewise.runtime.select.broadcast import binary_call
+from edgewise.runtime.select.broadcast import binary_call, layout
 
 _SPARE_BITS = 20  # of add_fixed
 _NEAR = 2.0**-6  # steps: a sum this near to a tie is looked at
@@ -35,6 +39,9 @@ _MOST_SEARCHED = 4096  # sums near ties for which the units are tried
 def arithmetic(site: Site) -> Sequence[Call]:
     """All operators that have a meaning on stored integers."""
     op = site.node.op
+    numbered = _with_number(site)
+    if numbered is not None:
+        return numbered
     if isinstance(op, Mul):
         return _product(site)
     if isinstance(op, (Add, Sub)):
@@ -49,8 +56,31 @@ def pair_table(site: Site) -> Sequence[Call]:
     """The reference on all pairs: 64 KiB of constants."""
     a, b = site.node.operand(0), site.node.operand(1)
     every = np.arange(256, dtype=np.uint8)
-    table = np.ascontiguousarray(_reference(site, every[:, None], every[None, :]))
-    return binary_call(site, "pair_table_b8", (a, b, table), {})
+    table = _reference(site, every[:, None], every[None, :])
+    for x, row, tables in ((a, b, table.T), (b, a, table)):
+        found = layout(site, x, row).fields
+        if found["period"] == [0, 1, 0]:
+            return _row_table(site, x, row, tables)
+    return binary_call(site, "pair_table_b8", (a, b, np.ascontiguousarray(table)), {})
+
+
+def _with_number(site: Site) -> Sequence[Call] | None:
+    """One of the operands is a known number: a table of the other."""
+    a, b = site.node.operand(0), site.node.operand(1)
+    every, none = np.arange(256, dtype=np.uint8), np.zeros(1, np.uint8)
+    for x, other in ((a, b), (b, a)):
+        number = site.known(other)
+        if number is None or number.size != 1 or shape_of(x) != shape_of(site.node.output):
+            continue
+        byte = number.reshape(1).view(np.uint8)
+        table = _reference(site, *((every, byte) if x is a else (byte, every)))
+        return _row_table(site, x, none, table)
+    return None
+
+
+def _row_table(site: Site, x: Value, row: Value | np.ndarray, tables: np.ndarray) -> Sequence[Call]:
+    """y = tables[row][x] with one `row` along each run of x."""
+    return binary_call(site, "row_table_b8", (x, row, np.ascontiguousarray(tables)), {})
 
 
 def _reference(site: Site, a: np.ndarray, b: np.ndarray) -> np.ndarray:
