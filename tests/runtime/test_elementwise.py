@@ -16,6 +16,7 @@ from edgewise.ops.activation import HardSwish, Relu6
 from edgewise.ops.arithmetic import Add, Mul, Sub
 from edgewise.ops.binary import FloorMod, SquaredDifference
 from edgewise.ops.choose import SelectV2
+from edgewise.ops.convert import Quantize
 from edgewise.runtime.calls import Call, Site
 from edgewise.runtime.library import Isa, host_isa, kernel_index, library, structures
 from edgewise.runtime.plan import Target
@@ -174,6 +175,33 @@ def test_a_number_per_row_selects_a_table(what: str, is_second: bool, op: Op, is
     (wanted,) = evaluate_op(op, x, types, [site.node.output.type])
     in_place = 0 if is_second else None
     np.testing.assert_array_equal(run(site, x, in_place=in_place), wanted)
+
+
+@EACH_ISA
+@pytest.mark.parametrize("point", [0, 7, 127])
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.UINT8], ids=lambda d: d.text)
+def test_products_of_all_pairs(dtype: DType, point: int, isa: Isa) -> None:
+    every = np.arange(256, dtype=np.uint8).view(dtype.numpy)
+    x = [every.reshape(256, 1), every]
+    op, quants = Mul(fused_activation_function=Activation.RELU6), (Quant(0.03, point),) * 2
+    site = site_of(op, x, isa, None, quants, TensorType(None, dtype, Quant(0.02, point)))
+    types = [v.type for v in site.node.inputs if v is not None]
+    (wanted,) = evaluate_op(op, x, types, [site.node.output.type])
+    np.testing.assert_array_equal(run(site, x), wanted)
+
+
+@EACH_ISA
+@pytest.mark.parametrize(("dtype", "point"), [(DType.INT8, -128), (DType.UINT8, 130)], ids=str)
+@pytest.mark.parametrize("scale", [0.05, 1e-30])
+def test_numbers_saturate(scale: float, dtype: DType, point: int, isa: Isa) -> None:
+    """Ties, what lies beyond the integers, and NaN."""
+    ends = [np.nan, np.inf, -np.inf, 1e30, -1e30]
+    x = np.concatenate([np.arange(-20, 20, 0.025), np.resize(ends, 100)]).astype(np.float32)
+    site = site_of(Quantize(), [x], isa, None, (), TensorType(None, dtype, Quant(scale, point)))
+    types = [site.node.operand(0).type]
+    with np.errstate(all="ignore"):
+        (wanted,) = evaluate_op(Quantize(), [x], types, [site.node.output.type])
+    np.testing.assert_array_equal(run(site, [x]), wanted)
 
 
 @EACH_ISA

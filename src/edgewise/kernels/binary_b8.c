@@ -1,6 +1,7 @@
-/* Elementwise operators of two 8-bit operands with broadcasting. Plain loops, which the compiler
- * vectorises for each instruction set. */
+/* Elementwise operators of two 8-bit operands with broadcasting. Registers of bytes at a time, whose
+ * narrowing saturates; the rest in plain loops, which are all of the build without vectors. */
 #include "broadcast.h"
+#include "simd_b8.h"
 #include "simd_table.h"
 
 #define KERNEL(name)                                                                               \
@@ -17,11 +18,56 @@
         ew_rows(&p->shape, p, operand, bytes, 2, name##_row, tile_begin, tile_end, scratch);       \
     }
 
+#if EW_LANES > 1
+/* Both return the elements done. */
+EW_INLINE size_t add_registers(const ew_binary *p, const uint8_t *a, const uint8_t *b, uint8_t *y,
+                               size_t n, const uint32_t is_signed) {
+    const v_output o = v_output_of(p->low, p->high, p->y_zero, is_signed);
+    const v_s32 a_m = v_splat_s32(p->a_multiplier), b_m = v_splat_s32(p->b_multiplier);
+    const v_s32 bias = v_splat_s32(p->bias);
+    const v_bytes high = v_splat_bytes((uint8_t)p->high);
+    const int32_t shift = p->shift;
+    size_t i = 0;
+    for (; i + EW_BYTES <= n; i += EW_BYTES) {
+        v_s32 sum[4];
+        EW_UNROLL for (int k = 0; k < 4; k++) {
+            sum[k] = bias + v_load_b8(a + i + k * EW_LANES, is_signed) * a_m;
+            sum[k] = (sum[k] + v_load_b8(b + i + k * EW_LANES, is_signed) * b_m) >> shift;
+        }
+        v_bytes bytes = v_narrow_x4(sum[0], sum[1], sum[2], sum[3], &o);
+        v_store_run(y + i, v_min_bytes(bytes, high, is_signed), 0, EW_BYTES);
+    }
+    return i;
+}
+
+EW_INLINE size_t mul_registers(const ew_binary *p, const uint8_t *a, const uint8_t *b, uint8_t *y,
+                               size_t n, const uint32_t is_signed) {
+    const v_output o = v_output_of(p->low, p->high, p->y_zero, is_signed);
+    const v_s32 a_zero = v_splat_s32(p->a_zero), b_zero = v_splat_s32(p->b_zero);
+    const v_f32 scale = v_splat_f32(p->scale);
+    size_t i = 0;
+    for (; i + EW_BYTES <= n; i += EW_BYTES) {
+        v_s32 product[4];
+        EW_UNROLL for (int k = 0; k < 4; k++)
+            product[k] = (v_load_b8(a + i + k * EW_LANES, is_signed) - a_zero) *
+                         (v_load_b8(b + i + k * EW_LANES, is_signed) - b_zero);
+        v_bytes bytes = v_requantize_x4(product[0], product[1], product[2], product[3], scale,
+                                        scale, scale, scale, &o);
+        v_store_run(y + i, bytes, 0, EW_BYTES);
+    }
+    return i;
+}
+#else
+#define add_registers(p, a, b, y, n, is_signed) 0
+#define mul_registers(p, a, b, y, n, is_signed) 0
+#endif
+
 EW_INLINE void add_b8_of(const ew_binary *p, const uint8_t *a, const uint8_t *b, uint8_t *y,
                          size_t n, const uint32_t is_signed) {
     const int32_t a_m = p->a_multiplier, b_m = p->b_multiplier, bias = p->bias, shift = p->shift;
     const int32_t low = p->low - p->y_zero, high = p->high - p->y_zero, zero = p->y_zero;
-    EW_INDEPENDENT for (size_t i = 0; i < n; i++) {
+    size_t done = add_registers(p, a, b, y, n, is_signed);
+    EW_INDEPENDENT for (size_t i = done; i < n; i++) {
         int32_t sum = bias + ew_stored(a, i, is_signed) * a_m + ew_stored(b, i, is_signed) * b_m;
         y[i] = (uint8_t)(ew_min_s32(ew_max_s32(sum >> shift, low), high) + zero);
     }
@@ -33,7 +79,8 @@ EW_INLINE void mul_b8_of(const ew_binary *p, const uint8_t *a, const uint8_t *b,
     const float low = (float)(p->low - p->y_zero), high = (float)(p->high - p->y_zero);
     const int32_t a_zero = p->a_zero, b_zero = p->b_zero, y_zero = p->y_zero;
     const float scale = p->scale;
-    EW_INDEPENDENT for (size_t i = 0; i < n; i++) {
+    size_t done = mul_registers(p, a, b, y, n, is_signed);
+    EW_INDEPENDENT for (size_t i = done; i < n; i++) {
         int32_t product =
             (ew_stored(a, i, is_signed) - a_zero) * (ew_stored(b, i, is_signed) - b_zero);
         float real = (float)product * scale;

@@ -48,7 +48,7 @@ typedef struct {
     v_s16 zero, low;
     v_bytes flip; /* uint8 is int8 with the highest bit inverted */
     v_f32 low_f32;
-    v_s32 zero_s32;
+    v_s32 zero_s32, low_s32, high_s32;
 } v_output;
 
 EW_INLINE v_output v_output_of(int32_t low, int32_t high, int32_t zero, uint32_t is_signed) {
@@ -57,6 +57,8 @@ EW_INLINE v_output v_output_of(int32_t low, int32_t high, int32_t zero, uint32_t
     o.high = v_splat_f32((float)(high - zero));
     o.low_f32 = v_splat_f32((float)(low - zero));
     o.zero_s32 = v_splat_s32(zero);
+    o.low_s32 = v_splat_s32(low);
+    o.high_s32 = v_splat_s32(high);
     o.zero = (v_s16)v_splat_s32((zero - shift) * 0x10000 | ((zero - shift) & 0xFFFF));
     o.low = (v_s16)v_splat_s32((low - shift) * 0x10000 | ((low - shift) & 0xFFFF));
     o.flip = (v_bytes)v_splat_s32(is_signed ? 0 : (int32_t)0x80808080);
@@ -77,15 +79,25 @@ typedef __m128i v_any;
 typedef __m128 v_any_f32;
 #endif
 
-/* The bytes of four accumulators: those of a, then b, c, d. */
-EW_INLINE v_bytes v_requantize_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_f32 scale_a, v_f32 scale_b,
-                                  v_f32 scale_c, v_f32 scale_d, const v_output *o) {
+/* Nearest integers, halves to even, not above the upper bound; x is not NaN. */
+EW_INLINE v_s32 v_rounded(v_f32 x, const v_output *o) {
+    x = v_min(x, o->high);
 #if defined(EW_SATURATE)
-#define EW_ROUND(acc, scale)                                                                       \
-    EW_SATURATE(cvtps_epi32)((v_any_f32)v_min(v_float(acc) * scale, o->high))
-    v_any ab = EW_SATURATE(packs_epi32)(EW_ROUND(a, scale_a), EW_ROUND(b, scale_b));
-    v_any cd = EW_SATURATE(packs_epi32)(EW_ROUND(c, scale_c), EW_ROUND(d, scale_d));
-#undef EW_ROUND
+    return (v_s32)EW_SATURATE(cvtps_epi32)((v_any_f32)x);
+#elif defined(__aarch64__)
+    return (v_s32)vcvtnq_s32_f32((float32x4_t)x);
+#else
+    return v_bits_of(v_max(x, o->low_f32) + v_splat_f32(12582912.0f)) - v_splat_s32(0x4B400000);
+#endif
+}
+
+/* The bytes of four vectors of integers relative to the zero point: those of a, then b, c, d. Not
+ * below the lower bound, and not above the largest integer of the type: the upper bound is the
+ * caller's. */
+EW_INLINE v_bytes v_narrow_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output *o) {
+#if defined(EW_SATURATE)
+    v_any ab = EW_SATURATE(packs_epi32)((v_any)a, (v_any)b);
+    v_any cd = EW_SATURATE(packs_epi32)((v_any)c, (v_any)d);
     ab = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(ab, (v_any)o->zero), (v_any)o->low);
     cd = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(cd, (v_any)o->zero), (v_any)o->low);
     v_any bytes = EW_SATURATE(packs_epi16)(ab, cd);
@@ -98,25 +110,27 @@ EW_INLINE v_bytes v_requantize_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_f32 scal
 #endif
     return (v_bytes)bytes ^ o->flip;
 #elif defined(__aarch64__)
-#define EW_ROUND(acc, scale)                                                                       \
-    vqmovn_s32(vcvtnq_s32_f32((float32x4_t)v_min(v_float(acc) * scale, o->high)))
-    int16x8_t ab = vcombine_s16(EW_ROUND(a, scale_a), EW_ROUND(b, scale_b));
-    int16x8_t cd = vcombine_s16(EW_ROUND(c, scale_c), EW_ROUND(d, scale_d));
-#undef EW_ROUND
+    int16x8_t ab = vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
+    int16x8_t cd = vcombine_s16(vqmovn_s32((int32x4_t)c), vqmovn_s32((int32x4_t)d));
     ab = vmaxq_s16(vqaddq_s16(ab, (int16x8_t)o->zero), (int16x8_t)o->low);
     cd = vmaxq_s16(vqaddq_s16(cd, (int16x8_t)o->zero), (int16x8_t)o->low);
     return (v_bytes)vcombine_s8(vqmovn_s16(ab), vqmovn_s16(cd)) ^ o->flip;
 #else
-    const v_s32 acc[4] = {a, b, c, d};
-    const v_f32 scale[4] = {scale_a, scale_b, scale_c, scale_d};
+    const v_s32 q[4] = {a, b, c, d};
     v_bytes bytes;
     for (uint32_t i = 0; i < 4; i++) {
-        v_f32 y = v_min(v_max(v_float(acc[i]) * scale[i], o->low_f32), o->high);
-        v_s32 q = v_bits_of(y + v_splat_f32(12582912.0f)) - v_splat_s32(0x4B400000) + o->zero_s32;
-        v_store_b8((uint8_t *)&bytes + i * EW_LANES, q);
+        v_s32 inside = v_min_s32(v_max_s32(q[i] + o->zero_s32, o->low_s32), o->high_s32);
+        v_store_b8((uint8_t *)&bytes + i * EW_LANES, inside);
     }
     return bytes;
 #endif
+}
+
+/* The bytes of four accumulators. */
+EW_INLINE v_bytes v_requantize_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_f32 scale_a, v_f32 scale_b,
+                                  v_f32 scale_c, v_f32 scale_d, const v_output *o) {
+    return v_narrow_x4(v_rounded(v_float(a) * scale_a, o), v_rounded(v_float(b) * scale_b, o),
+                       v_rounded(v_float(c) * scale_c, o), v_rounded(v_float(d) * scale_d, o), o);
 }
 
 /* Bytes [first, first + n) of v; `first` and, where all of a run are stored, `n` are constants. */

@@ -2,6 +2,7 @@
  * between both. y may be x where their elements have one size. */
 #include "broadcast.h"
 #include "math.h"
+#include "simd_b8.h"
 #include "simd_table.h"
 
 /* The elements [begin, end) of the tiles. */
@@ -120,12 +121,32 @@ EW_DEFINE(cos_f32) {
 }
 
 /* ---- between float32 and stored integers ---- */
+#if EW_LANES > 1
+/* Returns the first element that is left. */
+static size_t quantize_registers(const ew_unary *p, const float *x, uint8_t *y, range r) {
+    const v_output o = v_output_of(p->low, p->high, p->zero, p->low < 0);
+    const v_f32 scale = v_splat_f32(p->scale);
+    size_t i = r.begin;
+    for (; i + EW_BYTES <= r.end; i += EW_BYTES) {
+        v_s32 q[4];
+        EW_UNROLL for (int k = 0; k < 4; k++) {
+            v_f32 real = v_max(v_load_f32(x + i + k * EW_LANES) * scale, o.low_f32); /* NaN: low */
+            q[k] = v_rounded(real, &o);
+        }
+        v_store_run(y + i, v_narrow_x4(q[0], q[1], q[2], q[3], &o), 0, EW_BYTES);
+    }
+    return i;
+}
+#else
+#define quantize_registers(p, x, y, r) (r).begin
+#endif
+
 EW_DEFINE(quantize_b8) {
     BEGIN(float)
     uint8_t *y = operand[1];
     const float low = (float)(p->low - p->zero), high = (float)(p->high - p->zero), scale = p->scale;
     const int32_t zero = p->zero;
-    for (size_t i = r.begin; i < r.end; i++) {
+    for (size_t i = quantize_registers(p, x, y, r); i < r.end; i++) {
         float real = x[i] * scale;
         real = real > low ? real : low; /* NaN: the smallest */
         real = real < high ? real : high;
