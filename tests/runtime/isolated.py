@@ -108,9 +108,9 @@ class _Work:
         held = np.zeros(self.plan.state_bytes, np.uint8)
         for value, place in self.plan.variables.items():
             first = 0 if value.quant is None else value.quant.zero_point.flat[0]
-            held[place.offset : place.offset + place.nbytes] = np.full(
-                place.shape, first, place.dtype
-            ).view(np.uint8)
+            held[place.offset : place.offset + place.nbytes] = (
+                np.full(place.shape, first, place.dtype).reshape(-1).view(np.uint8)
+            )
         return Buffer(end - begin, held[begin:end].tobytes())
 
     def _find(self, region: int, offset: int, nbytes: int) -> tuple[int, int]:
