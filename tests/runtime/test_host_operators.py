@@ -14,7 +14,8 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Target
-from edgewise.runtime.planner import NotPlannable, plan
+from edgewise.runtime.plannable import NotPlannable
+from edgewise.runtime.planner import plan
 from tests.ops.case import Case, model_of, quantized
 
 FAMILIES = ("activation", "binary", "choose", "compare", "convert", "unary")
