@@ -41,6 +41,11 @@ class Memory:
         left += [(begin + a, begin + b, value, start) for a, b, value, start in labels]
         self.runs[key] = left
 
+    def name(self, place: Operand, labels: list[Run]) -> None:
+        """The operand's bytes are another value, too: a copy onto itself."""
+        key, begin = _space(place)
+        self.runs[key] += [(begin + a, begin + b, value, start) for a, b, value, start in labels]
+
     def holds(self, place: Operand, labels: list[Run]) -> bool:
         """The operand's bytes carry these labels."""
         key, begin = _space(place)
@@ -103,7 +108,7 @@ def _check_path(places: Places, groups: list[Group]) -> None:
             for value in _writes(group.head):
                 # of several copies into one value, each gives it its name
                 if group.head.moves == (0, 0, _nbytes(value)):
-                    memory.write(places.at(value), labels(value))
+                    memory.name(places.at(value), labels(value))
             continue
         _check_tiles(group, places)
         for _, step in group.steps:

@@ -148,11 +148,14 @@ class Cache:
                 _writers.pop(path, None)
 
         writer = threading.Thread(target=write)
-        _writers[path] = writer
         try:
+            # known once it has begun: nobody can wait for a thread before. It sleeps first, so
+            # that it is known before it ends.
             writer.start()
         except RuntimeError:  # no more threads, or the process ends
-            write()
+            self.put(key, fields, arrays)
+            return
+        _writers[path] = writer
 
     def forget(self, key: object) -> None:
         """Remove what is stored under a key."""

@@ -12,7 +12,6 @@ from edgewise.errors import FormatError
 from edgewise.files import read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
-from edgewise.passes.recurrent import recognize_layers
 from edgewise.runtime.cache import Cache, default_folder, digest_of
 from edgewise.runtime.library import NotBuilt, library
 from edgewise.runtime.specialize import Stored
@@ -44,7 +43,7 @@ class Source:
         self._data: bytes | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
             self._model = self.interface = model.copy()
-            recognize_layers(self._model)
+            _recognize(self._model)
             return
         self._origin = model if isinstance(model, str | os.PathLike) else bytes(model)
         self._cache = _cache_of(cache)
@@ -102,7 +101,7 @@ class Source:
                     file=os.fspath(origin),
                 )
             model = load(data, file=os.fspath(origin))
-        recognize_layers(model)
+        _recognize(model)
         if self._cache is not None:
             fields = write_interface(model)
             if fields is not None:
@@ -119,3 +118,10 @@ def _cache_of(option: CacheOption) -> Cache | None:
         return Cache(default_folder() if option is True else option)
     except (NotBuilt, RuntimeError):  # or without a home folder
         return None
+
+
+def _recognize(model: Model) -> None:
+    """Find recurrent layers. What looks for them brings all operators with it: not at import."""
+    from edgewise.passes.recurrent import recognize_layers
+
+    recognize_layers(model)
