@@ -81,6 +81,35 @@ EW_INLINE v_f32 v_within(v_f32 x, float low, float high) {
     return v_min(v_splat_f32(high), v_max(v_splat_f32(low), x));
 }
 
+/* The square root, rounded correctly. Processors without the instruction (Cortex-M0) take a root of
+ * integers, bit by bit: 25 bits, the last of which rounds (no tie: twice an odd root is no square). */
+static inline float ew_sqrt_f32(float x) {
+#if defined(__arm__) && !defined(__ARM_FP)
+    int32_t bits, e;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    if (x != x || x == 0.0f || bits == 0x7F800000) return x;
+    if (bits < 0) return __builtin_nanf("");
+    uint32_t m = (uint32_t)bits & 0x7FFFFF, root = 0;
+    e = bits >> 23;
+    if (e)
+        m |= 0x800000;
+    else
+        for (e = 1; !(m & 0x800000); e--) m <<= 1;
+    e -= 127;
+    if (e & 1) m <<= 1, e--;
+    uint64_t square = (uint64_t)m << 25;
+    for (uint32_t bit = 1u << 24; bit; bit >>= 1) {
+        uint64_t next = root + bit;
+        if (next * next <= square) root = (uint32_t)next;
+    }
+    bits = (e / 2 + 126) * 0x800000 + (int32_t)((root + 1) >> 1);
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
 /* e**x; subnormal results are right, 0 below -104, infinity above 88.73; NaN stays. 2**n in two
  * steps, of which one alone overflows. */
 EW_INLINE v_f32 v_exp(v_f32 x) {

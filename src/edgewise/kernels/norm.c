@@ -32,7 +32,7 @@ EW_DEFINE(layer_norm_f32) {
         float *y = (float *)operand[3] + (size_t)row * n;
         float mean = sum_f32(x, n, 0.0f, 0) / (float)n;
         float variance = sum_f32(x, n, mean, 1) / (float)n;
-        float scale = 1.0f / __builtin_sqrtf(variance + p->epsilon);
+        float scale = 1.0f / ew_sqrt_f32(variance + p->epsilon);
         for (uint32_t i = 0; i < n; i++) y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
     }
 }
@@ -44,7 +44,7 @@ EW_DEFINE(l2_normalization_f32) {
     for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
         const float *x = (const float *)operand[0] + (size_t)row * n;
         float *y = (float *)operand[1] + (size_t)row * n;
-        float norm = __builtin_sqrtf(sum_f32(x, n, 0.0f, 1));
+        float norm = ew_sqrt_f32(sum_f32(x, n, 0.0f, 1));
         norm = norm > p->epsilon ? norm : p->epsilon;
         for (uint32_t i = 0; i < n; i++) y[i] = x[i] / norm;
     }

@@ -70,7 +70,7 @@ static void normalize(float *g, const float *norm, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) mean += g[i];
     mean /= (float)n;
     for (uint32_t i = 0; i < n; i++) variance += (g[i] - mean) * (g[i] - mean);
-    float scale = 1.0f / __builtin_sqrtf(variance / (float)n + 1e-8f);
+    float scale = 1.0f / ew_sqrt_f32(variance / (float)n + 1e-8f);
     for (uint32_t i = 0; i < n; i++) g[i] = norm[i] * ((g[i] - mean) * scale);
 }
 

@@ -66,8 +66,8 @@ SIMPLE(sign_f32, float, x[i] > 0.0f ? 1.0f : x[i] < 0.0f ? -1.0f : x[i] * 0.0f +
 SIMPLE(floor_f32, float, ew_floor(x[i]))
 SIMPLE(ceil_f32, float, ew_ceil(x[i]))
 SIMPLE(round_f32, float, ew_rint(x[i]))
-SIMPLE(sqrt_f32, float, __builtin_sqrtf(x[i]))
-SIMPLE(rsqrt_f32, float, 1.0f / __builtin_sqrtf(x[i]))
+SIMPLE(sqrt_f32, float, ew_sqrt_f32(x[i]))
+SIMPLE(rsqrt_f32, float, 1.0f / ew_sqrt_f32(x[i]))
 SIMPLE(fake_quant_f32, float,
        ew_floor((ew_clamp_f32(x[i], low, high) - low) * (1.0f / scale) + 0.5f) * scale + low)
 
