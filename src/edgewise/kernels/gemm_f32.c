@@ -114,8 +114,8 @@ void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const
     uint32_t blocks = ew_divide_up(n, most_rows[panel->vectors - 1]);
     uint32_t rows = n / blocks + 1, longer = n % blocks; /* so many blocks have a row more */
     for (uint32_t part = longer; blocks > 0; rows--, blocks -= part, part = blocks) {
+        if (!part) continue; /* and there may be no kernel for so many rows */
         micro_kernel *kernel = kernels[panel->vectors - 1][rows - 1];
-        if (!part) continue;
         if (panel->columns == panel->vectors * EW_LANES)
             kernel(patch, panel, part, x, x_stride, y, y_stride);
         else
