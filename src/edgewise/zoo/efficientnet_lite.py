@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+import edgewise.ops  # noqa: F401  (defines what the builder calls)
 from edgewise.errors import FormatError, MissingExtra
 from edgewise.ir import Builder, Location, Model, Signature, Value
 from edgewise.ir.enums import Padding
