@@ -1,6 +1,6 @@
 /* Elementary functions on vectors of EW_LANES float32 (`v_...`), and scalar ones for loops that the
  * compiler vectorises (`ew_...`). One source for all instruction sets; results may differ between
- * them by the rounding of v_fma.
+ * them by the rounding of v_fma. Long because each function stands with its coefficients and error.
  *
  * Largest errors in units in the last place, with an operand that has it, over every 257th float32
  * with AVX2 and 1,021st in plain C, specials included; tests/runtime/test_math.py holds them:
