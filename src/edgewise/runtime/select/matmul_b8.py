@@ -21,7 +21,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select.matrices import Matrices
+from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights_b8 import output_range, per_lane
 
 Array = np.ndarray
@@ -83,7 +83,7 @@ def _product(
     require(len(dims) <= most, f"more than {most} batch dimensions")
     require(a.columns > 0, "nothing is summed")
     require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
-    isa, filler = site.target.isa, [0] * (most - len(dims))
+    isa = site.target.isa
     element, width = 1 if isa.lanes == 16 else 2, 2 * isa.lanes
     of_row = (a.columns + _CHUNK) * element + 4 + 4 * width
     rows = max(min(a.rows, site.target.block_bytes // of_row), 1)
@@ -94,17 +94,7 @@ def _product(
     params = pack(
         "ew_matmul_b8",
         {
-            "m": a.rows,
-            "k": a.columns,
-            "n": b.columns,
-            "rank": len(dims),
-            "dims": [*dims, *filler],
-            "x_batch": [*a.strides(dims), *filler],
-            "y_batch": [*b.strides(dims), *filler],
-            "x_row": a.row,
-            "x_k": a.column,
-            "y_k": b.row,
-            "y_column": b.column,
+            **product_fields(a, b, dims, most),
             "rows_per_tile": rows,
             "is_signed": int(x.dtype is DType.INT8),
             "is_y_signed": int(y.dtype is DType.INT8),

@@ -14,7 +14,7 @@ from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, float_bounds, is_float, require, shape_of
 from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select import conv_f32
-from edgewise.runtime.select.matrices import Matrices
+from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights import Array, Weights, real, window
 
 _TILES_PER_THREAD = 4
@@ -56,7 +56,7 @@ def _product(
     x, y, z = site.node.operand(0), site.node.operand(1), site.node.output
     target, most = site.target, constant("EW_MAX_RANK")
     require(len(dims) <= most, f"more than {most} batch dimensions")
-    lanes, filler = target.isa.lanes, [0] * (most - len(dims))
+    lanes = target.isa.lanes
     batches, panels = math.prod(dims), conv_f32.panels_of(b.columns, lanes)
     # a panel is packed once per tile, so tiles have all rows unless those are to be transposed
     rows = max(a.rows, 1)
@@ -70,17 +70,7 @@ def _product(
     params = pack(
         "ew_matmul_f32",
         {
-            "m": a.rows,
-            "k": a.columns,
-            "n": b.columns,
-            "rank": len(dims),
-            "dims": [*dims, *filler],
-            "x_batch": [*a.strides(dims), *filler],
-            "y_batch": [*b.strides(dims), *filler],
-            "x_row": a.row,
-            "x_k": a.column,
-            "y_k": b.row,
-            "y_column": b.column,
+            **product_fields(a, b, dims, most),
             "rows_per_tile": rows,
             "panels_per_tile": per_tile,
             "low": low,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewise.runtime.library import Fields
 from edgewise.values import dataclass
 
 
@@ -32,3 +33,21 @@ class Matrices:
             found.append(size if d > 1 else 0)
             size *= d
         return found[::-1]
+
+
+def product_fields(a: Matrices, b: Matrices, dims: Sequence[int], most: int) -> Fields:
+    """What the parameters of all products say of a @ b in the batch `dims`, of `most` at most."""
+    filler = [0] * (most - len(dims))
+    return {
+        "m": a.rows,
+        "k": a.columns,
+        "n": b.columns,
+        "rank": len(dims),
+        "dims": [*dims, *filler],
+        "x_batch": [*a.strides(dims), *filler],
+        "y_batch": [*b.strides(dims), *filler],
+        "x_row": a.row,
+        "x_k": a.column,
+        "y_k": b.row,
+        "y_column": b.column,
+    }
