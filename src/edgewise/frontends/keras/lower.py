@@ -28,6 +28,7 @@ from edgewise.errors import (
     UnsupportedOp,
     listing,
 )
+from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
 from edgewise.frontends.keras.description import (
     KerasCall,
     KerasFile,
@@ -39,13 +40,7 @@ from edgewise.frontends.keras.description import (
 )
 from edgewise.frontends.keras.handlers import HANDLERS, OPERATIONS
 from edgewise.frontends.keras.handlers.activations import ACTIVATIONS
-from edgewise.frontends.keras.handlers.context import (
-    Context,
-    Handler,
-    Structure,
-    Unsupported,
-    values_of,
-)
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
@@ -81,7 +76,7 @@ def lower(file: KerasFile) -> Model:
         LimitError: nested models unfold to more than MAX_NODES operators.
     """
     b = Builder("main")
-    c = Context(b, file.file, _is_keras_3(file), ACTIVATIONS)
+    c = Context(b, file.file, is_keras_3=_is_keras_3(file), activations=ACTIVATIONS)
     c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
     refs = flatten(file.model.inputs)
     inputs = [graph_input(b, input_layer(file.model, ref)) for ref in refs]

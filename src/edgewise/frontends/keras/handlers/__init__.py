@@ -32,7 +32,7 @@ classes `TFOpLambda` and `SlicingOpLambda`.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from edgewise.frontends.keras.handlers.context import Handler
+from edgewise.frontends.context import Handler
 
 HANDLERS: dict[str, Handler] = {}
 OPERATIONS: dict[str, Handler] = {}

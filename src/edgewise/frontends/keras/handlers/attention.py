@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.decompose.index import repeat
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import attention_core as core
 from edgewise.frontends.keras.handlers.activations import MASKED
 from edgewise.frontends.keras.handlers.config import flag, integer, number, numbers
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
-from edgewise.frontends.keras.handlers.reshaping import repeat
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 

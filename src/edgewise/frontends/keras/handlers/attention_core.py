@@ -11,8 +11,9 @@ from functools import reduce
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.frontends.keras.handlers.activations import softmax
-from edgewise.frontends.keras.handlers.context import Context, Unsupported
+from edgewise.frontends.context import Unsupported
+from edgewise.frontends.decompose.activations import softmax
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 
 # `_get_large_negative` of backend/tensorflow/nn.py for float32

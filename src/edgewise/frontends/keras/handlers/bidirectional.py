@@ -8,15 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag
-from edgewise.frontends.keras.handlers.context import (
-    Context,
-    Handler,
-    Structure,
-    Unsupported,
-    values_of,
-)
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.conv_lstm import run_conv_lstm
 from edgewise.frontends.keras.handlers.recurrent import HANDLERS as RECURRENT
 from edgewise.frontends.keras.handlers.recurrent import Wanted, run_layer

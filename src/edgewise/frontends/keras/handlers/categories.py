@@ -11,10 +11,11 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.decompose.index import one_hot
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
-from edgewise.frontends.keras.handlers.operations_index import one_hot
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 
 # A lookup is a table over all values from the smallest to the largest word if that is short

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Structure, values_of
+from edgewise.frontends.decompose.windows import as_image
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import is_channels_first, sizes, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, values_of
-from edgewise.frontends.keras.handlers.layout import as_image, spatial_rank
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.handlers.layout import spatial_rank
 from edgewise.frontends.keras.handlers.recurrent import Wanted, unrolled
 from edgewise.frontends.keras.handlers.recurrent_cells import Cell, State, split
 from edgewise.ir.enums import Padding

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose.windows import as_image, dilated
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import integer, sizes, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
-from edgewise.frontends.keras.handlers.layout import as_image, channels_last, spatial_rank
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.handlers.layout import channels_last, spatial_rank
 from edgewise.ir.dim import Dim, dim_max
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
@@ -93,7 +95,7 @@ def transposed(c: Context, layer: KerasLayer, x: Value) -> Value:
 def _transposed(c: Context, layer: KerasLayer, x: Value) -> Value:
     """The kernel is [KD, KH, KW, O, C]; a dilated one is written with its zeros."""
     rank = spatial_rank(layer)
-    kernel = _dilated(c.weight(layer, "kernel"), sizes(layer, "dilation_rate", rank, 1))
+    kernel = dilated(c.weight(layer, "kernel"), sizes(layer, "dilation_rate", rank, 1))
     padding = _padding(layer)
     strides = sizes(layer, "strides", rank, 1)
     extra: tuple[int | None, ...] = (None,) * rank
@@ -127,16 +129,6 @@ def _transposed_size(
     if extra is None:
         return size * stride
     return dim_max((size - 1) * stride + kernel % 2 + extra, 0)
-
-
-def _dilated(kernel: np.ndarray, rates: tuple[int, ...]) -> np.ndarray:
-    """The kernel with `rate - 1` zeros between its taps along each spatial axis."""
-    if all(rate == 1 for rate in rates):
-        return kernel
-    spatial = [(k - 1) * rate + 1 for k, rate in zip(kernel.shape, rates, strict=False)]
-    wide = np.zeros((*spatial, *kernel.shape[-2:]), kernel.dtype)
-    wide[tuple(slice(None, None, rate) for rate in rates)] = kernel
-    return wide
 
 
 def _window(layer: KerasLayer) -> dict[str, object]:

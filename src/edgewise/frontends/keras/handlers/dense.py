@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import einsum
 from edgewise.frontends.keras.handlers.config import flag, optional_number, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 
 

@@ -6,8 +6,9 @@ RandomCrop is in images.py: what it does at inference depends on the version of 
 
 from __future__ import annotations
 
+from edgewise.frontends.context import Handler
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.context import Context, Handler
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import Handler, Structure, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.layout import channels_last
 from edgewise.ir.graph import Value
 

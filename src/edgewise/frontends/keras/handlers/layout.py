@@ -1,4 +1,4 @@
-"""Layouts: layers on [N, C, ...] as operators on [N, ..., C], one axis as two."""
+"""Layouts: layers on [N, C, ...] as operators on [N, ..., C]."""
 
 from __future__ import annotations
 
@@ -22,11 +22,3 @@ def channels_last(c: Context, layer: KerasLayer, x: Value, body: Callable[[Value
     rank = len(x.shape)
     y = body(c.transpose(x, [0, *range(2, rank), 1]))
     return c.transpose(y, [0, len(y.shape) - 1, *range(1, len(y.shape) - 1)])
-
-
-def as_image(c: Context, x: Value, body: Callable[[Value], Value]) -> Value:
-    """`body`, which works on [N, 1, L, C], on [N, L, C]; on [N, H, W, C] as it is."""
-    if len(x.shape) != 3:
-        return body(x)
-    y = body(c.b.expand_dims(x, c.ints([1])))
-    return c.b.squeeze(y, squeeze_dims=(1,))

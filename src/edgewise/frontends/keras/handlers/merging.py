@@ -8,9 +8,10 @@ from functools import partial, reduce
 import numpy as np
 
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Handler, is_float
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, numbers
-from edgewise.frontends.keras.handlers.context import Context, Handler, is_float
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Handler, Structure
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, numbers
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.merging import unit
 from edgewise.ir.graph import Value
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Unsupported, is_float
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.context import Context, Unsupported, is_float
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 
 Operand: TypeAlias = "Value | np.ndarray | float | Sequence[Operand]"
@@ -112,13 +113,6 @@ def axis_in(layer: KerasLayer, axis: object, rank: int) -> int:
         f"layer '{layer.name}' ({layer.class_name}): an axis must be in [{-rank}, {rank - 1}];"
         f" found {axis!r:.40}"
     )
-
-
-def last_axis(c: Context, x: Value, axis: int) -> tuple[Value, list[int]]:
-    """x with `axis` swapped to the end, and the permutation that does and undoes it."""
-    perm = list(range(len(x.shape)))
-    perm[axis], perm[-1] = perm[-1], perm[axis]
-    return c.transpose(x, perm), perm
 
 
 def as_layer(

@@ -12,11 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose import functions
+from edgewise.frontends.decompose.functions import clip, scaled
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers import functions
-from edgewise.frontends.keras.handlers.activations import clip, scaled
 from edgewise.frontends.keras.handlers.config import integer
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import Operand, promoted, real, tensor
 from edgewise.ir.graph import Value
 

@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, INDICES, DType
+from edgewise.dtypes import FLOATS, DType
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose.index import from_start, last_axis, one_hot
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import integer, numbers
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
     axes_of,
     axis_in,
-    last_axis,
     tensor,
 )
-from edgewise.ir.dim import Dim, elements
+from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 
 
@@ -121,16 +122,7 @@ def taken_along(c: Context, x: Value, indices: Operand, axis: int) -> Value:
         return c.b.gather(x, c.b.constant(picked.astype(np.int32)), axis=axis)
     if indices.dtype is DType.BOOL:
         raise Unsupported("an index that is a mask has as many results as the data says; use where")
-    return c.b.gather(x, _from_start(c, indices, size), axis=axis)
-
-
-def _from_start(c: Context, indices: Value, size: Dim) -> Value:
-    """Indices with negative ones counted from the start."""
-    i = indices if indices.dtype in INDICES else c.cast(indices, DType.INT32)
-    if not isinstance(size, int):
-        raise Unsupported("it picks from an axis of unknown size; give the model a fixed shape")
-    from_end = c.b.add(i, c.scalar(size, i))
-    return c.b.select_v2(c.b.less(i, c.scalar(0, i)), from_end, i)
+    return c.b.gather(x, from_start(c, indices, size), axis=axis)
 
 
 def _take(c: Context, layer: KerasLayer, x: Operand, indices: Operand) -> Value:
@@ -147,7 +139,7 @@ def _take_along_axis(c: Context, layer: KerasLayer, x: Operand, indices: Operand
         y, axis = c.reshape(y, [elements(y.shape)]), 0
     else:
         axis = axes_of(layer, len(y.shape))[0]
-    i = _from_start(c, i, y.shape[axis])
+    i = from_start(c, i, y.shape[axis])
     y, perm = last_axis(c, y, axis)
     i, _ = last_axis(c, i, axis)
     if y.shape[:-1] != i.shape[:-1]:
@@ -173,14 +165,6 @@ def _slice_update(
     y = tensor(c, x)
     begin = c.cast(tensor(c, start), DType.INT32)
     return c.b.dynamic_update_slice(y, tensor(c, updates, y), begin)
-
-
-def one_hot(c: Context, x: Value, depth: int, axis: int, dtype: DType) -> Value:
-    """1 at the index along a new axis, else 0; nothing but 0 where the index is out of range."""
-    i = x if x.dtype in INDICES else c.cast(x, DType.INT32)
-    size = c.b.constant(np.array(depth, np.int32))
-    on, off = (c.b.constant(np.array(v, dtype.numpy)) for v in (1, 0))
-    return c.b.one_hot(i, size, on, off, axis=axis)
 
 
 def _one_hot(c: Context, layer: KerasLayer, x: Operand) -> Value:

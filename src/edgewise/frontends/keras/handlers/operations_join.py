@@ -10,9 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.decompose.index import repeat as repeated
+from edgewise.frontends.decompose.index import roll
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import numbers
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
     axes_of,
@@ -20,7 +23,6 @@ from edgewise.frontends.keras.handlers.operands import (
     promoted,
     tensor,
 )
-from edgewise.frontends.keras.handlers.reshaping import repeat as repeated
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
@@ -114,24 +116,7 @@ def _roll(c: Context, layer: KerasLayer, x: Operand) -> Value:
     is_flat = layer.config.get("axis") is None
     y = c.reshape(y, [elements(shape)]) if is_flat else y
     for shift, axis in zip(shifts, axes_of(layer, len(y.shape)), strict=False):
-        size = y.shape[axis]
-        cut = -shift if not isinstance(size, int) else (size - shift % size) % size
-        if cut == 0:
-            continue
-        begin, whole, one = ([0] * (axis + 1) for _ in range(3))
-        begin[axis], one = cut, [1] * (axis + 1)
-        others = (1 << axis) - 1
-        parts = [
-            c.b.strided_slice(
-                y, c.ints(begin), c.ints(whole), c.ints(one),
-                begin_mask=others, end_mask=others | 1 << axis,
-            ),
-            c.b.strided_slice(
-                y, c.ints(whole), c.ints(begin), c.ints(one),
-                begin_mask=others | 1 << axis, end_mask=others,
-            ),
-        ]  # fmt: skip
-        y = c.b.concatenation(*parts, axis=axis)
+        y = roll(c, y, shift, axis)
     return c.reshape(y, shape) if is_flat else y
 
 

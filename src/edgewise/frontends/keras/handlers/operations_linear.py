@@ -1,6 +1,6 @@
 """`keras.ops` nodes that are linear algebra: matmul, dot, einsum, and kin.
 
-Source: keras/src/ops/numpy.py, Keras 3.15; the sums themselves are `einsum.py`'s.
+Source: keras/src/ops/numpy.py, Keras 3.15; the sums themselves are `decompose/einsum.py`'s.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import string
 
 from edgewise.dtypes import FLOATS
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose.einsum import contract, einsum, matmul
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers import einsum
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import Operand, axis_in, tensor
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
@@ -21,23 +22,6 @@ def _floats(c: Context, *xs: Operand) -> list[Value]:
     if not any(v.dtype in FLOATS for v in values):
         raise Unsupported("a product of whole numbers; cast them to float32")
     return [c.real(v) for v in values]
-
-
-def matmul(c: Context, x: Value, y: Value) -> Value:
-    """x @ y as NumPy means it: vectors get an axis that goes again, the leading axes broadcast."""
-    left, right = len(x.shape) == 1, len(y.shape) == 1
-    x = c.reshape(x, (1, *x.shape)) if left else x
-    y = c.reshape(y, (*y.shape, 1)) if right else y
-    if y.data is not None and len(y.shape) == 2:
-        w = c.b.constant(y.data.T.copy(), name=y.name)
-        z = c.b.fully_connected(x, w, keep_num_dims=True)
-    else:
-        z = c.b.batch_matmul(x, y)
-    shape = z.shape[:-1] if right else z.shape
-    if left:
-        at = len(shape) - (1 if right else 2)
-        shape = (*shape[:at], *shape[at + 1 :])
-    return c.reshape(z, shape)
 
 
 def _matmul(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
@@ -86,7 +70,7 @@ def _contracted(c: Context, x: Value, y: Value, left: list[int], right: list[int
         b[j] = a[i]
     result = [v for i, v in enumerate(a) if i not in left]
     result += [v for j, v in enumerate(b) if j not in right]
-    return einsum.contract(c, f"{''.join(a)},{''.join(b)}->{''.join(result)}", x, y)
+    return contract(c, f"{''.join(a)},{''.join(b)}->{''.join(result)}", x, y)
 
 
 def _outer(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
@@ -96,40 +80,7 @@ def _outer(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
 
 
 def _einsum(c: Context, layer: KerasLayer, *operands: Operand) -> Value:
-    """Any number of tensors, two at a time from the left."""
-    equation = str(layer.config.get("subscripts", "")).replace(" ", "")
-    xs = _floats(c, *operands)
-    left, arrow, result = equation.partition("->")
-    labels = left.split(",")
-    if not arrow:
-        free = sorted({a for a in left if left.count(a) == 1 and a.isalpha()})
-        result = ("..." if "..." in left else "") + "".join(free)
-    if len(labels) != len(xs):
-        raise Unsupported(f"einsum '{equation}' of {len(xs)} tensors")
-    while len(xs) > 2:
-        later = "".join(labels[2:]) + result
-        kept = "".join(dict.fromkeys(a for a in labels[0] + labels[1] if a in later and a != "."))
-        kept = ("..." if "..." in labels[0] + labels[1] else "") + kept
-        xs = [einsum.contract(c, f"{labels[0]},{labels[1]}->{kept}", *xs[:2]), *xs[2:]]
-        labels = [kept, *labels[2:]]
-    if len(xs) == 2:
-        return einsum.contract(c, f"{labels[0]},{labels[1]}->{result}", *xs)
-    return _rearranged(c, xs[0], labels[0], result)
-
-
-def _rearranged(c: Context, x: Value, labels: str, result: str) -> Value:
-    """One tensor: axes that the result does not have are summed, the others transposed."""
-    if "..." in labels:
-        count = len(x.shape) + 3 - len(labels)
-        unused = "".join([a for a in string.ascii_letters if a not in labels][:count])
-        labels, result = labels.replace("...", unused), result.replace("...", unused)
-    if len(set(labels)) < len(labels) or not set(result) <= set(labels):
-        raise Unsupported(f"einsum '{labels}->{result}' takes a diagonal")
-    gone = [i for i, a in enumerate(labels) if a not in result]
-    if gone:
-        x = c.b.sum(x, c.ints(gone))
-        labels = "".join(a for a in labels if a in result)
-    return c.transpose(x, [labels.index(a) for a in result])
+    return einsum(c, str(layer.config.get("subscripts", "")), *_floats(c, *operands))
 
 
 def _diagonal(c: Context, layer: KerasLayer, x: Operand) -> Value:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose import activations
+from edgewise.frontends.decompose.index import repeat
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import activations as act
 from edgewise.frontends.keras.handlers import (
@@ -15,7 +18,7 @@ from edgewise.frontends.keras.handlers import (
     normalization,
 )
 from edgewise.frontends.keras.handlers.config import flag, integer, number
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
     as_layer,
@@ -24,7 +27,6 @@ from edgewise.frontends.keras.handlers.operands import (
     real,
     tensor,
 )
-from edgewise.frontends.keras.handlers.reshaping import repeat
 from edgewise.ir.graph import Value
 
 
@@ -64,7 +66,7 @@ def _gelu(c: Context, layer: KerasLayer, x: Operand) -> Value:
 
 def _threshold(c: Context, layer: KerasLayer, x: Operand) -> Value:
     level, other = number(layer, "threshold"), number(layer, "default_value")
-    return act.keep_above(c, real(c, x), level, other)
+    return activations.keep_above(c, real(c, x), level, other)
 
 
 def _batch_norm(
@@ -146,19 +148,19 @@ _NAMED = {
 OPERATIONS: dict[str, Handler] = {
     **{name: _activation(act.ACTIVATIONS[own]) for name, own in _NAMED.items()},
     "Gelu": _gelu,
-    "Elu": _activation(act.elu, alpha=1.0),
-    "Celu": _activation(act.celu, alpha=1.0),
+    "Elu": _activation(activations.elu, alpha=1.0),
+    "Celu": _activation(activations.celu, alpha=1.0),
     "LeakyRelu": _activation(
         lambda c, x, negative_slope: c.b.leaky_relu(x, alpha=negative_slope), negative_slope=0.2
     ),
-    "SoftShrink": _activation(act.soft_shrink, threshold=0.5),
-    "HardShrink": _activation(act.hard_shrink, threshold=0.5),
-    "Squareplus": _activation(act.squareplus, b=4.0),
+    "SoftShrink": _activation(activations.soft_shrink, threshold=0.5),
+    "HardShrink": _activation(activations.hard_shrink, threshold=0.5),
+    "Squareplus": _activation(activations.squareplus, b=4.0),
     "Threshold": _threshold,
-    "Softmax": _along(act.softmax),
-    "LogSoftmax": _along(act.log_softmax),
-    "Sparsemax": _along(act.sparsemax),
-    "Glu": _along(act.glu),
+    "Softmax": _along(activations.softmax),
+    "LogSoftmax": _along(activations.log_softmax),
+    "Sparsemax": _along(activations.sparsemax),
+    "Glu": _along(activations.glu),
     "BatchNorm": _batch_norm,
     "LayerNorm": _layer_norm,
     "RMSNorm": _rms_norm,

@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, DType
+from edgewise.dtypes import DType
+from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.decompose.index import last_axis
+from edgewise.frontends.decompose.reduce import log_sum_exp, negated, variance
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
-from edgewise.frontends.keras.handlers.operands import Operand, axes_of, last_axis, real, tensor
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.handlers.operands import Operand, axes_of, real, tensor
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
@@ -54,24 +57,8 @@ def _truth(c: Context, x: Operand) -> Value:
     return c.cast(tensor(c, x), DType.BOOL)
 
 
-def variance(c: Context, x: Value, axes: Value, keep: bool) -> Value:
-    """The mean of the squared distances to the mean."""
-    mean = c.b.mean(x, axes, keep_dims=True)
-    return c.b.mean(c.b.squared_difference(x, mean), axes, keep_dims=keep)
-
-
 def _deviation(c: Context, x: Value, axes: Value, keep: bool) -> Value:
     return c.b.sqrt(variance(c, x, axes, keep))
-
-
-def log_sum_exp(c: Context, x: Value, axes: Value, keep: bool) -> Value:
-    """max + log(sum(exp(x - max)))."""
-    top = c.b.reduce_max(x, axes, keep_dims=True)
-    total = c.b.sum(c.b.exp(c.b.sub(x, top)), axes, keep_dims=True)
-    y = c.b.add(c.b.log(total), top)
-    assert axes.data is not None
-    gone = [int(axis) for axis in axes.data]
-    return y if keep else c.reshape(y, [d for i, d in enumerate(y.shape) if i not in gone])
 
 
 def _extreme(name: str, of_bools: str) -> Reduction:
@@ -145,14 +132,10 @@ def _sorted(result: int) -> Handler:
         if not isinstance(size, int):
             raise Unsupported("it sorts an axis of unknown size; give the model a fixed shape")
         k = c.b.constant(np.array(size, np.int32))
-        found = c.b.node(operator("topk_v2")(), _negated(c, y), k).outputs[result]
-        return c.transpose(found if result else _negated(c, found), perm)
+        found = c.b.node(operator("topk_v2")(), negated(c, y), k).outputs[result]
+        return c.transpose(found if result else negated(c, found), perm)
 
     return handler
-
-
-def _negated(c: Context, x: Value) -> Value:
-    return c.b.neg(x) if x.dtype in FLOATS else c.b.sub(c.scalar(0, x), x)
 
 
 def _cumsum(c: Context, layer: KerasLayer, x: Operand) -> Value:

@@ -11,9 +11,10 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
+from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import integer
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
     axes_of,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Structure, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import convolution, images, pooling
 from edgewise.frontends.keras.handlers.config import integer, sizes, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Structure, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.layout import channels_last
 from edgewise.frontends.keras.handlers.operands import Operand, as_layer, constant, real, tensor
 from edgewise.ir.enums import Padding

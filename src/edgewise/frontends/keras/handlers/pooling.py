@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose.windows import pooled
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, is_channels_first, sizes, text
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
-from edgewise.frontends.keras.handlers.layout import as_image, channels_last, spatial_rank
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.handlers.layout import channels_last, spatial_rank
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 
@@ -25,36 +27,7 @@ def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
     size = sizes(layer, "pool_size", rank, 2)
     strides = size if layer.config.get("strides") is None else sizes(layer, "strides", rank)
     padding = Padding.SAME if text(layer, "padding", "valid").lower() == "same" else Padding.VALID
-    return channels_last(c, layer, x, lambda x: _windows(operator, c, x, size, strides, padding))
-
-
-def _windows(
-    operator: str,
-    c: Context,
-    x: Value,
-    size: tuple[int, ...],
-    strides: tuple[int, ...],
-    padding: Padding = Padding.VALID,
-) -> Value:
-    """A pooling over the axes between the batch and the channels."""
-
-    def pool(x: Value, height: int, width: int, stride_h: int, stride_w: int) -> Value:
-        y = getattr(c.b, operator)(
-            x, padding=padding, filter_height=height, filter_width=width,
-            stride_h=stride_h, stride_w=stride_w,
-        )  # fmt: skip
-        assert isinstance(y, Value)
-        return y
-
-    if len(size) == 1:
-        return as_image(c, x, lambda x: pool(x, 1, *size, 1, *strides))
-    if len(size) == 2:
-        return pool(x, *size, *strides)
-    n, d, h, w, channels = x.shape
-    y = pool(c.reshape(x, (n * d, h, w, channels)), *size[1:], *strides[1:])
-    h, w = y.shape[1:3]
-    y = pool(c.reshape(y, (n, d, h * w, channels)), size[0], 1, strides[0], 1)
-    return c.reshape(y, (n, y.shape[1], h, w, channels))
+    return channels_last(c, layer, x, lambda x: pooled(operator, c, x, size, strides, padding))
 
 
 def _adaptive(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -67,7 +40,7 @@ def _adaptive(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
             raise Unsupported("the size of its input must be known; give the model a fixed shape")
         if all(n % m == 0 for n, m in zip(given, wanted, strict=True)):
             window = tuple(n // m for n, m in zip(given, wanted, strict=True))
-            return _windows(operator, c, x, window, window)
+            return pooled(operator, c, x, window, window)
         for axis, (n, m) in enumerate(zip(given, wanted, strict=True), 1):
             x = x if n == m else _uneven(operator, c, x, axis, n, m)
         return x

@@ -13,15 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag
-from edgewise.frontends.keras.handlers.context import (
-    Context,
-    Handler,
-    Structure,
-    Unsupported,
-    values_of,
-)
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.recurrent_cells import Cell, State, cell_of
 from edgewise.frontends.keras.handlers.recurrent_fused import can_fuse, fused
 from edgewise.ir.graph import Value

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.frontends.context import Unsupported
 from edgewise.frontends.keras.description import KerasLayer, KerasModel
 from edgewise.frontends.keras.handlers.config import flag, integer
-from edgewise.frontends.keras.handlers.context import Context, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
 

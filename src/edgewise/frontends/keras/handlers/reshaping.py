@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Structure, Unsupported, only_value
+from edgewise.frontends.decompose.index import repeat
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import (
     integer,
@@ -17,13 +19,7 @@ from edgewise.frontends.keras.handlers.config import (
     sizes,
     text,
 )
-from edgewise.frontends.keras.handlers.context import (
-    Context,
-    Handler,
-    Structure,
-    Unsupported,
-    only_value,
-)
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.layout import channels_last, spatial_rank
 from edgewise.ir.dim import Dim, elements, exact_quotient
 from edgewise.ir.graph import Value
@@ -113,13 +109,6 @@ def up_sampling(c: Context, layer: KerasLayer, x: Value) -> Value:
         return c.b.resize_nearest_neighbor(x, size)
 
     return channels_last(c, layer, x, body)
-
-
-def repeat(c: Context, x: Value, axis: int, times: int) -> Value:
-    """Every element along an axis `times` times in a row."""
-    before, after = elements(x.shape[: axis + 1]), elements(x.shape[axis + 1 :])
-    rows = c.b.tile(c.reshape(x, (before, 1, after)), c.ints([1, times, 1]))
-    return c.reshape(rows, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
 
 
 def masking(c: Context, layer: KerasLayer, x: Value) -> Value:

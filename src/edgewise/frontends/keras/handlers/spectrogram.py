@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.decompose.functions import plus
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import (
     flag,
@@ -19,8 +21,7 @@ from edgewise.frontends.keras.handlers.config import (
     number,
     text,
 )
-from edgewise.frontends.keras.handlers.context import Context, Handler, Unsupported
-from edgewise.frontends.keras.handlers.functions import plus
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import tensor
 from edgewise.ir.enums import MirrorPadMode, Padding
 from edgewise.ir.graph import Value

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import Handler, Structure, Unsupported, only_value
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import (
     operations,
@@ -23,13 +24,7 @@ from edgewise.frontends.keras.handlers import (
     operations_windows,
     tf_functions,
 )
-from edgewise.frontends.keras.handlers.context import (
-    Context,
-    Handler,
-    Structure,
-    Unsupported,
-    only_value,
-)
+from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import Operand, tensor
 from edgewise.ir.graph import Value
 

@@ -1,14 +1,23 @@
-"""Functions that `.tflite` has no operator for, written with those that it has."""
+"""Elementary functions: numbers in, numbers out, element by element."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
-from edgewise.frontends.keras.handlers.activations import scaled
-from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.context import Context
 from edgewise.ir.graph import Value
 from edgewise.ops.broadcast import broadcast_shape
+
+
+def clip(c: Context, x: Value, low: float, high: float) -> Value:
+    """x limited to [low, high]."""
+    return c.b.minimum(c.b.maximum(x, c.scalar(low, x)), c.scalar(high, x))
+
+
+def scaled(c: Context, x: Value, factor: float) -> Value:
+    """x * factor."""
+    return x if factor == 1 else c.b.mul(x, c.scalar(factor, x))
 
 
 def plus(c: Context, x: Value, number: float) -> Value:

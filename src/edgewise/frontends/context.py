@@ -1,0 +1,147 @@
+"""What handlers of every frontend work with: the builder, constants, shapes with symbols.
+
+A frontend's own context derives from `Context`. A handler raises `Unsupported` for what it cannot
+convert; the walk that called it says where, and collects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.errors import ConversionError
+from edgewise.ir.build import Builder
+from edgewise.ir.dim import Dim, Expr, FloorDiv, Sym
+from edgewise.ir.dim import Max as MaxDim
+from edgewise.ir.graph import Location, Value
+
+Structure: TypeAlias = "Value | Sequence[Structure] | Mapping[str, Structure]"
+Handler: TypeAlias = Callable[..., Structure]
+
+
+class Unsupported(Exception):
+    """What a handler cannot convert, and the way out. The walk adds the place and collects."""
+
+
+@dataclass
+class Context:
+    """The state of one conversion. `problems` are sentences by the path of what has them."""
+
+    b: Builder
+    file: str
+    path: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    _dims: dict[Sym, Value] = field(default_factory=dict)
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[str]:
+        """The path of what is converted is `name` below the current one."""
+        before = self.b.location
+        self.path.append(name)
+        path = "/".join(self.path)
+        self.b.location = Location(path)
+        try:
+            yield path
+        finally:
+            self.path.pop()
+            self.b.location = before
+
+    def ints(self, values: Sequence[int]) -> Value:
+        """An int32 vector: axes, a permutation, sizes."""
+        return self.b.constant(np.array(values, np.int32))
+
+    def scalar(self, value: float, like: Value | None = None) -> Value:
+        """A number in the dtype of `like` (float32 without)."""
+        return self.b.constant(np.array(value, np.float32 if like is None else like.dtype.numpy))
+
+    def real(self, x: Value) -> Value:
+        """x as float32, in which everything is computed."""
+        return x if x.dtype is DType.FLOAT32 else self.cast(x, DType.FLOAT32)
+
+    def cast(self, x: Value, dtype: DType) -> Value:
+        """x in another element type."""
+        if x.dtype is dtype:
+            return x
+        return self.b.cast(x, in_data_type=x.dtype, out_data_type=dtype)
+
+    def transpose(self, x: Value, perm: Sequence[int]) -> Value:
+        """x with its axes in this order."""
+        return x if list(perm) == list(range(len(perm))) else self.b.transpose(x, self.ints(perm))
+
+    def reshape(self, x: Value, shape: Sequence[Dim]) -> Value:
+        """x in another shape; dimensions may be symbols of the model's inputs."""
+        if tuple(shape) == x.shape:
+            return x
+        if sum(not isinstance(d, int) for d in shape) <= 1:
+            return self.b.reshape(x, self.ints([d if isinstance(d, int) else -1 for d in shape]))
+        return self.b.reshape(x, self.shape(shape))
+
+    def shape(self, dims: Sequence[Dim]) -> Value:
+        """A shape operand: constant where every dimension is known, else computed."""
+        known = [d for d in dims if isinstance(d, int)]
+        if len(known) == len(dims):
+            return self.ints(known)
+        return self.b.pack(*(self._dim(d) for d in dims), values_count=len(dims), axis=0)
+
+    def _dim(self, dim: Dim) -> Value:
+        """A dimension as an int32 scalar, computed from the shapes of the model's inputs."""
+        if isinstance(dim, int):
+            return self.b.constant(np.array(dim, np.int32))
+        if isinstance(dim, Sym):
+            return self._symbol(dim)
+        assert isinstance(dim, Expr)
+        total: Value | None = None
+        for atoms, coefficient in dim.terms:
+            term = None if atoms and coefficient == 1 else self._dim(coefficient)
+            for atom in atoms:
+                if isinstance(atom, FloorDiv):
+                    factor = self.b.floor_div(self._dim(atom.value), self._dim(atom.divisor))
+                elif isinstance(atom, MaxDim):
+                    factor = self.b.maximum(self._dim(atom.value), self._dim(atom.floor))
+                else:
+                    factor = self._symbol(atom)
+                term = factor if term is None else self.b.mul(term, factor)
+            assert term is not None
+            total = term if total is None else self.b.add(total, term)
+        assert total is not None
+        return total
+
+    def _symbol(self, symbol: Sym) -> Value:
+        if symbol not in self._dims:
+            for x in self.b.graph.inputs:
+                if symbol in x.shape:
+                    axis = x.shape.index(symbol)
+                    bounds = (self.ints([axis]), self.ints([axis + 1]), self.ints([1]))
+                    sizes = self.b.shape(x)
+                    self._dims[symbol] = self.b.strided_slice(sizes, *bounds, shrink_axis_mask=1)
+                    break
+            else:
+                raise Unsupported("its shape depends on data; give the model fixed input shapes")
+        return self._dims[symbol]
+
+
+def values_of(structure: Structure) -> list[Value]:
+    """The Values of a nested structure in Keras's order: dicts by sorted key."""
+    if isinstance(structure, Value):
+        return [structure]
+    if isinstance(structure, Mapping):
+        return [value for key in sorted(structure) for value in values_of(structure[key])]
+    return [value for item in structure for value in values_of(item)]
+
+
+def only_value(structure: Structure) -> Value:
+    """The single Value of a structure. Raises ConversionError where there are more."""
+    values = values_of(structure)
+    if len(values) != 1:
+        raise ConversionError(f"one tensor is expected here; found {len(values)}")
+    return values[0]
+
+
+def is_float(x: Value) -> bool:
+    """x has a floating-point element type."""
+    return x.dtype in FLOATS
