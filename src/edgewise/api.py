@@ -17,6 +17,7 @@ from edgewise.ir.model import Model
 
 if TYPE_CHECKING:
     from edgewise.deploy import CExport
+    from edgewise.passes import PipelineReport
 
 __all__ = ["Model", "convert", "convert_keras_object", "export_c", "load"]
 
@@ -36,12 +37,20 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
     return format.load(source, file=file)
 
 
-def convert(source: object) -> Model:
+def convert(source: object, *, report: PipelineReport | None = None) -> Model:
     """A Model from a trained model in another format, ready to save as `.tflite`.
+
+    What the conversion did to the model's operators, and what it did not and why, is added to
+    `report`::
+
+        report = edgewise.passes.PipelineReport()
+        edgewise.convert("model.keras", report=report)
+        print(report)
 
     Args:
         source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model object, or a `.tflite`
             file (which is loaded and canonicalized).
+        report: a `PipelineReport` to fill in.
 
     Raises:
         ConversionError: the source is of another kind, or holds layers that cannot be converted;
@@ -50,14 +59,14 @@ def convert(source: object) -> Model:
     from edgewise.passes import canonicalize
 
     if isinstance(source, Model):
-        return canonicalize(source)
+        return canonicalize(source, report=report)
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite":
-        return canonicalize(load(source))
+        return canonicalize(load(source), report=report)
     from edgewise import frontends
 
     for frontend in frontends.FRONTENDS:
         if frontend.accepts(source):
-            return canonicalize(frontend.read(source))
+            return canonicalize(frontend.read(source), report=report)
     raise ConversionError(frontends.refusal(source))
 
 

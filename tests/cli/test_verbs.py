@@ -50,6 +50,20 @@ def test_convert(terminal, tmp_path):
     assert edgewise.load(tmp_path / "m.tflite").signatures
 
 
+def test_convert_tells_what_became_of_the_operators(terminal):
+    said = terminal("convert", CONVOLUTION, "-o", "m.tflite", "-v")
+    text = said.out.partition("\n\n")[2]
+    assert text.splitlines()[:2] == [
+        "7 operators became 5",
+        "     2 batch norms folded into the operator before      -2",
+    ]
+    again = terminal("convert", CONVOLUTION, "-o", "m.tflite", "-vv", "--force")
+    by_node = again.out.partition("\n\n")[2]
+    edits = [line for line in by_node.splitlines() if " -> " in line]
+    assert edits
+    assert [line for line in by_node.splitlines() if line not in edits] == text.splitlines()
+
+
 @pytest.fixture
 def placed(monkeypatch, tmp_path):
     """A model of most kinds of placement, planned for the weakest vectors."""

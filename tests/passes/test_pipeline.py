@@ -78,6 +78,10 @@ def test_every_rule_has_an_example_and_a_twin():
     assert names - declined - UNCONDITIONAL == set()
 
 
+def test_every_rule_has_a_phrase():
+    assert [rule.name for rule in RULES if not rule.phrase] == []
+
+
 def norm(b, x):
     channels = x.shape[-1]
     p = [b.constant(normal(channels)) for _ in range(3)]
@@ -190,8 +194,8 @@ def test_the_report_counts_and_explains():
     canonicalize(model_of(mobilenet), report=report)
     text = str(report)
     assert report.before > report.after == len(MODELS[mobilenet].split())
-    assert text.startswith(f"{report.before} operators -> {report.after}")
-    assert "batch norm into the operator before" in text
+    assert text.startswith(f"{report.before} operators became {report.after}")
+    assert "batch norms folded into the operator before" in text
     assert report.counts()["pad into SAME"] == 1
     reasons = [str(miss) for miss in report.misses()]
     assert any("'offset into the bias of the operator after': " in reason for reason in reasons)

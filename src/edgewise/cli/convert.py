@@ -10,6 +10,7 @@ import click
 from edgewise import api
 from edgewise.cli.screen import progress_bar, say, size_text, time_text
 from edgewise.files import check_output
+from edgewise.passes import PipelineReport, to_tflite
 
 
 @click.command("convert")
@@ -21,7 +22,13 @@ from edgewise.files import check_output
     help="The .tflite file to write (default: SOURCE with the suffix .tflite).",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
-def command(source: Path, output: Path | None, force: bool) -> None:
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    help="Also tell what became of the model's operators, and why some stayed (-vv: of each).",
+)
+def command(source: Path, output: Path | None, force: bool, verbose: int) -> None:
     """Turn a trained model into a .tflite file.
 
     SOURCE is a Keras file (.keras, .h5). Neither TensorFlow nor Keras is needed, and nothing in
@@ -31,12 +38,14 @@ def command(source: Path, output: Path | None, force: bool) -> None:
     Examples:
       edgewise convert model.keras -o model.tflite
       edgewise convert model.keras --force
+      edgewise convert model.keras -v
     """
     target = output or source.with_suffix(".tflite")
     check_output(target, overwrite=force)
     start = time.perf_counter()
+    report = PipelineReport() if verbose else None
     with progress_bar(f"converting {source.name}"):
-        model = api.convert(source)
+        model = to_tflite(api.convert(source, report=report), report=report)
         size = model.save(target, overwrite=force)
     seconds = time.perf_counter() - start
     operators = sum(map(len, model.graphs.values()))
@@ -45,3 +54,7 @@ def command(source: Path, output: Path | None, force: bool) -> None:
     for signature in model.signatures:
         ins, outs = ", ".join(signature.inputs), ", ".join(signature.outputs)
         say(f"  signature {signature.key}: {ins} -> {outs}")
+    if report is not None:
+        say()
+        for line in report.account(nodes=verbose > 1).splitlines():
+            say(line)

@@ -1,6 +1,7 @@
 """Graph -> Graph: rewrite rules, folding, fusing, lowering, and the pipelines made of them."""
 
-from edgewise.passes.pipeline import PipelineReport, canonicalize, to_tflite
+from edgewise.passes.pipeline import canonicalize, to_tflite
+from edgewise.passes.report import PipelineReport
 from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
 
 __all__ = [

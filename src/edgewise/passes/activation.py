@@ -151,6 +151,7 @@ CLAMPS_NAMED = [
         lambda p: _maximum(p, p.value("x"), 0.0),
         every(floats, _keeps_shape),
         _named("relu"),
+        phrase="clamp[s] recognised as activations",
     ),
     # min(max(x, -1), 1) -> relu_n1_to_1(x)
     Rule(
@@ -158,6 +159,7 @@ CLAMPS_NAMED = [
         lambda p: _minimum(p, _maximum(p, p.value("x"), -1.0), 1.0),
         every(floats, _keeps_shape),
         _named("relu_n1_to_1"),
+        phrase="clamp[s] recognised as activations",
     ),
     # max(min(x, 1), -1) -> relu_n1_to_1(x)
     Rule(
@@ -165,6 +167,7 @@ CLAMPS_NAMED = [
         lambda p: _maximum(p, _minimum(p, p.value("x"), 1.0), -1.0),
         every(floats, _keeps_shape),
         _named("relu_n1_to_1"),
+        phrase="clamp[s] recognised as activations",
     ),
     # min(relu(x), 6) -> relu6(x)
     Rule(
@@ -172,6 +175,7 @@ CLAMPS_NAMED = [
         lambda p: _minimum(p, p.relu(p.value("x")), 6.0),
         every(floats, _keeps_shape),
         _named("relu6"),
+        phrase="clamp[s] recognised as activations",
     ),
     # relu(min(x, 6)) -> relu6(x)
     Rule(
@@ -179,6 +183,7 @@ CLAMPS_NAMED = [
         lambda p: p.relu(_minimum(p, p.value("x"), 6.0)),
         every(floats, _keeps_shape),
         _named("relu6"),
+        phrase="clamp[s] recognised as activations",
     ),
     # min(relu(x), 1) -> relu_0_to_1(x): the end of Keras 2's hard sigmoid
     Rule(
@@ -186,6 +191,7 @@ CLAMPS_NAMED = [
         lambda p: _minimum(p, p.relu(p.value("x")), 1.0),
         every(floats, _keeps_shape),
         _named("relu_0_to_1"),
+        phrase="clamp[s] recognised as activations",
     ),
     # relu(min(x, 1)) -> relu_0_to_1(x)
     Rule(
@@ -193,6 +199,7 @@ CLAMPS_NAMED = [
         lambda p: p.relu(_minimum(p, p.value("x"), 1.0)),
         every(floats, _keeps_shape),
         _named("relu_0_to_1"),
+        phrase="clamp[s] recognised as activations",
     ),
     # relu(relu6(x)) -> relu6(x)
     Rule(
@@ -200,6 +207,7 @@ CLAMPS_NAMED = [
         lambda p: p.any(*CLIPPED, operands=(p.any(*CLIPPED, name="x", shared=True),)),
         every(floats, _clamp_inside),
         lambda b, match: match["x"],
+        phrase="clamp[s] recognised as activations",
     ),
     # relu6(relu(x)) -> relu6(x)
     Rule(
@@ -207,6 +215,7 @@ CLAMPS_NAMED = [
         lambda p: p.any(*CLIPPED, operands=(p.any(*CLIPPED, name="x", shared=True),)),
         every(floats, _clamp_outside),
         lambda b, match: b.node(match.root.op, match.node("x").input).output,
+        phrase="clamp[s] recognised as activations",
     ),
 ]
 
@@ -217,5 +226,6 @@ ACTIVATIONS = [
         lambda p: p.any(*CLAMPS, operands=(p.any(*FUSING, name="y"),)),
         every(_has_activation, _same_integers),
         _fuse,
+        phrase="activation[s] fused into the operator before",
     ),
 ]

@@ -140,7 +140,13 @@ def _through_reshape(name: str, op: str) -> Rule:
         reshaped = match.node("reshaped")
         return b.node(reshaped.op, y, match["shape"], results=[reshaped.output.type]).output
 
-    return Rule(name, pattern, every(floats, _covers_channels), rewrite)
+    return Rule(
+        name,
+        pattern,
+        every(floats, _covers_channels),
+        rewrite,
+        phrase="scale[s] moved towards the operator before",
+    )
 
 
 def _scalar(match: Match) -> Verdict:
@@ -167,6 +173,7 @@ AFFINE = [
         every(floats, _linear_constant, normalises_channels),
         _norm_after,
         tolerance=1e-5,
+        phrase="batch norm[s] folded into the operator before",
     ),
     # (w*x + b) * c -> (w*c)*x + b*c
     Rule(
@@ -175,6 +182,7 @@ AFFINE = [
         every(floats, _fits_output),
         _after(lambda match, c: (c, np.zeros_like(c))),
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator before",
     ),
     # (w*x + b) + c -> w*x + (b + c)
     Rule(
@@ -183,6 +191,7 @@ AFFINE = [
         every(floats, _fits_output),
         _after(lambda match, c: (np.ones_like(c), c)),
         tolerance=1e-5,
+        phrase="offset[s] folded into the bias before",
     ),
     # c - (w*x + b) -> (-w)*x + (c - b)
     Rule(
@@ -191,6 +200,7 @@ AFFINE = [
         every(floats, _fits_output),
         _after(lambda match, c: (-np.ones_like(c), c)),
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator before",
     ),
     # reshape(w*x) + c -> reshape(w*x + c), and the same of a factor
     _through_reshape("offset before the reshape", "add"),
@@ -204,5 +214,6 @@ AFFINE = [
         ),
         every(floats, _scalar, _same_rank),
         _before_transpose,
+        phrase="scale[s] moved towards the operator before",
     ),
 ]

@@ -31,7 +31,14 @@ def _identity(
 ) -> Rule:
     """The rule that replaces the pattern by its value `x` where that has the result's type."""
     verdict = every(check, keeps_type)
-    return Rule(name, pattern, verdict, lambda b, match: match["x"], is_quiet=is_quiet)
+    return Rule(
+        name,
+        pattern,
+        verdict,
+        lambda b, match: match["x"],
+        is_quiet=is_quiet,
+        phrase="operator[s] that changed nothing removed",
+    )
 
 
 def _nothing(
@@ -173,6 +180,7 @@ CONSTANTS = [
         lambda p: p.sub(p.value("x"), p.constant("c")),
         floats,
         _add_negated,
+        phrase="product[s] and sum[s] with constants put together",
     ),
     # x / c -> x * (1/c)
     Rule(
@@ -181,6 +189,7 @@ CONSTANTS = [
         every(floats, _invertible),
         _multiply_by_inverse,
         tolerance=1e-6,
+        phrase="product[s] and sum[s] with constants put together",
     ),
     # (x * a) * c -> x * (a*c)
     Rule(
@@ -191,6 +200,7 @@ CONSTANTS = [
         every(floats, _stays_small),
         _combine("mul", np.multiply),
         tolerance=1e-6,
+        phrase="product[s] and sum[s] with constants put together",
     ),
     # (x + a) + c -> x + (a+c)
     Rule(
@@ -201,6 +211,7 @@ CONSTANTS = [
         every(floats, _stays_small),
         _combine("add", np.add),
         tolerance=1e-6,
+        phrase="product[s] and sum[s] with constants put together",
     ),
     # (x + a) * c -> x*c + a*c
     Rule(
@@ -211,6 +222,7 @@ CONSTANTS = [
         every(floats, _stays_small, _useful),
         _scale_first,
         tolerance=1e-6,
+        phrase="product[s] and sum[s] with constants put together",
     ),
 ]
 

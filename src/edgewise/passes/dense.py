@@ -87,6 +87,7 @@ DENSE = [
         lambda p: p.fully_connected(p.value("x"), p.value("w"), p.constant(equal=0.0)),
         floats,
         _without_bias,
+        phrase="bias[es] of zeros removed",
     ),
     # fully_connected(reshape(x)) -> fully_connected(x)
     Rule(
@@ -99,6 +100,7 @@ DENSE = [
         ),
         _keeps_rows,
         _without_reshape,
+        phrase="reshape[s] taken into fully connected layers",
     ),
     # reshape(fully_connected(x)) -> fully_connected(x; keep_num_dims), and back
     Rule(
@@ -106,6 +108,7 @@ DENSE = [
         lambda p: p.reshape(p.any(FullyConnected, name="dense"), p.optional()),
         _keeps_leading,
         _flip,
+        phrase="reshape[s] taken into fully connected layers",
     ),
     # x @ constant -> fully_connected(x, constant transposed)
     Rule(
@@ -114,5 +117,6 @@ DENSE = [
         every(floats, _is_matrix),
         _to_dense,
         tolerance=1e-6,
+        phrase="matrix product[s] with constants made fully connected layers",
     ),
 ]

@@ -19,6 +19,7 @@ from edgewise.passes.rewrite import Miss, Outcome
 # Bytes that folding one node may add to the file: a range or a mask of a few thousand elements is
 # worth an operator, a splat of megabytes is not. (TensorFlow's converter allows 1 MB.)
 FREE_BYTES = 64 * 1024
+PHRASE = "operator[s] on constants computed now"
 # Compact weights stay compact in the file; whoever runs the model expands them while planning.
 COMPRESSED = frozenset({"dequantize", "densify"})
 # NumPy computes these in float32 with other last bits on other processors. In float64 they differ
@@ -44,7 +45,7 @@ def fold_constants(graph: Graph, *, is_file: bool = True) -> Outcome:
             outcome.misses.append(Miss("fold", str(node), folded))
             continue
         graph.replace(node, folded)
-        outcome.replaced(f"fold {node.op.name}", node, folded[0])
+        outcome.replaced(f"fold {node.op.name}", node, folded[0], phrase=PHRASE)
     return outcome
 
 

@@ -190,6 +190,7 @@ LAYER_NORMS = [
             every(floats, _normalises_rows),
             _recomposed,
             tolerance=1e-5,
+            phrase="layer norm[s] recognised",
         )
         for root, parts in product(ROOTS, SQUARES)
     ],
@@ -201,6 +202,7 @@ LAYER_NORMS = [
             every(floats, _normalises_rows),
             _recomposed,
             tolerance=1e-5,
+            phrase="layer norm[s] recognised",
         )
         for form, gamma in product(SPREAD, (False, True))
     ],
@@ -211,6 +213,7 @@ LAYER_NORMS = [
         every(floats, _takes_vector),
         _extended,
         tolerance=1e-6,
+        phrase="gamma[s] and beta[s] taken into layer norms",
     ),
     # layer_norm(x, gamma) + beta -> layer_norm(x, gamma, beta)
     Rule(
@@ -223,5 +226,6 @@ LAYER_NORMS = [
         every(floats, _takes_vector),
         _extended,
         tolerance=1e-6,
+        phrase="gamma[s] and beta[s] taken into layer norms",
     ),
 ]

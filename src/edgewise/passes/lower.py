@@ -141,6 +141,7 @@ BATCH_NORMS = [
         lambda match: True,
         _lower_batch_norm,
         tolerance=1e-5,
+        phrase="batch norm[s] written as scale and offset",
     ),
 ]
 
@@ -152,6 +153,7 @@ LOWER = [
         lambda match: True,
         _lower_layer_norm,
         tolerance=1e-5,
+        phrase="layer norm[s] written in builtin operators",
     ),
     # w*x -> w*x + 0: without a bias, LiteRT 2.3 refuses CONV_2D (conv.cc: has_bias was not true),
     # and dies of a null pointer in DEPTHWISE_CONV_2D, where only its reference kernels look first
@@ -160,5 +162,6 @@ LOWER = [
         lambda p: p.any(Conv2D, DepthwiseConv2D, operands=(p.value("x"), p.value("w"))),
         _floats_only,
         _zero_bias,
+        phrase="convolution[s] given the bias that LiteRT needs",
     ),
 ]

@@ -96,6 +96,7 @@ NORMS = [
         every(floats, takes_channels, normalises_channels, _keeps_sign),
         _norm_as_offset,
         tolerance=1e-5,
+        phrase="scale[s] of batch norms folded into the operator after",
     ),
     Rule(
         "scale of a batch norm through RELU and pad",
@@ -103,6 +104,7 @@ NORMS = [
         every(floats, takes_channels, normalises_channels, _keeps_sign),
         _norm_as_offset,
         tolerance=1e-5,
+        phrase="scale[s] of batch norms folded into the operator after",
     ),
     # w*bn(x) + b -> (w*s)*(x + t/s) + b where padding keeps t from the bias
     Rule(
@@ -111,6 +113,7 @@ NORMS = [
         every(floats, takes_channels, normalises_channels, _keeps_sign),
         _norm_as_offset,
         tolerance=1e-5,
+        phrase="scale[s] of batch norms folded into the operator after",
     ),
     # w*(n(x)*gamma + beta) + b -> (w*gamma)*n(x) + (w*beta + b), for all that read the layer norm
     Rule(
@@ -119,5 +122,6 @@ NORMS = [
         every(floats, _all_readers_fold),
         _bare_norm,
         tolerance=1e-5,
+        phrase="gamma[s] and beta[s] of layer norms folded into the operators after",
     ),
 ]

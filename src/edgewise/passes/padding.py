@@ -75,6 +75,7 @@ PADDING = [
         ),
         every(_agrees_with_same, _same_zero),
         _into_same,
+        phrase="pad[s] folded into SAME",
     ),
     # pad(pad(x, a), b) -> pad(x, a + b)
     Rule(
@@ -84,5 +85,6 @@ PADDING = [
         ),
         lambda match: same_bits(match["x"], match.root.output),
         _sum_of_pads,
+        phrase="pad[s] of pads put together",
     ),
 ]

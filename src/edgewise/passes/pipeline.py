@@ -6,9 +6,7 @@ writes what is left of the IR's higher operators with those that a `.tflite` fil
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import field
 from functools import partial
 
 from edgewise.errors import InternalError
@@ -27,48 +25,13 @@ from edgewise.passes.padding import PADDING
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
+from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
-from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
-from edgewise.values import dataclass
+from edgewise.passes.rewrite import Outcome, Rule, rewrite
 
 # Rounds of the canonical stages; a second one finds what the last stages of the first uncovered.
 # Real models need two, the last of which changes nothing.
 ROUNDS = 8
-
-
-@dataclass(slots=True)
-class StageReport:
-    """What one stage did: how often each rule was applied, and where one nearly was."""
-
-    name: str
-    counts: Counter[str] = field(default_factory=Counter)
-    misses: list[Miss] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class PipelineReport:
-    """What a pipeline did. `before` and `after` count operators of all graphs."""
-
-    before: int = 0
-    after: int = 0
-    stages: list[StageReport] = field(default_factory=list)
-
-    def counts(self) -> Counter[str]:
-        """Applications per rule, over all stages."""
-        return sum((stage.counts for stage in self.stages), Counter[str]())
-
-    def misses(self) -> list[Miss]:
-        """The near misses that stood at the end: each rule's last word on each node. Quiet rules,
-        whose misses are the usual case, are left out."""
-        last = {(miss.rule, miss.node): miss for stage in self.stages for miss in stage.misses}
-        return [miss for miss in last.values() if not miss.is_quiet]
-
-    def __str__(self) -> str:
-        lines = [f"{self.before} operators -> {self.after}"]
-        for stage in self.stages:
-            for rule, count in sorted(stage.counts.items()):
-                lines.append(f"  {stage.name:<12} {count:>5} x {rule}")
-        return "\n".join(lines)
 
 
 def canonicalize(
@@ -79,7 +42,8 @@ def canonicalize(
     Dimensions that the model declares as numbers are taken as facts: what depends on them is
     folded, so a model that is to be resized must have them symbolic.
 
-    `report` is filled in; `check_each` verifies after every stage, not only at the end.
+    What was done is added to `report`; `check_each` verifies after every stage, not only at the
+    end.
 
     Raises:
         ShapeError: the model, or what a rule made of it, does not verify.
@@ -141,8 +105,9 @@ class _Run:
 
     def __init__(self, model: Model, report: PipelineReport | None, check_each: bool) -> None:
         self.model = model.copy()
-        self.report = PipelineReport() if report is None else report
-        self.report.before = _count(self.model)
+        self.report = report
+        if report is not None and not report.stages:
+            report.before = _count(self.model)
         self.check_each = check_each
         self.applied = 0
 
@@ -153,10 +118,11 @@ class _Run:
         entry = StageReport(name)
         for graph in self.model.graphs.values():
             outcome = apply(graph)
-            entry.counts += outcome.counts
-            entry.misses += outcome.misses
-        self.applied += entry.counts.total()
-        self.report.stages.append(entry)
+            self.applied += outcome.counts.total()
+            if self.report is not None:
+                entry.take(outcome)
+        if self.report is not None:
+            self.report.stages.append(entry)
         if self.check_each:
             verify(self.model)
 
@@ -166,7 +132,8 @@ class _Run:
                 graph.tensors = []  # positions in that file; no longer true
                 name_values(graph)
         verify(self.model)
-        self.report.after = _count(self.model)
+        if self.report is not None:
+            self.report.after = _count(self.model)
         return self.model
 
 

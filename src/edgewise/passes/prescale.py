@@ -157,6 +157,7 @@ PRESCALE = [
         every(floats, takes_channels, normalises_channels, _sees_everything),
         _norm_before,
         tolerance=1e-5,
+        phrase="batch norm[s] folded into the operator after",
     ),
     # w*(x*c) + b -> (w*c)*x + b
     Rule(
@@ -165,6 +166,7 @@ PRESCALE = [
         every(floats, _fits_input),
         lambda b, match: scale_input(b, match.root, match["x"], _constant_vector(match), None),
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator after",
     ),
     # w*pad(x*c) + b -> (w*c)*pad(x) + b: zeros stay zeros
     Rule(
@@ -173,6 +175,7 @@ PRESCALE = [
         every(floats, _fits_input),
         _through_pad,
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator after",
     ),
     # w*(x + c) + b -> w*x + (w*c + b)
     Rule(
@@ -187,6 +190,7 @@ PRESCALE = [
             _constant_vector(match),
         ),
         tolerance=1e-5,
+        phrase="offset[s] folded into the bias after",
     ),
     # w*(x * (g*c)) + b -> (w*c)*(x*g) + b: the 1/6 of a hard sigmoid that gates x
     Rule(
@@ -202,6 +206,7 @@ PRESCALE = [
         every(floats, _scalar, takes_channels),
         _gate_scale,
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator after",
     ),
     # w*(x*c + t) + b -> (w*c)*(x + t/c) + b, where padding keeps the offset from the bias
     Rule(
@@ -210,6 +215,7 @@ PRESCALE = [
         every(floats, _fits_input, _scale_goes),
         _offset_first,
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator after",
     ),
     # w*pad(x*c + t) + b -> (w*c)*pad(x + t/c) + b
     Rule(
@@ -218,5 +224,6 @@ PRESCALE = [
         every(floats, _fits_input, _scale_goes),
         _offset_first,
         tolerance=1e-5,
+        phrase="scale[s] folded into the operator after",
     ),
 ]

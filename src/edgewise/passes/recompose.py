@@ -50,6 +50,7 @@ def _hard_swish(
         every(floats, _keeps_shape),
         lambda b, match: b.hard_swish(match["x"]),
         tolerance=1e-6,
+        phrase="hard-swish[es] recognised",
     )
 
 
@@ -100,6 +101,7 @@ def _gelu(order: Callable[[PatternBuilder, Pattern], Result], form: int) -> Rule
         every(floats, _keeps_shape),
         lambda b, match: b.gelu(match["x"], approximate=True),
         tolerance=1e-6,
+        phrase="gelu[s] recognised",
     )
 
 
@@ -142,6 +144,7 @@ RECOMPOSE = [
         every(floats, _last_axis),
         lambda b, match: b.softmax(match["x"]),
         tolerance=1e-6,
+        phrase="softmax[es] recognised",
     ),
     # log(softmax(x)) -> log_softmax(x)
     Rule(
@@ -150,6 +153,7 @@ RECOMPOSE = [
         floats,
         lambda b, match: b.log_softmax(match["x"]),
         tolerance=1e-5,
+        phrase="log-softmax[es] recognised",
     ),
     # x * rsqrt(max(sum(x**2), 1e-12)) -> l2_normalization(x), which has just this epsilon
     *[
@@ -159,6 +163,7 @@ RECOMPOSE = [
             every(floats, _last_axis),
             lambda b, match: b.l2_normalization(match["x"]),
             tolerance=1e-6,
+            phrase="unit vector[s] recognised",
         )
         for form in (1, 2)
     ],

@@ -18,7 +18,7 @@ def eliminate_dead(graph: Graph) -> Outcome:
         if has_effect(node) or any(value.uses for value in node.outputs):
             continue
         graph.erase(node)
-        outcome.replaced("dead", node, None)
+        outcome.replaced("dead", node, None, phrase="operator[s] that nothing read removed")
     return outcome
 
 
@@ -30,6 +30,7 @@ def eliminate_common(graph: Graph) -> Outcome:
     """
     outcome = Outcome()
     outcome.counts["equal constants"] += _merge_constants(graph)
+    outcome.phrases["equal constants"] = "repeated constant[s] stored once"
     known: dict[Hashable, Node] = {}
     for node in graph.nodes:
         key = _key(node)
@@ -39,7 +40,8 @@ def eliminate_common(graph: Graph) -> Outcome:
         if first is node or any(value.is_output for value in node.outputs):
             continue
         graph.replace(node, first.outputs)
-        outcome.replaced("equal nodes", node, first.output)
+        phrase = "operator[s] computed once instead of twice"
+        outcome.replaced("equal nodes", node, first.output, phrase=phrase)
     return outcome
 
 

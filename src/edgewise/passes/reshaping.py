@@ -140,6 +140,7 @@ RESHAPES = [
         lambda p: p.any(Squeeze, ExpandDims, operands=(p.value("x"), p.optional())),
         every(_keeps_bits, _shape_is_known),
         _reshape_x,
+        phrase="reshape[s] and transpose[s] put together or removed",
     ),
     # reshape(x, computed shape) -> reshape(x, constant)
     Rule(
@@ -147,6 +148,7 @@ RESHAPES = [
         lambda p: p.reshape(p.value("x"), p.computed()),
         every(_keeps_bits, _shape_is_known),
         _reshape_x,
+        phrase="computed shape[s] found to be known",
     ),
     # reshape(x) -> x
     Rule(
@@ -155,6 +157,7 @@ RESHAPES = [
         keeps_type,
         lambda b, match: match["x"],
         is_quiet=True,
+        phrase="reshape[s] and transpose[s] put together or removed",
     ),
     # reshape(reshape(x)) -> reshape(x)
     Rule(
@@ -168,6 +171,7 @@ RESHAPES = [
                 match.root.op, match["x"], match["shape"], results=[match.root.output.type]
             ).output
         ),
+        phrase="reshape[s] and transpose[s] put together or removed",
     ),
     # transpose(transpose(x, p), q) -> transpose(x, p[q])
     Rule(
@@ -177,6 +181,7 @@ RESHAPES = [
         ),
         _keeps_bits,
         _compose,
+        phrase="reshape[s] and transpose[s] put together or removed",
     ),
     # transpose(x) that keeps the order of x's elements -> reshape(x)
     Rule(
@@ -185,6 +190,7 @@ RESHAPES = [
         every(_keeps_bits, _moves_nothing, _shape_is_known),
         _reshape_x,
         is_quiet=True,
+        phrase="reshape[s] and transpose[s] put together or removed",
     ),
     # x @ transpose(y) -> x @ y with adj_y
     Rule(
@@ -195,6 +201,7 @@ RESHAPES = [
         ),
         every(_swaps_matrix, _unquantized_operand),
         _adjoint("y"),
+        phrase="transpose[s] taken into matrix products",
     ),
     # transpose(x) @ y -> x @ y with adj_x
     Rule(
@@ -205,6 +212,7 @@ RESHAPES = [
         ),
         every(_swaps_matrix, _unquantized_operand),
         _adjoint("x"),
+        phrase="transpose[s] taken into matrix products",
     ),
     # reshape(mean(x)) -> mean(x; keep_dims), and back
     Rule(
@@ -214,6 +222,7 @@ RESHAPES = [
         ),
         _keep_dims_flipped,
         _reduce,
+        phrase="reshape[s] taken into reductions",
     ),
     # mean(x) over axes of 1 -> reshape(x)
     Rule(
@@ -222,5 +231,6 @@ RESHAPES = [
         every(_keeps_bits, _reduces_nothing, _shape_is_known),
         _reshape_x,
         is_quiet=True,
+        phrase="reduction[s] of single elements made reshapes",
     ),
 ]

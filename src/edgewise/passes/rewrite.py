@@ -43,8 +43,10 @@ FEW = 4
 @dataclass(frozen=True, slots=True)
 class Rule:
     """pattern -> rewrite where check is True. `tolerance`: relative to the output range; 0: the
-    rule changes no bits. `is_quiet`: the pattern is a bare operator that mostly does something (any
-    RESHAPE), so that a miss is the usual case and reports leave it out."""
+    rule changes no bits. `phrase`: what reports say was done, with the plural in brackets
+    ("batch norm[s] folded into the operator before"). `is_quiet`: the pattern is a bare operator
+    that mostly does something (any RESHAPE), so that a miss is the usual case and reports leave it
+    out."""
 
     name: str
     pattern: Callable[[PatternBuilder], Result]
@@ -52,6 +54,7 @@ class Rule:
     rewrite: Callable[[Builder, Match], Value | Sequence[Value]]
     tolerance: float = 0.0
     is_quiet: bool = False
+    phrase: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -83,24 +86,32 @@ class Change:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a pass did to one graph: how often each rule was applied, the near misses, and every
-    change in order."""
+    """What a pass did to one graph: how often each rule was applied, the near misses, every
+    change in order, and the phrases of the rules applied."""
 
     counts: Counter[str] = field(default_factory=Counter)
     misses: list[Miss] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    phrases: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Outcome) -> None:
         """Take what another outcome has in."""
         self.counts += other.counts
         self.misses += other.misses
         self.changes += other.changes
+        self.phrases.update(other.phrases)
 
     def replaced(
-        self, rule: str, gone: Node, value: Value | None, made: Sequence[Node] = ()
+        self,
+        rule: str,
+        gone: Node,
+        value: Value | None,
+        made: Sequence[Node] = (),
+        phrase: str = "",
     ) -> None:
         """Note that a node is gone and its first result read as `value`."""
         self.counts[rule] += 1
+        self.phrases[rule] = phrase
         heir = None if value is None else value.producer
         self.changes.append(Change(rule, (gone,), tuple(made), heir))
 
@@ -147,6 +158,7 @@ class _Driver:
         self.counts: Counter[str] = Counter()
         self.misses: dict[tuple[Node, Rule], str] = {}
         self.changes: list[Change] = []
+        self.phrases: dict[str, str] = {}
         self.limit = PATIENCE * (len(graph) + 1)
 
     def run(self) -> Outcome:
@@ -160,7 +172,7 @@ class _Driver:
             for (node, rule), reason in self.misses.items()
             if node.graph is self.graph
         ]
-        return Outcome(self.counts, misses, self.changes)
+        return Outcome(self.counts, misses, self.changes, self.phrases)
 
     def visit(self, node: Node) -> None:
         """Apply the first rule that fits at this root."""
@@ -175,6 +187,7 @@ class _Driver:
     def apply(self, rule: Rule, match: Match) -> None:
         """Replace the root's results and forget what nobody reads any more."""
         self.counts[rule.name] += 1
+        self.phrases[rule.name] = rule.phrase
         if self.counts.total() > self.limit:
             busy = ", ".join(f"'{name}' {n} times" for name, n in self.counts.most_common(3))
             raise InternalError(

@@ -56,5 +56,11 @@ def _update(b: Builder, match: Match) -> Value:
 ROWS = [
     # concat(x[:t], row, x[t + 1:]) -> x with row at t. For 0 <= t < len(x), the only t for which
     # the left side is as long as x, which a loop that carries x asks for.
-    Rule("write row", _written, _is_one_row, _update),
+    Rule(
+        "write row",
+        _written,
+        _is_one_row,
+        _update,
+        phrase="row[s] written into tensors recognised",
+    ),
 ]

@@ -151,6 +151,7 @@ WINDOWS = [
             ),
             every(_has_numbers, _same_zero),
             _with_pads,
+            phrase="pad[s] taken into windows",
         )
         for form in (0, 1)
     ],
@@ -161,6 +162,7 @@ WINDOWS = [
             lambda p, form=form: p.any(MaxPool2D, operands=(_padded(p)[form],)),  # type: ignore[misc]
             every(_has_numbers, _never_wins),
             _with_pads,
+            phrase="pad[s] taken into windows",
         )
         for form in (0, 1)
     ],
