@@ -1,0 +1,193 @@
+"""What a handler of a TensorFlow operation works with, and what may stand on an edge of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.errors import EdgewiseError
+from edgewise.frontends import context
+from edgewise.frontends.context import Unsupported
+from edgewise.frontends.tensorflow.program import Function, FunctionName, Resource
+from edgewise.ir.build import Builder
+from edgewise.ir.contents import dims, integers
+from edgewise.ir.dim import Dim, elements
+from edgewise.ir.evaluate import evaluate_node
+from edgewise.ir.graph import Graph, Node, Value
+
+__all__ = ["Context", "Handler", "Operand", "TensorList", "Unsupported"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorList:
+    """A tensor list: its elements along the first axis of one tensor [n, ...].
+
+    `items` is None while the list is reserved and nothing is written: then `dims` (None: unknown
+    rank; a None in it: an unknown dimension) is what is known of the shape of an element.
+    """
+
+    items: Value | None
+    size: Value
+    dims: tuple[Dim | None, ...] | None = None
+
+
+# What an edge carries: a tensor, or what only certain operations take.
+Operand: TypeAlias = "Value | TensorList | Resource"
+Handler: TypeAlias = "Callable[..., Operand | Sequence[Operand]]"
+
+# Operators that one constant may be computed with, and bytes of the largest on the way.
+MAX_FOLDED_NODES = 4096
+MAX_FOLDED_BYTES = 1 << 28
+
+
+def computed(given: DType) -> DType:
+    """The type in which elements of a type are computed: float32 for floats of every width."""
+    if given in FLOATS:
+        return DType.FLOAT32
+    return DType.COMPLEX64 if given is DType.COMPLEX128 else given
+
+
+@dataclass
+class Context(context.Context):
+    """The state of one graph in the making. `problems` are sentences by the place they are at.
+
+    `walk` lowers a function; handlers `call` it. `graphs` are the finished bodies, by name.
+    """
+
+    functions: Mapping[str, Function] = field(kw_only=True)
+    walk: Callable[[Context, Function, Sequence[Operand]], list[Operand]] = field(kw_only=True)
+    graphs: dict[str, Graph] = field(default_factory=dict)
+    _constants: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
+    _known: dict[Value, np.ndarray | None] = field(default_factory=dict)
+
+    def body(self, name: str) -> Context:
+        """The context of a new graph, which a control flow operator will run."""
+        taken = {self.b.graph.name, *self.graphs}
+        unique, count = name, 0
+        while unique in taken:
+            count += 1
+            unique = f"{name}_{count}"
+        b = Builder(unique)
+        b.location = self.b.location
+        return Context(
+            b,
+            self.file,
+            self.path,
+            self.problems,
+            functions=self.functions,
+            walk=self.walk,
+            graphs=self.graphs,
+        )
+
+    def function(self, name: FunctionName) -> Function:
+        """A function of the library. Raises Unsupported."""
+        found = self.functions.get(name.name)
+        if found is None:
+            raise Unsupported(f"it calls '{name.name}', which the file does not have; save it anew")
+        return found
+
+    def call(self, name: FunctionName, operands: Sequence[Operand]) -> list[Operand]:
+        """The results of a function on operands, written into this graph."""
+        return self.walk(self, self.function(name), operands)
+
+    def constant(self, array: np.ndarray, name: str = "") -> Value:
+        """A constant in the type it is computed in: one Value of this graph for one array."""
+        found = self._constants.get(id(array))
+        if found is None:
+            dtype = computed(DType.of(array.dtype))
+            data = np.asarray(array, dtype.numpy)
+            # the array is kept with its Value, so that its id is not given to another one
+            found = self._constants[id(array)] = (array, self.b.constant(data, name=name))
+        return found[1]
+
+    # -- what is known of an operand while the graph is built -----------------------------------
+
+    def known(self, x: Value) -> np.ndarray | None:
+        """The elements of x where they do not depend on the model's inputs; else None."""
+        if x.data is not None:
+            return x.data
+        if x not in self._known:
+            self._known[x] = _folded(x)
+        return self._known[x]
+
+    def array(self, x: Value, what: str) -> np.ndarray:
+        """The elements of x. `what` names the operand: "its axis". Raises Unsupported."""
+        found = self.known(x)
+        if found is None:
+            raise Unsupported(f"{what} is computed when the model runs; make it a constant")
+        return found
+
+    def integers(self, x: Value, what: str) -> tuple[int, ...]:
+        """The elements of an integer operand, flat. Raises Unsupported."""
+        return tuple(int(i) for i in self.array(x, what).reshape(-1))
+
+    def integer(self, x: Value, what: str) -> int:
+        """The one element of an integer operand. Raises Unsupported."""
+        found = self.integers(x, what)
+        if len(found) != 1:
+            raise Unsupported(f"{what} must be one integer; it has {len(found)}")
+        return found[0]
+
+    def dims(self, x: Value) -> tuple[Dim, ...] | None:
+        """The elements of a shape operand, integers or symbols; None where they are not known."""
+        found = dims(x)
+        if found is None and x.dtype.is_integer and (data := self.known(x)) is not None:
+            return tuple(int(i) for i in data.reshape(-1))
+        return found
+
+
+def _folded(x: Value) -> np.ndarray | None:
+    """The elements of a result whose operands are all known. Iterative: chains are long."""
+    found: dict[Value, np.ndarray] = {}
+    waiting, evaluated = [x], 0
+    while waiting:
+        value = waiting[-1]
+        if value in found:
+            waiting.pop()
+            continue
+        data = value.data if value.data is not None else _integers(value)
+        if data is not None:
+            found[value] = data
+            continue
+        node = value.producer
+        if node is None or not _is_foldable(node) or evaluated > MAX_FOLDED_NODES:
+            return None
+        missing = [v for v in node.inputs if v is not None and v not in found]
+        if missing:
+            waiting += missing
+            continue
+        evaluated += 1
+        try:
+            with np.errstate(all="ignore"):
+                arrays = evaluate_node(node, [None if v is None else found[v] for v in node.inputs])
+        except (EdgewiseError, NotImplementedError, MemoryError):
+            return None
+        found.update(zip(node.outputs, arrays, strict=True))
+    return found[x]
+
+
+def _integers(value: Value) -> np.ndarray | None:
+    if not value.dtype.is_integer or not value.type.is_static:
+        return None
+    known = integers(value)
+    if known is None:
+        return None
+    shape = [int(d) for d in value.shape]  # type: ignore[arg-type]
+    return np.array(known, value.dtype.numpy).reshape(shape)
+
+
+def _is_foldable(node: Node) -> bool:
+    if not node.op.is_pure or node.op.updates or node.op.graph_fields or not node.inputs:
+        return False
+    total = 0
+    for value in node.outputs:
+        if not value.type.is_static:
+            return False
+        count = elements(value.shape)
+        assert isinstance(count, int)
+        total += value.dtype.nbytes(count)
+    return total <= MAX_FOLDED_BYTES
