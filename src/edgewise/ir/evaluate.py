@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from edgewise.ir.dim import Dim, Shape, Sym, substitute
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_declaration
 from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role, Runner
+from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
@@ -28,17 +29,19 @@ def evaluate(
     inputs: Sequence[np.ndarray],
     *,
     state: State | None = None,
+    resources: Resources | None = None,
     keep: Callable[[Value, np.ndarray], None] | None = None,
     before_node: Callable[[Node], None] | None = None,
     before_iteration: Callable[[Node], None] | None = None,
 ) -> list[np.ndarray]:
     """The graph's outputs on `inputs` (in order; shapes may differ from the declared ones).
 
-    `state` holds variable tensors between calls and is updated; one whose shape depends on that
-    of the inputs starts anew where that changes. `keep` is called with every
-    value computed; arrays are otherwise dropped after their last reader. `before_node` is called
-    before each node (progress, cancellation, deadlines), those of loops and branches included;
-    `before_iteration` with the loop's node before each of its iterations.
+    `state` holds variable tensors between calls and is updated; one whose shape depends on that of
+    the inputs starts anew where that changes. `resources` holds the variables and tables that
+    operators name; None: there are none yet, and they are dropped after the run. `keep` is called
+    with every value computed; arrays are otherwise dropped after their last reader. `before_node`
+    is called before each node (progress, cancellation, deadlines), those of loops and branches
+    included; `before_iteration` with the loop's node before each of its iterations.
 
     Raises:
         ShapeError: arrays an operator does not accept, naming the node.
@@ -47,6 +50,7 @@ def evaluate(
     if len(inputs) != len(graph.inputs):
         raise ShapeError(f"the graph takes {len(graph.inputs)} inputs; got {len(inputs)}")
     state = {} if state is None else state
+    resources = Resources() if resources is None else resources
     live: dict[Value, np.ndarray] = dict(zip(graph.inputs, inputs, strict=True))
     sizes = bound_sizes(graph.inputs, inputs)
     last = last_uses(graph)
@@ -54,7 +58,7 @@ def evaluate(
         if before_node is not None:
             before_node(node)
         operands = [None if v is None else _read(v, live, state, sizes) for v in node.inputs]
-        runner = BodyRunner(node, before_node, before_iteration)
+        runner = BodyRunner(node, before_node, before_iteration, resources)
         results = evaluate_node(node, operands, runner)
         count = len(node.outputs)
         for value, array in zip(node.outputs, results[:count], strict=True):
@@ -75,11 +79,13 @@ class BodyRunner:
     node: Node
     before_node: Callable[[Node], None] | None = None
     before_iteration: Callable[[Node], None] | None = None
+    resources: Resources = field(default_factory=Resources)
 
     def __call__(self, graph: Graph, inputs: Sequence[np.ndarray], /) -> list[np.ndarray]:
         return evaluate(
             graph,
             inputs,
+            resources=self.resources,
             before_node=self.before_node,
             before_iteration=self.before_iteration,
         )
@@ -94,15 +100,15 @@ def evaluate_node(
     node: Node, operands: Sequence[np.ndarray | None], runner: Runner | None = None
 ) -> list[np.ndarray]:
     """`evaluate_op` on the operator of a node, whose errors name the node. `runner` runs the
-    operator's graphs.
+    operator's graphs and has the resources.
 
     Raises:
         EdgewiseError: of any kind: operands that the operator does not accept.
     """
     types = [None if v is None else v.type for v in node.inputs]
     try:
-        if node.op.graph_fields:
-            return list(node.op.run(operands, runner or BodyRunner(node)))
+        if node.op.graph_fields or node.op.is_stateful:
+            return _checked(node, node.op.run(operands, runner or BodyRunner(node)))
         return evaluate_op(node.op, operands, types, [v.type for v in node.outputs])
     except EdgewiseError as error:
         raise type(error)(f"{node}: {error}") from None
@@ -113,6 +119,14 @@ def evaluate_node(
         ) from error
     except MemoryError as error:
         raise MemoryError(f"{node}: {str(error) or 'not enough memory'}") from error
+
+
+def _checked(node: Node, results: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The results, which have the dtypes that are declared."""
+    for value, array in zip(node.outputs, results, strict=False):
+        if array.dtype != value.dtype.numpy:
+            raise ShapeError(f"{value.name!r} is declared {value.dtype.text}; got {array.dtype}")
+    return list(results)
 
 
 def evaluate_op(

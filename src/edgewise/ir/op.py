@@ -32,6 +32,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape
 from edgewise.ir.graph import Graph
+from edgewise.ir.resources import Resources
 from edgewise.ir.types import Quant, TensorType
 from edgewise.values import dataclass
 
@@ -151,7 +152,11 @@ class Quantized(NamedTuple):
 
 
 class Runner(Protocol):
-    """What runs the graphs of an operator that has some (`Op.run`)."""
+    """What runs the graphs of an operator that has some (`Op.run`), and has the variables and
+    tables that operators name."""
+
+    @property
+    def resources(self) -> Resources: ...
 
     def __call__(self, graph: Graph, inputs: Sequence[np.ndarray], /) -> list[np.ndarray]: ...
 
@@ -183,6 +188,8 @@ class Op:
     # .tflite operator versions: {dtype of the first operand: version}; others are version 1
     versions: ClassVar[dict[DType, int]] = {}
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
+    # reads or writes what survives the inference (`Runner.resources`): `run` is its meaning
+    is_stateful: ClassVar[bool] = False
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
     # option fields of the file that number subgraphs, by the attribute that holds the Graph
     graph_fields: ClassVar[dict[str, str]] = {}
@@ -245,7 +252,8 @@ class Op:
         raise NotImplementedError
 
     def run(self, operands: Sequence[Any], runner: Runner) -> tuple[np.ndarray, ...]:
-        """`reference` of an operator that runs graphs (`graphs`), by means of `runner`."""
+        """`reference` of an operator that runs graphs (`graphs`) or `is_stateful`, by means of
+        `runner`."""
         raise NotImplementedError
 
     def integer(

@@ -16,6 +16,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.files import read_model_file
 from edgewise.ir.model import Model
+from edgewise.ir.resources import Resources
 from edgewise.lite.details import Details
 from edgewise.lite.nearest import NearestName, no_attribute
 from edgewise.lite.notice import ignored
@@ -106,12 +107,14 @@ class Interpreter(NearestName):
         if not self._model.graphs:
             raise InputError("No subgraph in the model; nothing can run")
         self._compress = experimental_compress_quantization_zero_points
+        resources = Resources()
         self._subgraphs = [
             Subgraph(
                 graph,
                 keep_all=experimental_preserve_all_tensors,
                 compress=self._compress,
                 stateless=self._model.is_stateless,
+                resources=resources,
                 num_threads=num_threads or 1,
                 stored=source.stored(graph.name),
             )
@@ -191,7 +194,8 @@ class Interpreter(NearestName):
         self._main.resize(input_index, tensor_size, strict=strict)
 
     def reset_all_variables(self) -> None:
-        """Variable tensors are zero again."""
+        """Variable tensors are zero again. Variables and tables that operators name (VAR_HANDLE)
+        keep what they hold, and CALL_ONCE does not run again, as in LiteRT 2.3."""
         for subgraph in self._subgraphs:
             subgraph.session.reset_variables()
 

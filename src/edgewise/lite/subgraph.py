@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.ir.graph import Graph, Value
+from edgewise.ir.resources import Resources
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.session import Session
 from edgewise.runtime.specialize import Stored
@@ -29,6 +30,7 @@ class Subgraph:
         keep_all: bool,
         compress: bool,
         stateless: bool,
+        resources: Resources,
         num_threads: int,
         stored: Stored | None,
     ) -> None:
@@ -37,6 +39,7 @@ class Subgraph:
             graph,
             keep_all=keep_all,
             stateless=stateless,
+            resources=resources,
             num_threads=num_threads,
             stored=stored,
         )

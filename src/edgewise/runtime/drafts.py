@@ -17,7 +17,7 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
-from edgewise.ops.control import While
+from edgewise.ops.control import If, While
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
 from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
@@ -61,7 +61,7 @@ class Drafts:
         if self._fold(node):
             self.where[node] = Where("constant", "computed while planning")
             return
-        if node.op.graph_fields:
+        if isinstance(node.op, If | While):
             self._add_control(number, node)
             return
         place = self._place_to_join(node)

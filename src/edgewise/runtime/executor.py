@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.errors import CancelledError, InputError, InternalError, LimitError
+from edgewise.errors import CancelledError, InputError, InternalError, LimitError, ShapeError
 from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
 from edgewise.ir.graph import Node, Value
+from edgewise.ir.resources import Resources
 from edgewise.runtime.code import operands_of
 from edgewise.runtime.library import constant, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
@@ -77,6 +78,7 @@ class Executor:
         # tuples of arrays whose addresses C has, and these arrays
         self._bound: tuple[object, object] = (None, None)
         self._io: Sequence[np.ndarray] = ()
+        self._resources = Resources()
         self._run = self._make_state()
 
     def run(
@@ -85,11 +87,13 @@ class Executor:
         state: State,
         before_step: BeforeStep | None = None,
         *,
+        resources: Resources | None = None,
         into: Sequence[np.ndarray] | None = None,
         serial: int = 1,
     ) -> list[np.ndarray]:
         """The outputs; `inputs` have the plan's shapes and dtypes. `state` is updated: its arrays
-        of this plan's variables lie in the executor's memory.
+        of this plan's variables lie in the executor's memory. Host steps read and write
+        `resources`.
 
         Args:
             into: dense arrays of the outputs' shapes and dtypes that are filled and returned.
@@ -105,6 +109,7 @@ class Executor:
             io = self._bind_arrays(inputs, into)
         if self._views:
             self._bind(state)
+        self._resources = Resources() if resources is None else resources
         self._walk(io, before_step, serial)
         if self._kept:
             self._io = io
@@ -239,10 +244,13 @@ class Executor:
             self._delegates[step["index"]]([a for a in reads if a is not None], writes)
             return
         node = code.hosts[step["index"]]
-        runner = BodyRunner(node, self._before_node, iteration_guard(self._limits))
+        runner = BodyRunner(node, self._before_node, iteration_guard(self._limits), self._resources)
         for target, array in zip(writes, evaluate_node(node, reads, runner), strict=True):
             if array.shape != target.shape:
-                raise InternalError(f"{node}: planned {target.shape}, computed {array.shape}")
+                raise ShapeError(
+                    f"{node} must give the shape {list(target.shape)} that the model declares; "
+                    f"got {list(array.shape)}"
+                )
             target[...] = array
 
     def _before_node(self, node: Node) -> None:

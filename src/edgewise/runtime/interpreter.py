@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.ir.model import Model, Signature
+from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
 from edgewise.runtime.cache import finish_writing
 from edgewise.runtime.executor import DEFAULT_LIMITS
@@ -40,7 +41,8 @@ class Interpreter:
 
     Arguments are arrays of the input's dtype and shape; unknown dimensions take any size, and a
     change of size derives all shapes anew. A call returns a dict of arrays by output name.
-    Variables keep their values from call to call; signatures of one graph share them.
+    Variables keep their values from call to call. Signatures of one graph share its variable
+    tensors, and all signatures the variables and tables that operators name (VAR_HANDLE).
 
     Args:
         model: a Model, the path of a `.tflite` file, or its bytes.
@@ -76,6 +78,7 @@ class Interpreter:
         self._native = native
         self._num_threads, self._limits = num_threads, limits
         self._sessions: dict[str, Session] = {}
+        self._resources = Resources()
         self._calls: dict[str | None, _Call] = {}
         self._last: Session | None = None
 
@@ -145,9 +148,11 @@ class Interpreter:
         return self._session(self._source.interface.signature(signature).graph).placement()
 
     def reset_variables(self) -> None:
-        """All variables are zero again."""
+        """All state is as in a new interpreter: variable tensors are zero, and what CALL_ONCE
+        initializes is initialized anew by the next call."""
         for session in self._sessions.values():
             session.reset_variables()
+        self._resources.clear()
 
     def cancel(self) -> None:
         """Stop the inference that is running in another thread, between two operators: its call
@@ -181,6 +186,7 @@ class Interpreter:
                 num_threads=self._num_threads,
                 limits=self._limits,
                 stateless=source.interface.is_stateless,
+                resources=self._resources,
             )
         # of two threads' first calls, both get the session that came first
         return self._sessions.setdefault(graph, session)

@@ -21,6 +21,7 @@ from edgewise.ir.dim import Shape, Sym, same_dim, substitute
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
+from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
@@ -36,7 +37,8 @@ class BusyError(EdgewiseError, RuntimeError):
 
 
 class Session:
-    """Runs one graph. Variables live here and survive from run to run.
+    """Runs one graph. Variables live here and survive from run to run; what operators name
+    (`Resources`) lives in `resources`, which the sessions of one model share.
 
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
     before each operator. With `native=False` the references run, not the kernels; with
@@ -53,6 +55,7 @@ class Session:
         progress: Progress | None = None,
         native: bool = True,
         stateless: bool = False,
+        resources: Resources | None = None,
         num_threads: int = 1,
         limits: Limits = DEFAULT_LIMITS,
         inputs: Sequence[Value] | None = None,
@@ -67,6 +70,7 @@ class Session:
         self.keep_all = keep_all
         self.kept: dict[Value, np.ndarray] = {}
         self._state: State = {}
+        self._resources = Resources() if resources is None else resources
         self._inputs = self.graph.inputs if inputs is None else inputs
         # types of inputs and variables before the first `resize`: their unknown dimensions are
         # what it binds, every time anew
@@ -221,7 +225,14 @@ class Session:
             # `cancel` notes the number first and then asks who runs: one of us sees the other
             if self._cancelled == serial:
                 raise CancelledError("the run was cancelled before its first operator")
-            outputs = executor.run(inputs, self._state, counter, into=into, serial=serial)
+            outputs = executor.run(
+                inputs,
+                self._state,
+                counter,
+                resources=self._resources,
+                into=into,
+                serial=serial,
+            )
         finally:
             self._running = None
         if self.keep_all:
@@ -236,6 +247,7 @@ class Session:
             self.graph,
             inputs,
             state=self._state,
+            resources=self._resources,
             keep=keep,
             before_node=self._guard(),
             before_iteration=iteration_guard(self._limits),
