@@ -32,8 +32,7 @@ def test_every_integer_form_is_measured() -> None:
     rows |= {(row.operator, row.types.split()[0]) for row in numerics.measured()}
     missing = set()
     for case in (c for c in all_cases() if not c.error):
-        roles = [case.op.declared(index).role for index in range(len(case.args))]
-        pairs = zip(case.args, roles, strict=True)
+        pairs = zip(case.args, case.roles, strict=True)
         data = next((a for a, role in pairs if a is not None and role is Role.DATA), None)
         if data is None or data.quant is None or numerics.only_moves(type(case.op)):
             continue

@@ -120,7 +120,7 @@ def _types(case: Case) -> str:
     """`int8`, or `float32 to int8` where operand and result differ."""
     if case.op.name == "quantize":
         return case.label.split("#")[0].removeprefix("from ")
-    roles = [case.op.declared(index).role for index in range(len(case.args))]
+    roles = case.roles
     pairs = zip(case.args, roles, strict=True)
     return next(a.dtype.text for a, role in pairs if a is not None and role is Role.DATA)
 

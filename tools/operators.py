@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from edgewise.ir.nesting import reachable  # noqa: E402
 from edgewise.ir.op import FixedRange, FreeScale, NotQuantized, Op, Role, SameScale  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
 
@@ -90,11 +91,12 @@ def versions() -> Versions:
 
 
 def _add(found: Versions, case: Case) -> None:
-    node = next(model_of(case).main.nodes)
+    graphs = reachable(model_of(case).main)
+    node = next(n for g in graphs for n in g.nodes if n.op == case.op)
     types = [None if v is None else v.type for v in node.inputs]
     roles = [case.op.declared(index).role for index in range(len(types))]
     data = [t for t, role in zip(types, roles, strict=True) if t and role is Role.DATA]
-    first = data[0].dtype.text if data else node.output.dtype.text
+    first = next((t.dtype.text for t in (*data, *(v.type for v in node.outputs))), "no data")
     version = case.op.version(types, [v.type for v in node.outputs])
     found.setdefault((case.op.name, first), set()).add(version)
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 # Builtin operators outside the operators that this version runs, and every custom operator.
 OUTSIDE = {
-    "CALL_ONCE": "resource variables",
-    "VAR_HANDLE": "resource variables",
-    "READ_VARIABLE": "resource variables",
-    "ASSIGN_VARIABLE": "resource variables",
     "STABLEHLO_COMPOSITE": "composites",
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -17,7 +17,7 @@ import numpy as np
 
 import edgewise.ops  # noqa: F401  (defines the operators)
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Model, Op, Quant, TensorType
+from edgewise.ir import Builder, Model, Op, Quant, TensorType, Value
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.nesting import reachable
 from edgewise.ir.op import FixedRange, NotQuantized, Role, SameScale
@@ -57,6 +57,9 @@ def weights(shape: Sequence[int], dtype: str = "float32", **kwargs: object) -> A
     return Arg(tuple(shape), DType.of(dtype), True, **kwargs)  # type: ignore[arg-type]
 
 
+Write = Callable[..., Sequence[Value]]  # of (builder, op, *operands)
+
+
 @dataclass(frozen=True)
 class Case:
     """One operator on operands. `error`: a part of the message it must be refused with."""
@@ -67,6 +70,8 @@ class Case:
     results: tuple[TensorType | None, ...] = ()
     quantize: tuple[str, ...] = ()
     error: str = ""
+    # writes the operator among those that it needs, from the operands; returns the outputs
+    write: Write | None = None
     # LiteRT cannot run the case (why); it is then checked against the reference alone
     no_litert: str = ""
 
@@ -77,6 +82,13 @@ class Case:
         args = [(a.shape, a.dtype.text, a.const) if a else None for a in self.args]
         facts = repr((self.op, args))
         return f"{self.op.name}-{first}-{self.label or 'plain'}-{zlib.crc32(facts.encode()):08x}"
+
+    @property
+    def roles(self) -> list[Role]:
+        """Of the operands, in order; PARAMETER of those of a case that writes its own model."""
+        if self.write is not None:
+            return [Role.PARAMETER] * len(self.args)
+        return [self.op.declared(index).role for index in range(len(self.args))]
 
     @property
     def seed(self) -> int:
@@ -91,7 +103,8 @@ def arrays(case: Case) -> list[np.ndarray | None]:
 
 
 def model_of(case: Case) -> Model:
-    """The one-operator model. Raises what the builder raises for error cases."""
+    """The model of the operator, and of those that it needs. Raises what the builder raises for
+    error cases."""
     b = Builder()
     operands = []
     for index, (a, data) in enumerate(zip(case.args, arrays(case), strict=True)):
@@ -105,9 +118,12 @@ def model_of(case: Case) -> Model:
             if a.variable:
                 b.graph.inputs.remove(value)
             operands.append(value)
-    node = b.node(case.op, *operands, results=case.results)
+    if case.write is None:
+        outputs: Sequence[Value] = b.node(case.op, *operands, results=case.results).outputs
+    else:
+        outputs = case.write(b, case.op, *operands)
     model = Model()
-    model.add(b.finish(*node.outputs))
+    model.add(b.finish(*outputs))
     for graph in reachable(model.main):
         if graph is not model.main:
             model.add(graph)

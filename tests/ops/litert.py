@@ -69,15 +69,15 @@ def prepare(case: Case) -> Prepared:
 def _said(data: bytes) -> Iterator[str]:
     """What LiteRT computes from, as text that does not depend on where it stands in the file."""
     record = read_model(data, file="case")
-    graph = record.subgraphs[0]
     for code in record.operator_codes:
         yield f"{max(code.deprecated_builtin_code, int(code.builtin_code))} v{code.version}"
-    for tensor in graph.tensors:
-        constant = record.buffers[tensor.buffer].data
-        yield _text(tensor, {"buffer", "name"})
-        yield "" if constant is None else hashlib.sha256(constant.tobytes()).hexdigest()
-    for record in (graph.inputs, graph.outputs, *graph.operators):
-        yield _text(record, {"name"})
+    for graph in record.subgraphs:
+        for tensor in graph.tensors:
+            constant = record.buffers[tensor.buffer].data
+            yield _text(tensor, {"buffer", "name"})
+            yield "" if constant is None else hashlib.sha256(constant.tobytes()).hexdigest()
+        for part in (graph.inputs, graph.outputs, *(graph.operators or [])):
+            yield _text(part, {"name"})
 
 
 def _text(value: object, skipped: Collection[str] = ()) -> str:
@@ -128,7 +128,7 @@ def store(answers: dict[str, tuple[str, CaseAnswer]], versions: dict[str, str]) 
         for resolver, outputs in answer.outputs.items():
             if resolver != "default" and _equal(outputs, answer.outputs["default"]):
                 continue
-            arrays |= {f"{digest}.{resolver}.{i}": y for i, y in enumerate(outputs)}
+            arrays |= {f"{digest}.{resolver}.{i}": _storable(y) for i, y in enumerate(outputs)}
     np.savez_compressed(FOLDER / "answers.npz", allow_pickle=False, **arrays)
     text = ",\n".join(lines)
     (FOLDER / "index.json").write_text(
@@ -138,9 +138,13 @@ def store(answers: dict[str, tuple[str, CaseAnswer]], versions: dict[str, str]) 
 
 def _equal(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> bool:
     return len(a) == len(b) and all(
-        x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
+        x.shape == y.shape and x.dtype == y.dtype and _bytes(x) == _bytes(y)
         for x, y in zip(a, b, strict=True)
     )
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    return _storable(array).tobytes()
 
 
 @cache
@@ -152,4 +156,15 @@ def _index() -> dict[str, Any]:
 @cache
 def _arrays() -> dict[str, np.ndarray]:
     with np.load(FOLDER / "answers.npz") as archive:
-        return {key: archive[key] for key in archive.files}
+        found = {key: archive[key] for key in archive.files}
+    return {key: a.astype(object) if a.dtype.kind == "S" else a for key, a in found.items()}
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    """The array; of strings, with a fixed width. Raises ValueError where that loses bytes."""
+    if array.dtype != object:
+        return array
+    fixed = array.astype(bytes)
+    if not np.array_equal(fixed.astype(object), array):
+        raise ValueError("an answer has a string that ends with zero bytes")
+    return fixed

@@ -106,10 +106,11 @@ class Oracle:
         *,
         resolver: Resolver = "default",
         keep_all: bool = False,
-        signature: str | None = None,
+        signature: str | Sequence[str] | None = None,
         timeout_s: float | None = None,
     ) -> list[Answer]:
         """Several inferences on one interpreter: state variables carry over from one to the next.
+        They run by one signature, or by one each.
 
         Raises:
             ValueError: `keep_all` together with a resolver that does not keep tensors.
@@ -124,7 +125,7 @@ class Oracle:
                 "sequence": plain,
                 "resolver": resolver,
                 "keep_all": keep_all,
-                "signature": signature,
+                "signature": signature if isinstance(signature, str | None) else list(signature),
             },
             timeout_s,
         )

@@ -71,17 +71,18 @@ def run(
     sequence: list[Any],
     resolver: str,
     keep_all: bool,
-    signature: str | None,
+    signature: str | list[str] | None,
 ) -> dict[str, Any]:
-    """Run the inputs of `sequence` one after another on one interpreter (state carries over)."""
+    """Run the inputs of `sequence` one after another on one interpreter (state carries over), by
+    one signature or by one each."""
     if resolver == "micro":
         return {"steps": _run_micro(model, sequence)}
     interpreter = _interpreter(model, resolver, keep_all)
     if signature is not None:
-        runner = interpreter.get_signature_runner(signature)
-        return {
-            "steps": [{"outputs": dict(runner(**inputs)), "tensors": {}} for inputs in sequence]
-        }
+        keys = [signature] * len(sequence) if isinstance(signature, str) else signature
+        runners = {key: interpreter.get_signature_runner(key) for key in dict.fromkeys(keys)}
+        steps = [runners[key](**inputs) for key, inputs in zip(keys, sequence, strict=True)]
+        return {"steps": [{"outputs": dict(step), "tensors": {}} for step in steps]}
     steps = []
     for inputs in sequence:
         _set_inputs(interpreter, inputs)

@@ -1,0 +1,195 @@
+"""Variables and tables that operators name: kept from run to run, shared by signatures, reset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import edgewise
+from edgewise import lite
+from edgewise.dtypes import DType
+from edgewise.errors import EdgewiseError
+from edgewise.ir import Builder, Graph, Model, Signature, TensorType, Value
+from edgewise.ops.state import AssignVariable, CallOnce, ReadVariable, VarHandle
+from tests.oracle.litert import Oracle
+
+BOTH = pytest.mark.parametrize("native", [True, False], ids=["native", "references"])
+ONE = np.ones(2, np.float32)
+ZERO = np.zeros(2, np.float32)
+
+
+def handle(b: Builder, name: str) -> Value:
+    return b.node(VarHandle(shared_name=name)).output
+
+
+def read(b: Builder, name: str, *shape: int) -> Value:
+    declared = TensorType(shape, DType.FLOAT32)
+    return b.node(ReadVariable(), handle(b, name), results=[declared]).output
+
+
+def assign(b: Builder, name: str, x: Value) -> None:
+    b.node(AssignVariable(), handle(b, name), x)
+
+
+def initial(**values: np.ndarray) -> Graph:
+    """A graph for CALL_ONCE."""
+    b = Builder("init")
+    for name, array in values.items():
+        assign(b, name, b.constant(array))
+    return b.finish()
+
+
+def model_of(signatures: dict[str, Graph], others: Sequence[Graph]) -> Model:
+    model = Model()
+    for key, graph in signatures.items():
+        model.add(graph)
+        names = [{v.name: i for i, v in enumerate(vs)} for vs in (graph.inputs, graph.outputs)]
+        model.signatures.append(Signature(key, graph.name, *names))
+    for graph in others:
+        model.add(graph)
+    return model
+
+
+def counter() -> Model:
+    """`add` adds x to the variable, which begins as [5, 7]; `peek` returns it plus x."""
+    init = initial(total=np.array([5, 7], np.float32))
+    graphs = {}
+    for key in ("add", "peek"):
+        b = Builder(key)
+        b.node(CallOnce(init=init))
+        x = b.input("x", (2,))
+        y = b.add(read(b, "total", 2), x, label="y")
+        if key == "add":
+            assign(b, "total", y)
+        graphs[key] = b.finish(y)
+    return model_of(graphs, [init])
+
+
+@BOTH
+def test_signatures_share_what_survives(native: bool) -> None:
+    run = edgewise.Interpreter(counter(), native=native)
+    found = [run(x, signature=key)["y"] for key, x in CALLS]
+    np.testing.assert_array_equal(found, WANTED)
+    run.reset_variables()
+    np.testing.assert_array_equal(run(ZERO, signature="peek")["y"], [5, 7])
+
+
+CALLS = [("peek", ZERO), ("add", ONE), ("add", ONE * 2), ("peek", ONE), ("add", ZERO)]
+WANTED = [[5, 7], [6, 8], [8, 10], [9, 11], [8, 10]]
+
+
+def test_lite_resets_as_litert_does() -> None:
+    """Variables that operators name survive; LiteRT resets variable tensors only."""
+    interpreter = lite.Interpreter(model_content=counter().to_bytes())
+    runners = {key: interpreter.get_signature_runner(key) for key in ("add", "peek")}
+    found = [runners[key](x=x)["y"] for key, x in CALLS]
+    np.testing.assert_array_equal(found, WANTED)
+    interpreter.reset_all_variables()
+    np.testing.assert_array_equal(runners["peek"](x=ZERO)["y"], WANTED[-1])
+
+
+@pytest.mark.parity
+def test_litert_agrees(oracle: Oracle) -> None:
+    steps = [{"x": x} for _, x in CALLS]
+    keys = [key for key, _ in CALLS]
+    answers = oracle.run_sequence(counter().to_bytes(), steps, signature=keys)
+    np.testing.assert_array_equal([a.named["y"] for a in answers], WANTED)
+
+
+@BOTH
+def test_interpreters_share_nothing(native: bool) -> None:
+    model = counter()
+    first, second = (edgewise.Interpreter(model, native=native) for _ in range(2))
+    first(ONE, signature="add")
+    np.testing.assert_array_equal(second(ZERO, signature="peek")["y"], [5, 7])
+
+
+@BOTH
+def test_a_value_that_was_never_assigned(native: bool) -> None:
+    b = Builder()
+    x = b.input("x", (2,))
+    graph = b.finish(b.add(read(b, "net/kernel", 2), x))
+    with pytest.raises(EdgewiseError) as caught:
+        edgewise.Interpreter(model_of({"main": graph}, []), native=native)(ONE)
+    assert str(caught.value) == (
+        "read_variable 'read_variable': reads the variable 'net/kernel', which has no value yet; "
+        "run the signature that assigns it first"
+    )
+
+
+@BOTH
+def test_a_variable_changes_its_shape(native: bool) -> None:
+    """Shapes that only the run knows."""
+    b = Builder("grow")
+    x = b.input("x", (2,))
+    assign(b, "rows", x)
+    assign(b, "rows", b.concatenation(x, x, axis=0))
+    graph = b.finish(b.add(read(b, "rows", 4), b.constant(1.0)))
+    (y,) = edgewise.Interpreter(model_of({"main": graph}, []), native=native)(ONE).values()
+    np.testing.assert_array_equal(y, [2, 2, 2, 2])
+
+
+# -- a model that trains itself ------------------------------------------------------------------
+
+RATE = 0.1
+
+
+def regression() -> Model:
+    """`train`: one step of gradient descent on a batch [8, 3] -> [8, 1], gives the loss;
+    `infer`: x [N, 3] w + b."""
+    init = initial(w=np.zeros((3, 1), np.float32), b=np.zeros((1,), np.float32))
+    b = Builder("train")
+    b.node(CallOnce(init=init))
+    x, y = b.input("x", (8, 3)), b.input("y", (8, 1))
+    w, bias = read(b, "w", 3, 1), read(b, "b", 1)
+    error = b.sub(b.add(b.batch_matmul(x, w), bias), y)
+    loss = b.mean(b.mul(error, error), b.constant([0, 1]), label="loss")
+    scaled = b.mul(error, b.constant(2 * RATE / 8))
+    assign(b, "w", b.sub(w, b.batch_matmul(x, scaled, adj_x=True)))
+    assign(b, "b", b.sub(bias, b.sum(scaled, b.constant([0]))))
+    train = b.finish(loss)
+    b = Builder("infer")
+    b.node(CallOnce(init=init))
+    x = b.input("x", (1, 3))
+    infer = b.finish(b.add(b.batch_matmul(x, read(b, "w", 3, 1)), read(b, "b", 1), label="y"))
+    return model_of({"train": train, "infer": infer}, [init])
+
+
+def batches(count: int) -> list[dict[str, np.ndarray]]:
+    rng = np.random.default_rng(7)
+    wanted = np.array([[1.0], [-2.0], [0.5]], np.float32)
+    x = rng.standard_normal((count, 8, 3)).astype(np.float32)
+    return [{"x": a, "y": a @ wanted + np.float32(3)} for a in x]
+
+
+def descended(steps: list[dict[str, np.ndarray]]) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Losses and weights of the same descent in NumPy."""
+    w, b, losses = np.zeros((3, 1)), np.zeros(1), []
+    for step in steps:
+        error = step["x"] @ w + b - step["y"]
+        losses.append(float(np.mean(error**2)))
+        w = w - RATE * 2 / 8 * step["x"].T @ error
+        b = b - RATE * 2 / 8 * error.sum(0)
+    return losses, w, b
+
+
+@BOTH
+def test_a_model_trains_itself(native: bool) -> None:
+    steps = batches(60)
+    run = edgewise.Interpreter(regression().to_bytes(), native=native)
+    losses = [float(run(**step, signature="train")["loss"]) for step in steps]
+    wanted, w, b = descended(steps)
+    np.testing.assert_allclose(losses, wanted, rtol=1e-4, atol=1e-5)
+    assert losses[-1] < 0.01 * losses[0]
+    x = np.array([[1, 2, 3]], np.float32)
+    np.testing.assert_allclose(run(x, signature="infer")["y"], x @ w + b, rtol=1e-4)
+
+
+@pytest.mark.parity
+def test_litert_trains_it_alike(oracle: Oracle) -> None:
+    steps = batches(20)
+    answers = oracle.run_sequence(regression().to_bytes(), steps, signature="train")
+    losses = [float(a.named["loss"]) for a in answers]
+    np.testing.assert_allclose(losses, descended(steps)[0], rtol=1e-4, atol=1e-5)
