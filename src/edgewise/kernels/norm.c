@@ -58,13 +58,20 @@ EW_DEFINE(local_response_normalization_f32) {
     for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
         const float *x = (const float *)operand[0] + (size_t)row * n;
         float *y = (float *)operand[1] + (size_t)row * n;
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t first = i > p->radius ? i - p->radius : 0;
-            uint32_t last = n - i > p->radius ? i + p->radius : n - 1;
-            float sum = 0.0f;
-            for (uint32_t k = first; k <= last; k++) sum += x[k] * x[k];
-            double log = ew_log_f64((double)(p->bias + p->alpha * sum));
-            y[i] = x[i] * ew_exp_f32((float)(-(double)p->beta * log));
+        for (uint32_t i = 0; i < n; i += EW_LANES) {
+            float base[EW_LANES] = {0};
+            uint32_t here = ew_min_u32(n - i, EW_LANES);
+            for (uint32_t c = i; c < i + here; c++) {
+                uint32_t first = c > p->radius ? c - p->radius : 0;
+                uint32_t last = n - c > p->radius ? c + p->radius : n - 1;
+                float sum = 0.0f;
+                for (uint32_t k = first; k <= last; k++) sum += x[k] * x[k];
+                base[c - i] = p->bias + p->alpha * sum;
+            }
+            v_f32 size = v_load_f32(base);
+            v_f32 power = v_pow_size(size, v_splat_f32(-p->beta));
+            v_store_f32(base, v_or_bits(power, v_nan_mask(size)));
+            for (uint32_t k = 0; k < here; k++) y[i + k] = x[i + k] * base[k];
         }
     }
 }

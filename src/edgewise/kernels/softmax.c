@@ -3,56 +3,106 @@
 #include "math.h"
 
 /* The largest of n numbers, any number where one of them is NaN. */
-static float largest_f32(const float *x, uint32_t n) {
-    float lanes[EW_LANES], largest = -__builtin_inff();
-    v_f32 found = v_splat_f32(largest);
+EW_INLINE float largest_f32(const float *x, uint32_t n) {
+    float largest = -__builtin_inff();
     uint32_t i = 0;
-    for (; i + EW_LANES <= n; i += EW_LANES) found = v_max(found, v_load_f32(x + i));
+    if (n >= 2 * EW_LANES) {
+        float lanes[EW_LANES];
+        v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
+        for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
+            a = v_max(a, v_load_f32(x + i));
+            b = v_max(b, v_load_f32(x + i + EW_LANES));
+        }
+        v_store_f32(lanes, v_max(a, b));
+        for (uint32_t l = 0; l < EW_LANES; l++) largest = lanes[l] > largest ? lanes[l] : largest;
+    }
     for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
-    __builtin_memcpy(lanes, &found, sizeof lanes);
-    for (uint32_t l = 0; l < EW_LANES; l++) largest = lanes[l] > largest ? lanes[l] : largest;
     return largest;
 }
 
-static float sum_f32(const float *x, uint32_t n) {
+EW_INLINE float sum_f32(const float *x, uint32_t n) {
+    float sum = 0.0f;
+    uint32_t i = 0;
+    if (n >= 2 * EW_LANES) {
+        float lanes[EW_LANES];
+        v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
+        for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
+            a += v_load_f32(x + i);
+            b += v_load_f32(x + i + EW_LANES);
+        }
+        v_store_f32(lanes, a + b);
+        for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
+    }
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+/* y = e**((x - largest) * beta) for n numbers; their sum. y may be x. */
+EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float largest, float beta) {
     float lanes[EW_LANES], sum = 0.0f;
     v_f32 total = v_splat_f32(0.0f);
-    uint32_t i = 0;
-    for (; i + EW_LANES <= n; i += EW_LANES) total += v_load_f32(x + i);
-    for (; i < n; i++) sum += x[i];
-    __builtin_memcpy(lanes, &total, sizeof lanes);
+    size_t i = 0;
+    for (; i + EW_LANES <= n; i += EW_LANES) {
+        v_f32 e = v_exp_flushed((v_load_f32(x + i) - largest) * beta);
+        total += e;
+        v_store_f32(y + i, e);
+    }
+    if (i < n) {
+        float rest[EW_LANES] = {0};
+        for (size_t k = 0; k < n - i; k++) rest[k] = (x[i + k] - largest) * beta;
+        v_store_f32(rest, v_exp_flushed(v_load_f32(rest)));
+        for (size_t k = 0; k < n - i; k++) sum += y[i + k] = rest[k];
+    }
+    v_store_f32(lanes, total);
     for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
     return sum;
 }
 
+static void scale_f32(float *y, uint32_t n, float scale) {
+    for (uint32_t i = 0; i < n; i++) y[i] *= scale;
+}
+
+/* Rows one after the other; short ones as one run of exponentials, since each alone is a rest. */
 EW_DEFINE(softmax_f32) {
     const ew_softmax *p = params;
-    uint32_t n = p->depth;
+    const uint32_t n = p->depth, row = tile_begin * p->rows_per_tile;
+    const uint32_t rows = ew_min_u32(p->rows, tile_end * p->rows_per_tile) - row;
+    const float *x = (const float *)operand[0] + (size_t)row * n;
+    float *y = (float *)operand[1] + (size_t)row * n;
     EW_UNUSED(scratch);
-    for (uint32_t row = tile_begin * p->rows_per_tile;
-         row < ew_min_u32(p->rows, tile_end * p->rows_per_tile); row++) {
-        const float *x = (const float *)operand[0] + (size_t)row * n;
-        float *y = (float *)operand[1] + (size_t)row * n;
-        float largest = largest_f32(x, n);
-        for (uint32_t i = 0; i < n; i++) y[i] = ew_exp_f32((x[i] - largest) * p->beta);
-        float sum = sum_f32(y, n);
-        float scale = 1.0f / sum;
-        for (uint32_t i = 0; i < n; i++) y[i] *= scale;
+    if (n >= 4 * EW_LANES) {
+        for (uint32_t r = 0; r < rows; r++, x += n, y += n)
+            scale_f32(y, n, 1.0f / exponentials_f32(x, y, n, largest_f32(x, n), p->beta));
+        return;
     }
+    for (uint32_t r = 0; r < rows; r++) {
+        float largest = largest_f32(x + r * n, n);
+        for (uint32_t i = r * n; i < (r + 1) * n; i++) y[i] = x[i] - largest;
+    }
+    exponentials_f32(y, y, rows * n, 0.0f, p->beta);
+    for (uint32_t r = 0; r < rows; r++) scale_f32(y + r * n, n, 1.0f / sum_f32(y + r * n, n));
 }
 
 EW_DEFINE(log_softmax_f32) {
     const ew_softmax *p = params;
-    float *e = scratch;
-    uint32_t n = p->depth;
-    for (uint32_t row = tile_begin * p->rows_per_tile;
-         row < ew_min_u32(p->rows, tile_end * p->rows_per_tile); row++) {
-        const float *x = (const float *)operand[0] + (size_t)row * n;
-        float *y = (float *)operand[1] + (size_t)row * n;
-        float largest = largest_f32(x, n);
-        for (uint32_t i = 0; i < n; i++) e[i] = ew_exp_f32(x[i] - largest);
-        float log = (float)ew_log_f64((double)sum_f32(e, n));
-        for (uint32_t i = 0; i < n; i++) y[i] = x[i] - largest - log;
+    const uint32_t n = p->depth, at_once = n < 4 * EW_LANES ? p->rows_per_tile : 1;
+    uint32_t row = tile_begin * p->rows_per_tile;
+    uint32_t end = ew_min_u32(p->rows, tile_end * p->rows_per_tile);
+    const float *x = (const float *)operand[0] + (size_t)row * n;
+    float *y = (float *)operand[1] + (size_t)row * n;
+    for (uint32_t rows; row < end; row += rows) {
+        rows = ew_min_u32(at_once, end - row);
+        float *e = scratch, *first = y;
+        for (uint32_t r = 0; r < rows; r++, x += n, y += n, e += n) {
+            float largest = largest_f32(x, n);
+            for (uint32_t i = 0; i < n; i++) e[i] = y[i] = x[i] - largest;
+        }
+        exponentials_f32(scratch, scratch, (size_t)rows * n, 0.0f, 1.0f);
+        e = scratch, y = first;
+        for (uint32_t r = 0; r < rows; r++, y += n, e += n) {
+            float log = (float)ew_log_f64((double)sum_f32(e, n));
+            for (uint32_t i = 0; i < n; i++) y[i] -= log;
+        }
     }
 }
 

@@ -28,9 +28,9 @@ TILE_ELEMENTS = 4096
 
 def softmax(site: Site) -> Selection:
     """Rows along the last axis."""
-    op, x = site.node.op, site.node.operand(0)
+    op = site.node.op
     assert isinstance(op, Softmax)
-    require(op.beta >= 0 or is_float(x), "beta is negative")
+    require(op.beta >= 0, "beta is negative")
     return _rows(site, "softmax", op.beta)
 
 
@@ -53,7 +53,7 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
     }
     if is_float(x, y):
         fields |= dict.fromkeys(("is_signed", "y_zero", "low", "high", "x_scale", "y_scale"), 0)
-        scratch = 4 * shape[-1] if name == "log_softmax" else 0
+        scratch = 4 * rows_per_tile * shape[-1] if name == "log_softmax" else 0
         return [Call(f"{name}_f32", pack("ew_softmax", fields), (x, y), n_tiles, scratch, elements)]
     require_8_bit(x, y)
     low, high = y.dtype.range
