@@ -6,6 +6,7 @@ small integer constants as `{0, 2, 1}`, others by shape, attributes where they a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy as np
 import edgewise.ops  # noqa: F401  (defines the operators)
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Graph, Model, Node, Quant, Value, verify
+from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
 
@@ -40,6 +42,64 @@ class Twin:
     build: Build
     rule: str
     reason: str
+
+
+def spelled(
+    text: str,
+    after: str,
+    *applied: str,
+    tolerance: float = 1e-6,
+    shape: tuple[int, ...] = (3, 5),
+    **numbers: float,
+) -> Example:
+    """The example whose graph is what `text` says of an input x, in the words of `expression`.
+
+    `numbers` are names in the text for constants that four digits do not tell exactly.
+    """
+    shown = {name: f"{number:.4g}" for name, number in numbers.items()}
+    before = re.sub(r"[A-Z]\w*", lambda m: shown.get(m[0], m[0]), text)
+    before = re.sub(r"\.0\b", "", before)
+    return Example(says(text, shape, **numbers), before, after, applied, tolerance)
+
+
+def says(text: str, shape: tuple[int, ...] = (3, 5), **numbers: float) -> Build:
+    """What builds the graph of a text; equal subexpressions are one node."""
+
+    def build(b: Builder) -> Value:
+        known: dict[object, Value] = {}
+
+        def call(name: str) -> Callable[..., Value]:
+            def make(*operands: object, **attributes: object) -> Value:
+                values = [o for o in operands if not isinstance(o, Activation)]
+                for act in operands:
+                    if isinstance(act, Activation):
+                        attributes["fused_activation_function"] = act
+                key = (name, *map(_key, values), *attributes.items())
+                if key not in known:
+                    operand_values = [v if isinstance(v, Value) else _number(b, v) for v in values]
+                    known[key] = getattr(b, name)(*operand_values, **attributes)
+                return known[key]
+
+            return make
+
+        names: dict[str, object] = {name: call(name) for name in re.findall(r"(\w+)\(", text)}
+        names |= {act.name: act for act in Activation} | numbers | {"x": b.input("x", shape)}
+        result = eval(text, {"__builtins__": {}}, names)  # noqa: S307 (a text of this repository)
+        assert isinstance(result, Value)
+        return result
+
+    return build
+
+
+def _key(value: object) -> object:
+    return id(value) if isinstance(value, Value) else str(value)
+
+
+def _number(b: Builder, value: object) -> Value:
+    """`2` and `{0, 1}` are integers, `2.0` a float."""
+    if isinstance(value, set):
+        return b.constant(np.array(sorted(value), np.int32))
+    return b.constant(value)  # type: ignore[arg-type]
 
 
 def graph_of(build: Build) -> Graph:

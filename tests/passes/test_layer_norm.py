@@ -186,6 +186,11 @@ def matrix_after(b):
     return b.mul(b.layer_norm(x), b.constant(normal(3, 5)))
 
 
+def matrix_behind(b):
+    x = b.input("x", (1, 3, 5))
+    return b.add(b.layer_norm(x), b.constant(normal(3, 5)))
+
+
 TWINS = [
     Twin(direct(axes=(1,)), "layer_norm", "axes [1] of 3 are not the last ones"),
     Twin(direct(axes=(-1,), other=(1, 2)), "layer_norm", "the variance over [1, 2]"),
@@ -194,6 +199,7 @@ TWINS = [
     Twin(half, "layer_norm", "the kernel is for float32"),
     Twin(stored, "layer_norm", "is quantized; the rule is for floats"),
     Twin(spread(gamma=(3, 1)), "layer_norm", "is not one number per normalised element [5]"),
+    Twin(matrix_behind, "beta of a layer_norm", "[3, 5] is not one number per normalised"),
     Twin(matrix_after, "gamma of a layer_norm", "[3, 5] is not one number per normalised"),
 ]
 

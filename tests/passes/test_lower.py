@@ -57,7 +57,16 @@ LAYER = ("layer norm in builtin operators",)
 CENTRED = "sub(x, mean(x, 1, keep_dims=True))"
 VARIANCE = "mean(squared_difference(x, mean(x, 1, keep_dims=True)), 1, keep_dims=True)"
 NORMED = f"mul({CENTRED}, rsqrt(add({VARIANCE}, 0.001)))"
+Z, IS_ZERO = "mul(x, 1.414)", "equal(mul(x, 1.414), 0)"
+ERF = f"add(mul(div(gelu({Z}), select_v2({IS_ZERO}, 1, {Z})), 2), -1)"
 EXAMPLES = [
+    Example(
+        lambda b: b.erf(b.input("x", (2, 5))),
+        "erf(x)",
+        f"select_v2({IS_ZERO}, 0, {ERF})",
+        ("erf in builtin operators",),
+        1e-6,
+    ),
     Example(
         batch_norm((2, 3, 4), 4),
         "batch_norm(x, [4], [4], [4], [4])",

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import edgewise.api  # noqa: F401  (models learn to save themselves)
 from edgewise.ir import Builder, Model, Signature, Sym, Value
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
@@ -17,6 +18,7 @@ from edgewise.passes import (
     arithmetic,
     canonicalize,
     dense,
+    layer_norm,
     lower,
     norms,
     padding,
@@ -29,6 +31,7 @@ from tests.passes import (
     test_activation,
     test_affine,
     test_arithmetic,
+    test_layer_norm,
     test_lower,
     test_padding,
     test_prescale,
@@ -43,6 +46,7 @@ RULES = [
     *shapes.RESHAPES,
     *activation.CLAMPS_NAMED,
     *recompose.RECOMPOSE,
+    *layer_norm.LAYER_NORMS,
     *dense.DENSE,
     *affine.AFFINE,
     *prescale.PRESCALE,
@@ -55,6 +59,7 @@ TABLES = [
     test_activation,
     test_affine,
     test_arithmetic,
+    test_layer_norm,
     test_lower,
     test_padding,
     test_prescale,
@@ -65,6 +70,7 @@ TABLES = [
 UNCONDITIONAL = {
     "batch norm as scale and offset",
     "layer norm in builtin operators",
+    "erf in builtin operators",
     "concatenation of one",
     "sum of one",
 }

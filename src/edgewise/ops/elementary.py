@@ -46,6 +46,11 @@ def tanh(x: Array) -> Array:
     return _apply(x, np.tanh, math.tanh)
 
 
+def erf(x: Array) -> Array:
+    """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x; through `math.erf`."""
+    return _each(x, math.erf)
+
+
 def erfc(x: Array) -> Array:
     """1 - erf(x), accurate where erf is near 1; in every type through `math.erfc`."""
     return _each(x, math.erfc)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
-from edgewise.ir.op import Arithmetic, In, Role
+from edgewise.ir.op import Arithmetic, In, NotQuantized, Role
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops import elementary
 from edgewise.ops.l2_normalization import inverse_square_root
@@ -163,6 +163,20 @@ class Log(UnaryTable, builtin="LOG"):
     def real(self, x: Array, dtype: DType, out_quant: Quant) -> Array:
         smallest = float(scale_of(out_quant)) * (dtype.range[0] - point_of(out_quant))
         return np.where(x > 0, self.reference(x), smallest)
+
+
+class Erf(Unary):
+    """y = erf(x) = 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x. Any shape; floats.
+
+    TFLite has no such operator: it becomes part of a GELU (`passes/recompose.py`), or is computed
+    from one (`passes/lower.py`).
+    """
+
+    quantization = NotQuantized()
+    tolerance = 1e-6
+
+    def reference(self, x: Array) -> Array:
+        return elementary.erf(x)
 
 
 class Sin(Unary, builtin="SIN"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.graph import Value
 from edgewise.passes.pattern import Match
@@ -11,12 +12,13 @@ from edgewise.passes.rewrite import Verdict
 
 
 def floats(match: Match) -> Verdict:
-    """Everything the matched nodes compute, and its operands of that kind, are floats."""
+    """Everything the matched nodes compute, and its operands of that kind, are floats (what they
+    compare them for aside)."""
     for node in match.nodes:
         for value in (*node.outputs, *node.inputs):
             if value is not None and value.quant is not None and value.dtype.is_integer:
                 return f"{value.name!r} is quantized; the rule is for floats"
-        if not node.output.dtype.is_float:
+        if not node.output.dtype.is_float and node.output.dtype is not DType.BOOL:
             return f"the result of {node} is {node.output.dtype.text}; the rule is for floats"
     return True
 

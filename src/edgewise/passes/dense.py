@@ -108,6 +108,7 @@ DENSE = [
         lambda p: p.reshape(p.any(FullyConnected, name="dense"), p.optional()),
         _keeps_leading,
         _flip,
+        is_quiet=True,
         phrase="reshape[s] taken into fully connected layers",
     ),
     # x @ constant -> fully_connected(x, constant transposed)

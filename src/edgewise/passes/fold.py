@@ -25,7 +25,7 @@ COMPRESSED = frozenset({"dequantize", "densify"})
 # NumPy computes these in float32 with other last bits on other processors. In float64 they differ
 # only beyond the bits that float32 keeps, so files are the same wherever they are made.
 TRANSCENDENTAL = frozenset(
-    {"exp", "log", "sin", "cos", "tanh", "logistic", "pow", "elu", "gelu", "atan2"}
+    {"exp", "log", "sin", "cos", "tanh", "logistic", "pow", "elu", "gelu", "erf", "atan2"}
     | {"softmax", "log_softmax"}
 )
 

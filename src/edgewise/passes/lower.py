@@ -1,12 +1,13 @@
 """Lowering: the higher operators of the IR in builtin operators.
 
-`LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators, and gives
-every float convolution the bias that LiteRT needs. What a given LiteRT does not know is the
-caller's to refuse (`require_builtins`).
+`LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators, of every
+ERF eight, and gives every float convolution the bias that LiteRT needs. What a given LiteRT does
+not know is the caller's to refuse (`require_builtins`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgewise.ir.model import Model
 from edgewise.ops.axes import axes_in
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.norm import BatchNorm, LayerNorm
+from edgewise.ops.unary import Erf
 from edgewise.passes.affine import batch_norm_affine
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
@@ -113,6 +115,21 @@ def _behind(b: Builder, match: Match, value: Value | None, axes: tuple[int, ...]
     return b.reshape(value, b.constant(np.array(shape, np.int32)))
 
 
+def _lower_erf(b: Builder, match: Match) -> Value:
+    # gelu(z) = z * (1 + erf(z / sqrt(2))) / 2, solved for erf; 0 at 0.
+    # Off by at most 2e-7, close to 0, where gelu(z) / z is rounded.
+    x = match.root.input
+
+    def number(value: float) -> Value:
+        return b.constant(np.array(value, x.dtype.numpy))
+
+    z = b.mul(x, number(math.sqrt(2)))
+    is_zero = b.equal(z, number(0))
+    halved = b.div(b.gelu(z), b.select_v2(is_zero, number(1), z))
+    y = b.add(b.mul(halved, number(2)), number(-1))
+    return b.select_v2(is_zero, number(0), y)
+
+
 def _floats_only(match: Match) -> Verdict:
     for value in (match["x"], match["w"], match.root.output):
         if value.quant is not None:
@@ -145,8 +162,20 @@ BATCH_NORMS = [
     ),
 ]
 
+ERRORS = [
+    Rule(
+        "erf in builtin operators",
+        lambda p: p.any(Erf),
+        lambda match: True,
+        _lower_erf,
+        tolerance=1e-6,
+        phrase="error function[s] written by means of gelu",
+    ),
+]
+
 LOWER = [
     *BATCH_NORMS,
+    *ERRORS,
     Rule(
         "layer norm in builtin operators",
         lambda p: p.any(LayerNorm),

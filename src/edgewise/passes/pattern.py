@@ -8,7 +8,7 @@ are no option of the pattern are conditions on attributes: a value to equal, or 
 
 Every node of the pattern except its root must be read by nothing outside the match, because a
 rewrite wants it gone; `shared=True` lifts that. Backtracking is over the order of commutative
-operands only, so matching costs a constant per node.
+operands and the choices of `either` only, so matching costs a constant per node.
 """
 
 from __future__ import annotations
@@ -136,6 +136,23 @@ class Computed(Pattern):
 
 
 @dataclass(frozen=True, slots=True)
+class Either(Pattern):
+    """One of several patterns, tried in order; `name` captures the value whichever fits."""
+
+    choices: tuple[Pattern, ...] = ()
+
+    def match(self, value: Value | None, found: Match) -> Iterator[Match]:
+        bound = found.bind(self.name, value)
+        if bound is not None:
+            for choice in self.choices:
+                yield from choice.match(value, bound)
+
+    @property
+    def depth(self) -> int:
+        return max(choice.depth for choice in self.choices)
+
+
+@dataclass(frozen=True, slots=True)
 class Result(Pattern):
     """The first result of one of `ops`, on `operands` (None: whatever they are)."""
 
@@ -202,6 +219,10 @@ class PatternBuilder:
     def computed(self, name: str = "") -> Pattern:
         """Any value that is no constant, or none."""
         return Computed(name, absent=True)
+
+    def either(self, *choices: Pattern, name: str = "") -> Pattern:
+        """What fits one of the patterns. They may capture different names."""
+        return Either(name, choices=choices)
 
     def any(
         self,

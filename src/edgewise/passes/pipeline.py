@@ -19,6 +19,7 @@ from edgewise.passes.affine import AFFINE
 from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
 from edgewise.passes.dense import DENSE
 from edgewise.passes.fold import fold_constants
+from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lower import LOWER, require_builtins
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
@@ -56,7 +57,7 @@ def canonicalize(
         # One way to write each thing, so that the rules below need one pattern each.
         run.rules("simplify", [*IDENTITIES, *CONSTANTS, *RESHAPES, *CLAMPS_NAMED])
         # Before the offset and the clamp of a hard swish go into its neighbours.
-        run.rules("recompose", RECOMPOSE)
+        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS])
         # Linear operators take in what stands around them ...
         run.rules("linear", [*DENSE, *AFFINE, *PRESCALE])
         # ... and only then activations, which would shield them from scales and offsets.

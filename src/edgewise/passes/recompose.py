@@ -1,170 +1,217 @@
-"""Rules that recognise an operator in the arithmetic that a framework wrote it as."""
+"""Rules that recognise an activation in the arithmetic that a framework wrote it as.
+
+`RECOMPOSE` also holds what `passes/gelu.py` and `passes/last_axis.py` recognise.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+import numpy as np
+
+from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
-from edgewise.ops.l2_normalization import EPSILON
-from edgewise.passes.conditions import floats, same_type
+from edgewise.ir.graph import Value
+from edgewise.ops.choose import Select, SelectV2
+from edgewise.ops.compare import Greater, GreaterEqual
+from edgewise.passes.conditions import floats, keeps_type
+from edgewise.passes.gelu import GELUS, plus, times
+from edgewise.passes.last_axis import LAST_AXIS
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
 
 NONE = Activation.NONE
+Form = Callable[[PatternBuilder], Result]
 
 
-def _gate(p: PatternBuilder) -> Result:
+def _over(p: PatternBuilder, a: Pattern, b: Pattern) -> Result:
+    return p.div(a, b, fused_activation_function=NONE)
+
+
+# -- hard swish ---------------------------------------------------------------------------------
+
+
+def _six(p: PatternBuilder) -> Pattern:
     """min(max(x + 3, 0), 6)."""
-    return p.relu6(p.add(p.value("x"), p.constant(equal=3.0), fused_activation_function=NONE))
-
-
-def _fused_gate(p: PatternBuilder) -> Result:
-    """The same with the activation fused."""
-    three = p.constant(equal=3.0)
-    return p.add(p.value("x"), three, fused_activation_function=Activation.RELU6)
-
-
-def _times(p: PatternBuilder, a: Pattern, b: Pattern) -> Result:
-    return p.mul(a, b, fused_activation_function=NONE)
-
-
-def _sixth(p: PatternBuilder) -> Pattern:
-    return p.constant(equal=1 / 6)
-
-
-# x * gate / 6, the two products in any order
-ORDERS: tuple[Callable[[PatternBuilder, Pattern], Result], ...] = (
-    lambda p, gate: _times(p, _times(p, p.value("x"), gate), _sixth(p)),
-    lambda p, gate: _times(p, p.value("x"), _times(p, gate, _sixth(p))),
-    lambda p, gate: _times(p, _times(p, p.value("x"), _sixth(p)), gate),
-)
-
-
-def _hard_swish(
-    order: Callable[[PatternBuilder, Pattern], Result], gate: Callable[[PatternBuilder], Pattern]
-) -> Rule:
-    return Rule(
-        "hard_swish",
-        lambda p: order(p, gate(p)),
-        every(floats, _keeps_shape),
-        lambda b, match: b.hard_swish(match["x"]),
-        tolerance=1e-6,
-        phrase="hard-swish[es] recognised",
+    x, three = p.value("x"), p.constant(equal=3.0)
+    return p.either(
+        p.relu6(plus(p, x, three)), p.add(x, three, fused_activation_function=Activation.RELU6)
     )
 
 
-def _keeps_shape(match: Match) -> Verdict:
-    return same_type(match["x"], match.root.output)
+def _sixth(p: PatternBuilder, x: Pattern) -> Pattern:
+    return p.either(times(p, x, p.constant(equal=1 / 6)), _over(p, x, p.constant(equal=6.0)))
 
 
-# -- gelu ---------------------------------------------------------------------------------------
-
-# Source: Hendrycks and Gimpel 2016; 0.044715 is fitted.
-ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715
-
-
-def _cube(p: PatternBuilder, form: int) -> Pattern:
-    """x**3, in three ways."""
-    if form == 0:
-        return p.pow(p.value("x"), p.constant(equal=3.0))
-    return _times(p, p.value("x"), _square(p, form))
+def _one(p: PatternBuilder) -> Pattern:
+    """min(max(x/6 + 1/2, 0), 1)."""
+    return p.relu_0_to_1(plus(p, _sixth(p, p.value("x")), p.constant(equal=0.5)))
 
 
-def _square(p: PatternBuilder, form: int) -> Pattern:
-    return p.square(p.value("x")) if form == 1 else _times(p, p.value("x"), p.value("x"))
-
-
-def _gelu_gate(p: PatternBuilder, form: int) -> Result:
-    """1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))."""
-    cubic = _times(p, _cube(p, form), p.constant(equal=CUBIC))
-    inner = p.add(p.value("x"), cubic, fused_activation_function=NONE)
-    tanh = p.tanh(_times(p, inner, p.constant(equal=ROOT)))
-    return p.add(tanh, p.constant(equal=1.0), fused_activation_function=NONE)
-
-
-def _half(p: PatternBuilder) -> Pattern:
-    return p.constant(equal=0.5)
-
-
-HALVES: tuple[Callable[[PatternBuilder, Pattern], Result], ...] = (
-    lambda p, gate: _times(p, _times(p, p.value("x"), gate), _half(p)),
-    lambda p, gate: _times(p, p.value("x"), _times(p, gate, _half(p))),
-    lambda p, gate: _times(p, _times(p, p.value("x"), _half(p)), gate),
+HARD_SWISHES: tuple[Form, ...] = (
+    lambda p: times(p, times(p, p.value("x"), _six(p)), p.constant(equal=1 / 6)),
+    lambda p: _over(p, times(p, p.value("x"), _six(p)), p.constant(equal=6.0)),
+    lambda p: times(p, p.value("x"), p.either(_sixth(p, _six(p)), _one(p))),
+    lambda p: times(p, _sixth(p, p.value("x")), _six(p)),
 )
 
 
-def _gelu(order: Callable[[PatternBuilder, Pattern], Result], form: int) -> Rule:
-    return Rule(
-        "gelu",
-        lambda p: order(p, _gelu_gate(p, form)),
-        every(floats, _keeps_shape),
-        lambda b, match: b.gelu(match["x"], approximate=True),
-        tolerance=1e-6,
-        phrase="gelu[s] recognised",
+# -- logistic -----------------------------------------------------------------------------------
+
+
+def _one_and_exponential(p: PatternBuilder) -> Pattern:
+    """1 + exp(-x)."""
+    x = p.value("x")
+    minus = p.either(p.neg(x), times(p, x, p.constant(equal=-1.0)))
+    return plus(p, p.exp(minus), p.constant(equal=1.0))
+
+
+def _half_tanh(p: PatternBuilder) -> Pattern:
+    """tanh(x/2)."""
+    return p.tanh(times(p, p.value("x"), p.constant(equal=0.5)))
+
+
+LOGISTICS: tuple[Form, ...] = (
+    lambda p: _over(p, p.constant(equal=1.0), _one_and_exponential(p)),
+    lambda p: times(p, plus(p, _half_tanh(p), p.constant(equal=1.0)), p.constant(equal=0.5)),
+    lambda p: plus(p, times(p, _half_tanh(p), p.constant(equal=0.5)), p.constant(equal=0.5)),
+)
+
+
+# -- one thing above zero, another below ----------------------------------------------------------
+
+
+def _positive(p: PatternBuilder) -> Pattern:
+    zero = p.constant(equal=0.0)
+    return p.any(Greater, GreaterEqual, operands=(p.value("x"), zero), name="chosen", shared=True)
+
+
+def _by_sign(p: PatternBuilder, above: Pattern, below: Pattern) -> Result:
+    """x > 0 ? above : below; both are the same at 0."""
+    return p.any(Select, SelectV2, operands=(_positive(p), above, below))
+
+
+LEAKY: tuple[Form, ...] = (
+    lambda p: _by_sign(p, p.value("x"), times(p, p.value("x"), p.constant("slope"))),
+    # relu(x) - slope * relu(-x)
+    lambda p: p.sub(
+        p.relu(p.value("x")),
+        times(p, p.relu(p.neg(p.value("x"))), p.constant("slope")),
+        fused_activation_function=NONE,
+    ),
+    # relu(x) + minus_slope * relu(-x)
+    lambda p: plus(
+        p,
+        p.relu(p.value("x")),
+        times(p, p.relu(p.neg(p.value("x"))), p.constant("minus_slope")),
+    ),
+)
+
+
+def _slope(match: Match) -> np.ndarray:
+    return match.array("slope") if "slope" in match.values else -match.array("minus_slope")
+
+
+def _leaks(b: Builder, match: Match) -> Value:
+    slope = _slope(match)
+    if slope.size == 1:
+        return b.leaky_relu(match["x"], alpha=float(slope.reshape(-1)[0]))
+    name = "slope" if "slope" in match.values else "minus_slope"
+    return b.prelu(match["x"], b.constant(slope, name=match[name].name))
+
+
+def _not_above_one(match: Match) -> Verdict:
+    """max(x, slope * x) is x above 0 and slope * x below only for such slopes."""
+    slope = match.array("slope")
+    if slope.size != 1 or not 0 <= float(slope.reshape(-1)[0]) <= 1:
+        return f"the slope {match['slope'].type} is not one number in [0, 1]"
+    return True
+
+
+def _below_elu(p: PatternBuilder) -> Pattern:
+    """exp(x) - 1, where x may be kept from overflowing."""
+    x, zero = p.value("x"), p.constant(equal=0.0)
+    safe = p.either(
+        x,
+        p.minimum(x, zero),
+        p.any(Select, SelectV2, operands=(p.value("chosen"), zero, x)),
+    )
+    e = p.exp(safe)
+    return p.either(
+        p.sub(e, p.constant(equal=1.0), fused_activation_function=NONE),
+        plus(p, e, p.constant(equal=-1.0)),
     )
 
 
-# -- along the last axis ------------------------------------------------------------------------
-
-
-def _last_axis(match: Match) -> Verdict:
-    """Every reduction is along the last axis alone."""
-    rank = len(match["x"].shape)
-    for name in ("axes", "other_axes"):
-        if name in match.values:
-            axes = [int(axis) % rank for axis in match.array(name).reshape(-1)] if rank else []
-            if axes != [rank - 1]:
-                return f"it reduces axes {axes} of {rank}"
-    return _keeps_shape(match)
-
-
-def _softmax(p: PatternBuilder) -> Result:
-    top = p.reduce_max(p.value("x"), p.constant("axes"), keep_dims=True)
-    shifted = p.sub(p.value("x"), top, fused_activation_function=NONE)
-    total = p.sum(p.value("e"), p.constant("other_axes"), keep_dims=True)
-    return p.div(p.exp(shifted, name="e"), total, fused_activation_function=NONE)
-
-
-def _unit(p: PatternBuilder, square: Pattern) -> Result:
-    total = p.sum(square, p.constant("axes"), keep_dims=True)
-    floor = p.maximum(total, p.constant(equal=EPSILON**2))
-    return _times(p, p.value("x"), p.rsqrt(floor))
+def _elu(p: PatternBuilder) -> Result:
+    # the root's operands are matched in order, so that `chosen` is known where it is read below
+    return _by_sign(p, p.value("x"), _below_elu(p))
 
 
 RECOMPOSE = [
-    # x * relu6(x + 3) * (1/6) -> hard_swish(x)
-    *[_hard_swish(order, gate) for order in ORDERS for gate in (_gate, _fused_gate)],
-    # x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))) -> gelu(x; approximate)
-    *[_gelu(order, form) for order in HALVES for form in range(3)],
-    # exp(x - max(x)) / sum(exp(x - max(x))) -> softmax(x)
-    Rule(
-        "softmax",
-        _softmax,
-        every(floats, _last_axis),
-        lambda b, match: b.softmax(match["x"]),
-        tolerance=1e-6,
-        phrase="softmax[es] recognised",
-    ),
-    # log(softmax(x)) -> log_softmax(x)
-    Rule(
-        "log_softmax",
-        lambda p: p.log(p.softmax(p.value("x"), beta=1.0)),
-        floats,
-        lambda b, match: b.log_softmax(match["x"]),
-        tolerance=1e-5,
-        phrase="log-softmax[es] recognised",
-    ),
-    # x * rsqrt(max(sum(x**2), 1e-12)) -> l2_normalization(x), which has just this epsilon
+    # x * relu6(x + 3) * (1/6), x * relu_0_to_1(x/6 + 1/2) -> hard_swish(x)
     *[
         Rule(
-            "l2_normalization",
-            lambda p, form=form: _unit(p, _square(p, form)),  # type: ignore[misc]
-            every(floats, _last_axis),
-            lambda b, match: b.l2_normalization(match["x"]),
+            "hard_swish",
+            form,
+            every(floats, keeps_type),
+            lambda b, match: b.hard_swish(match["x"]),
             tolerance=1e-6,
-            phrase="unit vector[s] recognised",
+            phrase="hard-swish[es] recognised",
         )
-        for form in (1, 2)
+        for form in HARD_SWISHES
     ],
+    *GELUS,
+    *LAST_AXIS,
+    # 1 / (1 + exp(-x)), (1 + tanh(x/2)) / 2 -> logistic(x)
+    *[
+        Rule(
+            "logistic",
+            form,
+            every(floats, keeps_type),
+            lambda b, match: b.logistic(match["x"]),
+            tolerance=1e-6,
+            phrase="sigmoid[s] recognised",
+        )
+        for form in LOGISTICS
+    ],
+    # x / (1 + exp(-x)) -> x * logistic(x)
+    Rule(
+        "swish",
+        lambda p: _over(p, p.value("x"), _one_and_exponential(p)),
+        every(floats, keeps_type),
+        lambda b, match: b.mul(match["x"], b.logistic(match["x"])),
+        tolerance=1e-6,
+        phrase="sigmoid[s] recognised",
+    ),
+    # x > 0 ? x : x * slope, relu(x) - slope * relu(-x) -> prelu(x, slope)
+    *[
+        Rule(
+            "leaky relu",
+            form,
+            every(floats, keeps_type),
+            _leaks,
+            tolerance=1e-6,
+            phrase="leaky relu[s] recognised",
+        )
+        for form in LEAKY
+    ],
+    # max(x, x * slope) -> leaky_relu(x; slope)
+    Rule(
+        "leaky relu from maximum",
+        lambda p: p.maximum(p.value("x"), times(p, p.value("x"), p.constant("slope"))),
+        every(floats, keeps_type, _not_above_one),
+        _leaks,
+        tolerance=1e-6,
+        phrase="leaky relu[s] recognised",
+    ),
+    # x > 0 ? x : exp(x) - 1 -> elu(x)
+    Rule(
+        "elu",
+        _elu,
+        every(floats, keeps_type),
+        lambda b, match: b.elu(match["x"]),
+        tolerance=1e-6,
+        phrase="elu[s] recognised",
+    ),
 ]

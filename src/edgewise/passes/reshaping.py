@@ -201,6 +201,7 @@ RESHAPES = [
         ),
         every(_swaps_matrix, _unquantized_operand),
         _adjoint("y"),
+        is_quiet=True,
         phrase="transpose[s] taken into matrix products",
     ),
     # transpose(x) @ y -> x @ y with adj_x
@@ -212,6 +213,7 @@ RESHAPES = [
         ),
         every(_swaps_matrix, _unquantized_operand),
         _adjoint("x"),
+        is_quiet=True,
         phrase="transpose[s] taken into matrix products",
     ),
     # reshape(mean(x)) -> mean(x; keep_dims), and back

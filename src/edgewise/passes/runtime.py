@@ -13,7 +13,7 @@ from edgewise.passes.arithmetic import IDENTITIES
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lineage import Lineage
-from edgewise.passes.lower import BATCH_NORMS
+from edgewise.passes.lower import BATCH_NORMS, ERRORS
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.recompose import RECOMPOSE
@@ -38,7 +38,7 @@ def to_runtime(graph: Graph) -> Lineage:
     lineage = Lineage.of(graph)
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
     lineage.take(rewrite(graph, NORMS))
-    lineage.take(rewrite(graph, BATCH_NORMS))
+    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS)))
     # Shape arithmetic, expanded weights: the rules below see numbers.
     lineage.take(fold_constants(graph, is_file=False))
     lineage.take(rewrite(graph, _SIMPLIFY))

@@ -1,5 +1,7 @@
 """Cases of ops/unary.py."""
 
+import dataclasses
+
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -8,6 +10,7 @@ from edgewise.ops.unary import (
     Abs,
     Ceil,
     Cos,
+    Erf,
     Exp,
     Floor,
     Log,
@@ -49,6 +52,7 @@ def integers(op, *dtypes):
 
 
 REFUSED = "LiteRT has no kernel for this dtype"
+LOWERED = "not a TFLite operator; tests/passes compares what it is lowered to"
 LITERT_NEGATES_RAW = "LiteRT negates the stored integer and ignores the zero point"
 
 CASES = [
@@ -71,6 +75,8 @@ CASES = [
     *integers(Sign(), ("int32", "")),
     *each(ZerosLike()),
     *integers(ZerosLike(), ("int32", ""), ("int64", "")),
+    *[dataclasses.replace(case, no_litert=LOWERED) for case in each(Erf())],
+    Case(Erf(), (const(EDGES),), label="edges", no_litert=LOWERED),
     *[Case(op, (const(HALVES),), label="halves") for op in (Floor(), Ceil(), Round(), Sign())],
     *[Case(op, (const(EDGES),), label="edges") for op in (Abs(), Neg(), Sqrt(), Rsqrt(), Sign())],
     *[Case(op, (const(EDGES),), label="edges") for op in (Exp(), Log())],
