@@ -38,6 +38,7 @@ INTEGER = {
     "resnet8": "bench/tiny_resnet8/int8.tflite",
     "resnet8_mlperf": "tflite/mlperf_tiny/pretrainedResnet_quant.tflite",
     "kws": "tflite/mlperf_tiny/kws_ref_model.tflite",
+    "okay_nabu": "tflite/audio/okay_nabu.tflite",  # a variable for each layer
 }
 
 # of one inference, a tenth above what was counted

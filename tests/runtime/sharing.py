@@ -167,13 +167,18 @@ def _labels(groups, aliases):
             found = of(aliases[value])
         elif calls and all(isinstance(c, Call) and c.moves is not None for c in calls):
             spans = [c.moves[1:] for c in calls]
-            fills = sum(n for _, n in spans) == count
-            if fills and all(isinstance(c.operands[0], Value) for c in calls):
+            fills = sum(n for _, n in spans) == count and not is_variable(value)
+            if fills and all(_is_lasting(c.operands[0]) for c in calls):
                 found = [run for c in calls for run in _moved(of(c.operands[0]), c.moves)]
         known[value] = found
         return found
 
     return of
+
+
+def _is_lasting(what: object) -> bool:
+    """A value; a variable has others in the course of a run."""
+    return isinstance(what, Value) and not is_variable(what)
 
 
 def _moved(runs: list[Run], move: tuple[int, int, int]) -> Iterator[Run]:

@@ -18,9 +18,19 @@ from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
 from tests.ops.case import Case, model_of, quantized
 
-FAMILIES = ("activation", "binary", "choose", "compare", "convert", "unary")
+FAMILIES = (
+    "activation",
+    "binary",
+    "choose",
+    "compare",
+    "convert",
+    "hashtable",
+    "state",
+    "unary",
+)
 
 INT16 = "16x8 models have their own issue; LiteRT runs its reference kernels there"
+TABLES = "keys or values are strings"
 CHANNELS = "scales per channel belong to weights, which are folded"
 PERMITTED = {
     ("add", "int16"): INT16,
@@ -40,6 +50,15 @@ PERMITTED = {
     ("right_shift", "uint8"): "no model of ours shifts unsigned numbers",
     ("right_shift", "uint16"): "as uint8",
     ("right_shift", "uint32"): "as uint8",
+    ("call_once", "float32"): "once, before the first run",
+    ("hashtable", "string"): TABLES,
+    ("hashtable", "int64"): TABLES,
+    ("hashtable_import", "string"): TABLES,
+    ("hashtable_import", "int64"): TABLES,
+    ("hashtable_find", "string"): TABLES,
+    ("hashtable_find", "int64"): TABLES + ", or few enough to need no kernel",
+    ("hashtable_size", "string"): TABLES,
+    ("hashtable_size", "int64"): TABLES,
 }
 
 

@@ -131,6 +131,30 @@ def test_a_variable_changes_its_shape(native: bool) -> None:
     np.testing.assert_array_equal(y, [2, 2, 2, 2])
 
 
+def test_variables_are_places_of_the_plan() -> None:
+    """No operator on a variable is Python's, but CALL_ONCE before the first run."""
+    run = edgewise.Interpreter(regression())
+    run(**batches(1)[0], signature="train")
+    hosts = [(p.node, p.detail) for p in run.placement("train") if p.where == "host"]
+    assert hosts == [("call_once ''", "once, before the first run")]
+
+
+def test_why_variables_are_not_places_of_the_plan() -> None:
+    """Which variable a loop's body means is not known where the handle may change."""
+    b = Builder()
+    x = b.input("x", (2,))
+    handles = [handle(b, name) for name in ("a", "b")]
+    for h in handles:
+        b.node(AssignVariable(), h, x)
+    chosen = b.select(b.input("first", (), DType.BOOL), *handles)
+    declared = TensorType((2,), DType.FLOAT32)
+    graph = b.finish(b.add(b.node(ReadVariable(), chosen, results=[declared]).output, x))
+    run = edgewise.Interpreter(model_of({"main": graph}, []))
+    np.testing.assert_array_equal(run(ONE, np.array(True))["add"], [2, 2])
+    [reason] = {p.detail for p in run.placement() if p.node.startswith("read_variable")}
+    assert reason == "read_variable 'read_variable' may mean any variable"
+
+
 # -- a model that trains itself ------------------------------------------------------------------
 
 RATE = 0.1

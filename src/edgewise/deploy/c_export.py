@@ -24,8 +24,10 @@ from edgewise.deploy.c_page import CPage
 from edgewise.deploy.c_text import identifier
 from edgewise.errors import ConversionError, OutputError, UnsupportedOp, listing
 from edgewise.files import check_output, write_atomically
+from edgewise.ir.evaluate import BodyRunner, evaluate_node
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
+from edgewise.ir.resources import Resources, Variable
 from edgewise.runtime.library import LIBRARY, Isa, kernel_source
 from edgewise.runtime.plan import Plan, Target
 from edgewise.runtime.plannable import NotPlannable
@@ -75,7 +77,10 @@ def export_c(
         raise ConversionError(f"exported C is plain C; got a target for {target.isa.name}")
     chosen = model.signature(signature)
     graph, made = _planned(model, chosen, shapes or {}, target)
-    page = CPage(made, graph, chosen, identifier(name), is_stateless=model.is_stateless)
+    first = _first_values(made)
+    page = CPage(
+        made, graph, chosen, identifier(name), is_stateless=model.is_stateless, first=first
+    )
     return write_page(page, folder, overwrite=overwrite)
 
 
@@ -105,10 +110,33 @@ def _planned(
         made = plan(graph, target)
     except NotPlannable as reason:
         raise ConversionError(f"{model.file or 'model'}: cannot be exported: {reason}") from None
-    refused = [f"{p.node}: {p.detail}" for p in made.placement if p.where == "host"]
+    once = {str(node) for node in made.once}
+    refused = [
+        f"{p.node}: {p.detail}" for p in made.placement if p.where == "host" and p.node not in once
+    ]
     if refused:
         raise UnsupportedOp(listing(refused, "operators have no kernel and cannot be exported"))
     return graph, made
+
+
+def _first_values(plan: Plan) -> Mapping[Variable, np.ndarray]:
+    """What variables that operators name hold when CALL_ONCE has run. Raises ConversionError."""
+    resources = Resources()
+    for node in plan.once:
+        evaluate_node(node, (), BodyRunner(node, resources=resources))
+    problems, first = [], {}
+    for name, named in plan.named.items():
+        array = resources.values.get(name)
+        wanted = named.place.shape, named.place.dtype
+        if array is not None and (array.shape, array.dtype) == wanted:
+            first[name] = array
+        elif array is not None:
+            problems.append(f"the {name} begins as {array.dtype}{list(array.shape)}")
+        elif not named.is_assigned_first:
+            problems.append(f"the {name} is read before anything gives it a value")
+    if problems:
+        raise ConversionError(listing(problems, "variables keep the model from being exported"))
+    return first
 
 
 def _stand_in(value: Value, shape: Sequence[int] | None) -> np.ndarray:

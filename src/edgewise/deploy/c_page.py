@@ -23,6 +23,7 @@ from edgewise.deploy.c_text import (
 from edgewise.errors import InternalError
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Signature
+from edgewise.ir.resources import Variable
 from edgewise.ir.types import TensorType
 from edgewise.runtime.library import kernel_source, structures
 from edgewise.runtime.plan import If, Kernel, Operand, Plan, Region, Step, While
@@ -61,12 +62,20 @@ _RESET = """
 
 class CPage:
     """A plan as text. Names of inputs and outputs are the signature's. Where `is_stateless`,
-    variables start anew in every run."""
+    variables start anew in every run. `first`: of variables that operators name."""
 
     def __init__(
-        self, plan: Plan, graph: Graph, signature: Signature, name: str, *, is_stateless: bool
+        self,
+        plan: Plan,
+        graph: Graph,
+        signature: Signature,
+        name: str,
+        *,
+        is_stateless: bool,
+        first: Mapping[Variable, np.ndarray] | None = None,
     ) -> None:
         self.plan, self.name, self._is_stateless = plan, name, is_stateless
+        self._first = first or {}
         self._tree = plan.steps
         self._steps = list(_kernels(self._tree))
         self.kernels = sorted({s.name for s in self._steps})
@@ -82,7 +91,8 @@ class CPage:
     def constant_bytes(self) -> int:
         """Bytes of constants and parameters: what the model adds to read-only memory."""
         params = sum(structures().sizeof(kernel_source(s.name)[1]) for s in self._steps)
-        return params + sum(o.nbytes for _, o in self._constants.values())
+        first = sum(a.nbytes for a in self._first.values() if a.any())
+        return params + first + sum(o.nbytes for _, o in self._constants.values())
 
     def header(self) -> str:
         """NAME.h."""
@@ -219,12 +229,22 @@ class CPage:
         return f"void {self.name}_reset(void *state)"
 
     def _reset_body(self) -> Iterator[str]:
-        """Variables start at zero, quantized ones at their zero point."""
+        """Variables start at zero, quantized ones at their zero point, named ones as CALL_ONCE
+        left them."""
         if not self.plan.state_bytes:
             return
-        yield f"\n{self._reset()} {{\n"
+        firsts: list[tuple[Operand, str]] = []
         for value, place in self.plan.variables.items():
-            first = 0 if value.quant is None else value.quant.zero_point.flat[0]
+            zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
+            firsts.append((place, str(zero)))
+        for number, (name, named) in enumerate(self.plan.named.items()):
+            data = self._first.get(name, np.zeros(1))
+            if data.any():
+                declared = f"static const {c_type(named.place.dtype)} first_{number}"
+                yield f"\n/* {comment(str(name))} {list(data.shape)} */\n{array(declared, data)}"
+            firsts.append((named.place, f"first_{number}[i]" if data.any() else "0"))
+        yield f"\n{self._reset()} {{\n"
+        for place, first in firsts:
             kind, count = c_type(place.dtype), int(np.prod(place.shape, dtype=np.int64))
             to = f"(({kind} *)((uint8_t *)state + {place.offset}))"
             yield f"    for (uint32_t i = 0; i < {count}; i++) {to}[i] = {first};\n"

@@ -137,7 +137,7 @@ class _Inliner:
 
     def move(self, values: Sequence[Value], places: Sequence[Value]) -> None:
         """All at once: a value that lies in the place of another is brought away first."""
-        found = [self.root(value) for value in values]
+        found = [self.drafts.root(value) for value in values]
         aside = []
         for value, root, place in zip(values, found, places, strict=True):
             if root in places and root is not place:
@@ -167,13 +167,8 @@ class _Inliner:
         mark = Mark(bound, is_loop, condition)
         self.drafts.append(Group([(self.number, mark)]), made)
 
-    def root(self, value: Value) -> Value:
-        while value in self.drafts.aliases:
-            value = self.drafts.aliases[value]
-        return value
-
     def is_variable(self, value: Value) -> bool:
-        root = self.root(value)
+        root = self.drafts.root(value)
         return root.is_variable and root.producer is None
 
 

@@ -18,10 +18,12 @@ from edgewise.ir.evaluate import evaluate_node, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
 from edgewise.ops.control import If, While
+from edgewise.ops.state import CallOnce, VarHandle
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
 from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
 from edgewise.runtime.library import constant
+from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
@@ -37,12 +39,20 @@ class Where:
     into: int | None = None
 
 
+_NAMED = {
+    VarHandle: Where("removed", "its readers know the variable"),
+    CallOnce: Where("host", "once, before the first run"),
+}
+
+
 @dataclass(slots=True)
 class Drafts:
     """Groups in the order in which they run. `aliases` maps results to the operand whose bytes
     they are, `folded` results to what was computed while planning."""
 
     target: Target
+    names: Names | None = None  # variables that operators name; None where Host steps have them
+    unsettled: str = ""  # why
     groups: list[Group] = field(default_factory=list)
     aliases: dict[Value, Value] = field(default_factory=dict)
     folded: dict[Value, np.ndarray] = field(default_factory=dict)
@@ -63,6 +73,9 @@ class Drafts:
             return
         if isinstance(node.op, If | While):
             self._add_control(number, node)
+            return
+        if is_named(node):
+            self._add_named(number, node)
             return
         place = self._place_to_join(node)
         try:
@@ -90,7 +103,18 @@ class Drafts:
             self.append(Group([(number, call)]), node.outputs)
         self.where[node] = Where("kernel", kernels)
 
+    def _add_named(self, number: int, node: Node) -> None:
+        """An operator on a variable."""
+        if self.names is None:
+            self._add_host(number, node, self.unsettled)
+            return
+        for call in self.names.calls(node, self.root):
+            self.append(Group([(number, call)]), node.outputs)
+        self.where[node] = _NAMED.get(type(node.op), Where("kernel", "copy"))
+
     def _add_host(self, number: int, node: Node, reason: str) -> None:
+        if self.names is not None:
+            require_untouched(node)
         self.append(Group([(number, node)]), (*node.outputs, *updated(node)))
         self.where[node] = Where("host", reason)
 
@@ -110,6 +134,12 @@ class Drafts:
         )
         self.macs[number] = 0  # the steps inside count by the bytes that they move
         self.where[node] = Where("kernel", f"its graphs run in {kernels} kernels")
+
+    def root(self, value: Value) -> Value:
+        """The value whose bytes this one is."""
+        while value in self.aliases:
+            value = self.aliases[value]
+        return value
 
     def share(self, value: Value, other: Value) -> None:
         """`value` is the bytes of the other."""

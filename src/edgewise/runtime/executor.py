@@ -3,6 +3,8 @@ Python's (Host, Delegate) and goes on from there.
 
 The arena belongs to the executor and is allocated once; the constants are the plan's. During an
 inference nothing is allocated but the output arrays (and what references of Host steps make).
+
+Long because everything that touches the state C walks with stands here: binding, running, stopping.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ BeforeStep = Callable[[int], None]
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
+
+
+class Unfit(Exception):
+    """The plan cannot run with what variables hold now; the message says why."""
 
 
 class Executor:
@@ -64,6 +70,10 @@ class Executor:
             Region.SCRATCH: allocate(aligned(plan.scratch_bytes) * threads.count),
         }
         self._views = {v: self._view(place, ()) for v, place in self._variables.items()}
+        self._named = [
+            (name, named.is_assigned_first, self._view(named.place, ()))
+            for name, named in plan.named.items()
+        ]
         self._written = [(o.shape, o.dtype) for o in plan.io[plan.n_inputs :]]
         # outputs that steps write where the caller reads them: place in `outputs` to that in `io`
         fresh: dict[int, int] = {}
@@ -102,6 +112,7 @@ class Executor:
 
         Raises:
             LimitError: a loop or the deadline. CancelledError: by `cancel`.
+            Unfit: a variable has another type than the plan; nothing but CALL_ONCE has run.
         """
         if into is not None and self._bound[0] is inputs and self._bound[1] is into:
             io = self._io
@@ -109,8 +120,11 @@ class Executor:
             io = self._bind_arrays(inputs, into)
         if self._views:
             self._bind(state)
-        self._resources = Resources() if resources is None else resources
-        self._walk(io, before_step, serial)
+        self._resources = resources = Resources() if resources is None else resources
+        self._start(serial)
+        if self.plan.once or self._named:
+            self._bind_named(resources)
+        self._walk(io, before_step)
         if self._kept:
             self._io = io
         if self._are_direct:
@@ -173,9 +187,9 @@ class Executor:
 
     # -- the run ------------------------------------------------------------------------------
 
-    def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None, serial: int) -> None:
-        """Run all steps; `before_step` is called before each."""
-        run, ew_run = self._run, self._ew_run
+    def _start(self, serial: int) -> None:
+        """What C and Host steps need to know of this run."""
+        run = self._run
         run.serial = serial
         if self._threads.count > 1:
             run.pool = self._threads.pool()
@@ -183,6 +197,10 @@ class Executor:
         if self._clock is not None:
             now = int(self._clock.clock(self._clock.system))
             run.deadline = now + math.ceil(self._limits.deadline_s * 1e9)
+
+    def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None) -> None:
+        """Run all steps; `before_step` is called before each."""
+        run, ew_run = self._run, self._ew_run
         try:
             if before_step is not None:
                 self._walk_slowly(io, before_step)
@@ -244,14 +262,18 @@ class Executor:
             self._delegates[step["index"]]([a for a in reads if a is not None], writes)
             return
         node = code.hosts[step["index"]]
-        runner = BodyRunner(node, self._before_node, iteration_guard(self._limits), self._resources)
-        for target, array in zip(writes, evaluate_node(node, reads, runner), strict=True):
+        results = evaluate_node(node, reads, self._runner(node))
+        for target, array in zip(writes, results, strict=True):
             if array.shape != target.shape:
                 raise ShapeError(
                     f"{node} must give the shape {list(target.shape)} that the model declares; "
                     f"got {list(array.shape)}"
                 )
             target[...] = array
+
+    def _runner(self, node: Node) -> BodyRunner:
+        guard = iteration_guard(self._limits)
+        return BodyRunner(node, self._before_node, guard, self._resources)
 
     def _before_node(self, node: Node) -> None:
         """Before every node of the graphs that a Host step runs: where C cannot look."""
@@ -273,6 +295,24 @@ class Executor:
             else:
                 view[...] = 0 if value.quant is None else value.quant.zero_point.flat[0]
             state[value] = view
+
+    def _bind_named(self, resources: Resources) -> None:
+        """Run what runs once; let the variables that the plan names be ours. Raises Unfit."""
+        for node in self.plan.once:
+            evaluate_node(node, (), self._runner(node))
+        held = [resources.values.get(name) for name, _, _ in self._named]
+        for (name, is_assigned_first, view), array in zip(self._named, held, strict=True):
+            if array is None:
+                if not is_assigned_first:
+                    raise Unfit(f"the {name} has no value yet")
+            elif array.shape != view.shape or array.dtype != view.dtype:
+                raise Unfit(f"the {name} is {array.dtype}{list(array.shape)}")
+        for (name, _, view), array in zip(self._named, held, strict=True):
+            if array is view:
+                continue
+            if array is not None:
+                view[...] = array
+            resources.values[name] = view
 
     def _view(self, place: Operand, io: Sequence[np.ndarray]) -> np.ndarray:
         """The array at a place, not copied."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import field
 from enum import IntEnum
 
 import numpy as np
 
 from edgewise.ir.graph import Node, Value
+from edgewise.ir.resources import Variable
 from edgewise.runtime.library import Isa
 from edgewise.values import dataclass
 
@@ -131,6 +133,15 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Where a variable that operators name lies, and whether the plan assigns it before it reads
+    it."""
+
+    place: Operand
+    is_assigned_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """Steps as C reads them: arrays of EW_STEP and EW_OPERAND records (`code.py`) and bytes."""
 
@@ -147,7 +158,8 @@ class Plan:
 
     `io` gives shape and dtype of the inputs and then of the outputs that steps write; `outputs`
     says where each output of the graph is found, `variables` where each variable lies. `kept`
-    holds the place of every value that exists after a run.
+    holds the place of every value that exists after a run. `named` has the variables that operators
+    name; `once` the CALL_ONCE that run before the steps.
     """
 
     target: Target
@@ -163,6 +175,8 @@ class Plan:
     variables: Mapping[Value, Operand]
     kept: Mapping[Value, Operand]
     placement: tuple[Placement, ...]
+    named: Mapping[Variable, Named] = field(default_factory=dict)
+    once: tuple[Node, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:

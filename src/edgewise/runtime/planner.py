@@ -17,8 +17,9 @@ from edgewise.runtime.calls import Call
 from edgewise.runtime.code import encode
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Bound, Group, Mark
+from edgewise.runtime.named import Names, NotSettled
 from edgewise.runtime.places import Places
-from edgewise.runtime.plan import Host, If, Kernel, Operand, Plan, Step, Target, While
+from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, Target, While
 from edgewise.runtime.plannable import require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
@@ -34,9 +35,18 @@ def plan(graph: Graph, target: Target, *, keep: bool = False) -> Plan:
     require_plannable(graph)
     if keep:
         return _plan(graph, target, Lineage.of(graph), keep=True)
+    try:
+        return _plan_copy(graph, target)
+    except NotSettled as reason:
+        return _plan_copy(graph, target, unsettled=str(reason))
+
+
+def _plan_copy(graph: Graph, target: Target, *, unsettled: str = "") -> Plan:
     copy = graph.copy()
     originals = dict(zip(copy.values(), graph.values(), strict=True))
-    return _plan(copy, target, to_runtime(copy), originals=originals)
+    names = None if unsettled else Names(copy)
+    lineage = to_runtime(copy)
+    return _plan(copy, target, lineage, originals=originals, names=names, unsettled=unsettled)
 
 
 def _plan(
@@ -46,9 +56,12 @@ def _plan(
     *,
     keep: bool = False,
     originals: Mapping[Value, Value] | None = None,
+    names: Names | None = None,
+    unsettled: str = "every value is kept",
 ) -> Plan:
-    """`originals`: the caller's value for each that the graph had before it was rewritten."""
-    drafts = Drafts(target)
+    """`originals`: the caller's value for each that the graph had before it was rewritten. `names`:
+    the variables that operators name; None: Host steps read and write them, because `unsettled`."""
+    drafts = Drafts(target, names, unsettled)
     for node in graph.nodes:
         drafts.add(lineage.numbers[node], node)
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)
@@ -57,7 +70,9 @@ def _plan(
     calls = [s for group in storage.groups for _, s in group.steps if isinstance(s, Call)]
     produced = [v for node in graph.nodes for v in node.outputs]
     outputs = tuple(places.at(v) for v in graph.outputs)
-    named = originals or {}
+    found = {} if names is None else names.found(storage.groups)
+    of_operators = {value for value, _ in found.values()}
+    given = originals or {}
     return Plan(
         target=target,
         code=encode(steps),
@@ -68,10 +83,14 @@ def _plan(
         n_inputs=len(graph.inputs),
         io=tuple(places.io),
         outputs=outputs,
-        variables={named.get(v, v): place for v, place in places.variables.items()},
+        variables={
+            given.get(v, v): place for v, place in places.variables.items() if v not in of_operators
+        },
         kept={v: places.at(v) for v in produced} if keep else {},
         placement=placements(lineage, drafts, storage),
         constants=places.constants(),
+        named={name: Named(places.at(v), is_first) for name, (v, is_first) in found.items()},
+        once=() if names is None else tuple(names.once),
     )
 
 

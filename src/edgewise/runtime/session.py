@@ -8,6 +8,7 @@ with `native=False`) the operators' NumPy references.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -23,11 +24,13 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
-from edgewise.runtime.executor import DEFAULT_LIMITS, Executor
+from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.specialize import Executors, Stored
 from edgewise.runtime.threads import Threads
+
+_log = logging.getLogger("edgewise")
 
 Progress = Callable[[int, int], None]  # (operators done, operators in all)
 
@@ -120,9 +123,13 @@ class Session:
             executors = self._executors
             executor = None if executors is None else executors.of(inputs)
             if executors is not None and isinstance(executor, Executor):
-                outputs = self._run_plan(executor, inputs, into)
-                executors.save()
-                return outputs
+                try:
+                    outputs = self._run_plan(executor, inputs, into)
+                except Unfit as reason:
+                    _log.info("graph %r runs on the references: %s", self.graph.name, reason)
+                else:
+                    executors.save()
+                    return outputs
             return self._run_references(inputs)
         finally:
             self._lock.release()

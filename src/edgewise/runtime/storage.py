@@ -112,6 +112,8 @@ class Storage:
             return False
         if self._is_carried(root) or self._is_carried(view):  # written over while it is read
             return False
+        if is_variable(view):
+            return False
         self._base[view] = (whole, move[0])
         return True
 
@@ -165,6 +167,8 @@ class Storage:
         if not isinstance(x, Value):
             return False
         old, offset = self.root(x)
+        if is_variable(self.root(y)[0]):  # a run that is stopped leaves variables whole
+            return False
         if offset or _bytes(old) != _bytes(y) or old is self.root(y)[0]:
             return False
         if not self._is_owned(old) or self._first[y] != place:

@@ -27,9 +27,10 @@ _SIZES = ("arena_bytes", "arena_lower_bound", "state_bytes", "scratch_bytes", "n
 
 
 def is_storable(plan: Plan) -> bool:
-    """C runs the plan alone, and nothing of it is kept."""
+    """C runs the plan alone, nothing of it is kept, and it knows no names: what runs once is a
+    graph of the model."""
     kinds = {int(k) for k in plan.code.steps["kind"]}
-    return kinds <= {0, 1, 2} and not plan.kept
+    return kinds <= {0, 1, 2} and not (plan.kept or plan.named or plan.once)
 
 
 def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
