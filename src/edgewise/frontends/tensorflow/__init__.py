@@ -1,5 +1,6 @@
-"""TensorFlow programs without TensorFlow: SavedModels and frozen graphs as one description.
+"""TensorFlow without TensorFlow: files and live functions -> `program.Program`."""
 
-The readers give a `program.Program`; the lowering makes operators of it with the handlers of its
-operations.
-"""
+from edgewise.frontends.tensorflow.frozen import read_frozen
+from edgewise.frontends.tensorflow.graph_def import program_of_graph_def
+
+__all__ = ["program_of_graph_def", "read_frozen"]

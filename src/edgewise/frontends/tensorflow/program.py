@@ -47,7 +47,8 @@ class FunctionName:
 
 
 # `type` attributes are DType, or the name of the TensorFlow type where we have none ("DT_QINT8");
-# `tensor` attributes are arrays (STRING ones hold `bytes`); `string` ones are `bytes`.
+# `tensor` attributes are arrays, or the name of the type likewise; STRING arrays hold `bytes`; a
+# fill of one value has strides of zero. `string` attributes are `bytes`.
 Attr: TypeAlias = (
     "int | float | bool | bytes | DType | str | TFShape | np.ndarray | FunctionName"
     " | tuple[Attr, ...]"
@@ -120,7 +121,8 @@ Resource: TypeAlias = "Variable | Table"
 class Entry:
     """A signature: a function and what its names mean outside.
 
-    `inputs` and `outputs` map names to positions among the function's arguments and results.
+    `key` is the signature's name, "" for a frozen graph, which has none. `inputs` and `outputs` map
+    names to positions among the function's arguments and results.
     `bound` says what captured arguments, or nodes that make resources (`VarHandleOp`,
     `VariableV2`, `HashTableV2`), stand for; arguments that are bound are no inputs.
     """
