@@ -52,7 +52,7 @@ def spelled(
     shape: tuple[int, ...] = (3, 5),
     **numbers: float,
 ) -> Example:
-    """The example whose graph is what `text` says of an input x, in the words of `expression`.
+    """The example whose graph is what `text` says of inputs x and y, in the words of `expression`.
 
     `numbers` are names in the text for constants that four digits do not tell exactly.
     """
@@ -83,7 +83,8 @@ def says(text: str, shape: tuple[int, ...] = (3, 5), **numbers: float) -> Build:
             return make
 
         names: dict[str, object] = {name: call(name) for name in re.findall(r"(\w+)\(", text)}
-        names |= {act.name: act for act in Activation} | numbers | {"x": b.input("x", shape)}
+        names |= {act.name: act for act in Activation} | numbers
+        names |= {name: b.input(name, shape) for name in "xy" if re.search(rf"\b{name}\b", text)}
         result = eval(text, {"__builtins__": {}}, names)  # noqa: S307 (a text of this repository)
         assert isinstance(result, Value)
         return result
@@ -186,6 +187,8 @@ def _random(value: Value) -> np.ndarray:
     shape = [d if isinstance(d, int) else 3 for d in value.shape]
     if value.dtype.is_float:
         return (RNG.normal(size=shape) * 5).astype(value.dtype.numpy)
+    if value.dtype is DType.BOOL:
+        return RNG.integers(0, 2, shape).astype(np.bool_)
     low, high = value.dtype.range if value.dtype.bits <= 16 else (-50, 50)
     return RNG.integers(low, high, shape, endpoint=True).astype(value.dtype.numpy)
 

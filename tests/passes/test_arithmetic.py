@@ -48,6 +48,10 @@ def hard_swish(order, fused=False, three=3.0, six=6.0):
     return build
 
 
+def cast_and_back(dtype, wide):
+    return lambda b: b.cast(b.cast(b.input("x", X, dtype), dtype=wide), dtype=dtype)
+
+
 ADD3, EACH = "add(x, 3)", ("hard_swish",)
 EXAMPLES = [
     Example(unary("mul", 1.0), "mul(x, 1)", "x", ("multiply by one",)),
@@ -75,6 +79,29 @@ EXAMPLES = [
         ("concatenation of one",),
     ),
     Example(unary("add_n"), "add_n(x)", "x", ("sum of one",)),
+    Example(
+        unary("resize_bilinear", ints(3, 4), shape=(1, 3, 4, 2), half_pixel_centers=True),
+        "resize_bilinear(x, {3, 4}, half_pixel_centers=True)",
+        "x",
+        ("resize to the same size",),
+    ),
+    Example(
+        unary("resize_nearest_neighbor", ints(3, 4), shape=(1, 3, 4, 2)),
+        "resize_nearest_neighbor(x, {3, 4})",
+        "x",
+        ("resize to the same size",),
+    ),
+    Example(
+        cast_and_back(DType.INT32, DType.INT64), "cast(cast(x))", "x", ("cast there and back",)
+    ),
+    Example(
+        lambda b: b.quantize(
+            b.dequantize(b.input("x", X, INT8, quantized())), quant=quantized(), dtype=INT8
+        ),
+        "quantize(dequantize(x))",
+        "x",
+        ("quantize what was dequantized",),
+    ),
     Example(
         unary("pad", np.zeros((3, 2), np.int32)),
         "pad(x, {0, 0, 0, 0, 0, 0})",
@@ -173,7 +200,23 @@ def twice_read(b):
     return b.add(first, b.constant(2.0)), first
 
 
+def requantized(b):
+    real = b.dequantize(b.input("x", X, INT8, quantized()))
+    return b.quantize(real, quant=quantized(0.1), dtype=INT8)
+
+
 TWINS = [
+    Twin(
+        unary("resize_bilinear", ints(6, 4), shape=(1, 3, 4, 2)),
+        "resize to the same size",
+        "the shape changes",
+    ),
+    Twin(
+        cast_and_back(DType.INT32, DType.FLOAT32),
+        "cast there and back",
+        "float32 does not hold every int32",
+    ),
+    Twin(requantized, "quantize what was dequantized", "the quantization changes"),
     Twin(unary("mul", np.ones((5, 1, 1, 1), np.float32)), "multiply by one", "the shape changes"),
     Twin(unary("div", np.ones((2, 2, 3, 4), np.float32)), "divide by one", "the shape changes"),
     Twin(unary("add", np.zeros((2, 2, 3, 4), np.float32)), "add zero", "the shape changes"),

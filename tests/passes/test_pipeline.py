@@ -11,60 +11,46 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.text import print_model
-from edgewise.passes import (
-    PipelineReport,
-    activation,
-    affine,
-    arithmetic,
-    canonicalize,
-    dense,
-    layer_norm,
-    lower,
-    norms,
-    padding,
-    prescale,
-    recompose,
-    to_tflite,
-)
-from edgewise.passes import reshaping as shapes
+from edgewise.passes import PipelineReport, canonicalize, to_tflite
+from edgewise.passes.activation import ACTIVATIONS
+from edgewise.passes.affine import AFFINE
+from edgewise.passes.dense import DENSE
+from edgewise.passes.dilation import DILATIONS
+from edgewise.passes.layer_norm import LAYER_NORMS
+from edgewise.passes.lower import LOWER
+from edgewise.passes.norms import NORMS
+from edgewise.passes.padding import PADDING
+from edgewise.passes.pipeline import SIMPLIFY
+from edgewise.passes.prescale import PRESCALE
+from edgewise.passes.recompose import RECOMPOSE
 from tests.passes import (
     test_activation,
     test_affine,
     test_arithmetic,
+    test_broadcasts,
+    test_choices,
+    test_dilation,
+    test_joins,
     test_layer_norm,
     test_lower,
     test_padding,
+    test_powers,
     test_prescale,
     test_recompose,
     test_reshaping,
+    test_slices,
+    test_transposing,
 )
 from tests.passes.example import expression, ints, model_of, normal, same_numbers
 
 RULES = [
-    *arithmetic.IDENTITIES,
-    *arithmetic.CONSTANTS,
-    *shapes.RESHAPES,
-    *activation.CLAMPS_NAMED,
-    *recompose.RECOMPOSE,
-    *layer_norm.LAYER_NORMS,
-    *dense.DENSE,
-    *affine.AFFINE,
-    *prescale.PRESCALE,
-    *norms.NORMS,
-    *activation.ACTIVATIONS,
-    *padding.PADDING,
-    *lower.LOWER,
+    *(*SIMPLIFY, *RECOMPOSE, *LAYER_NORMS, *DILATIONS, *DENSE, *AFFINE, *PRESCALE),
+    *(*NORMS, *ACTIVATIONS, *PADDING, *LOWER),
 ]
 TABLES = [
-    test_activation,
-    test_affine,
-    test_arithmetic,
-    test_layer_norm,
-    test_lower,
-    test_padding,
-    test_prescale,
-    test_recompose,
-    test_reshaping,
+    *(test_activation, test_affine, test_arithmetic, test_broadcasts, test_choices, test_dilation),
+    *(test_joins, test_layer_norm, test_lower, test_padding, test_powers, test_prescale),
+    *(test_recompose, test_reshaping, test_slices, test_transposing),
 ]
 # Rules whose pattern alone decides.
 UNCONDITIONAL = {
@@ -73,6 +59,9 @@ UNCONDITIONAL = {
     "erf in builtin operators",
     "concatenation of one",
     "sum of one",
+    "choice by a negation",
+    "not of not",
+    "logic with itself",
 }
 
 
@@ -217,6 +206,7 @@ def test_the_report_leaves_out_what_is_no_near_miss():
     assert {miss.rule for stage in report.stages for miss in stage.misses} == {
         "reshape to the same shape",
         "multiply by one",
+        "constant of one number",
     }
     assert {miss.rule for miss in report.misses()} == {"multiply by one"}
 

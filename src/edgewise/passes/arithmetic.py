@@ -16,6 +16,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ops.axes import shown
 from edgewise.ops.broadcast import broadcast_shape
+from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.pattern import Match, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
@@ -65,6 +66,14 @@ def _no_padding(match: Match) -> Verdict:
     return not pads.any() or f"it pads by {pads.tolist()}"
 
 
+def _holds_all(match: Match) -> Verdict:
+    """The type in between has every number of the first."""
+    x, wide = match["x"].dtype, match["wide"].dtype
+    if np.can_cast(x.numpy, wide.numpy, "safe"):
+        return True
+    return f"{wide.text} does not hold every {x.text}"
+
+
 IDENTITIES = [
     # x * 1 -> x
     _identity(
@@ -111,6 +120,24 @@ IDENTITIES = [
         lambda p: p.strided_slice(p.value("x"), p.constant(), p.constant(), p.constant(equal=1.0)),
     ),
     _nothing("tile once", lambda p: p.tile(p.value("x"), p.constant())),
+    # a pixel of the result lies on the same pixel of x, however the grids are laid
+    _nothing(
+        "resize to the same size",
+        lambda p: p.any(
+            ResizeBilinear, ResizeNearestNeighbor, operands=(p.value("x"), p.constant())
+        ),
+        _unquantized,
+    ),
+    # int32 -> int64 -> int32, and other types and back through one that holds all their numbers
+    _identity(
+        "cast there and back",
+        lambda p: p.cast(p.cast(p.value("x"), name="wide", shared=True)),
+        _holds_all,
+    ),
+    _identity(
+        "quantize what was dequantized",
+        lambda p: p.quantize(p.dequantize(p.value("x"), shared=True)),
+    ),
 ]
 
 

@@ -17,19 +17,31 @@ from edgewise.ir.verify import verify
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.affine import AFFINE
 from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
+from edgewise.passes.broadcasts import BROADCASTS
+from edgewise.passes.choices import CHOICES
 from edgewise.passes.dense import DENSE
+from edgewise.passes.dilation import DILATIONS
 from edgewise.passes.fold import fold_constants
+from edgewise.passes.joins import JOINS
 from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lower import LOWER, require_builtins
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
+from edgewise.passes.powers import POWERS
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
+from edgewise.passes.slices import SLICES
+from edgewise.passes.transposing import TRANSPOSES
 
+# One way to write each thing, so that the rules after these need one pattern each.
+SIMPLIFY = (
+    *(*IDENTITIES, *CONSTANTS, *POWERS, *CLAMPS_NAMED, *CHOICES),
+    *(*RESHAPES, *TRANSPOSES, *SLICES, *JOINS, *BROADCASTS),
+)
 # Rounds of the canonical stages; a second one finds what the last stages of the first uncovered.
 # Real models need two, the last of which changes nothing.
 ROUNDS = 8
@@ -54,10 +66,9 @@ def canonicalize(
         before = run.applied
         # Values before structure: what is constant is known to all the later stages.
         run.stage("fold", fold_constants)
-        # One way to write each thing, so that the rules below need one pattern each.
-        run.rules("simplify", [*IDENTITIES, *CONSTANTS, *RESHAPES, *CLAMPS_NAMED])
+        run.rules("simplify", SIMPLIFY)
         # Before the offset and the clamp of a hard swish go into its neighbours.
-        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS])
+        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *DILATIONS])
         # Linear operators take in what stands around them ...
         run.rules("linear", [*DENSE, *AFFINE, *PRESCALE])
         # ... and only then activations, which would shield them from scales and offsets.

@@ -1,0 +1,162 @@
+"""Rules that move transposes down, behind elementwise operators, until two meet or one is taken
+into a reduction or a matrix product. Elements are computed as before, in another order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.ir.build import Builder
+from edgewise.ir.graph import Value
+from edgewise.ir.op import Op
+from edgewise.ops.arithmetic import Add, Div, Mul, Sub
+from edgewise.ops.binary import Maximum, Minimum, SquaredDifference
+from edgewise.ops.reduce import Mean, ReduceMax, ReduceMin, ReduceProd, Sum
+from edgewise.ops.table import Unary
+from edgewise.passes.conditions import same_bits
+from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
+from edgewise.passes.rewrite import Rule, Verdict, every
+
+BINARY = (Add, Sub, Mul, Div, Maximum, Minimum, SquaredDifference)
+REDUCTIONS = (Mean, Sum, ReduceMax, ReduceMin, ReduceProd)
+PHRASE = "transpose[s] moved behind elementwise operators"
+
+
+def _transposed(p: PatternBuilder, x: str, perm: str, name: str) -> Result:
+    return p.transpose(p.value(x), p.constant(perm), name=name)
+
+
+def _order(match: Match, name: str) -> list[int]:
+    perm = [int(axis) for axis in match.array(name).reshape(-1)]
+    return [axis % len(perm) for axis in perm]
+
+
+def _keeps_integers(match: Match) -> Verdict:
+    return same_bits(match["x"], match.node("transposed").output)
+
+
+def _functions() -> tuple[type[Op], ...]:
+    """The operators of one operand that look at one element at a time."""
+    return tuple(cls for cls in Op.registry.values() if issubclass(cls, Unary))
+
+
+def _behind_one(b: Builder, match: Match) -> Value:
+    root, x = match.root, match["x"]
+    result = root.output.type.with_shape(x.type.shape)
+    y = b.node(root.op, x, results=[result]).output
+    return b.node(match.node("transposed").op, y, match["perm"], results=[root.output.type]).output
+
+
+def _alike(match: Match) -> Verdict:
+    """Both operands are transposed the same way; none is spread over more dimensions."""
+    if _order(match, "perm") != _order(match, "other_perm"):
+        return f"its operands are transposed by {_order(match, 'perm')} and otherwise"
+    return same_bits(match["y"], match.node("other").output)
+
+
+def _behind_two(b: Builder, match: Match) -> Value:
+    return _above(b, match, match["x"], match["y"])
+
+
+def _above(b: Builder, match: Match, *operands: Value) -> Value:
+    """The root on operands that are not transposed, and its result transposed."""
+    root, order = match.root, _order(match, "perm")
+    shape = root.output.type.shape
+    assert shape is not None
+    straight = [shape[order.index(axis)] for axis in range(len(order))]
+    y = b.node(root.op, *operands, results=[root.output.type.with_shape(straight)]).output
+    return b.node(match.node("transposed").op, y, match["perm"], results=[root.output.type]).output
+
+
+def _plain_constant(match: Match) -> Verdict:
+    """The constant can be transposed back: it is no more than x has dimensions."""
+    c, rank = match["c"], len(match["x"].shape)
+    if c.quant is not None and c.quant.scale.size > 1:
+        return f"{c.name!r} has a scale per channel"
+    if len(c.shape) > rank or len(match.root.output.shape) > rank:
+        return f"{c.type} raises the rank of {match['x'].type}"
+    return True
+
+
+def _behind_constant(b: Builder, match: Match) -> Value:
+    order, data, c = _order(match, "perm"), match.array("c"), match["c"]
+    whole = data.reshape([1] * (len(order) - data.ndim) + list(data.shape))
+    back = np.ascontiguousarray(whole.transpose(np.argsort(order)))
+    constant = (
+        c if data.size == 1 and data.ndim == 0 else b.constant(back, name=c.name, quant=c.quant)
+    )
+    operands = [constant if v is c else match["x"] for v in match.root.inputs]
+    return _above(b, match, *operands)
+
+
+def _binary(p: PatternBuilder, a: Pattern, b: Pattern) -> Result:
+    return p.any(*BINARY, operands=(a, b))
+
+
+def _kept_in_order(match: Match) -> Verdict:
+    """The dimensions that are left stand as they stood before the transpose."""
+    order, op = _order(match, "perm"), match.root.op
+    if getattr(op, "keep_dims", False):
+        return "it keeps the reduced dimensions where the transpose put them"
+    axes = {int(axis) % len(order) for axis in match.array("axes").reshape(-1)}
+    left = [axis for place, axis in enumerate(order) if place not in axes]
+    return left == sorted(left) or f"the transpose also permutes what is left, {left}"
+
+
+def _reduce_before(b: Builder, match: Match) -> Value:
+    order, root = _order(match, "perm"), match.root
+    axes = sorted(order[int(axis) % len(order)] for axis in match.array("axes").reshape(-1))
+    constant = b.constant(np.array(axes, np.int32), name=match["axes"].name)
+    return b.node(root.op, match["x"], constant, results=[root.output.type]).output
+
+
+def _one(p: PatternBuilder) -> Pattern:
+    return _transposed(p, "x", "perm", "transposed")
+
+
+TRANSPOSES = [
+    # f(transpose(x)) -> transpose(f(x))
+    Rule(
+        "transpose behind a function",
+        lambda p: p.any(*_functions(), operands=(_one(p),)),
+        _keeps_integers,
+        _behind_one,
+        phrase=PHRASE,
+    ),
+    # transpose(x) + transpose(y) -> transpose(x + y)
+    Rule(
+        "transpose behind both operands",
+        lambda p: _binary(p, _one(p), _transposed(p, "y", "other_perm", "other")),
+        every(_keeps_integers, _alike),
+        _behind_two,
+        phrase=PHRASE,
+    ),
+    # transpose(x) + c -> transpose(x + transposed c)
+    *[
+        Rule(
+            "transpose behind a constant",
+            form,
+            every(_keeps_integers, _plain_constant),
+            _behind_constant,
+            phrase=PHRASE,
+        )
+        for form in (
+            lambda p: _binary(p, _one(p), p.constant("c")),
+            lambda p: _binary(p, p.constant("c"), _one(p)),
+        )
+    ],
+    # mean(transpose(x), axes) -> mean(x, their places before)
+    Rule(
+        "transpose before a reduction",
+        lambda p: p.any(
+            *REDUCTIONS,
+            operands=(
+                p.transpose(p.value("x"), p.constant("perm"), name="transposed", shared=True),
+                p.constant("axes"),
+            ),
+        ),
+        every(_keeps_integers, _kept_in_order),
+        _reduce_before,
+        tolerance=1e-6,
+        phrase="transpose[s] taken into reductions",
+    ),
+]
