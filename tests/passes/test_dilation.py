@@ -29,7 +29,8 @@ def by_hand(pads, crops, *, block=(2, 2), back=None, size=(7, 8), kernel=3, dept
 
 def text(w, pads, crops, op="conv_2d", block="{2, 2}"):
     pads, crops = ("{" + ", ".join(str(n) for row in p for n in row) + "}" for p in (pads, crops))
-    return f"batch_to_space_nd({op}(space_to_batch_nd(x, {block}, {pads}), {w}, padding=VALID), {block}, {crops})"
+    cut = f"space_to_batch_nd(x, {block}, {pads})"
+    return f"batch_to_space_nd({op}({cut}, {w}, padding=VALID), {block}, {crops})"
 
 
 DILATED = "dilation_w_factor=2, dilation_h_factor=2"
