@@ -79,8 +79,9 @@ class While(_Control, builtin="WHILE", options="WhileOptions"):
 
     Shapes: x any; cond gives one bool, body as many values as it takes, of the same dtypes. A
     carried value keeps its shape unless body is known to change it: a dimension that changes is
-    unknown until the model runs, one that may change on paper is taken to stay, and
-    `decides_shapes` says whether that was needed.
+    unknown until the model runs. So is a number that may change, where body declares its dimension
+    as unknown; otherwise what may change on paper is taken to stay, and `decides_shapes` says
+    whether that was needed.
     **Source:** TensorFlow Lite kernels/while.cc.
     """
 
@@ -106,7 +107,8 @@ class While(_Control, builtin="WHILE", options="WhileOptions"):
         for _ in range(1 + sum(len(v.shape) for v in carried if v.type.shape is not None)):
             results = specialized(self.body, carried).outputs
             shapes = [
-                _kept(a.type.shape, b.type.shape) for a, b in zip(carried, results, strict=True)
+                _kept(a.type.shape, b.type.shape, declared.type.shape)
+                for a, b, declared in zip(carried, results, self.body.inputs, strict=True)
             ]
             if shapes == [v.type.shape for v in carried]:
                 break
@@ -185,11 +187,20 @@ def _either(a: Shape | None, b: Shape | None) -> Shape | None:
     return tuple(m if same_dim(m, n) else unknown_dim() for m, n in zip(a, b, strict=True))
 
 
-def _kept(a: Shape | None, b: Shape | None) -> Shape | None:
+def _kept(a: Shape | None, b: Shape | None, declared: Shape | None) -> Shape | None:
     """What is known of a shape that begins as `a` and becomes `b`; see While."""
     if a is None or b is None or len(a) != len(b):
         return None
-    return tuple(unknown_dim() if same_dim(m, n) is False else m for m, n in zip(a, b, strict=True))
+    if declared is None or len(declared) != len(a):
+        declared = a
+    return tuple(
+        unknown_dim() if _may_change(m, n, d) else m for m, n, d in zip(a, b, declared, strict=True)
+    )
+
+
+def _may_change(before: Dim, after: Dim, declared: Dim) -> bool:
+    same = same_dim(before, after)
+    return same is False or (same is None and isinstance(before, int) and declared != before)
 
 
 def _are_same(a: Shape | None, b: Shape | None) -> bool:
