@@ -113,16 +113,20 @@ class Context:
 
     def _symbol(self, symbol: Sym) -> Value:
         if symbol not in self._dims:
-            for x in self.b.graph.inputs:
-                if symbol in x.shape:
-                    axis = x.shape.index(symbol)
-                    bounds = (self.ints([axis]), self.ints([axis + 1]), self.ints([1]))
-                    sizes = self.b.shape(x)
-                    self._dims[symbol] = self.b.strided_slice(sizes, *bounds, shrink_axis_mask=1)
-                    break
-            else:
+            found = next((v for v in self._tensors() if symbol in (v.type.shape or ())), None)
+            if found is None:
                 raise Unsupported("its shape depends on data; give the model fixed input shapes")
+            axis = found.shape.index(symbol)
+            bounds = (self.ints([axis]), self.ints([axis + 1]), self.ints([1]))
+            sizes = self.b.shape(found)
+            self._dims[symbol] = self.b.strided_slice(sizes, *bounds, shrink_axis_mask=1)
         return self._dims[symbol]
+
+    def _tensors(self) -> Iterator[Value]:
+        """Inputs first; after them results, some of whose dimensions are known only there."""
+        yield from self.b.graph.inputs
+        for node in self.b.graph.nodes:
+            yield from node.outputs
 
 
 def values_of(structure: Structure) -> list[Value]:
