@@ -12,36 +12,80 @@ from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import EdgewiseError
 from edgewise.frontends import context
 from edgewise.frontends.context import Unsupported
-from edgewise.frontends.tensorflow.program import Function, FunctionName, Resource
+from edgewise.frontends.tensorflow.program import Function, FunctionName, Resource, Table, Variable
 from edgewise.ir.build import Builder
 from edgewise.ir.contents import dims, integers
 from edgewise.ir.dim import Dim, elements
 from edgewise.ir.evaluate import evaluate_node
-from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.graph import Node, Value
 
-__all__ = ["Context", "Handler", "Operand", "TensorList", "Unsupported"]
+__all__ = [
+    "OPERANDS",
+    "Context",
+    "Handler",
+    "Operand",
+    "Reserved",
+    "State",
+    "TensorList",
+    "Token",
+    "Unsupported",
+    "computed",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorList:
-    """A tensor list: its elements along the first axis of one tensor [n, ...].
+    """A tensor list or TensorArray: its elements along the first axis of one tensor [n, ...]."""
 
-    `items` is None while the list is reserved and nothing is written: then `dims` (None: unknown
-    rank; a None in it: an unknown dimension) is what is known of the shape of an element.
+    items: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reserved:
+    """A tensor list in which nothing is written yet and the shape of an element is not known.
+
+    `size` is the number of elements; `dims` what is known of their shape, None where a dimension,
+    or the rank, is not.
     """
 
-    items: Value | None
     size: Value
-    dims: tuple[Dim | None, ...] | None = None
+    dtype: DType
+    dims: tuple[Dim | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What no operation computes with: the handle of a TensorArray, whose flow has the elements."""
 
 
 # What an edge carries: a tensor, or what only certain operations take.
-Operand: TypeAlias = "Value | TensorList | Resource"
+Operand: TypeAlias = "Value | TensorList | Reserved | Token | Resource"
+OPERANDS = (Value, TensorList, Reserved, Token, Variable, Table)
 Handler: TypeAlias = "Callable[..., Operand | Sequence[Operand]]"
 
 # Operators that one constant may be computed with, and bytes of the largest on the way.
 MAX_FOLDED_NODES = 4096
 MAX_FOLDED_BYTES = 1 << 28
+
+
+@dataclass
+class State:
+    """What outlives a run, shared by the signatures: the numbers and names of its handles."""
+
+    variables: dict[Variable, str] = field(default_factory=dict)
+    tables: dict[Table, int] = field(default_factory=dict)
+
+    def add(self, variable: Variable) -> None:
+        """The variable is assigned somewhere: it is no constant."""
+        name, count = variable.name, 0
+        while name in self.variables.values():
+            count += 1
+            name = f"{variable.name}_{count}"
+        self.variables.setdefault(variable, name)
+
+    def number(self, table: Table) -> int:
+        """The number of a table that is looked up when the model runs."""
+        return self.tables.setdefault(table, len(self.tables))
 
 
 def computed(given: DType) -> DType:
@@ -55,23 +99,20 @@ def computed(given: DType) -> DType:
 class Context(context.Context):
     """The state of one graph in the making. `problems` are sentences by the place they are at.
 
-    `walk` lowers a function; handlers `call` it. `graphs` are the finished bodies, by name.
+    `walk` lowers a function; handlers `call` it. `handles`
+    are those of this graph.
     """
 
     functions: Mapping[str, Function] = field(kw_only=True)
     walk: Callable[[Context, Function, Sequence[Operand]], list[Operand]] = field(kw_only=True)
-    graphs: dict[str, Graph] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    handles: dict[Resource, Value] = field(default_factory=dict)
     _constants: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _known: dict[Value, np.ndarray | None] = field(default_factory=dict)
 
     def body(self, name: str) -> Context:
         """The context of a new graph, which a control flow operator will run."""
-        taken = {self.b.graph.name, *self.graphs}
-        unique, count = name, 0
-        while unique in taken:
-            count += 1
-            unique = f"{name}_{count}"
-        b = Builder(unique)
+        b = Builder(name)
         b.location = self.b.location
         return Context(
             b,
@@ -80,7 +121,7 @@ class Context(context.Context):
             self.problems,
             functions=self.functions,
             walk=self.walk,
-            graphs=self.graphs,
+            state=self.state,
         )
 
     def function(self, name: FunctionName) -> Function:
@@ -131,6 +172,12 @@ class Context(context.Context):
         if len(found) != 1:
             raise Unsupported(f"{what} must be one integer; it has {len(found)}")
         return found[0]
+
+    def settled(self, x: Value) -> Value:
+        """x, or a constant in its place where x is a few integers that are known."""
+        if x.data is None and (data := _integers(x)) is not None:
+            return self.b.constant(data, name=x.name)
+        return x
 
     def dims(self, x: Value) -> tuple[Dim, ...] | None:
         """The elements of a shape operand, integers or symbols; None where they are not known."""
