@@ -37,7 +37,9 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
     return format.load(source, file=file)
 
 
-def convert(source: object, *, report: PipelineReport | None = None) -> Model:
+def convert(
+    source: object, *, target: str | None = None, report: PipelineReport | None = None
+) -> Model:
     """A Model from a trained model in another format, ready to save as `.tflite`.
 
     What the conversion did to the model's operators, and what it did not and why, is added to
@@ -50,23 +52,37 @@ def convert(source: object, *, report: PipelineReport | None = None) -> Model:
     Args:
         source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model object, or a `.tflite`
             file (which is loaded and canonicalized).
+        target: the release that has to run the `.tflite` file, such as `litert-2.3`: operators
+            that it does not have, or not for these dtypes, are refused here, all at once. None:
+            any file that can be written.
         report: a `PipelineReport` to fill in.
 
     Raises:
         ConversionError: the source is of another kind, or holds layers that cannot be converted;
-            all of them are named.
+            all of them are named. Or the target is not known.
+        UnsupportedOp: operators that the target does not run.
     """
-    from edgewise.passes import canonicalize
+    from edgewise.passes import canonicalize, load_target, to_tflite
 
+    if target is not None:
+        load_target(target)  # a name that is not known is refused before the work
+    model = canonicalize(_read(source), report=report)
+    if target is not None:
+        to_tflite(model, target)
+    return model
+
+
+def _read(source: object) -> Model:
+    """The model that a source holds, as its reader made it. Raises ConversionError."""
     if isinstance(source, Model):
-        return canonicalize(source, report=report)
+        return source
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite":
-        return canonicalize(load(source), report=report)
+        return load(source)
     from edgewise import frontends
 
     for frontend in frontends.FRONTENDS:
         if frontend.accepts(source):
-            return canonicalize(frontend.read(source), report=report)
+            return frontend.read(source)
     raise ConversionError(frontends.refusal(source))
 
 
@@ -96,11 +112,11 @@ def export_c(
     )
 
 
-def _tflite(model: Model) -> Iterable[Chunk]:
+def _tflite(model: Model, target: str | None) -> Iterable[Chunk]:
     from edgewise.format import write
     from edgewise.passes import to_tflite
 
-    return write(to_tflite(model))
+    return write(to_tflite(model, target))
 
 
 Model.formats[".tflite"] = _tflite

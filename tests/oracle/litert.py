@@ -155,6 +155,20 @@ class Oracle:
             raise RuntimeError(reply["error"])
         return [OperatorAnswer(**found) for found in reply["operators"]]
 
+    def opens(self, models: Sequence[bytes], *, resolver: Resolver = "default") -> list[bool]:
+        """Whether LiteRT can make an interpreter of each model."""
+        request = {"verb": "opens", "models": list(models), "resolver": resolver}
+        found: list[bool] = self._ask(request, None)["opens"]
+        return found
+
+    def accepts(
+        self, model: bytes, inputs: Sequence[np.ndarray], *, resolver: Resolver = "default"
+    ) -> str | None:
+        """None where LiteRT runs the model, whatever comes out, else why not."""
+        request = {"verb": "accepts", "model": model, "inputs": list(inputs)}
+        error: str | None = self._ask(request | {"resolver": resolver}, None).get("error")
+        return error
+
     def details(self, model: bytes, *, resolver: Resolver = "default") -> dict[str, Any]:
         """LiteRT's `inputs`, `outputs`, `tensors` detail dictionaries and its `signatures`.
 

@@ -93,6 +93,29 @@ def run(
     return {"steps": steps}
 
 
+def opens(models: list[bytes], resolver: str) -> dict[str, Any]:
+    """Whether an interpreter can be made of each model; nothing is allocated."""
+    found = []
+    for model in models:
+        try:
+            _interpreter(model, resolver, False)
+            found.append(True)
+        except (RuntimeError, ValueError):
+            found.append(False)
+    return {"opens": found}
+
+
+def accepts(model: bytes, inputs: list[np.ndarray], resolver: str) -> dict[str, Any]:
+    """Raises what the kernels raise. Inputs of types that Python cannot set stay as they are."""
+    interpreter = _interpreter(model, resolver, False)
+    interpreter.allocate_tensors()
+    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+        with contextlib.suppress(ValueError):
+            interpreter.set_tensor(detail["index"], array)
+    interpreter.invoke()
+    return {"accepts": True}
+
+
 def run_operators(model: bytes, inputs: list[np.ndarray], resolver: str) -> dict[str, Any]:
     """Each integer operator of the main graph alone, fed what LiteRT's own kernels feed it.
 
@@ -249,6 +272,8 @@ _VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "details": details,
     "run": run,
     "run_operators": run_operators,
+    "opens": opens,
+    "accepts": accepts,
 }
 
 if __name__ == "__main__":

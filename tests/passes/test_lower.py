@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import UnsupportedOp
 from edgewise.ir import Quant, Sym
-from edgewise.ir.op import by_builtin
 from edgewise.passes import to_tflite
 from edgewise.passes.lower import LOWER
 from tests.passes.example import (
@@ -171,13 +169,3 @@ def test_a_model_of_builtin_operators_is_left_as_it_is():
 
     model = model_of(build)
     assert expression(to_tflite(model).main) == "relu(mul(x, 1))"
-
-
-def test_what_the_target_lacks_is_refused_all_at_once():
-    model = model_of(lambda b: b.gelu(b.hard_swish(b.relu(b.input("x", (4,))))))
-    assert to_tflite(model, by_builtin().keys())
-    with pytest.raises(UnsupportedOp) as caught:
-        to_tflite(model, {"RELU"})
-    assert "2 operators the target does not have" in str(caught.value)
-    assert "@main hard_swish" in str(caught.value)
-    assert "GELU" in str(caught.value)

@@ -21,6 +21,11 @@ from edgewise.passes import PipelineReport, to_tflite
     type=click.Path(path_type=Path),
     help="The .tflite file to write (default: SOURCE with the suffix .tflite).",
 )
+@click.option(
+    "--target",
+    "release",
+    help="The release that has to run the file, such as litert-2.3: what it cannot run is refused.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
 @click.option(
     "-v",
@@ -28,7 +33,9 @@ from edgewise.passes import PipelineReport, to_tflite
     count=True,
     help="Also tell what became of the model's operators, and why some stayed (-vv: of each).",
 )
-def command(source: Path, output: Path | None, force: bool, verbose: int) -> None:
+def command(
+    source: Path, output: Path | None, release: str | None, force: bool, verbose: int
+) -> None:
     """Turn a trained model into a .tflite file.
 
     SOURCE is a Keras file (.keras, .h5). Neither TensorFlow nor Keras is needed, and nothing in
@@ -37,7 +44,7 @@ def command(source: Path, output: Path | None, force: bool, verbose: int) -> Non
     \b
     Examples:
       edgewise convert model.keras -o model.tflite
-      edgewise convert model.keras --force
+      edgewise convert model.keras --target litert-2.3 --force
       edgewise convert model.keras -v
     """
     target = output or source.with_suffix(".tflite")
@@ -45,7 +52,8 @@ def command(source: Path, output: Path | None, force: bool, verbose: int) -> Non
     start = time.perf_counter()
     report = PipelineReport() if verbose else None
     with progress_bar(f"converting {source.name}"):
-        model = to_tflite(api.convert(source, report=report), report=report)
+        converted = api.convert(source, target=release, report=report)
+        model = to_tflite(converted, report=report)
         size = model.save(target, overwrite=force)
     seconds = time.perf_counter() - start
     operators = sum(map(len, model.graphs.values()))

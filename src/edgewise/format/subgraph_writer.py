@@ -21,8 +21,8 @@ from edgewise.format.record import Record, record_type
 from edgewise.ir.dim import Shape, is_static, substitute, symbols
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Signature
-from edgewise.ir.op import Op
 from edgewise.ir.types import Quant, TensorType
+from edgewise.ir.version import version_of
 from edgewise.ops.opaque import Opaque
 
 _HIDDEN = 4  # the intermediate tensor of an LSTM that is int8: the value before projection
@@ -114,7 +114,9 @@ class GraphWriter:
         if node.op.needs_all_operands:
             operands += (None,) * (len(node.op.operands) - len(operands))
         fields: dict[str, object] = {
-            "opcode_index": self.shared.code(_code(node)),
+            "opcode_index": self.shared.code(
+                Code(node.op.builtin, node.op.custom, version_of(node))
+            ),
             "inputs": indices(operands),
             "outputs": indices(node.outputs),
         }
@@ -203,20 +205,6 @@ _KEPT_OF_OPERATOR = (
     "debug_metadata_index",
 )
 _KEPT_OF_TENSOR = ("has_rank", "variant_tensors", "external_buffer")
-
-
-def _code(node: Node) -> Code:
-    """The operator code of a node. A file's version stays while the node is as it was read, and
-    never falls: files may have a higher one than the types need, and old ones a lower one."""
-    op = node.op
-    results = [v.type for v in node.outputs]
-    version = op.version([None if v is None else v.type for v in node.inputs], results)
-    read, stored = node.extras.get("as_read"), node.extras.get("version")
-    if isinstance(read, Op) and read.builtin == op.builtin and isinstance(stored, int):
-        values = [v for v in (*node.inputs, *node.outputs) if v is not None]
-        same = op == read and all(v.type == v.extras.get("as_read") for v in values)
-        version = stored if same else max(version, stored)
-    return Code(op.builtin, op.custom, version)
 
 
 def _shape_fields(shape: Shape | None) -> dict[str, object]:

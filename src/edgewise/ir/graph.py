@@ -169,10 +169,12 @@ class Node:
         return self._inputs[index] if index < len(self._inputs) else None
 
     def __str__(self) -> str:
-        """How messages name a node: `conv_2d 'block1/conv'`."""
-        label = self.location.layer if self.location else self.name
+        """How messages name a node: `conv_2d 'block1/conv'`, `... (model.py:12)` where known."""
+        where = self.location
+        label = where.layer if where else self.name
         label = label or (self.outputs[0].name if self.outputs else "")
-        return f"{self.op.name} {label!r}"
+        file = f" ({where.file}:{where.line})" if where and where.file else ""
+        return f"{self.op.name} {label!r}{file}"
 
 
 class Graph:

@@ -39,8 +39,8 @@ class Model:
     description: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
     file: str = ""
-    # writers by file suffix; a format plugs itself in, the IR knows none
-    formats: ClassVar[dict[str, Callable[[Model], Iterable[Chunk]]]] = {}
+    # writers (of a model for a target) by file suffix; a format plugs itself in, the IR knows none
+    formats: ClassVar[dict[str, Callable[[Model, str | None], Iterable[Chunk]]]] = {}
     # facts of the file format that only its writer understands, kept for the round trip
     extras: dict[str, object] = field(default_factory=dict)
 
@@ -63,23 +63,33 @@ class Model:
         self.graphs[graph.name] = graph
         return graph
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+    def save(
+        self, path: str | os.PathLike[str], *, target: str | None = None, overwrite: bool = False
+    ) -> int:
         """Write the model in the format of the path's suffix (`.tflite`); returns the bytes.
+
+        Args:
+            target: the release that has to run the file, as in `edgewise.convert`.
 
         Raises:
             OutputError: the file exists and `overwrite` is False, or it cannot be written.
+            UnsupportedOp: operators that the file or the target does not have; all are listed.
         """
-        return write_atomically(path, self._chunks(Path(path).suffix, path), overwrite=overwrite)
+        chunks = self._chunks(Path(path).suffix, path, target)
+        return write_atomically(path, chunks, overwrite=overwrite)
 
-    def to_bytes(self, suffix: str = ".tflite") -> bytes:
+    def to_bytes(self, suffix: str = ".tflite", *, target: str | None = None) -> bytes:
         """The file that `save` would write, in memory. Raises OutputError: an unknown suffix."""
-        return b"".join(as_bytes(chunk) for chunk in self._chunks(suffix, self.file or "model"))
+        chunks = self._chunks(suffix, self.file or "model", target)
+        return b"".join(as_bytes(chunk) for chunk in chunks)
 
-    def _chunks(self, suffix: str, where: str | os.PathLike[str]) -> Iterable[Chunk]:
+    def _chunks(
+        self, suffix: str, where: str | os.PathLike[str], target: str | None
+    ) -> Iterable[Chunk]:
         if suffix not in self.formats:
             known = ", ".join(sorted(self.formats)) or "none"
             raise OutputError(f"{where}: no format has the suffix {suffix!r}; known: {known}")
-        return self.formats[suffix](self)
+        return self.formats[suffix](self, target)
 
     def report(self) -> Report:
         """What is in the main graph: operators, tensors, sizes, work."""

@@ -18,6 +18,8 @@ from edgewise.errors import ConversionError
 from edgewise.lite.nearest import no_attribute
 from edgewise.lite.notice import ignored
 
+_LITERT = "litert-2.3"  # what TFLITE_BUILTINS means
+
 
 @enum.unique
 class Optimize(enum.Enum):
@@ -180,9 +182,17 @@ class TFLiteConverter:
         Raises:
             ConversionError: the source cannot be converted, or an option asks for what this
                 version cannot do; the message says which.
+            UnsupportedOp: operators that LiteRT does not run, where `target_spec.supported_ops` has
+                builtin ones only, as by default; all are listed.
         """
         self._check_options()
-        return self._source().to_bytes()
+        return self._source().to_bytes(target=self._target())
+
+    def _target(self) -> str | None:
+        """The release that has to run the file: TensorFlow Lite's builtin operators are those of
+        LiteRT. With others beside them, only whoever made these knows."""
+        builtin = {OpsSet.TFLITE_BUILTINS, OpsSet.TFLITE_BUILTINS_INT8}
+        return _LITERT if set(self.target_spec.supported_ops) <= builtin else None
 
     def __setattr__(self, name: str, value: object) -> None:
         if name.startswith("_experimental_"):

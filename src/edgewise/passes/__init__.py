@@ -3,6 +3,7 @@
 from edgewise.passes.pipeline import canonicalize, to_tflite
 from edgewise.passes.report import PipelineReport
 from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
+from edgewise.passes.target import load_target, targets
 
 __all__ = [
     "Miss",
@@ -10,6 +11,8 @@ __all__ = [
     "PipelineReport",
     "Rule",
     "canonicalize",
+    "load_target",
     "rewrite",
+    "targets",
     "to_tflite",
 ]

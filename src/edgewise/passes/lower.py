@@ -1,21 +1,18 @@
 """Lowering: the higher operators of the IR in builtin operators.
 
 `LOWER` makes of every BATCH_NORM a MUL and an ADD, of every LAYER_NORM nine operators, of every
-ERF eight, and gives every float convolution the bias that LiteRT needs. What a given LiteRT does
-not know is the caller's to refuse (`require_builtins`).
+ERF eight, and gives every float convolution the bias that LiteRT needs. What cannot be written or
+does not run where the model goes is refused in `target.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 
 import numpy as np
 
-from edgewise.errors import UnsupportedOp, listing
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
-from edgewise.ir.model import Model
 from edgewise.ops.axes import axes_in
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.norm import BatchNorm, LayerNorm
@@ -23,26 +20,6 @@ from edgewise.ops.unary import Erf
 from edgewise.passes.affine import batch_norm_affine
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
-
-
-def require_builtins(model: Model, builtins: Collection[str] | None) -> None:
-    """Refuse what the target cannot run; None: the target has every builtin operator.
-
-    Raises:
-        UnsupportedOp: listing all operators of the model that are not among `builtins`.
-    """
-    problems = []
-    for graph in model.graphs.values():
-        for node in graph.nodes:
-            op = node.op
-            is_explicit = isinstance(getattr(op, "padding", None), tuple)
-            known = op.custom or (op.builtin and (builtins is None or op.builtin in builtins))
-            if known and not is_explicit:
-                continue
-            what = "padding by numbers" if is_explicit else op.builtin or "no .tflite operator"
-            problems.append(f"@{graph.name} {node}: {what}")
-    if problems:
-        raise UnsupportedOp(listing(problems, "operators the target does not have"))
 
 
 def _lower_batch_norm(b: Builder, match: Match) -> Value:

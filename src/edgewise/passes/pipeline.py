@@ -6,7 +6,7 @@ writes what is left of the IR's higher operators with those that a `.tflite` fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from edgewise.errors import InternalError
@@ -24,7 +24,7 @@ from edgewise.passes.dilation import DILATIONS
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.joins import JOINS
 from edgewise.passes.layer_norm import LAYER_NORMS
-from edgewise.passes.lower import LOWER, require_builtins
+from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.powers import POWERS
@@ -35,6 +35,7 @@ from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
 from edgewise.passes.slices import SLICES
+from edgewise.passes.target import require_target
 from edgewise.passes.transposing import TRANSPOSES
 
 # One way to write each thing, so that the rules after these need one pattern each.
@@ -82,7 +83,7 @@ def canonicalize(
 
 def to_tflite(
     model: Model,
-    target: Collection[str] | None = None,
+    target: str | None = None,
     *,
     report: PipelineReport | None = None,
     check_each: bool = False,
@@ -90,10 +91,12 @@ def to_tflite(
     """The model in operators that a `.tflite` file can hold; the others are not changed, except
     that they take in the scales of the normalisations before them.
 
-    `target` names the builtin operators the runtime has (`{"CONV_2D", ...}`); None: all of them.
+    `target` names the release that has to run the file (`litert-2.3`; `target.targets()` lists the
+    known ones); None: whatever a file can hold.
 
     Raises:
-        UnsupportedOp: listing every operator the target does not have.
+        UnsupportedOp: listing every operator that a file cannot hold or the target does not run.
+        ConversionError: no such target.
         ShapeError: the model, or what a rule made of it, does not verify.
     """
     run = _Run(model, report, check_each)
@@ -108,7 +111,7 @@ def to_tflite(
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
     lowered = run.finish()
-    require_builtins(lowered, target)
+    require_target(lowered, target)
     return lowered
 
 

@@ -74,6 +74,7 @@ CASES = [
     scatter(const([[0, 0]]), (1,), (4,), error="shape must hold 2 or more sizes"),
     scatter(const([[0]]), (1,), (-4,), error="none negative; got [-4]"),
     segment_sum((5, 3), (0, 0, 1, 3, 3)),
+    segment_sum((4, 2), (0, 0, 1, 2), label="all occur"),
     segment_sum((4,), (0, 1, 1, 2), dtype="int32", label="int32"),
     segment_sum((3, 2), (0, 2, 1), error="segments must ascend"),
     segment_sum((3, 2), (0, 1), error="one per row of x; got [2] for [3, 2]"),
