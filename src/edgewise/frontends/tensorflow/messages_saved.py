@@ -1,7 +1,7 @@
 """What a SavedModel and its checkpoint are made of: tables of their messages.
 
 **Source:** tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph,tensor_bundle,
-trackable_object_graph}.proto and core/framework/{tensor_slice,variable}.proto, TensorFlow 2.21.
+trackable_object_graph}.proto and core/framework/tensor_slice.proto, TensorFlow 2.21.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 
 from edgewise.frontends.protobuf import Later, Message
 from edgewise.frontends.protobuf_fields import (
-    boolean,
     fixed32,
     int64,
     later,
@@ -20,7 +19,7 @@ from edgewise.frontends.protobuf_fields import (
     mapping,
     nested,
     numbers,
-    raws,
+    raw,
     text,
     texts,
     uint64,
@@ -67,23 +66,23 @@ class AssetFileDef(Message):
     filename: str = text(2)
 
 
-class NodeList(Message):
-    """Names of nodes or tensors."""
+class AnyMessage(Message):
+    """A serialized message of some type."""
 
-    value: Sequence[str] = texts(1)
+    type_url: str = text(1)
+    value: memoryview = raw(2)
 
 
-class BytesList(Message):
-    """Serialized messages."""
+class AnyList(Message):
+    """Serialized messages with their types."""
 
-    value: Sequence[memoryview] = raws(1)
+    value: Sequence[AnyMessage] = many(1, lambda: AnyMessage)
 
 
 class CollectionDef(Message):
     """A collection of a TensorFlow 1 graph."""
 
-    node_list: NodeList | None = nested(1, lambda: NodeList)
-    bytes_list: BytesList | None = nested(2, lambda: BytesList)
+    any_list: AnyList | None = nested(5, lambda: AnyList)
 
 
 class MetaInfoDef(Message):
@@ -93,19 +92,11 @@ class MetaInfoDef(Message):
     tensorflow_version: str = text(5)
 
 
-class SaverDef(Message):
-    """How a TensorFlow 1 graph restores its variables."""
-
-    filename_tensor_name: str = text(1)
-    restore_op_name: str = text(3)
-
-
 class MetaGraphDef(Message):
     """A graph with signatures, assets and (TensorFlow 2) the objects that it was saved from."""
 
     meta_info_def: MetaInfoDef | None = nested(1, lambda: MetaInfoDef)
     graph_def: GraphDef | None = nested(2, lambda: GraphDef)
-    saver_def: SaverDef | None = nested(3, lambda: SaverDef)
     collection_def: Mapping[str, CollectionDef] = mapping(4, lambda: CollectionDef)
     signature_def: Mapping[str, SignatureDef] = mapping(5, lambda: SignatureDef)
     asset_file_def: Sequence[AssetFileDef] = many(6, lambda: AssetFileDef)
@@ -264,22 +255,3 @@ class BundleEntryProto(Message):
     size: int = int64(5)
     crc32c: int = fixed32(6)
     slices: Sequence[TensorSliceProto] = many(7, lambda: TensorSliceProto)
-
-
-class VariableDef(Message):
-    """A variable of a TensorFlow 1 graph, in its collection."""
-
-    variable_name: str = text(1)
-    initializer_name: str = text(2)
-    snapshot_name: str = text(3)
-    save_slice_info_def: SaveSliceInfoDef | None = nested(4, lambda: SaveSliceInfoDef)
-    is_resource: bool = boolean(5)
-
-
-class SaveSliceInfoDef(Message):
-    """Which part of a partitioned variable one variable holds."""
-
-    full_name: str = text(1)
-    full_shape: np.ndarray = numbers(2, "int64")
-    var_offset: np.ndarray = numbers(3, "int64")
-    var_shape: np.ndarray = numbers(4, "int64")
