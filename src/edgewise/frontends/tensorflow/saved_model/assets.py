@@ -1,0 +1,51 @@
+"""Files in a SavedModel's `assets/`: by position and by the tensor that holds their path."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from edgewise.errors import ConversionError, FormatError
+from edgewise.files import read_model_file
+from edgewise.frontends.protobuf import decode
+from edgewise.frontends.tensorflow.messages_saved import AssetFileDef, MetaGraphDef
+
+
+class Assets:
+    """The assets of one graph; files are read when they are asked for."""
+
+    def __init__(self, folder: Path, meta: MetaGraphDef) -> None:
+        self._folder = folder
+        self.names = [asset.filename for asset in meta.asset_file_def]
+        older = meta.collection_def.get("saved_model_assets")
+        stored = older.any_list.value if older and older.any_list else ()
+        file = f"{folder.name}/saved_model.pb"
+        assets = [*meta.asset_file_def, *(decode(AssetFileDef, a.value, file=file) for a in stored)]
+        self._by_tensor = {
+            asset.tensor_info.name.removesuffix(":0"): asset.filename
+            for asset in assets
+            if asset.tensor_info
+        }
+
+    def of_tensor(self, node: str) -> str | None:
+        """The asset whose path the node holds; None: it holds none."""
+        return self._by_tensor.get(node)
+
+    def read(self, name: str) -> bytes:
+        """The content of an asset.
+
+        Raises:
+            FormatError: a name that leaves the folder.
+            ConversionError: the file is missing.
+        """
+        parts = PurePosixPath(name).parts
+        if not parts or "\\" in name or ":" in name or ".." in parts or name.startswith("/"):
+            raise FormatError(
+                f"an asset must lie in the SavedModel's own folder; found '{name}'",
+                file=f"{self._folder.name}/saved_model.pb",
+            )
+        path = self._folder / "assets" / name
+        if not path.is_file():
+            raise ConversionError(
+                f"{self._folder.name}: the asset assets/{name} is missing; copy the whole folder"
+            )
+        return read_model_file(path) if path.stat().st_size else b""
