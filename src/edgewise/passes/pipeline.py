@@ -21,6 +21,7 @@ from edgewise.passes.broadcasts import BROADCASTS
 from edgewise.passes.choices import CHOICES
 from edgewise.passes.dense import DENSE
 from edgewise.passes.dilation import DILATIONS
+from edgewise.passes.flow import fold_flow
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.joins import JOINS
 from edgewise.passes.layer_norm import LAYER_NORMS
@@ -67,6 +68,7 @@ def canonicalize(
         before = run.applied
         # Values before structure: what is constant is known to all the later stages.
         run.stage("fold", fold_constants)
+        run.whole("flow", fold_flow)
         run.rules("simplify", SIMPLIFY)
         # Before the offset and the clamp of a hard swish go into its neighbours.
         run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *DILATIONS])
@@ -130,13 +132,18 @@ class _Run:
         self.stage(name, partial(rewrite, rules=rules))
 
     def stage(self, name: str, apply: Callable[[Graph], Outcome]) -> None:
-        entry = StageReport(name)
-        for graph in self.model.graphs.values():
-            outcome = apply(graph)
-            self.applied += outcome.counts.total()
-            if self.report is not None:
-                entry.take(outcome)
+        self.note(name, [apply(graph) for graph in self.model.graphs.values()])
+
+    def whole(self, name: str, apply: Callable[[Model], Outcome]) -> None:
+        """A stage that looks at all graphs together."""
+        self.note(name, [apply(self.model)])
+
+    def note(self, name: str, outcomes: Sequence[Outcome]) -> None:
+        self.applied += sum(outcome.counts.total() for outcome in outcomes)
         if self.report is not None:
+            entry = StageReport(name)
+            for outcome in outcomes:
+                entry.take(outcome)
             self.report.stages.append(entry)
         if self.check_each:
             verify(self.model)
