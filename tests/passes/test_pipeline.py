@@ -20,6 +20,7 @@ from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
+from edgewise.passes.parallel import PARALLEL
 from edgewise.passes.pipeline import SIMPLIFY
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
@@ -34,6 +35,7 @@ from tests.passes import (
     test_layer_norm,
     test_lower,
     test_padding,
+    test_parallel,
     test_powers,
     test_prescale,
     test_recompose,
@@ -45,11 +47,19 @@ from tests.passes.example import expression, ints, model_of, normal, same_number
 
 RULES = [
     *(*SIMPLIFY, *RECOMPOSE, *LAYER_NORMS, *DILATIONS, *DENSE, *AFFINE, *PRESCALE),
-    *(*NORMS, *ACTIVATIONS, *PADDING, *LOWER),
+    *(*PARALLEL, *NORMS, *ACTIVATIONS, *PADDING, *LOWER),
 ]
 TABLES = [
     *(test_activation, test_affine, test_arithmetic, test_broadcasts, test_choices, test_dilation),
-    *(test_joins, test_layer_norm, test_lower, test_padding, test_powers, test_prescale),
+    *(
+        test_joins,
+        test_layer_norm,
+        test_lower,
+        test_padding,
+        test_powers,
+        test_prescale,
+        test_parallel,
+    ),
     *(test_recompose, test_reshaping, test_slices, test_transposing),
 ]
 # Rules whose pattern alone decides.

@@ -28,6 +28,7 @@ from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
+from edgewise.passes.parallel import PARALLEL
 from edgewise.passes.powers import POWERS
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
@@ -73,7 +74,7 @@ def canonicalize(
         # Before the offset and the clamp of a hard swish go into its neighbours.
         run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *DILATIONS])
         # Linear operators take in what stands around them ...
-        run.rules("linear", [*DENSE, *AFFINE, *PRESCALE])
+        run.rules("linear", [*DENSE, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.
         run.rules("fuse", [*ACTIVATIONS, *PADDING])
         run.stage("clean", eliminate_common)
