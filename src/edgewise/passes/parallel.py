@@ -85,7 +85,8 @@ def _together(b: Builder, run: Sequence[Node]) -> Value:
         biases.append(none if given is None or given.data is None else given.data.reshape(-1))
     has_bias = any(node.optional(2) is not None for node in run)
     w = b.constant(weights, name=first.operand(1).name)
-    return b.node(first.op, first.operand(0), w, b.constant(np.concatenate(biases)) if has_bias else None).output
+    bias = b.constant(np.concatenate(biases)) if has_bias else None
+    return b.node(first.op, first.operand(0), w, bias).output
 
 
 def _merged(b: Builder, match: Match) -> Value:
