@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgewise.errors import ConversionError
 from edgewise.files import Chunk
 from edgewise.ir.model import Model
 
@@ -38,7 +37,11 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
 
 
 def convert(
-    source: object, *, target: str | None = None, report: PipelineReport | None = None
+    source: object,
+    *,
+    inputs: object = None,
+    target: str | None = None,
+    report: PipelineReport | None = None,
 ) -> Model:
     """A Model from a trained model in another format, ready to save as `.tflite`.
 
@@ -50,8 +53,12 @@ def convert(
         print(report)
 
     Args:
-        source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model object, or a `.tflite`
+        source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model in memory (of any back
+            end: functional, sequential or subclassed, with layers of your own), or a `.tflite`
             file (which is loaded and canonicalized).
+        inputs: what a model in memory is called with, where it does not know: a shape such as
+            `(None, 224, 224, 3)`, or anything with `shape` and `dtype`, in the lists or dicts
+            that the model takes.
         target: the release that has to run the `.tflite` file, such as `litert-2.3`: operators
             that it does not have, or not for these dtypes, are refused here, all at once. None:
             any file that can be written.
@@ -66,13 +73,13 @@ def convert(
 
     if target is not None:
         load_target(target)  # a name that is not known is refused before the work
-    model = canonicalize(_read(source), report=report)
+    model = canonicalize(_read(source, {"inputs": inputs}), report=report)
     if target is not None:
         to_tflite(model, target)
     return model
 
 
-def _read(source: object) -> Model:
+def _read(source: object, options: Mapping[str, object]) -> Model:
     """The model that a source holds, as its reader made it. Raises ConversionError."""
     if isinstance(source, Model):
         return source
@@ -80,10 +87,7 @@ def _read(source: object) -> Model:
         return load(source)
     from edgewise import frontends
 
-    for frontend in frontends.FRONTENDS:
-        if frontend.accepts(source):
-            return frontend.read(source)
-    raise ConversionError(frontends.refusal(source))
+    return frontends.read(source, options)
 
 
 def convert_keras_object(model: object) -> Model:

@@ -6,27 +6,51 @@ To add a format, write `frontends/NAME/` with `accepts(source)` and `read(source
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewise.errors import ConversionError
 from edgewise.frontends import keras
 from edgewise.ir.model import Model
 
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """A source format: its name, whether a source is one, and how to read it."""
+    """A source format: its name, whether a source is one, how to read it, and with which options
+    of `convert`."""
 
     name: str
     accepts: Callable[[object], bool]
-    read: Callable[[object], Model]
+    read: Callable[..., Model]
+    options: frozenset[str] = frozenset()
 
+
+_LIVE = frozenset(("inputs",))
 
 FRONTENDS = (
     Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file),
-    Frontend("Keras model object", keras.is_keras_object, keras.read_object),
+    Frontend("Keras model object", keras.is_keras_object, keras.read_object, _LIVE),
 )
+
+
+def read(source: object, options: Mapping[str, object]) -> Model:
+    """The Model of a source; `options` are those of `convert` by name, None where not given.
+
+    Raises:
+        ConversionError: no frontend takes the source, or it has no such option.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for frontend in FRONTENDS:
+        if frontend.accepts(source):
+            extra = ", ".join(f"{name}=" for name in given if name not in frontend.options)
+            if extra:
+                raise ConversionError(
+                    f"{_named(source)}: a {frontend.name} says by itself what {extra} would;"
+                    " leave it out"
+                )
+            return frontend.read(source, **given)
+    raise ConversionError(refusal(source))
 
 
 def refusal(source: object) -> str:
@@ -43,5 +67,10 @@ def refusal(source: object) -> str:
             )
         what = "a directory" if path.is_dir() else f"a file with suffix {path.suffix!r}"
         return f"{path}: is {what}; the sources this version reads: {known}"
-    kind = f"{type(source).__module__}.{type(source).__qualname__}"
-    return f"a {kind} object cannot be converted; the sources this version reads: {known}"
+    return f"{_named(source)} cannot be converted; the sources this version reads: {known}"
+
+
+def _named(source: object) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return f"a {type(source).__module__}.{type(source).__qualname__} object"

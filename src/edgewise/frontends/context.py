@@ -36,6 +36,7 @@ class Context:
     file: str
     path: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    where: tuple[str, int] | None = None  # the line of the user's code
     _dims: dict[Sym, Value] = field(default_factory=dict)
 
     @contextmanager
@@ -44,12 +45,24 @@ class Context:
         before = self.b.location
         self.path.append(name)
         path = "/".join(self.path)
-        self.b.location = Location(path)
+        self.b.location = Location(path, *(self.where or ()))
         try:
             yield path
         finally:
             self.path.pop()
             self.b.location = before
+
+    @contextmanager
+    def at(self, within: Sequence[str], where: tuple[str, int] | None) -> Iterator[None]:
+        """What is converted stands in the code of the layers `within`, at the line `where`."""
+        before = self.where
+        self.path.extend(within)
+        self.where = where or before
+        try:
+            yield
+        finally:
+            self.where = before
+            del self.path[len(self.path) - len(within) :]
 
     def ints(self, values: Sequence[int]) -> Value:
         """An int32 vector: axes, a permutation, sizes."""

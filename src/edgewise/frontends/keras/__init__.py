@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgewise.errors import FormatError
+from edgewise.errors import ConversionError, FormatError
 from edgewise.frontends.keras.archive import open_archive
 from edgewise.frontends.keras.description import KerasFile
 from edgewise.frontends.keras.layers import build_root
 from edgewise.frontends.keras.legacy_weights import attach_legacy
 from edgewise.frontends.keras.lower import lower
-from edgewise.frontends.keras.source import is_keras_file, is_keras_object, saved
+from edgewise.frontends.keras.source import is_keras_file, is_keras_object, is_live, saved
 from edgewise.frontends.keras.weights import attach_v3
 from edgewise.ir.model import Model
 
@@ -55,6 +55,15 @@ def read_file(source: object) -> Model:
     return lower(read_keras(source))
 
 
-def read_object(source: object) -> Model:
-    """A live Keras model as a Model, through the file it writes of itself."""
+def read_object(source: object, inputs: object = None) -> Model:
+    """A live Keras model as a Model; models of Keras 2 through the file they write of themselves.
+
+    `inputs` are shapes or specs for what the model itself does not know (`live.read_live`).
+    """
+    if is_live(source):
+        from edgewise.frontends.keras import live
+
+        return live.read_live(source, inputs)
+    if inputs is not None:
+        raise ConversionError("a model of Keras 2 is read through its file; leave inputs= out")
     return lower(read_keras(saved(source)))

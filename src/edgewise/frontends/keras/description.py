@@ -6,11 +6,13 @@ and nothing here means anything yet: a layer is a class name, its decoded config
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
+
+from edgewise.ir.dim import Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,31 @@ class PythonCode:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFunction:
+    """A function of a live model, or one that the caller gave for a name in a file."""
+
+    function: Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """`array`, its axes of 1 repeated to `shape`: a constant of a size that is unknown."""
+
+    array: np.ndarray
+    shape: tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`count` numbers from `start` on, `step` apart; the count is unknown."""
+
+    start: float
+    step: float
+    count: Dim
+    dtype: np.dtype[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
 class DTypePolicy:
     """Which dtypes a layer computes in and stores; `float32` for both where the file says nothing.
 
@@ -78,6 +105,8 @@ class KerasLayer:
     (`kernel`, `query/bias`); for classes unknown to it, by the path in the file.
     `sublayers` are wrapped layers: `layer`, `forward_layer`, `backward_layer`, `cell`, `cells/0`,
     `layers/0`. `assets` are side files such as `vocabulary.txt`.
+    `live` is the Keras object itself, where there is one: of a model in memory, or made of a class
+    that the caller gave.
     """
 
     class_name: str
@@ -94,6 +123,7 @@ class KerasLayer:
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     sublayers: Mapping[str, KerasNode] = field(default_factory=dict)
     assets: Mapping[str, bytes] = field(default_factory=dict)
+    live: object = None
 
     @property
     def is_builtin(self) -> bool:
@@ -111,13 +141,16 @@ class KerasCall:
     """`layer` (a name in the same model) applied for the `index`-th time.
 
     `args` and `kwargs` are decoded like a config, with a `TensorRef` wherever a tensor stood, at
-    any depth of lists, dicts and slices.
+    any depth of lists, dicts and slices. Traced code says where it stood: `within` are the layers
+    whose own code it is, `where` is the file and line.
     """
 
     layer: str
     index: int
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
+    within: tuple[str, ...] = ()
+    where: tuple[str, int] | None = None
 
 
 class ModelKind(Enum):

@@ -62,7 +62,7 @@ def _dtype_name(name: object) -> str:
     return str(name).removeprefix("mixed_")
 
 
-def symbolic(name: str, shape: Sequence[int | None]) -> tuple[Dim, ...]:
+def symbolic(name: str, shape: Sequence[Dim | None]) -> tuple[Dim, ...]:
     """A batch shape with symbols for what is unknown."""
     return tuple(
         size if size is not None else Sym("batch") if axis == 0 else Sym(f"{name}_{axis}")

@@ -30,6 +30,7 @@ from edgewise.frontends.keras.description import (
 )
 from edgewise.frontends.keras.nodes import Graph, connect
 from edgewise.frontends.keras.variables import children
+from edgewise.ir.dim import Dim, SymbolicDim
 
 _MODEL_CLASSES = ("Functional", "Model", "Sequential")
 MAX_NESTING = MAX_DEPTH // 6
@@ -197,8 +198,9 @@ def _input_layer(
     return KerasLayer("InputLayer", name, made, module="keras.layers")
 
 
-def input_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
-    """Batch shape of an InputLayer, None for unknown dimensions; None if the file has no shape.
+def input_shape(layer: KerasLayer) -> tuple[Dim | None, ...] | None:
+    """Batch shape of an InputLayer, None for unknown dimensions (in memory they may be symbols);
+    None if the file has no shape.
 
     Raises:
         FormatError: the shape is not a list of sizes.
@@ -209,6 +211,8 @@ def input_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
     if not isinstance(shape, list) or is_tensor_ref(shape):
         raise FormatError(f"layer '{layer.name}': batch_shape must be a list; found {shape!r:.80}")
     for size in shape:
-        if size is not None and not (type(size) is int and 0 <= size < 1 << 31):
+        if size is None or isinstance(size, SymbolicDim):
+            continue
+        if not (type(size) is int and 0 <= size < 1 << 31):
             raise FormatError(f"layer '{layer.name}': sizes must be whole; found {shape!r:.80}")
     return tuple(shape)

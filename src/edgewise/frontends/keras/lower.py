@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import edgewise.ops  # noqa: F401 - registers the operators that handlers build
@@ -29,6 +29,7 @@ from edgewise.errors import (
     listing,
 )
 from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
+from edgewise.frontends.keras import constants
 from edgewise.frontends.keras.description import (
     KerasCall,
     KerasFile,
@@ -59,6 +60,9 @@ KEEPS_MASK = frozenset((
     "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
 ))  # fmt: skip
 _LOG = logging.getLogger("edgewise")
+Expand: TypeAlias = (
+    "Callable[[Context, KerasLayer, Sequence[object], Mapping[str, object]], Structure]"
+)
 _Results: TypeAlias = "dict[tuple[str, int], Structure | None]"
 
 
@@ -66,8 +70,9 @@ class _Missing(Exception):
     """An argument comes from a layer that could not be converted."""
 
 
-def lower(file: KerasFile) -> Model:
-    """The model of a Keras file.
+def lower(file: KerasFile, expand: Expand | None = None) -> Model:
+    """The model of a Keras file, or of a live one; `expand` makes operators of live layers that
+    have no handler.
 
     Raises:
         UnsupportedOp: listing every layer that cannot be converted, with the reason.
@@ -78,6 +83,8 @@ def lower(file: KerasFile) -> Model:
     b = Builder("main")
     c = Context(b, file.file, is_keras_3=_is_keras_3(file), activations=ACTIVATIONS)
     c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
+    c.inline = lambda model, values: _inlined(c, model, values)
+    c.expand = expand
     refs = flatten(file.model.inputs)
     inputs = [graph_input(b, input_layer(file.model, ref)) for ref in refs]
     outputs = _model(c, file.model, inputs)
@@ -130,16 +137,29 @@ def _model(c: Context, model: KerasModel, inputs: Sequence[Value]) -> Structure 
         if len(c.b.graph) > MAX_NODES:
             raise LimitError(f"{c.file}: MAX_NODES: more than {MAX_NODES} operators")
     try:
-        return _bound(model.outputs, results)  # type: ignore[return-value]
+        return _bound(c, model.outputs, results)  # type: ignore[return-value]
     except _Missing:
         return None
 
 
+def _inlined(c: Context, model: KerasModel, inputs: Sequence[Value]) -> Structure:
+    """The outputs of traced code, in place of the layer whose code it is. Raises _Missing."""
+    outputs = _model(c, model, inputs)
+    if outputs is None:
+        raise _Missing
+    return outputs
+
+
 def _call(c: Context, node: KerasNode, call: KerasCall, results: _Results) -> Structure | None:
     """One call of a model's graph; None where it has a problem, which is then noted."""
+    with c.at(call.within, call.where):
+        return _called(c, node, call, results)
+
+
+def _called(c: Context, node: KerasNode, call: KerasCall, results: _Results) -> Structure | None:
     try:
-        args = tuple(_bound(arg, results) for arg in call.args)
-        kwargs = {key: _bound(value, results) for key, value in call.kwargs.items()}
+        args = tuple(_bound(c, arg, results) for arg in call.args)
+        kwargs = {key: _bound(c, value, results) for key, value in call.kwargs.items()}
     except _Missing:
         stand_ins = _stand_ins(node)
         if stand_ins is None:
@@ -163,8 +183,7 @@ def _apply(
                 raise _Missing
             return outputs
         try:
-            handler = _handler(node)
-            y = _handled(c, node, handler, args, kwargs)
+            y = _layer(c, node, args, kwargs)
         except Unsupported as problem:
             c.problems[path] = f"'{path}' ({node.class_name}): {problem}"
             raise _Missing from None
@@ -172,6 +191,21 @@ def _apply(
             for value in values_of(y):
                 c.masks.setdefault(value, c.masks[args[0]]) if args[0] in c.masks else None
         return y
+
+
+def _layer(
+    c: Context, layer: KerasLayer, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Structure:
+    """By the handler of its class; what has none or refuses, by its own code where that is live."""
+    try:
+        return _handled(c, layer, _handler(layer), args, kwargs)
+    except Unsupported as problem:
+        if layer.live is None or c.expand is None:
+            raise
+        try:
+            return c.expand(c, layer, args, kwargs)
+        except Unsupported as other:
+            raise (problem if layer.is_builtin and not layer.has_code else other) from None
 
 
 def _handled(
@@ -207,7 +241,7 @@ def _model_inputs(model: KerasModel, structure: object) -> list[Value]:
     return values_of(structure)  # type: ignore[arg-type]
 
 
-def _bound(value: object, results: _Results) -> object:
+def _bound(c: Context, value: object, results: _Results) -> object:
     """An argument with Values in place of references. Raises _Missing."""
     if isinstance(value, TensorRef):
         found = results.get((value.layer, value.call))
@@ -215,12 +249,12 @@ def _bound(value: object, results: _Results) -> object:
             raise _Missing
         return found if value.tensor is None else values_of(found)[value.tensor]
     if isinstance(value, Mapping):
-        return {key: _bound(item, results) for key, item in value.items()}
+        return {key: _bound(c, item, results) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_bound(item, results) for item in value]
+        return [_bound(c, item, results) for item in value]
     if isinstance(value, slice):
-        return slice(*(_bound(part, results) for part in (value.start, value.stop, value.step)))
-    return value
+        return slice(*(_bound(c, part, results) for part in (value.start, value.stop, value.step)))
+    return constants.value_of(c, value)
 
 
 # -- problems ---------------------------------------------------------------------------------

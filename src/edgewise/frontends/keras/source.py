@@ -6,6 +6,7 @@ Keras is never imported here: a live model brings its own, which writes the file
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -40,11 +41,19 @@ def _has_config(path: Path) -> bool:
 
 
 def is_keras_object(source: object) -> bool:
-    """`source` is a model of Keras 3 or of tf_keras."""
-    return any(
+    """`source` is a model of Keras 3 or of tf_keras, or a layer of Keras 3."""
+    return is_live(source) or any(
         base.__name__ == "Model" and base.__module__.split(".")[0] in ("keras", "tf_keras")
         for base in type(source).__mro__
     )
+
+
+def is_live(source: object) -> bool:
+    """`source` is a layer or model of Keras 3; models of Keras 2 are read through their file."""
+    keras = sys.modules.get("keras")
+    layer = getattr(keras, "Layer", None)
+    is_layer = isinstance(layer, type) and isinstance(source, layer)
+    return is_layer and str(getattr(keras, "__version__", "")).startswith("3.")
 
 
 def saved(model: object) -> bytes:

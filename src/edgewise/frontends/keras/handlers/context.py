@@ -11,7 +11,12 @@ import numpy as np
 from edgewise.errors import FormatError
 from edgewise.frontends import context
 from edgewise.frontends.context import Structure, Unsupported
-from edgewise.frontends.keras.description import FunctionRef, KerasLayer, KerasObject
+from edgewise.frontends.keras.description import (
+    FunctionRef,
+    KerasLayer,
+    KerasObject,
+    LiveFunction,
+)
 from edgewise.ir.graph import Value
 
 Activation: TypeAlias = "Callable[[Context, Value], Value]"
@@ -24,8 +29,20 @@ class Context(context.Context):
     is_keras_3: bool = field(kw_only=True)
     activations: Mapping[str, Activation] = field(kw_only=True)
     apply: Callable[..., Structure] = field(init=False)
+    inline: Callable[..., Structure] = field(init=False)  # a model's graph, on Values
+    expand: Callable[..., Structure] | None = None  # a live layer that no handler knows
     masks: dict[Value, Value] = field(default_factory=dict)
+    _shared: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _constants: dict[tuple[int, str], list[Value]] = field(default_factory=dict)
+
+    def shared(self, array: np.ndarray) -> Value:
+        """An array that code uses as a tensor: one constant for all its uses."""
+        known = self._shared.get(id(array))
+        if known is None:
+            is_real = array.dtype.kind not in "biu"
+            data = array.astype(np.float32, copy=False) if is_real else array
+            known = self._shared[id(array)] = (array, self.b.constant(np.ascontiguousarray(data)))
+        return known[1]
 
     def weight(self, layer: KerasLayer, name: str) -> np.ndarray:
         """A variable of the layer, float32 whatever the file stores.
@@ -79,6 +96,12 @@ class Context(context.Context):
         """
         if spec is None:
             return x
+        if isinstance(spec, LiveFunction) and self.expand is not None:
+            name = getattr(spec.function, "__name__", type(spec.function).__name__)
+            with self.inside(name):
+                y = self.expand(self, KerasLayer("function", name, {}, live=spec), [x], {})
+            assert isinstance(y, Value)
+            return y
         if isinstance(spec, KerasObject) and isinstance(spec.config, Mapping):
             name = str(spec.config.get("name", spec.class_name))
             made = KerasLayer(spec.class_name, name, spec.config, spec.module, spec.registered_name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.frontends.context import Unsupported
+from edgewise.frontends.context import Unsupported, values_of
 from edgewise.frontends.keras.description import KerasLayer, KerasModel
 from edgewise.frontends.keras.handlers.config import flag, integer
 from edgewise.frontends.keras.handlers.context import Context
@@ -39,6 +39,8 @@ def cell_of(c: Context, layer: KerasLayer | KerasModel) -> Cell:
         Unsupported: the cell is none of Keras's own.
     """
     name = layer.class_name
+    if isinstance(layer, KerasLayer) and not layer.is_builtin and layer.live is not None:
+        return _custom(c, layer)
     if isinstance(layer, KerasModel) or not layer.is_builtin:
         raise Unsupported(f"its cell '{name}' is a custom class; use a built-in cell")
     if name == "StackedRNNCells":
@@ -47,6 +49,21 @@ def cell_of(c: Context, layer: KerasLayer | KerasModel) -> Cell:
     if make is None:
         raise Unsupported(f"its cell '{name}' has no handler; use LSTMCell, GRUCell or others")
     return make(c, layer)
+
+
+def _custom(c: Context, layer: KerasLayer) -> Cell:
+    """A cell of the user's own: its code, and the initial states it says, [1, ...] each."""
+    initial = [layer.weights[key] for key in sorted(layer.weights)]
+
+    def step(x: Value, states: Sequence[State]) -> tuple[Value, list[Value]]:
+        given = []
+        for state, first in zip(states, initial, strict=True):
+            sizes = c.shape([x.shape[0], *first.shape[1:]])
+            given.append(c.b.broadcast_to(c.shared(first), sizes) if state is None else state)
+        y, *news = values_of(c.apply(layer, x, given))
+        return y, news
+
+    return Cell(len(initial), lambda x: x, step)
 
 
 def _lstm(c: Context, layer: KerasLayer) -> Cell:

@@ -1,0 +1,220 @@
+"""Python code as a functional graph: a layer's `call` on symbolic tensors.
+
+`expand` makes operators of a layer that no handler knows: it runs the layer's own `call` on
+KerasTensors, and lowers what was recorded as if a file had said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgewise.frontends.context import Structure, Unsupported
+from edgewise.frontends.keras.description import (
+    KerasCall,
+    KerasLayer,
+    KerasModel,
+    KerasNode,
+    ModelKind,
+    TensorRef,
+)
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.live.blame import reason
+from edgewise.frontends.keras.live.describe import (
+    Describer,
+    input_layer,
+    is_described,
+    unique,
+)
+from edgewise.frontends.keras.live.record import Recorded, Refused, call_of, recording
+from edgewise.frontends.keras.live.sizes import Numbers, known, merged, stand_ins
+from edgewise.frontends.keras.nodes import references
+from edgewise.frontends.keras.variables import snake_case
+from edgewise.ir.dim import Dim, symbols
+from edgewise.ir.graph import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A tensor that code is traced with."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str
+
+
+@dataclass
+class Tracer:
+    """Traces layers for one conversion."""
+
+    describer: Describer = field(default_factory=Describer)
+    known: dict[object, KerasModel] = field(default_factory=dict)
+
+    def expand(
+        self, c: Context, layer: KerasLayer, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> Structure:
+        """The results of a live layer on Values. Raises Unsupported where it cannot be traced."""
+        values: list[Value] = []
+
+        def spec(x: object) -> object:
+            if not isinstance(x, Value):
+                return x
+            values.append(x)
+            return Spec(f"x{len(values)}", x.shape, x.dtype.text)
+
+        specs = tuple(mapped(arg, spec) for arg in args)
+        named = {key: mapped(value, spec) for key, value in kwargs.items()}
+        model = self.traced(layer.live, specs, named)
+        return c.inline(model, values)
+
+    def traced(
+        self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> KerasModel:
+        """The graph of a live layer for arguments with Specs in place of tensors.
+
+        Raises:
+            Unsupported: with the reason and the line of code.
+        """
+        key = (id(layer), repr(args), repr(kwargs))
+        if key not in self.known:
+            try:
+                self.known[key] = self._traced(layer, args, kwargs)
+            except Refused as error:
+                raise Unsupported(str(error)) from error
+        return self.known[key]
+
+    def _traced(
+        self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> KerasModel:
+        specs = _specs([args, kwargs])
+        numbers = stand_ins({s for spec in specs for s in symbols(spec.shape)})
+        traces = [self._trace(layer, args, kwargs, each) for each in numbers]
+        calls, outputs, layers = (
+            merged([trace[part] for trace in traces], numbers) for part in range(3)
+        )
+        assert isinstance(calls, tuple)
+        assert isinstance(layers, dict)
+        inputs = [input_layer(s.name, s.shape, s.dtype) for s in specs]
+        return KerasModel(
+            ModelKind.FUNCTIONAL, type(layer).__name__, getattr(layer, "name", "function"),
+            (*inputs, *layers.values()), calls, [TensorRef(s.name) for s in specs], outputs,
+        )  # fmt: skip
+
+    def _trace(
+        self,
+        layer: Any,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        numbers: Numbers,
+    ) -> tuple[tuple[KerasCall, ...], object, dict[str, KerasNode]]:
+        """The calls, outputs and layers of one trace."""
+        import keras
+
+        refs: dict[int, TensorRef] = {}
+        kept = []
+
+        def tensor(spec: object) -> object:
+            if not isinstance(spec, Spec):
+                return spec
+            shape = tuple(known(dim, numbers) for dim in spec.shape)
+            made = keras.KerasTensor(shape, spec.dtype, name=spec.name)
+            kept.append(made)
+            refs[id(made)] = TensorRef(spec.name)
+            return made
+
+        given = [mapped(arg, tensor) for arg in args]
+        named = {key: mapped(value, tensor) for key, value in kwargs.items()}
+        if getattr(layer, "_call_has_training_arg", False):
+            named.setdefault("training", False)
+        with recording(lambda inner: not is_described(inner)) as recorder:
+            context = layer._get_call_context() if hasattr(layer, "_get_call_context") else None
+            try:
+                if context is not None:
+                    context.training = named.get("training", False)
+                outputs = call_of(layer)(*given, **named)
+            except Refused:
+                raise
+            except Exception as error:
+                raise Refused(reason(error)) from error
+            finally:
+                if context is not None:
+                    layer._maybe_reset_call_context()
+            return self._described(recorder.calls, outputs, refs)
+
+    def _described(
+        self, recorded: Sequence[Recorded], outputs: object, refs: dict[int, TensorRef]
+    ) -> tuple[tuple[KerasCall, ...], object, dict[str, KerasNode]]:
+        names: dict[int, str] = {}
+        layers: dict[str, KerasNode] = {}
+        counts: dict[str, int] = {}
+        calls = []
+        for call in recorded:
+            node = self.describer.node(call.operation)
+            stem = snake_case(node.class_name) if _is_function(node) else node.name
+            name = names.get(id(call.operation)) or unique(stem, {**layers, **_input_names(refs)})
+            names[id(call.operation)] = name
+            layers.setdefault(name, self.describer.named(call.operation, name))
+            index = counts.get(name, 0)
+            counts[name] = index + 1
+            args = tuple(self.describer.argument(arg, refs) for arg in call.args)
+            kwargs = {k: self.describer.argument(v, refs) for k, v in call.kwargs.items()}
+            calls.append(KerasCall(name, index, args, kwargs, call.within, call.where))
+            for i, tensor in enumerate(call.outputs):
+                refs[id(tensor)] = TensorRef(name, index, i)
+        results = _without_nones(self.describer.argument(outputs, refs))
+        kept = _needed(calls, results)
+        used = {call.layer for call in kept}
+        return kept, results, {name: node for name, node in layers.items() if name in used}
+
+
+def _input_names(refs: Mapping[int, TensorRef]) -> dict[str, None]:
+    return {ref.layer: None for ref in refs.values()}
+
+
+def _is_function(node: KerasNode) -> bool:
+    """Named by Keras with a number that depends on what was made before."""
+    import keras
+
+    return isinstance(node, KerasLayer) and not isinstance(node.live, keras.Layer)
+
+
+def _needed(calls: Sequence[KerasCall], outputs: object) -> tuple[KerasCall, ...]:
+    """The calls that the outputs need. Code computes more: masks, statistics."""
+    wanted = {(ref.layer, ref.call) for ref in references(outputs)}
+    kept = []
+    for call in reversed(calls):
+        if (call.layer, call.index) in wanted:
+            kept.append(call)
+            found = references([call.args, dict(call.kwargs)])
+            wanted |= {(ref.layer, ref.call) for ref in found}
+    return tuple(reversed(kept))
+
+
+def _without_nones(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _without_nones(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nones(item) for item in value if item is not None]
+    return value
+
+
+def _specs(value: object) -> list[Spec]:
+    found: list[Spec] = []
+
+    def note(x: object) -> object:
+        if isinstance(x, Spec):
+            found.append(x)
+        return x
+
+    mapped(value, note)
+    return found
+
+
+def mapped(value: object, change: Callable[[object], object]) -> object:
+    """The structure with changed leaves."""
+    if isinstance(value, Mapping):
+        return {key: mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(mapped(item, change) for item in value)
+    return change(value)
