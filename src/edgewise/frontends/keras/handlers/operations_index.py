@@ -193,6 +193,8 @@ def _digitize(c: Context, layer: KerasLayer, x: Operand, bins: Operand | None = 
     """How many of the ascending bins are at most x."""
     edges = layer.config.get("bins") if bins is None else bins
     if isinstance(edges, Value):
+        edges = edges.data
+    if edges is None:
         raise Unsupported("its bins are computed; use constant ones")
     return c.b.bucketize(
         tensor(c, x), boundaries=tuple(float(edge) for edge in np.asarray(edges).reshape(-1))
