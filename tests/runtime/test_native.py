@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
-from edgewise.errors import ShapeError
+from edgewise.errors import InputError, ShapeError
 from edgewise.format import load
 from edgewise.ir import Builder, Graph, Model
 from edgewise.ir.dim import Sym
@@ -69,6 +69,34 @@ def test_results_of_one_run_survive_the_next() -> None:
     session.run([np.full((2, 3), 7, np.float32)])
     for a, b in zip(first, copies, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_repeated_run_sees_other_runs_and_errors(num_threads: int) -> None:
+    """The same tuples again need no set-up, and what happened in between leaves nothing behind."""
+    b = Builder()
+    x = b.input("x", (2, 3))
+    graph = b.finish(b.node(Relu(), b.node(Atan2(), b.node(Add(), x, x).output, x).output).output)
+    session = Session(graph, num_threads=num_threads)
+    feed, into = (np.ones((2, 3), np.float32),), (np.zeros((2, 3), np.float32),)
+    outputs = session.run(feed, into)
+    assert outputs[0] is into[0]
+    assert session.run(feed, into) is outputs
+    for event in ("arrays", "error", "close"):
+        feed[0][...], into[0][...] = 1, 0
+        if event == "arrays":
+            (other,) = session.run([-feed[0]])
+            np.testing.assert_array_equal(other, 0)
+        elif event == "error":
+            with pytest.raises(InputError):
+                session.run((feed[0][:1],), into)
+        else:
+            session.close()
+        session.run(feed, into)
+        np.testing.assert_allclose(into[0], np.arctan2(2, 1), rtol=1e-6)
+        feed[0][...] = -1
+        session.run(feed, into)
+        np.testing.assert_array_equal(into[0], 0)
 
 
 def test_shapes_that_follow_from_the_inputs_are_planned() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import is_
 
 import numpy as np
 
@@ -199,7 +198,7 @@ class Subgraph:
             outputs = self.session.run(self._feed, self._into)
         except EdgewiseError as error:
             raise _as_runtime_error(error) from error
-        if len(outputs) == len(self._shown) and all(map(is_, outputs, self._shown)):
+        if outputs is self._shown:
             return
         self._shown = () if self.session.kept else outputs
         found = {**self.session.kept, **dict(zip(self.graph.outputs, outputs, strict=True))}

@@ -85,9 +85,10 @@ class Executor:
             index in self._direct and o.shape == plan.io[o.offset].shape
             for index, o in enumerate(plan.outputs)
         ] == [True] * len(plan.outputs)
-        # tuples of arrays whose addresses C has, and these arrays
-        self._bound: tuple[object, object] = (None, None)
+        # the run that `repeat` does again: the arrays whose addresses C has, and the outputs
+        self.can_repeat = False
         self._io: Sequence[np.ndarray] = ()
+        self._outputs: list[np.ndarray] = []
         self._resources = Resources()
         self._run = self._make_state()
 
@@ -103,21 +104,18 @@ class Executor:
     ) -> list[np.ndarray]:
         """The outputs; `inputs` have the plan's shapes and dtypes. `state` is updated: its arrays
         of this plan's variables lie in the executor's memory. Host steps read and write
-        `resources`.
+        `resources`. Where `can_repeat` is true afterwards, `repeat` does the same run again.
 
         Args:
             into: dense arrays of the outputs' shapes and dtypes that are filled and returned.
-                Where `inputs` and `into` are the tuples of the last run, nothing is set up.
             serial: the number of this run, for `cancel`; not 0.
 
         Raises:
             LimitError: a loop or the deadline. CancelledError: by `cancel`.
             Unfit: a variable has another type than the plan; nothing but CALL_ONCE has run.
         """
-        if into is not None and self._bound[0] is inputs and self._bound[1] is into:
-            io = self._io
-        else:
-            io = self._bind_arrays(inputs, into)
+        self.can_repeat = False
+        io, are_lasting = self._bind_arrays(inputs, into)
         if self._views:
             self._bind(state)
         self._resources = resources = Resources() if resources is None else resources
@@ -127,14 +125,37 @@ class Executor:
         self._walk(io, before_step)
         if self._kept:
             self._io = io
-        if self._are_direct:
-            return [io[place] for place in self._direct.values()]
-        return self._results(io, into)
+        if not self._are_direct:
+            return self._results(io, into)
+        outputs = [io[place] for place in self._direct.values()]
+        has_state = self._views or self._named or self.plan.once
+        if are_lasting and not (has_state or self._kept or before_step):
+            self.can_repeat, self._io, self._outputs = True, io, outputs
+        return outputs
+
+    def repeat(self, serial: int) -> list[np.ndarray]:
+        """The last run with what is in its arrays now; its very list of outputs.
+
+        Raises: as `run`."""
+        if self._threads.count > 1 or self._clock is not None:
+            self._start(serial)
+            self._walk(self._io, None)
+            return self._outputs
+        run = self._run
+        run.serial = serial
+        try:
+            while status := self._ew_run(run):
+                self._handle(status, self._io)
+        except BaseException:
+            self._begin_anew()
+            raise
+        return self._outputs
 
     def _bind_arrays(
         self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None
-    ) -> list[np.ndarray]:
-        """Tell C where inputs and outputs are; all of them."""
+    ) -> tuple[list[np.ndarray], bool]:
+        """Tell C where inputs and outputs are; all of them, and whether they will be there again:
+        a tuple holds the same arrays for ever."""
         regions, from_buffer = self._regions, self._from_buffer
         io = list(inputs)
         are_lasting = isinstance(inputs, tuple) and isinstance(into, tuple)
@@ -153,11 +174,7 @@ class Executor:
                 regions[index] = from_buffer(array)
             except ValueError:  # a type that NumPy does not know
                 regions[index] = from_buffer(array.view(np.uint8))
-        if are_lasting:
-            self._bound, self._io = (inputs, into), io
-        else:
-            self._bound = (None, None)
-        return io
+        return io, are_lasting
 
     def cancel(self, serial: int) -> None:
         """Let the run with this number stop before its next step. From another thread."""
@@ -208,8 +225,13 @@ class Executor:
             while status := ew_run(run):
                 self._handle(status, io)
         except BaseException:
-            run.next = run.depth = run.iterations = 0  # the next run begins anew
+            self._begin_anew()
             raise
+
+    def _begin_anew(self) -> None:
+        """The next run does not go on where this one failed."""
+        run = self._run
+        run.next = run.depth = run.iterations = 0
 
     def _walk_slowly(self, io: Sequence[np.ndarray], before_step: BeforeStep) -> None:
         run, steps = self._run, self.plan.code.steps

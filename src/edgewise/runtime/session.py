@@ -79,9 +79,10 @@ class Session:
         # what it binds, every time anew
         self._declared: dict[Value, TensorType] | None = None
         self._lock = threading.Lock()
-        # shapes and dtypes of the inputs, and the last tuple of arrays that has them
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
-        self._checked: tuple[np.ndarray, ...] | None = None
+        # the tuples of arrays of the last run and its executor, where nothing else has to be done
+        # to run it again
+        self._again: tuple[object, object, Executor | None] = (None, None, None)
         self._limits, self._threads = limits, Threads(num_threads)
         self._executors: Executors | None = None
         if native:
@@ -110,12 +111,14 @@ class Session:
             BusyError: another thread is running this session.
             LimitError, CancelledError: the run was stopped; the session is as usable as before.
         """
-        if inputs is not self._checked:
-            self._check(inputs)
+        last_inputs, last_into, again = self._again
+        if again is not None and inputs is last_inputs and into is last_into:
+            return self._run_again(again)
+        self._check(inputs)
         self._enter()
         try:
-            # not 0, and 32 bits
-            self._serial = self._serial % 0xFFFFFFFF + 1
+            self._again = (None, None, None)
+            self._serial = _after(self._serial)
             if self.kept:
                 self.kept = {}
             if self.stateless:
@@ -129,9 +132,25 @@ class Session:
                     _log.info("graph %r runs on the references: %s", self.graph.name, reason)
                 else:
                     executors.save()
+                    if executor.can_repeat and self.progress is None:
+                        self._again = (inputs, into, executor)
                     return outputs
             return self._run_references(inputs)
         finally:
+            self._lock.release()
+
+    def _run_again(self, executor: Executor) -> list[np.ndarray]:
+        """What `run` does, of which for a small network nothing is left but this."""
+        if not self._lock.acquire(False):
+            self._enter()
+        try:
+            self._serial = serial = _after(self._serial)
+            self._running = executor
+            if self._cancelled == serial:
+                raise CancelledError("the run was cancelled before its first operator")
+            return executor.repeat(serial)
+        finally:
+            self._running = None
             self._lock.release()
 
     def _enter(self) -> None:
@@ -148,8 +167,6 @@ class Session:
         for value, array, (shape, dtype) in zip(self._inputs, inputs, self._expected, strict=True):
             if array.shape != shape or array.dtype != dtype:
                 check_array(value.name, value.type, array)
-        # a tuple holds the same arrays for ever
-        self._checked = inputs if isinstance(inputs, tuple) else None
 
     def resize(self, shapes: Sequence[Sequence[int]]) -> None:
         """Give the inputs these shapes and derive all others anew.
@@ -159,7 +176,7 @@ class Session:
             UnsupportedOp: operators that cannot run; all are listed.
         """
         _require_supported(self.graph)
-        self._expected = self._checked = None
+        self._expected, self._again = None, (None, None, None)
         if self._declared is None:
             variables = (value for value in self.graph.values() if value.is_variable)
             self._declared = {value: value.type for value in (*self.graph.inputs, *variables)}
@@ -210,6 +227,7 @@ class Session:
         """End the threads; a later run starts them anew. Raises BusyError."""
         self._enter()
         try:
+            self._again = (None, None, None)  # it runs in these threads
             self._threads.close()
         finally:
             self._lock.release()
@@ -217,6 +235,7 @@ class Session:
     def after_fork(self) -> None:
         """In the child no thread but this one is there, and none runs the session."""
         self._threads.forget()
+        self._again = (None, None, None)
         self._lock = threading.Lock()
 
     def _run_plan(
@@ -305,6 +324,11 @@ class Session:
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
+
+
+def _after(serial: int) -> int:
+    """The number of the next run: 32 bits, and not 0."""
+    return serial % 0xFFFFFFFF + 1
 
 
 def _require_supported(graph: Graph) -> None:

@@ -88,18 +88,13 @@ class Executors:
         self._stored = None if keep else stored
         self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
         self._last: tuple[Shapes | None, Executor | str] = (None, "")
-        self._last_inputs: tuple[np.ndarray, ...] | None = None
         self._unsaved: list[tuple[Shapes, Plan, Mapping[Value, int], Mapping[str, int]]] = []
 
     def of(self, inputs: Sequence[np.ndarray]) -> Executor | str:
         """The executor for these arrays, or the reason why the references run the graph."""
-        if inputs is self._last_inputs:
-            return self._last[1]
         shapes = tuple([a.shape for a in inputs])
         if shapes != self._last[0]:
             self._last = (shapes, self._of(shapes, inputs))
-        # the same tuple has the same shapes
-        self._last_inputs = inputs if isinstance(inputs, tuple) else None
         return self._last[1]
 
     def _of(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
@@ -123,7 +118,7 @@ class Executors:
     def clear(self) -> None:
         """Forget all plans: the graph has changed."""
         self._ready.clear()
-        self._last, self._last_inputs = (None, ""), None
+        self._last = (None, "")
 
     def placement(self) -> tuple[Placement, ...]:
         """Where every operator of the last plan runs; of none, the references, and why."""
