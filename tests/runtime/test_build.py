@@ -116,9 +116,9 @@ def test_8_bit_products_keep_their_accumulators(
     compiler.run(options, "-S", ROOT / kernels.KERNELS / "gemm_b8.c", "-o", listing)
     instruction, most = ("vpdpbusd", 14) if suffix == "avx512" else ("pmaddwd", 6)
     functions = re.findall(
-        r"^gemm_b8_(\d+)x(\d):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+        r"^gem[mv]_b8_(\d+)x(\d):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
     )
-    assert {(int(r), int(v)) for r, v, _ in functions} >= {(most, 1), (most, 2), (1, 2)}
+    assert {(int(r), int(v)) for r, v, _ in functions} >= {(most, 1), (most, 2), (1, 2), (1, 8)}
     for rows, vectors, body in functions:
         loops = [b for b in re.split(r"^\.LBB", body, flags=re.MULTILINE) if instruction in b]
         assert len(loops) == 1, (rows, vectors)

@@ -279,6 +279,7 @@ EW_DEFINE(conv_2d_b8) {
             .x_row = (size_t)g.stride_w * c * sizeof(ew_staged),
             .steps = steps, .rows = t.columns, .y_row = p->y_pixel, .output = &output,
         };
+        const int is_vector = t.lines * t.columns * segments == 1;
         for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
             size_t packed = (size_t)t.group * all_panels + panel, at = packed * EW_COLUMNS;
             product.columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
@@ -303,7 +304,13 @@ EW_DEFINE(conv_2d_b8) {
                 product.y = (uint8_t *)operand[4] + p->y_first + (size_t)t.image * p->y_image +
                             (size_t)line * p->y_line + (size_t)t.column * p->y_pixel +
                             t.group * o + panel * EW_COLUMNS;
-                EW_NAME(gemm_b8)(&product);
+                uint32_t after = panel + EW_GEMV_B8;
+                if (is_vector && after <= t.panel + t.panels && after * EW_COLUMNS <= o) {
+                    EW_NAME(gemv_b8)(&product);
+                    panel = after - 1;
+                } else {
+                    EW_NAME(gemm_b8)(&product);
+                }
             }
         }
     }

@@ -141,6 +141,7 @@ EW_DEFINE(conv_2d_f32) {
     uint32_t depth = w->kernel_h * w->kernel_w * k.c, panels = ew_panels(k.o);
     uint32_t packed = ew_divide_up(k.o, EW_LANES) * EW_LANES;
     int is_vector = w->n * w->h * w->w == 1 && depth == k.c; /* one row: x is dense */
+    int is_even = k.o == panels * 2 * EW_LANES; /* the last panel is like the others */
     EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
         tile t = tile_at(p, index, panels);
@@ -151,10 +152,11 @@ EW_DEFINE(conv_2d_f32) {
             ew_panel panel = ew_panel_at(weights, bias, depth, k.o, i, pixels);
             panel.low = p->low;
             panel.high = p->high;
-            if (is_vector && i + EW_GEMV <= t.panel_end && i + EW_GEMV < panels) {
+            uint32_t after = i + EW_GEMV;
+            if (is_vector && after <= t.panel_end && (after < panels || is_even)) {
                 EW_NAME(gemv_f32)(depth, &panel, k.x + (size_t)t.group * k.c,
                                   k.y + (size_t)t.group * k.o + (size_t)i * 2 * EW_LANES);
-                i += EW_GEMV - 1;
+                i = after - 1;
                 continue;
             }
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);

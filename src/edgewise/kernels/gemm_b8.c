@@ -117,4 +117,39 @@ void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
     if (longer) tiles[rows][wide](g, 0, longer);
     tiles[rows - 1][wide](g, longer * (rows + 1), count - longer);
 }
+
+/* One row by 4 panels: each broadcast of x serves 8 vectors, where a panel alone has 2. */
+static __attribute__((noinline)) void gemv_b8_1x8(const ew_gemm_b8 *g) {
+    enum { SUMS = EW_GEMV_B8 * VECTORS, BYTES = EW_LANES * EW_PER_LANE }; /* of a vector of weights */
+    const size_t panel = (size_t)g->steps * VECTORS * BYTES;
+    const uint8_t *x = g->x + g->segment[0];
+    const int8_t *w = g->w;
+    const v_s32 more = v_splat_s32(g->row_bias ? g->row_bias[0] : 0);
+    v_s32 acc[SUMS];
+    EW_UNROLL
+    for (uint32_t v = 0; v < SUMS; v++) acc[v] = v_load_s32(g->bias + v * EW_LANES) + more;
+    for (uint32_t i = g->steps; i; i--, x += sizeof(int32_t), w += VECTORS * BYTES) {
+        int32_t elements;
+        __builtin_memcpy(&elements, x, sizeof elements);
+        v_s32 from = v_splat_s32(elements);
+        EW_UNROLL
+        for (uint32_t v = 0; v < SUMS; v++) {
+            v_s32 weights = v_load_weights(w + v / VECTORS * panel + v % VECTORS * BYTES);
+            acc[v] = v_dot_b8(from, weights, acc[v]);
+        }
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < SUMS; v += 4) {
+        const float *scale = g->scale + v * EW_LANES;
+        v_bytes bytes = v_requantize_x4(acc[v], acc[v + 1], acc[v + 2], acc[v + 3],
+                                        v_load_f32(scale), v_load_f32(scale + EW_LANES),
+                                        v_load_f32(scale + 2 * EW_LANES),
+                                        v_load_f32(scale + 3 * EW_LANES), g->output);
+        v_store_run(g->y + v * EW_LANES, bytes, 0, 4 * EW_LANES);
+    }
+}
+
+void EW_NAME(gemv_b8)(const ew_gemm_b8 *g) {
+    gemv_b8_1x8(g);
+}
 #endif

@@ -58,5 +58,9 @@ typedef struct {
 } ew_gemm_b8;
 
 void EW_NAME(gemm_b8)(const ew_gemm_b8 *g);
+
+/* The same for one row of one segment and the EW_GEMV_B8 panels from g->w on, all columns of which are
+ * stored. */
+void EW_NAME(gemv_b8)(const ew_gemm_b8 *g);
 #endif
 #endif

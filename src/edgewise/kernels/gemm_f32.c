@@ -127,10 +127,10 @@ void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const
     }
 }
 
-/* One row of 4 panels, which keep enough sums in flight to be as fast as memory is. */
-static __attribute__((noinline)) void gemv_f32_1x8(uint32_t k, const ew_panel *panel,
+/* One row of 2 panels, which keep enough sums in flight to be as fast as memory is; 4 are no faster. */
+static __attribute__((noinline)) void gemv_f32_1x4(uint32_t k, const ew_panel *panel,
                                                    const float *x, float *y) {
-    enum { VECTORS = 8, WIDTH = 2 * EW_LANES };
+    enum { VECTORS = 2 * EW_GEMV, WIDTH = 2 * EW_LANES };
     const float *b = panel->w;
     size_t next = (size_t)k * WIDTH;
     v_f32 acc[VECTORS];
@@ -149,5 +149,5 @@ static __attribute__((noinline)) void gemv_f32_1x8(uint32_t k, const ew_panel *p
 }
 
 void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y) {
-    gemv_f32_1x8(k, panel, x, y);
+    gemv_f32_1x4(k, panel, x, y);
 }

@@ -3,6 +3,8 @@
 Everything above (the public `Interpreter`, `edgewise.lite`) only uses `Session`; what executes
 the graph is chosen here: a native plan where all shapes follow from those of the inputs, else (or
 with `native=False`) the operators' NumPy references.
+
+Long because all that a run may meet (other shapes, limits, cancelling, a fork) is decided here.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ CASES = [
     dense((4, 9), (6, 9), fused_activation_function=Activation.RELU, label="relu"),
     dense((4, 9), (6, 9), fused_activation_function=Activation.RELU6, label="relu6"),
     dense((4, 9), (6, 9), fused_activation_function=Activation.RELU_N1_TO_1, label="relu_n1"),
+    dense((1, 23), (300, 23), label="row"),
+    dense((1, 40), (256, 40), fused_activation_function=Activation.RELU, label="even-row"),
     dense((0, 9), (6, 9), label="empty", quantize=()),
     hybrid((3, 64), (7, 64), PER_ROW, label="hybrid-rows"),
     hybrid((3, 64), (7, 64), Quant(0.01), label="hybrid"),

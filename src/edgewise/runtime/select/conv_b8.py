@@ -10,7 +10,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, zero_point
-from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights import is_pixelwise
 from edgewise.runtime.select.weights_b8 import (
@@ -169,6 +169,9 @@ class _Tiles:
             blocks = -(-oh // lines) * -(-ow // columns)
             if blocks < wanted:
                 panels_per_tile = min(panels_per_tile, -(-panels // -(-wanted // blocks)))
+        if oh * ow == 1:  # panels are multiplied so many at once
+            at_once = constant("EW_GEMV_B8")
+            panels_per_tile = min(-(-panels_per_tile // at_once) * at_once, panels)
         sums = lines * columns * 4 if weights.zero else 0
         scratch = _runs(window) * 4 + sums + staged(lines, columns) + _SLACK
         blocks = -(-oh // lines) * -(-ow // columns) * -(-panels // panels_per_tile)
