@@ -15,6 +15,8 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.frontends.tensorflow.checkpoint.crc32c import crc32c, masked
+from edgewise.frontends.tensorflow.functions import functions_in
+from edgewise.frontends.tensorflow.program import Program
 from tests.frontends.wire import message, varint
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -82,6 +84,31 @@ def _archive() -> Any:
 @cache
 def _about() -> dict[str, Any]:
     return json.loads((FIXTURES / "expected.json").read_text())
+
+
+def problems(program: Program) -> list[str]:
+    """What whoever takes a program relies on, where it does not hold."""
+    found = []
+    functions = [*program.functions.values(), *(entry.function for entry in program.entries)]
+    for function in functions:
+        names = {*function.nodes, *(argument.name for argument in function.arguments)}
+        refs = [*function.results, *(ref for n in function.nodes.values() for ref in n.inputs)]
+        found += [f"{function.name}: {ref}" for ref in refs if ref.node not in names]
+        controls = [*function.controls, *(c for n in function.nodes.values() for c in n.controls)]
+        found += [f"{function.name}: ^{name}" for name in controls if name not in function.nodes]
+        for node in function.nodes.values():
+            called = [name for name in functions_in(node) if name not in program.functions]
+            found += [f"{function.name}: {node.name} calls {name}" for name in called if name]
+    for entry in program.entries:
+        arguments = [argument.name for argument in entry.function.arguments]
+        free = {arguments[i] for i in entry.inputs.values()}
+        if set(arguments) - free - set(entry.bound):
+            found.append(f"{entry.key}: arguments {arguments}, inputs {free}")
+        if not set(entry.bound) <= {*arguments, *entry.function.nodes}:
+            found.append(f"{entry.key}: bound {set(entry.bound)}")
+        if not all(i < len(entry.function.results) for i in entry.outputs.values()):
+            found.append(f"{entry.key}: outputs {entry.outputs}")
+    return found
 
 
 # --- written by hand -------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from edgewise.frontends.tensorflow.messages import TensorProto, TensorShapeProto
 from edgewise.frontends.tensorflow.program import TFShape
 from edgewise.frontends.tensorflow.types import STORED_AS, element_type
 
-MAX_CLAIMED = 1 << 30  # bytes
-MAX_RANK = 254  # TensorFlow's own limit
+MAX_CLAIMED = 1 << 29  # bytes
+MAX_RANK = 32  # NumPy's limit before version 2; TensorFlow's is 254
 
 _FIELDS = {
     DType.FLOAT32: "float_val",

@@ -14,8 +14,9 @@ import numpy as np
 from edgewise.frontends.tensorflow.functions import Library
 from edgewise.frontends.tensorflow.program import FunctionName, Ref, TFNode
 
-MAX_FRAMES = 10_000
+MAX_NODES = 1_000_000  # in all frames
 MAX_DEPTH = 8
+MAX_STEPS = 64  # of passing a tensor on
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _PASSING = frozenset({"EnsureShape", "Identity", "StopGradient"})
 
@@ -35,8 +36,8 @@ class Frame:
 
     def origin(self, ref: Ref) -> tuple[Frame, Ref]:
         """The tensor that `ref` is, in the outermost frame that knows it."""
-        frame, seen = self, 0
-        while (seen := seen + 1) < 1000:
+        frame = self
+        for _ in range(MAX_STEPS):
             outer = frame.arguments.get(ref.node)
             if outer is not None:
                 frame, ref = outer
@@ -64,11 +65,10 @@ class Frame:
 
 def frames(outermost: Frame, library: Library) -> Iterator[Frame]:
     """The frame and those of all calls in it, at most `MAX_DEPTH` deep."""
-    stack = [(outermost, 0)]
-    for _ in range(MAX_FRAMES):
-        if not stack:
-            return
+    stack, left = [(outermost, 0)], MAX_NODES
+    while stack and left > 0:
         frame, depth = stack.pop()
+        left -= len(frame.nodes) + 1
         yield frame
         if depth == MAX_DEPTH:
             continue

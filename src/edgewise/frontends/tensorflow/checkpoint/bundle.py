@@ -57,13 +57,16 @@ class Bundle:
         self._shards = header.num_shards
         self._table = table
         self._budget = Budget(self.file)
-        missing = [path.name for path in map(self._shard, range(self._shards)) if not path.exists()]
+        paths = [self._shard(number) for number in range(self._shards)]
+        missing = [path.name for path in paths if not path.is_file()]
         if missing:
             raise ConversionError(
                 f"{self.file}: "
                 + listing(missing, f"of {self._shards} data files are missing")
                 + "\nCopy them to where the index is."
             )
+        # entries may overlap; those of honest checkpoints do not, and each is read once or twice
+        self._left = 4096 + 8 * sum(path.stat().st_size for path in paths)
 
     def __contains__(self, key: str) -> bool:
         return key.encode() in self._table
@@ -81,7 +84,7 @@ class Bundle:
         """
         return self._tensor(key.encode(), key)
 
-    def _tensor(self, key: bytes, name: str) -> np.ndarray:
+    def _tensor(self, key: bytes, name: str, *, is_slice: bool = False) -> np.ndarray:
         entry = decode(BundleEntryProto, self._table[key], file=self.file)
         kind = element_type(entry.dtype)
         dtype = STORED_AS.get(kind) if isinstance(kind, str) else kind
@@ -89,6 +92,8 @@ class Bundle:
             known = kind if isinstance(kind, str) else f"DT_{kind.name}"
             raise self._error(f"tensor '{name}' has type {known}, which is not supported")
         shape = static_shape(entry.shape, f"tensor '{name}'", self._budget)
+        if entry.slices and is_slice:
+            raise self._error(f"a slice of tensor '{name}' is sliced itself")
         if entry.slices:
             return self._sliced(name, entry.slices, dtype, shape)
         if dtype is DType.STRING:
@@ -121,6 +126,9 @@ class Bundle:
                         f" has {size}; it is cut off. Copy it again.",
                         file=f"{path.parent.name}/{path.name}",
                     )
+                self._left -= entry.size
+                if self._left < 0:
+                    raise self._error("tensors overlap more than those of any checkpoint")
                 file.seek(entry.offset)
                 return np.fromfile(file, np.uint8, entry.size)
         except OSError as error:
@@ -175,7 +183,7 @@ class Bundle:
             bounds, key = slice_key(name, part, shape) or ((), b"")
             if key not in self._table:
                 raise self._error(f"a slice of tensor '{name}' is missing: {bounds or 'malformed'}")
-            data = self._tensor(key, name)
+            data = self._tensor(key, name, is_slice=True)
             if data.shape != tuple(end - start for start, end in bounds):
                 raise self._error(f"a slice of tensor '{name}' has shape {list(data.shape)}")
             parts.append((tuple(slice(*bound) for bound in bounds), data))

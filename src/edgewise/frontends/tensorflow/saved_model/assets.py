@@ -9,12 +9,15 @@ from edgewise.files import read_model_file
 from edgewise.frontends.protobuf import decode
 from edgewise.frontends.tensorflow.messages_saved import AssetFileDef, MetaGraphDef
 
+MAX_BYTES = 256 << 20  # of all assets that are read
+MAX_NAME = 255
+
 
 class Assets:
     """The assets of one graph; files are read when they are asked for."""
 
     def __init__(self, folder: Path, meta: MetaGraphDef) -> None:
-        self._folder = folder
+        self._folder, self._left = folder, MAX_BYTES
         self.names = [asset.filename for asset in meta.asset_file_def]
         older = meta.collection_def.get("saved_model_assets")
         stored = older.any_list.value if older and older.any_list else ()
@@ -38,9 +41,10 @@ class Assets:
             ConversionError: the file is missing.
         """
         parts = PurePosixPath(name).parts
-        if not parts or "\\" in name or ":" in name or ".." in parts or name.startswith("/"):
+        outside = not parts or name.startswith("/") or ".." in parts or set(name) & set("\\:\0")
+        if outside or len(name.encode()) > MAX_NAME:
             raise FormatError(
-                f"an asset must lie in the SavedModel's own folder; found '{name}'",
+                f"an asset must lie in the SavedModel's own folder; found '{name[:80]}'",
                 file=f"{self._folder.name}/saved_model.pb",
             )
         path = self._folder / "assets" / name
@@ -48,4 +52,8 @@ class Assets:
             raise ConversionError(
                 f"{self._folder.name}: the asset assets/{name} is missing; copy the whole folder"
             )
-        return read_model_file(path) if path.stat().st_size else b""
+        size = path.stat().st_size
+        self._left -= size
+        if self._left < 0:
+            raise ConversionError(f"{self._folder.name}: assets have more than {MAX_BYTES} bytes")
+        return read_model_file(path) if size else b""

@@ -31,6 +31,7 @@ from edgewise.frontends.tensorflow.saved_model.tables import (
     MUTABLE_TABLES,
     TABLES,
     filled_table,
+    fillings,
     table,
 )
 from edgewise.frontends.tensorflow.tensors import shape_of
@@ -121,13 +122,16 @@ class Objects:
             return {}
         there = decode(TrackableObjectGraph, data, file=self._stored.file).nodes
         keys: dict[int, dict[str, str]] = {}
+        known: dict[int, dict[str, int]] = {}
         stack = [(0, 0)]
         while stack:
             here, twin = stack.pop()
             if here in keys or not 0 <= twin < len(there):
                 continue
             keys[here] = {tensor.name: tensor.checkpoint_key for tensor in there[twin].attributes}
-            twins = {child.local_name: child.node_id for child in there[twin].children}
+            if twin not in known:
+                known[twin] = {child.local_name: child.node_id for child in there[twin].children}
+            twins = known[twin]
             stack += [
                 (child.node_id, twins[child.local_name])
                 for child in self._object(here).children
@@ -145,8 +149,8 @@ class Objects:
         if made.op in MUTABLE_TABLES:
             return self._restored_table(number, made.name)
         filler = self._function(found, "_initialize")
-        frames = [self._frame(filler)] if filler else []
-        return filled_table(made, frames, lambda frame, ref: True, self._stored.assets)
+        found_fillings = fillings([self._frame(filler)] if filler else []).values()
+        return filled_table(made, next(iter(found_fillings), None), self._stored.assets)
 
     def _function(self, found: SavedObject, name: str) -> Function | None:
         """A method of the object."""

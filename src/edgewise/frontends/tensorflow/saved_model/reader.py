@@ -32,6 +32,7 @@ from edgewise.frontends.tensorflow.saved_model.stored import Stored
 from edgewise.frontends.tensorflow.tensors import Budget
 
 _OURS = frozenset({"__saved_model_init_op", "__saved_model_train_op"})  # TensorFlow's own
+MAX_SIGNATURES = 256
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
@@ -117,6 +118,10 @@ def _signatures(
             f"{name}: has no signatures, only "
             + (f"the functions {', '.join(functions)}" if functions else "values: no function")
             + ". Save it with them: tf.saved_model.save(model, path, signatures=...)."
+        )
+    if len(there) > MAX_SIGNATURES:
+        raise FormatError(
+            f"a SavedModel has at most {MAX_SIGNATURES} signatures; found {len(there)}", file=name
         )
     missing = [key for key in wanted or () if key not in there]
     if missing or (wanted is not None and not wanted):

@@ -16,7 +16,13 @@ from edgewise.dtypes import DType
 from edgewise.frontends.tensorflow.graph_def import Graph
 from edgewise.frontends.tensorflow.program import Function, Ref, Resource, TFNode, TFShape, Variable
 from edgewise.frontends.tensorflow.saved_model.stored import Stored
-from edgewise.frontends.tensorflow.saved_model.tables import MUTABLE_TABLES, TABLES, filled_table
+from edgewise.frontends.tensorflow.saved_model.tables import (
+    MUTABLE_TABLES,
+    TABLES,
+    Filling,
+    filled_table,
+    fillings,
+)
 from edgewise.frontends.tensorflow.tracing import Frame, frames
 
 VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
@@ -45,6 +51,7 @@ class GraphResources:
         }
         self._main = Frame(graph.nodes, assets=assets)
         self._known: dict[str, Resource | None] = {}
+        self._wholes: dict[str, np.ndarray | None] = {}  # partitioned variables
 
     def of(self, function: Function) -> dict[str, Resource | np.ndarray]:
         """The resources that nodes of `function` make, by node."""
@@ -67,12 +74,16 @@ class GraphResources:
                 f"table '{node.name}' is mutable; this graph restores none"
             )
             return None
-        fills = lambda frame, ref: frame.origin(ref) == (self._main, Ref(node.name))  # noqa: E731
-        found = filled_table(node, self._frames, fills, self._stored.assets)
+        filling = self._fillings.get((self._main, Ref(node.name)))
+        found = filled_table(node, filling, self._stored.assets)
         if isinstance(found, str):
             self._stored.problems.append(found)
             return None
         return found
+
+    @cached_property
+    def _fillings(self) -> dict[tuple[Frame, Ref], Filling]:
+        return fillings(self._frames)
 
     @cached_property
     def _frames(self) -> list[Frame]:
@@ -95,9 +106,13 @@ class GraphResources:
             bundle = self._stored.bundle
             key = node if bundle and name not in bundle and node in bundle else name
             return self._stored.tensor(key, name, dtype)
-        whole = self._stored.tensor(place.key, name, dtype)
-        if whole is None or not place.part:
-            return whole
+        if not place.part:
+            return self._stored.tensor(place.key, name, dtype)
+        if place.key not in self._wholes:
+            self._wholes[place.key] = self._stored.tensor(place.key, name, dtype)
+        whole = self._wholes[place.key]
+        if whole is None or whole.dtype != dtype.numpy:
+            return None
         bounds = _part(place.part, whole.shape)
         if bounds is None:
             self._stored.problems.append(

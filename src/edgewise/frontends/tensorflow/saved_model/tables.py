@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -31,40 +31,46 @@ MUTABLE_TABLES = frozenset(
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
 
-def filled_table(
-    made: TFNode, frames: Iterable[Frame], fills: Callable[[Frame, Ref], bool], assets: Assets
-) -> Table | str:
+Filling = tuple[Frame, TFNode]
+
+
+def fillings(frames: Iterable[Frame]) -> dict[tuple[Frame, Ref], Filling]:
+    """The nodes that fill tables, by the handle of the table in the frame where it was made."""
+    found: dict[tuple[Frame, Ref], Filling] = {}
+    for frame in frames:
+        for node in frame.nodes.values():
+            if node.op in FROM_TENSORS | FROM_FILE and len(node.inputs) > 1:
+                found.setdefault(frame.origin(node.inputs[0]), (frame, node))
+    return found
+
+
+def filled_table(made: TFNode, filling: Filling | None, assets: Assets) -> Table | str:
     """The table that the node `made` makes, or a sentence why its contents are not known.
 
     Args:
         made: a `HashTableV2`.
-        frames: where nodes may stand that fill it.
-        fills: whether a handle in a frame is this table's.
+        filling: the node that fills it, and where that stands.
         assets: vocabulary files.
 
     Raises:
         ConversionError: a vocabulary file is missing or does not fit.
     """
+    if filling is None:
+        return f"nothing fills table '{made.name}'"
     key_dtype, value_dtype = made.attrs.get("key_dtype"), made.attrs.get("value_dtype")
     if not isinstance(key_dtype, DType) or not isinstance(value_dtype, DType):
         return f"table '{made.name}' is from {key_dtype!r} to {value_dtype!r}"
-    for frame in frames:
-        for node in frame.nodes.values():
-            if node.op not in FROM_TENSORS | FROM_FILE or not node.inputs:
-                continue
-            if not fills(frame, node.inputs[0]):
-                continue
-            if node.op in FROM_TENSORS:
-                arrays = [frame.constant(ref) for ref in node.inputs[1:3]]
-                pair = tuple(array for array in arrays if array is not None)
-            else:
-                name = frame.asset(node.inputs[1]) if len(node.inputs) > 1 else None
-                if name is None:
-                    return f"table '{made.name}' is filled from a file that is no asset"
-                content = assets.read(name)
-                pair = from_text(content, node, key_dtype, value_dtype, f"assets/{name}")
-            return table(made.name, key_dtype, value_dtype, pair)
-    return f"nothing fills table '{made.name}'"
+    frame, node = filling
+    if node.op in FROM_TENSORS:
+        arrays = [frame.constant(ref) for ref in node.inputs[1:3]]
+        pair = tuple(array for array in arrays if array is not None)
+    else:
+        name = frame.asset(node.inputs[1])
+        if name is None:
+            return f"table '{made.name}' is filled from a file that is no asset"
+        content = assets.read(name)
+        pair = from_text(content, node, key_dtype, value_dtype, f"assets/{name}")
+    return table(made.name, key_dtype, value_dtype, pair)
 
 
 def table(
