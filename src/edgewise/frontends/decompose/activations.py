@@ -22,9 +22,8 @@ def silu(c: Context, x: Value) -> Value:
 
 
 def softplus(c: Context, x: Value) -> Value:
-    """log(1 + exp(x)) = relu(x) + log(1 + exp(-|x|)), which does not overflow."""
-    tail = c.b.log(c.b.add(c.b.exp(c.b.neg(c.b.abs(x))), c.scalar(1, x)))
-    return c.b.add(c.b.relu(x), tail)
+    """log(1 + exp(x)) = relu(x) - log(sigmoid(|x|)), which does not overflow."""
+    return c.b.sub(c.b.relu(x), c.b.log(c.b.logistic(c.b.abs(x))))
 
 
 def elu(c: Context, x: Value, alpha: float = 1.0) -> Value:

@@ -14,6 +14,8 @@ from edgewise.frontends.context import Context, Unsupported
 from edgewise.ir.dim import Dim, elements
 from edgewise.ir.graph import Value
 
+MAX_RANK = 5  # of operands of BATCH_MATMUL in LiteRT
+
 
 @dataclass(frozen=True, slots=True)
 class Equation:
@@ -78,6 +80,9 @@ def contract(c: Context, equation: str, x: Value, y: Value) -> Value:
     rows, columns = labels.free(labels.x), labels.free(labels.y)
     left = ordered(c, x, labels.x, batch + rows + summed)
     right = ordered(c, y, labels.y, batch + summed + columns)
+    if not batch and len(columns) == len(summed) == 1 and 1 < len(left.shape) <= MAX_RANK:
+        # the matrix on the right serves every row as it is
+        return ordered(c, c.b.batch_matmul(left, right), rows + columns, labels.result)
     count = len(batch)
     outer = left.shape[:count]
     heights = left.shape[count : count + len(rows)]

@@ -77,11 +77,15 @@ def arctanh(c: Context, x: Value) -> Value:
     return scaled(c, c.b.log(c.b.div(plus(c, x, 1), c.b.sub(c.scalar(1, x), x))), 0.5)
 
 
+def where_nonzero(c: Context, test: Value, x: Value, function: Callable[[Value], Value]) -> Value:
+    """function(x) where `test` is not 0, else 0, whatever the function gives there."""
+    y = function(x)
+    return c.b.select_v2(c.b.equal(test, c.scalar(0, test)), c.scalar(0, y), y)
+
+
 def division_without_nan(c: Context, x: Value, y: Value) -> Value:
     """x / y; 0 where y is 0."""
-    is_zero = c.b.equal(y, c.scalar(0, y))
-    safe = c.b.select_v2(is_zero, c.scalar(1, y), y)
-    return c.b.select_v2(is_zero, c.scalar(0, y), c.b.div(x, safe))
+    return where_nonzero(c, y, y, lambda y: c.b.div(x, y))
 
 
 def log_sum(c: Context, x: Value, y: Value) -> Value:
