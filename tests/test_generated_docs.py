@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tools import numerics, operators
+from tools import numerics, operators, tensorflow_operations
 
 from edgewise.ir.op import Arithmetic, Op, Role
 from tests.ops.case import all_cases
@@ -12,6 +12,14 @@ from tests.ops.case import all_cases
 @pytest.mark.ci
 def test_operators_page_is_fresh() -> None:
     assert operators.PAGE.read_text() == operators.render(), "run python tools/operators.py"
+
+
+@pytest.mark.ci
+def test_tensorflow_page_is_fresh() -> None:
+    made = tensorflow_operations.render()
+    assert tensorflow_operations.PAGE.read_text() == made, (
+        "run python tools/tensorflow_operations.py"
+    )
 
 
 def test_numerics_page_is_fresh() -> None:
