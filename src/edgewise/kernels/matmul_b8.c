@@ -2,6 +2,15 @@
  * rows of x, and packs one panel of y after the other as gemm_b8.h wants them. */
 #include "gemm_b8.h"
 
+/* Where matrix `batch` of an operand with these strides begins. */
+static size_t matrix_at(const ew_matmul_b8 *p, uint32_t batch, const uint32_t *stride) {
+    size_t at = 0;
+    for (uint32_t d = p->rank; d--; batch /= p->dims[d]) at += batch % p->dims[d] * stride[d];
+    return at;
+}
+
+#if EW_LANES == 1
+
 /* x * multiplier * 2**(shift - 31): a doubled high product rounded to nearest, then a division by
  * a power of two that rounds halves away from zero. */
 static inline int32_t multiply_fixed(int32_t x, int32_t multiplier, int32_t shift) {
@@ -16,15 +25,6 @@ EW_INLINE uint8_t finish(const ew_matmul_b8 *p, int32_t acc) {
     int32_t z = multiply_fixed(acc, p->multiplier, p->shift) + p->z_zero;
     return (uint8_t)ew_min_s32(ew_max_s32(z, p->low), p->high);
 }
-
-/* Where matrix `batch` of an operand with these strides begins. */
-static size_t matrix_at(const ew_matmul_b8 *p, uint32_t batch, const uint32_t *stride) {
-    size_t at = 0;
-    for (uint32_t d = p->rank; d--; batch /= p->dims[d]) at += batch % p->dims[d] * stride[d];
-    return at;
-}
-
-#if EW_LANES == 1
 
 EW_DEFINE(matmul_b8) {
     const ew_matmul_b8 *p = params;
@@ -54,6 +54,45 @@ EW_DEFINE(matmul_b8) {
 
 #else
 
+/* What `finish` does in the plain build: EW_COLUMNS accumulators of a row of z, of which n are stored. */
+static void finish_row(const ew_matmul_b8 *p, const int32_t *acc, uint8_t *z, uint32_t n) {
+    typedef int64_t v_s64 __attribute__((vector_size(8 * EW_LANES)));
+    typedef uint64_t v_u64 __attribute__((vector_size(8 * EW_LANES)));
+    const int32_t left = p->shift > 0 ? p->shift : 0, right = p->shift > 0 ? 0 : -p->shift;
+    const int32_t mask = (int32_t)((1u << right) - 1);
+    uint8_t bytes[EW_COLUMNS];
+    EW_UNROLL
+    for (uint32_t v = 0; v < EW_COLUMNS; v += EW_LANES) {
+        v_s64 product = __builtin_convertvector(v_load_s32(acc + v) << left, v_s64) * p->multiplier;
+        /* of a shift that keeps the sign, the same 32 bits */
+        v_s32 high = __builtin_convertvector((v_u64)(product + (1 << 30)) >> 31, v_s32);
+        v_s32 is_up = (high & mask) > (mask >> 1) - (v_s32)(high < 0);
+        v_s32 y = (high >> right) - is_up + p->z_zero;
+        y = v_min_s32(v_max_s32(y, v_splat_s32(p->low)), v_splat_s32(p->high));
+        v_store_b8(bytes + v, y);
+    }
+    if (n == EW_COLUMNS)
+        __builtin_memcpy(z, bytes, EW_COLUMNS);
+    else
+        for (uint32_t e = 0; e < n; e++) z[e] = bytes[e];
+}
+
+/* Row l of y [k, EW_COLUMNS] and those behind it as one step of a panel, inverted with `flip`. */
+static inline void pack_step(const uint8_t *y, size_t y_k, uint8_t flip, int8_t *to) {
+#if EW_LANES == 16
+    EW_UNROLL
+    for (uint32_t v = 0; v < EW_COLUMNS; v += EW_LANES) {
+        v_s32 quads = v_load_b8(y + v, 0) | v_load_b8(y + y_k + v, 0) << 8 |
+                      v_load_b8(y + 2 * y_k + v, 0) << 16 | v_load_b8(y + 3 * y_k + v, 0) << 24;
+        quads ^= v_splat_s32(flip * 0x01010101);
+        __builtin_memcpy(to + v * EW_PER_LANE, &quads, sizeof quads);
+    }
+#else
+    v_s16 pairs = v_load_pairs_block_b8(y, y + y_k) ^ (int16_t)(flip * 0x0101);
+    __builtin_memcpy(to, &pairs, sizeof pairs);
+#endif
+}
+
 /* Rows [0, rows) of x, `pitch` elements apart in `to`, and -y_zero times their sums. */
 static void stage_rows(const ew_matmul_b8 *p, const uint8_t *x, uint32_t rows, size_t pitch,
                        ew_staged *to, int32_t *sums) {
@@ -79,9 +118,7 @@ static void pack_panel(const ew_matmul_b8 *p, const uint8_t *y, uint32_t columns
     for (uint32_t l = 0; l < p->k; l += EW_PER_LANE, to += EW_COLUMNS * EW_PER_LANE) {
         const uint8_t *rows = y + (size_t)l * p->y_k;
         if (p->y_column == 1 && columns == EW_COLUMNS && l + EW_PER_LANE <= p->k) {
-            for (uint32_t j = 0; j < EW_COLUMNS; j++)
-                for (uint32_t i = 0; i < EW_PER_LANE; i++)
-                    to[j * EW_PER_LANE + i] = (int8_t)(rows[(size_t)i * p->y_k + j] ^ flip);
+            pack_step(rows, p->y_k, flip, to);
         } else {
             for (uint32_t j = 0; j < EW_COLUMNS; j++)
                 for (uint32_t i = 0; i < EW_PER_LANE; i++) {
@@ -127,8 +164,7 @@ EW_DEFINE(matmul_b8) {
             g.y_row = p->is_fixed ? EW_COLUMNS * sizeof *acc : p->n;
             EW_NAME(gemm_b8)(&g);
             for (uint32_t i = 0; p->is_fixed && i < rows; i++)
-                for (uint32_t e = 0; e < g.columns; e++)
-                    z[(size_t)i * p->n + j + e] = finish(p, acc[i * EW_COLUMNS + e]);
+                finish_row(p, acc + i * EW_COLUMNS, z + (size_t)i * p->n + j, g.columns);
         }
     }
 }
