@@ -74,6 +74,7 @@ def test_errors_of_a_sample(op: Op, isa: Isa) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(7200)  # the float64 functions take minutes for 2**32 operands
 @EACH_ISA
 @pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: op.name)
 def test_errors_of_all_operands(op: Op, isa: Isa) -> None:
