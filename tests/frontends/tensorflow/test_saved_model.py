@@ -13,6 +13,7 @@ from edgewise.frontends.tensorflow import read_saved_model
 from edgewise.frontends.tensorflow.program import Entry, Program, Table, TFShape, Variable
 from tests.frontends.tensorflow.saved import FIXTURES, calls, checkpoint, problems, unpacked
 from tests.frontends.wire import FLOAT, PLACEHOLDER, function, graph, message, node
+from tests.frontends.wire_mutants import fields, joined
 
 
 def read(name: str, folder: Path, **how: object) -> Program:
@@ -21,6 +22,11 @@ def read(name: str, folder: Path, **how: object) -> Program:
 
 def variables(entry: Entry) -> dict[str, Variable]:
     return {v.name: v for v in entry.bound.values() if isinstance(v, Variable)}
+
+
+def values(entry: Entry) -> list[str]:
+    """What the variables hold, whatever they are called."""
+    return sorted(str(v.value.tolist()) for v in variables(entry).values() if v.value is not None)
 
 
 def tables(program: Program, key: str) -> list[Table]:
@@ -147,6 +153,33 @@ def test_tags(tmp_path: Path):
     assert np.array_equal(variables(both.entries[0])["w"].value, [2, 3])  # type: ignore[arg-type]
 
 
+def without_objects(folder: Path) -> Path:
+    """The SavedModel without its object graph."""
+    file = folder / "saved_model.pb"
+    parts = fields(file.read_bytes())
+    assert parts is not None
+    kept = [(tag, _without(7, value) if tag >> 3 == 2 else value) for tag, value in parts]
+    file.write_bytes(joined(kept))
+    return folder
+
+
+def _without(number: int, data: bytes) -> bytes:
+    parts = fields(data)
+    assert parts is not None
+    return joined([(tag, value) for tag, value in parts if tag >> 3 != number])
+
+
+@pytest.mark.parametrize("name", ["module", "keras_export", "control", "types"])
+def test_variables_are_found_by_what_restores_them(name: str, tmp_path: Path):
+    expected = read(name, tmp_path)
+    program = read_saved_model(without_objects(tmp_path / name))
+    assert problems(program) == []
+    for ours, whole in zip(program.entries, expected.entries, strict=True):
+        assert (ours.key, ours.outputs) == (whole.key, whole.outputs)
+        assert list(ours.function.nodes.values())[-1].op == "StatefulPartitionedCall"
+        assert values(ours) == values(whole)
+
+
 # --- what is refused -------------------------------------------------------------------------
 
 
@@ -242,6 +275,10 @@ def test_no_saved_model(tmp_path: Path):
     assert "does not exist" in refusal(tmp_path / "nowhere")
     (tmp_path / "m").mkdir()
     assert refusal(tmp_path / "m") == "m: a SavedModel has the file saved_model.pb; it is missing"
+    (tmp_path / "m" / "saved_model.cpb").write_bytes(b"x")
+    assert refusal(tmp_path / "m") == (
+        "m/saved_model.cpb: is in chunks; save the model without experimental_image_format"
+    )
     (tmp_path / "m" / "saved_model.pbtxt").write_text("meta_graphs {}")
     assert refusal(tmp_path / "m") == (
         "m/saved_model.pbtxt: is text; save the model as saved_model.pb"

@@ -53,7 +53,7 @@ def read_saved_model(
         ConversionError: no such graph or signature, missing files, values that are not to be had,
             functions that call themselves.
     """
-    path = Path(folder)
+    path = Path(folder).absolute()
     file = f"{path.name}/saved_model.pb"
     meta = _chosen(_saved_model(path, file), tags, path.name).read()
     graph = Graph(meta.graph_def or GraphDef(), Budget(file), _debug_info(path))
@@ -77,6 +77,11 @@ def _saved_model(path: Path, file: str) -> SavedModel:
     if path.is_dir() and not (path / "saved_model.pb").exists():
         if (path / "saved_model.pbtxt").exists():
             raise FormatError("is text; save the model as saved_model.pb", file=f"{file}txt")
+        if (path / "saved_model.cpb").exists():
+            raise FormatError(
+                "is in chunks; save the model without experimental_image_format",
+                file=f"{path.name}/saved_model.cpb",
+            )
         raise FormatError("a SavedModel has the file saved_model.pb; it is missing", file=path.name)
     return decode(SavedModel, read_model_file(path / "saved_model.pb"), file=file)
 
