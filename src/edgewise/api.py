@@ -40,6 +40,7 @@ def convert(
     source: object,
     *,
     inputs: object = None,
+    custom_objects: Mapping[str, object] | None = None,
     target: str | None = None,
     report: PipelineReport | None = None,
 ) -> Model:
@@ -59,6 +60,8 @@ def convert(
         inputs: what a model in memory is called with, where it does not know: a shape such as
             `(None, 224, 224, 3)`, or anything with `shape` and `dtype`, in the lists or dicts
             that the model takes.
+        custom_objects: classes and functions of your own by their names in a Keras file. Only
+            these are run, and Keras is needed for them.
         target: the release that has to run the `.tflite` file, such as `litert-2.3`: operators
             that it does not have, or not for these dtypes, are refused here, all at once. None:
             any file that can be written.
@@ -73,7 +76,8 @@ def convert(
 
     if target is not None:
         load_target(target)  # a name that is not known is refused before the work
-    model = canonicalize(_read(source, {"inputs": inputs}), report=report)
+    options = {"inputs": inputs, "custom_objects": custom_objects}
+    model = canonicalize(_read(source, options), report=report)
     if target is not None:
         to_tflite(model, target)
     return model

@@ -27,9 +27,10 @@ class Frontend:
 
 
 _LIVE = frozenset(("inputs",))
+_CODE = frozenset(("inputs", "custom_objects"))
 
 FRONTENDS = (
-    Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file),
+    Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file, _CODE),
     Frontend("Keras model object", keras.is_keras_object, keras.read_object, _LIVE),
 )
 

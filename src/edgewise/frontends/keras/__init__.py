@@ -7,12 +7,13 @@ makes operators of it with the handlers of its layers.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgewise.errors import ConversionError, FormatError
 from edgewise.frontends.keras.archive import open_archive
 from edgewise.frontends.keras.description import KerasFile
-from edgewise.frontends.keras.layers import build_root
+from edgewise.frontends.keras.layers import build_root, root_class
 from edgewise.frontends.keras.legacy_weights import attach_legacy
 from edgewise.frontends.keras.lower import lower
 from edgewise.frontends.keras.source import is_keras_file, is_keras_object, is_live, saved
@@ -49,10 +50,29 @@ def read_keras(source: str | os.PathLike[str] | bytes) -> KerasFile:
     return KerasFile(model, archive.format, archive.keras_version, file)
 
 
-def read_file(source: object) -> Model:
-    """A Keras file as a Model. Raises as `read_keras` and `lower.lower`."""
+def read_file(
+    source: object,
+    custom_objects: Mapping[str, object] | None = None,
+    inputs: object = None,
+) -> Model:
+    """A Keras file as a Model. Raises as `read_keras` and `lower.lower`.
+
+    `custom_objects` are the caller's classes and functions by their names in the file; `inputs`
+    are for a subclassed model that does not say its own (`live.read_live`).
+    """
     assert isinstance(source, str | os.PathLike)
-    return lower(read_keras(source))
+    if custom_objects is None:
+        return lower(read_keras(source))
+    from edgewise.frontends.keras import live
+
+    archive = open_archive(source)
+    try:
+        cls = root_class(archive.config, custom_objects)
+        if cls is not None:
+            return live.read_subclass(archive, cls, custom_objects, inputs)
+    finally:
+        archive.store.close()
+    return live.read_with_objects(read_keras(source), custom_objects)
 
 
 def read_object(source: object, inputs: object = None) -> Model:

@@ -105,6 +105,7 @@ class KerasLayer:
     (`kernel`, `query/bias`); for classes unknown to it, by the path in the file.
     `sublayers` are wrapped layers: `layer`, `forward_layer`, `backward_layer`, `cell`, `cells/0`,
     `layers/0`. `assets` are side files such as `vocabulary.txt`.
+    `entry` is the JSON of a class that is not Keras's, for whoever has the class.
     `live` is the Keras object itself, where there is one: of a model in memory, or made of a class
     that the caller gave.
     """
@@ -123,6 +124,7 @@ class KerasLayer:
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     sublayers: Mapping[str, KerasNode] = field(default_factory=dict)
     assets: Mapping[str, bytes] = field(default_factory=dict)
+    entry: Mapping[str, object] = field(default_factory=dict)
     live: object = None
 
     @property
@@ -142,7 +144,7 @@ class KerasCall:
 
     `args` and `kwargs` are decoded like a config, with a `TensorRef` wherever a tensor stood, at
     any depth of lists, dicts and slices. Traced code says where it stood: `within` are the layers
-    whose own code it is, `where` is the file and line.
+    whose own code it is, `where` is the file and line (`is_traced` also where those are unknown).
     """
 
     layer: str
@@ -151,6 +153,7 @@ class KerasCall:
     kwargs: Mapping[str, object]
     within: tuple[str, ...] = ()
     where: tuple[str, int] | None = None
+    is_traced: bool = False
 
 
 class ModelKind(Enum):

@@ -9,6 +9,7 @@ keras/engine/functional.py of Keras 2 for list-style `inbound_nodes`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from edgewise.errors import ConversionError, FormatError
 from edgewise.frontends.keras.config import (
@@ -54,8 +55,19 @@ def build_root(config: Mapping[str, object]) -> KerasModel:
         )
     raise ConversionError(
         f"'{class_name}' is a subclassed model: its graph is Python code, not in the file."
-        " Pass the live model, or export it as a SavedModel with model.export()."
+        " Pass the live model, or give its class: convert(path, custom_objects="
+        f"{{'{class_name}': ...}})."
     )
+
+
+def root_class(config: Mapping[str, object], objects: Mapping[str, object]) -> type | None:
+    """The caller's class for a subclassed model; None for a model whose graph is in the file."""
+    inner = config.get("config")
+    if _is_model(config) or (isinstance(inner, dict) and isinstance(inner.get("layers"), list)):
+        return None
+    names = (config.get("registered_name"), config.get("class_name"))
+    found = [objects[name] for name in names if isinstance(name, str) and name in objects]
+    return next((cls for cls in found if isinstance(cls, type)), None)
 
 
 def build_model(entry: Mapping[str, object], depth: int = 0) -> KerasModel:
@@ -98,7 +110,7 @@ def build_node(entry: Mapping[str, object], depth: int) -> KerasNode:
     decoded = {key: decode(value, 1) for key, value in config.items()}
     wrapped = children(class_name, config) if depth <= MAX_NESTING else ()
     build_config = entry.get("build_config")
-    return KerasLayer(
+    made = KerasLayer(
         class_name=class_name,
         name=_name_of(entry),
         config=decoded,
@@ -112,6 +124,7 @@ def build_node(entry: Mapping[str, object], depth: int) -> KerasNode:
         is_shared="shared_object_id" in entry,
         sublayers={child.key: build_node(child.entry, depth + 1) for child in wrapped},
     )
+    return made if made.is_builtin else replace(made, entry=entry)
 
 
 def _config(entry: Mapping[str, object]) -> Mapping[str, object]:

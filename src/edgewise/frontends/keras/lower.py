@@ -29,8 +29,9 @@ from edgewise.errors import (
     listing,
 )
 from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
-from edgewise.frontends.keras import constants
+from edgewise.frontends.keras import constants, training
 from edgewise.frontends.keras.description import (
+    FunctionRef,
     KerasCall,
     KerasFile,
     KerasLayer,
@@ -160,6 +161,8 @@ def _called(c: Context, node: KerasNode, call: KerasCall, results: _Results) -> 
     try:
         args = tuple(_bound(c, arg, results) for arg in call.args)
         kwargs = {key: _bound(c, value, results) for key, value in call.kwargs.items()}
+        if c.is_keras_3 and not call.is_traced:
+            kwargs.pop("training", None)  # a functional model of Keras 3 calls with its own
     except _Missing:
         stand_ins = _stand_ins(node)
         if stand_ins is None:
@@ -176,7 +179,7 @@ def _apply(
     c: Context, node: KerasNode, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> Structure:
     """A layer or nested model on bound arguments. Raises _Missing; the problem is noted."""
-    with c.inside(node.name) as path:
+    with c.inside(node.name) as path, c.called_with(kwargs.get("training")):
         if isinstance(node, KerasModel):
             outputs = _model(c, node, _model_inputs(node, args[0] if args else []))
             if outputs is None:
@@ -198,7 +201,10 @@ def _layer(
 ) -> Structure:
     """By the handler of its class; what has none or refuses, by its own code where that is live."""
     try:
-        return _handled(c, layer, _handler(layer), args, kwargs)
+        handler = _handler(layer)
+        if c.training:
+            training.check(layer)
+        return _handled(c, layer, handler, args, kwargs)
     except Unsupported as problem:
         if layer.live is None or c.expand is None:
             raise
@@ -264,12 +270,13 @@ def _handler(layer: KerasLayer) -> Handler:
     """The handler of a layer's class. Raises Unsupported with the reason there is none."""
     if layer.class_name == "Lambda" or layer.has_code:
         raise Unsupported(
-            "holds Python code, which is never executed; use keras.ops or built-in layers instead"
+            "holds Python code, which is never executed; use keras.ops or built-in layers instead,"
+            f" or give the function: convert(path, custom_objects={{'{_code_name(layer)}': ...}})"
         )
     if not layer.is_builtin:
         raise Unsupported(
-            "is a custom class; custom layers are not supported in this version, build it from"
-            " built-in layers"
+            "is a custom class; give the class: convert(path, custom_objects="
+            f"{{'{layer.registered_name or layer.class_name}': ...}})"
         )
     if layer.policy.quantization is not None:
         raise Unsupported(
@@ -284,6 +291,12 @@ def _handler(layer: KerasLayer) -> Handler:
         kind = "keras.ops operation" if layer.is_operation else "layer class"
         raise Unsupported(f"the {kind} has no handler in this version; use others")
     return handler
+
+
+def _code_name(layer: KerasLayer) -> str:
+    """The name under which a caller gives the function of a Lambda."""
+    function = layer.config.get("function")
+    return function.name if isinstance(function, FunctionRef) else layer.name
 
 
 def _stand_ins(node: KerasNode) -> Structure | None:

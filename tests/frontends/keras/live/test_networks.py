@@ -45,6 +45,17 @@ def test_a_transformer_of_custom_layers():
     assert operators(made).count("batch_matmul") == 4
 
 
+def test_a_transformer_for_any_length():
+    model = networks.Encoder()
+    model(IDS)
+    randomize(model)
+    made = edgewise.convert(model, inputs=dict.fromkeys(IDS, ((None, "length"), "int32")))
+    run = edgewise.Interpreter(made.to_bytes())
+    for length in (6, 4):
+        data = {name: ids[:, :length] for name, ids in IDS.items()}
+        compare(list(run(*(data[name] for name in sorted(data))).values()), answers(model, data))
+
+
 def test_a_convolutional_network_of_custom_blocks():
     model, x = networks.Pictures(), image(2, 32, 24, 3) * 100
     model(x)

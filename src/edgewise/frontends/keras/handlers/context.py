@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -31,9 +32,20 @@ class Context(context.Context):
     apply: Callable[..., Structure] = field(init=False)
     inline: Callable[..., Structure] = field(init=False)  # a model's graph, on Values
     expand: Callable[..., Structure] | None = None  # a live layer that no handler knows
+    training: bool = False  # of the call that is converted
     masks: dict[Value, Value] = field(default_factory=dict)
     _shared: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _constants: dict[tuple[int, str], list[Value]] = field(default_factory=dict)
+
+    @contextmanager
+    def called_with(self, training: object) -> Iterator[None]:
+        """What is converted is called with this `training`; None is that of the call around it."""
+        before = self.training
+        self.training = before if training is None else bool(training)
+        try:
+            yield
+        finally:
+            self.training = before
 
     def shared(self, array: np.ndarray) -> Value:
         """An array that code uses as a tensor: one constant for all its uses."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.dtypes import DType
+from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import FormatError
 from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
@@ -136,6 +136,21 @@ def _filled(number: float | None) -> Handler:
     return handler
 
 
+def _arange(
+    c: Context,
+    layer: KerasLayer,
+    start: Operand,
+    stop: Operand | None = None,
+    step: Operand | None = None,
+) -> Value:
+    """start, start + step, ... below stop; of an unknown size where an end is a tensor."""
+    ends = (0, start, 1 if step is None else step) if stop is None else (start, stop, step or 1)
+    y = c.b.range(*(c.cast(tensor(c, end), DType.INT32) for end in ends))
+    name = layer.config.get("dtype") or "int32"
+    found = next((d for d in DType if d.text == name), DType.FLOAT32)
+    return c.cast(y, DType.FLOAT32 if found in FLOATS else found)
+
+
 def _triangle(keep_lower: bool) -> Handler:
     def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
         y, k = tensor(c, x), integer(layer, "k", 0)
@@ -162,6 +177,7 @@ OPERATIONS: dict[str, Handler] = {
     "ZerosLike": _filled(0),
     "OnesLike": _filled(1),
     "FullLike": _filled(None),
+    "Arange": _arange,
     "Tril": _triangle(True),
     "Triu": _triangle(False),
 }

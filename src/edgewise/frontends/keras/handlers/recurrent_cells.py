@@ -53,7 +53,7 @@ def cell_of(c: Context, layer: KerasLayer | KerasModel) -> Cell:
 
 def _custom(c: Context, layer: KerasLayer) -> Cell:
     """A cell of the user's own: its code, and the initial states it says, [1, ...] each."""
-    initial = [layer.weights[key] for key in sorted(layer.weights)]
+    initial: list[np.ndarray] = layer.config["states"]  # type: ignore[assignment]
 
     def step(x: Value, states: Sequence[State]) -> tuple[Value, list[Value]]:
         given = []

@@ -111,11 +111,8 @@ class Describer:
     # -- layers -------------------------------------------------------------------------------
 
     def _layer(self, layer: Any) -> KerasLayer:
-        if hasattr(layer, "state_size") and not is_own(layer):
-            states = [self.array(state) for state in _initial_states(layer)]
-            return replace(opaque(layer), weights={f"state/{i}": a for i, a in enumerate(states)})
         if not is_own(layer):
-            return opaque(layer)
+            return with_states(opaque(layer), layer)
         import keras
 
         try:
@@ -255,8 +252,14 @@ def as_array(value: Any) -> np.ndarray:
     return found.copy() if found.flags.writeable else found
 
 
+def with_states(node: KerasLayer, layer: Any) -> KerasLayer:
+    """A recurrent cell of the user's with the states that it starts from, [1, ...] each."""
+    if not hasattr(layer, "state_size"):
+        return node
+    return replace(node, config={"states": [as_array(state) for state in _initial_states(layer)]})
+
+
 def _initial_states(cell: Any) -> list[object]:
-    """What a recurrent cell starts from, for a batch of 1."""
     import keras
 
     if hasattr(cell, "get_initial_state"):

@@ -14,7 +14,7 @@ from typing import Any
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.frontends.keras.inputs import symbolic
-from edgewise.frontends.keras.live.trace import Spec, mapped
+from edgewise.frontends.keras.live.trace import Spec, symbol
 from edgewise.ir.dim import Dim, Sym
 
 _DTYPES = frozenset(dtype.text for dtype in DType)
@@ -33,7 +33,7 @@ def arguments(model: Any, given: object) -> tuple[list[object], dict[str, object
     if given is not None:
         return [_specs(names[0] if names else "input", given, None)], {}
     shapes = getattr(model, "_build_shapes_dict", None)
-    if not shapes or not getattr(model, "built", True):
+    if not shapes:
         raise ConversionError(
             f"model '{model.name}': a subclassed model is converted for the inputs it was called"
             " with; it was not called yet. Call it once on data, or give the shape:"
@@ -49,26 +49,17 @@ def arguments(model: Any, given: object) -> tuple[list[object], dict[str, object
     return [found[first]], {name: found[name] for name in rest}
 
 
-def build(model: Any, args: Sequence[object]) -> None:
+def build(model: Any, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
     """Makes the variables of a model that was not called yet, as Keras's own call does.
 
     Raises:
         ConversionError: its code fails on such inputs.
     """
-    import keras
-
     if all(layer.built for layer in model._flatten_layers()):
         return
 
-    def tensor(spec: object) -> object:
-        if not isinstance(spec, Spec):
-            return spec
-        return keras.KerasTensor(
-            [d if isinstance(d, int) else None for d in spec.shape], spec.dtype
-        )
-
     try:
-        model(*(mapped(arg, tensor) for arg in args))
+        model(*map(symbol, args), **{key: symbol(value) for key, value in kwargs.items()})
     except Exception as error:
         raise ConversionError(
             f"model '{model.name}': it is not built, and Keras cannot build it for these inputs:"

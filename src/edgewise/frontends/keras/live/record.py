@@ -76,8 +76,11 @@ def call_of(layer: Any) -> Callable[..., object]:
 
 
 @contextlib.contextmanager
-def recording(opens: Callable[[object], bool]) -> Iterator[Recorder]:
-    """Records until the end of the block."""
+def recording(
+    opens: Callable[[object], bool], sizes: frozenset[int] = frozenset()
+) -> Iterator[Recorder]:
+    """Records until the end of the block. `sizes` stand for unknown ones: ranges up to them are
+    calls, too."""
     import keras
     from keras.src.ops.node import Node
 
@@ -114,6 +117,7 @@ def recording(opens: Callable[[object], bool]) -> Iterator[Recorder]:
         (keras.Layer, "add_loss", lambda layer, loss: None),
         *_operands(keras),
         *_refusals(keras),
+        *_ranges(keras, sizes),
     ):
         keras.config.disable_traceback_filtering()
         try:
@@ -141,6 +145,21 @@ def _operand(keras: Any, own: Any, operation: str) -> object:
         return own(self, other)
 
     return method
+
+
+def _ranges(keras: Any, sizes: frozenset[int]) -> Iterator[tuple[Any, str, object]]:
+    """`arange` of an unknown size is a call, and what is made of it stays symbolic."""
+    from keras.src.ops import numpy as functions
+
+    own = functions.arange
+
+    def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+        if any(type(end) is int and end in sizes for end in (start, stop)):
+            return functions.Arange(dtype).symbolic_call(start, stop, step)
+        return own(start, stop, step, dtype)
+
+    for module in (functions, keras.ops, keras.ops.numpy):
+        yield module, "arange", arange
 
 
 def _refusals(keras: Any) -> Iterator[tuple[Any, str, object]]:

@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from edgewise.frontends.context import Structure, Unsupported
 from edgewise.frontends.keras.description import (
     KerasCall,
     KerasLayer,
     KerasModel,
     KerasNode,
+    LiveFunction,
     ModelKind,
     TensorRef,
 )
@@ -46,10 +49,11 @@ class Spec:
 
 @dataclass
 class Tracer:
-    """Traces layers for one conversion."""
+    """Traces layers for one conversion. `pending` are weights of layers that are not built yet."""
 
     describer: Describer = field(default_factory=Describer)
     known: dict[object, KerasModel] = field(default_factory=dict)
+    pending: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def expand(
         self, c: Context, layer: KerasLayer, args: Sequence[object], kwargs: Mapping[str, object]
@@ -64,9 +68,25 @@ class Tracer:
             return Spec(f"x{len(values)}", x.shape, x.dtype.text)
 
         specs = tuple(mapped(arg, spec) for arg in args)
-        named = {key: mapped(value, spec) for key, value in kwargs.items()}
+        is_function = isinstance(layer.live, LiveFunction)  # it takes no mask, no training
+        given = {} if is_function else kwargs
+        named = {key: mapped(value, spec) for key, value in given.items()}
+        if id(layer.live) in self.pending:
+            self._fill(layer.live, specs, named, "/".join(c.path))
         model = self.traced(layer.live, specs, named)
         return c.inline(model, values)
+
+    def _fill(
+        self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object], where: str
+    ) -> None:
+        """Builds a layer that was made of its config, and gives it its weights."""
+        from edgewise.frontends.keras.live.custom import load
+
+        try:
+            layer(*(symbol(arg) for arg in args), **{k: symbol(v) for k, v in kwargs.items()})
+        except Exception as error:
+            raise Unsupported(reason(error)) from error
+        load(layer, self.pending.pop(id(layer)), where)
 
     def traced(
         self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
@@ -127,7 +147,8 @@ class Tracer:
         named = {key: mapped(value, tensor) for key, value in kwargs.items()}
         if getattr(layer, "_call_has_training_arg", False):
             named.setdefault("training", False)
-        with recording(lambda inner: not is_described(inner)) as recorder:
+        sizes = frozenset(n + k for n in numbers.values() for k in (-1, 0, 1))
+        with recording(lambda inner: not is_described(inner), sizes) as recorder:
             context = layer._get_call_context() if hasattr(layer, "_get_call_context") else None
             try:
                 if context is not None:
@@ -159,7 +180,7 @@ class Tracer:
             counts[name] = index + 1
             args = tuple(self.describer.argument(arg, refs) for arg in call.args)
             kwargs = {k: self.describer.argument(v, refs) for k, v in call.kwargs.items()}
-            calls.append(KerasCall(name, index, args, kwargs, call.within, call.where))
+            calls.append(KerasCall(name, index, args, kwargs, call.within, call.where, True))
             for i, tensor in enumerate(call.outputs):
                 refs[id(tensor)] = TensorRef(name, index, i)
         results = _without_nones(self.describer.argument(outputs, refs))
@@ -209,6 +230,19 @@ def _specs(value: object) -> list[Spec]:
 
     mapped(value, note)
     return found
+
+
+def symbol(value: object) -> object:
+    """KerasTensors in place of Specs, sizes None where they are unknown."""
+    import keras
+
+    def tensor(spec: object) -> object:
+        if not isinstance(spec, Spec):
+            return spec
+        shape = [size if isinstance(size, int) else None for size in spec.shape]
+        return keras.KerasTensor(shape, spec.dtype)
+
+    return mapped(value, tensor)
 
 
 def mapped(value: object, change: Callable[[object], object]) -> object:
