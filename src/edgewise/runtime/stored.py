@@ -39,11 +39,11 @@ def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
     fields: Json = {
         "target": [int(plan.target.isa), plan.target.threads, plan.target.block_bytes],
         "sizes": [getattr(plan, name) for name in _SIZES],
-        "shapes": [[list(shape), dtype.str] for shape, dtype in code.shapes],
+        "shapes": [[list(shape), dtype.name] for shape, dtype in code.shapes],
         "io": [_from_operand(o) for o in plan.io],
         "outputs": [_from_operand(o) for o in plan.outputs],
         "variables": [[numbers[v], _from_operand(o)] for v, o in plan.variables.items()],
-        "placement": [[p.node, p.where, p.detail] for p in plan.placement],
+        "placement": [[p.node, p.where, p.detail, p.into] for p in plan.placement],
     }
     arrays = {"steps": code.steps, "operands": code.operands, "params": code.params}
     return fields, {**arrays, "constants": plan.constants}
@@ -58,7 +58,7 @@ def read_plan(fields: Json, arrays: Arrays, values: Callable[[], Sequence[Value]
         arrays["steps"].view(STEP),
         arrays["operands"].view(OPERAND),
         arrays["params"],
-        tuple((tuple(shape), np.dtype(name)) for shape, name in fields["shapes"]),
+        tuple((tuple(shape), DType.of(name).numpy) for shape, name in fields["shapes"]),
         (),
     )
     return Plan(
@@ -75,12 +75,13 @@ def read_plan(fields: Json, arrays: Arrays, values: Callable[[], Sequence[Value]
 
 
 def _from_operand(place: Operand) -> list[object]:
-    return [int(place.region), place.offset, list(place.shape), place.dtype.name]
+    region, shape = int(place.region), list(place.shape)
+    return [region, place.offset, shape, place.dtype.name, place.start]
 
 
 def _to_operand(fields: list[Any]) -> Operand:
-    region, offset, shape, name = fields
-    return Operand(Region(region), offset, tuple(shape), DType.of(name).numpy)
+    region, offset, shape, name, start = fields
+    return Operand(Region(region), offset, tuple(shape), DType.of(name).numpy, start)
 
 
 # -- interfaces -----------------------------------------------------------------------------------
