@@ -58,17 +58,21 @@ case("AdjustContrastv2", x(2, 4, 5, 3), s(1.7))
 
 # Values that lie on no tie of rounding.
 STEPS = np.array([[-7.03, -6, -0.51, 0.013, 0.49, 3.3, 5.99, 8.2]], np.float32)
+CLIPPED = "TensorFlow's converter lets a narrow range reach its lowest step"
+EMPTY = "XNNPACK refuses a file that computes nothing from its inputs"
 for op, ends in (("FakeQuantWithMinMaxArgs", ()), ("FakeQuantWithMinMaxVars", (s(-5.1), s(6.3)))):
     given = {} if ends else {"min": -5.1, "max": 6.3}
     case(op, x(STEPS), *ends, **given)
     case(op, x(STEPS), *ends, **given, num_bits=4, label="4-bits")
     case(op, x(STEPS), *ends, **given, num_bits=16, label="16-bits")
-    case(op, x(STEPS), *ends, **given, narrow_range=True, label="narrow")
-    case(op, k(STEPS), *ends, **given, narrow_range=True, label="constant")
+    case(op, x(STEPS), *ends, **given, narrow_range=True, label="narrow", more=CLIPPED)
+    case(op, k(STEPS), *ends, **given, narrow_range=True, label="constant", no_litert=EMPTY)
 case("FakeQuantWithMinMaxVars", x(STEPS), s(1.0), s(7.0), label="positive")
 CHANNELS = k(np.array([-1.0, -2.0, -0.5], np.float32)), k(np.array([1.5, 2.5, 4.0], np.float32))
 case("FakeQuantWithMinMaxVarsPerChannel", x(4, 3), *CHANNELS)
-case("FakeQuantWithMinMaxVarsPerChannel", k(4, 3), *CHANNELS, narrow_range=True, label="constant")
+case("FakeQuantWithMinMaxVarsPerChannel", k(4, 3), *CHANNELS, narrow_range=True, label="constant",
+     no_litert=EMPTY)  # fmt: skip
+case("FakeQuantWithMinMaxVarsPerChannel", x(4, 3), *CHANNELS, narrow_range=True, label="narrow")
 MEASURED = "TensorFlow's converter takes the range that does not count"
 RANGE = (s(-5.1), s(6.3))
 for op, bits in (
@@ -90,6 +94,13 @@ case("QuantizeAndDequantizeV2", x(STEPS), s(0.0), s(6.3), range_given=True, sign
 case("QuantizeAndDequantizeV2", x(STEPS), *RANGE, range_given=True, num_bits=5, label="5-bits")
 case("QuantizeAndDequantizeV4", x(4, 3), *CHANNELS, range_given=True, axis=1, label="channels",
      by_hand=True)  # fmt: skip
+
+case("QuantizeAndDequantizeV2", x(STEPS), *RANGE, range_given=True, narrow_range=True,
+     label="narrow", more=CLIPPED)  # fmt: skip
+case("QuantizeAndDequantizeV2", x(STEPS), *RANGE, range_given=True, narrow_range=True, num_bits=5,
+     label="narrow-5-bits", refused="use 8 bits")  # fmt: skip
+case("FakeQuantWithMinMaxVars", x(STEPS), *RANGE, num_bits=5, narrow_range=True,
+     label="narrow-5-bits", refused="a narrow range of 5 bits")  # fmt: skip
 
 case("RFFT", x(2, 16), k([16]))
 case("RFFT", x(2, 3, 20), k([16]), label="cut")

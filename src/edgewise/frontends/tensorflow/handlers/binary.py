@@ -32,6 +32,11 @@ def wide(c: Context, x: Value) -> Value:
     return c.cast(x, _COMPUTED_IN.get(x.dtype, x.dtype))
 
 
+def widened(c: Context, x: Value, function: Callable[[Context, Value], Value]) -> Value:
+    """A function of a tensor in a type that there is arithmetic for, in the tensor's own type."""
+    return c.cast(function(c, wide(c, x)), x.dtype)
+
+
 def _arithmetic(name: str) -> Handler:
     """The operator of that name; narrow whole numbers are computed in wider ones."""
 

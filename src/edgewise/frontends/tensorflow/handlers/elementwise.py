@@ -15,6 +15,7 @@ from edgewise.frontends.decompose import activations as act
 from edgewise.frontends.decompose import functions as fn
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported, computed
+from edgewise.frontends.tensorflow.handlers.binary import widened
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.dim import is_static
 from edgewise.ir.graph import Value
@@ -41,7 +42,15 @@ def _function(function: Function, remark: str = "") -> Handler:
 
 def _whole(on_floats: str, on_integers: Function) -> Handler:
     """The operator on floats, something else on whole numbers."""
-    return lambda c, node, x: getattr(c.b, on_floats)(x) if x.dtype in FLOATS else on_integers(c, x)
+
+    def handler(c: Context, node: TFNode, x: Value) -> Value:
+        if x.dtype not in FLOATS:
+            return widened(c, x, on_integers)
+        y = getattr(c.b, on_floats)(x)
+        assert isinstance(y, Value)
+        return y
+
+    return handler
 
 
 def _abs(c: Context, x: Value) -> Value:
@@ -149,7 +158,7 @@ def _arctan(c: Context, x: Value) -> Value:
 def _bitwise_not(c: Context, node: TFNode, x: Value) -> Value:
     """-1 - x; of unsigned numbers the largest minus x"""
     top = x.dtype.range[1] if x.dtype.range[0] == 0 else -1
-    return c.b.sub(c.scalar(top, x), x)
+    return widened(c, x, lambda c, x: c.b.sub(c.scalar(top, x), x))
 
 
 def _bitcast(c: Context, node: TFNode, x: Value) -> Value:

@@ -15,6 +15,7 @@ from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.convolution import arranged
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
+from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
 
@@ -109,9 +110,8 @@ def _space_to_batch(c: Context, node: TFNode, x: Value, block: Value, margins: V
     n, *inner = x.shape
     shape = [n, *(part for d, b in zip(inner, sizes, strict=False) for part in (d // b, b))]
     blocks, cells = range(2, 2 * count + 1, 2), range(1, 2 * count + 1, 2)
-    rest = range(2 * count + 1, 2 * count + 1 + len(inner) - count)
-    y = c.reshape(x, [*shape, *inner[count:]])
-    y = c.transpose(y, [*blocks, 0, *cells, *rest])
+    y = c.reshape(x, [*shape, elements(inner[count:])])
+    y = c.transpose(y, [*blocks, 0, *cells, 2 * count + 1])
     cut = [d // b for d, b in zip(inner, sizes, strict=False)]
     return c.reshape(y, [n * int(np.prod(sizes)), *cut, *inner[count:]])
 
@@ -129,9 +129,9 @@ def _batch_to_space(c: Context, node: TFNode, x: Value, block: Value, crops: Val
     pairs = c.array(crops, "its crops").astype(np.int32).reshape(-1, 2)
     count, (n, *inner) = len(sizes), x.shape
     batch = n // int(np.prod(sizes))
-    y = c.reshape(x, [*sizes, batch, *inner])
+    y = c.reshape(x, [*sizes, batch, *inner[:count], elements(inner[count:])])
     order = [part for i in range(count) for part in (count + 1 + i, i)]
-    y = c.transpose(y, [count, *order, *range(2 * count + 1, len(y.shape))])
+    y = c.transpose(y, [count, *order, 2 * count + 1])
     wide = [d * b for d, b in zip(inner, sizes, strict=False)]
     y = c.reshape(y, [batch, *wide, *inner[count:]])
     if not pairs.any():

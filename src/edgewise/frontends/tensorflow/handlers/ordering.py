@@ -44,7 +44,11 @@ def _unique_with_counts(c: Context, node: TFNode, x: Value, *axis: Value) -> Seq
 
 
 def _segment_sum(c: Context, node: TFNode, x: Value, segments: Value) -> Value:
-    """as many as the last id says"""
+    """as many as the last id says; constant ids that leave numbers out by the unsorted one"""
+    known = c.known(segments)
+    if known is not None and len(np.unique(known)) < int(known.max(initial=-1)) + 1:
+        count = c.b.constant(np.array(known.max() + 1, np.int32))
+        return c.b.unsorted_segment_sum(x, int32(c, segments), count)
     return c.b.segment_sum(x, int32(c, segments))
 
 

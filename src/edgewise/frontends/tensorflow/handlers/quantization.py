@@ -24,25 +24,25 @@ def _fake_quant_args(c: Context, node: TFNode, x: Value) -> Value:
 
 
 def _fake_quant_vars(c: Context, node: TFNode, x: Value, low: Value, high: Value) -> Value:
-    """8 bits: QUANTIZE and DEQUANTIZE of int8; other widths and narrow ranges: FAKE_QUANT"""
+    """8 bits: QUANTIZE and DEQUANTIZE of int8, a narrow range after MAXIMUM; else FAKE_QUANT"""
     ends = (float(c.array(v, "its range").reshape(-1)[0]) for v in (low, high))
     return _fake_quant(c, node, x, *ends)
 
 
 def _fake_quant(c: Context, node: TFNode, x: Value, low: float, high: float) -> Value:
     bits, narrow = attrs.integer(node, "num_bits", 8), attrs.flag(node, "narrow_range", False)
-    known = c.known(x)
-    if bits == 8 and not (narrow and known is None):
-        quant = _nudged(np.array([low]), np.array([high]), narrow)
-        return _paired(c, x, quant, narrow)
-    return c.b.fake_quant(x, min=low, max=high, num_bits=bits, narrow_range=narrow)
+    if bits != 8 and not narrow:
+        return c.b.fake_quant(x, min=low, max=high, num_bits=bits)
+    if bits == 8:
+        return _paired(c, x, _nudged(np.array([low]), np.array([high]), narrow), narrow)
+    raise Unsupported(f"a narrow range of {bits} bits; use 8 bits, or the full range")
 
 
 def _fake_quant_channels(c: Context, node: TFNode, x: Value, low: Value, high: Value) -> Value:
-    """along the last axis; 8 bits only, a narrow range of constants only"""
+    """along the last axis; 8 bits only"""
     bits, narrow = attrs.integer(node, "num_bits", 8), attrs.flag(node, "narrow_range", False)
-    if bits != 8 or (narrow and c.known(x) is None):
-        raise Unsupported(f"{bits} bits per channel of a computed tensor; use 8 in the full range")
+    if bits != 8:
+        raise Unsupported(f"{bits} bits per channel; use 8")
     ends = [c.array(v, "its range").reshape(-1).astype(np.float32) for v in (low, high)]
     return _paired(c, x, _nudged(ends[0], ends[1], narrow, len(x.shape) - 1), narrow)
 
@@ -59,9 +59,12 @@ def _nudged(low: np.ndarray, high: np.ndarray, narrow: bool, axis: int | None = 
 
 
 def _paired(c: Context, x: Value, quant: Quant, narrow: bool = False) -> Value:
-    """x in int8 and back; a constant is stored in int8."""
+    """x in int8 and back; a constant is stored in int8. A narrow range has no -128."""
     known = c.known(x)
     if known is None:
+        if narrow:
+            scale, zero = quant.broadcast(len(x.shape))
+            x = c.b.maximum(x, c.b.constant(np.asarray((-127 - zero) * scale, np.float32)))
         return c.b.dequantize(c.b.quantize(x, dtype=DType.INT8, quant=quant))
     scale, zero = quant.broadcast(known.ndim)
     steps = np.floor(known / scale + np.float32(0.5)) + zero
@@ -90,14 +93,12 @@ def _quantize_and_dequantize(
     if not np.all(np.isfinite(scale)):
         raise Unsupported("its range is empty; train the quantization before exporting")
     quant = Quant(1 / scale, 0 if signed else -128, axis % len(x.shape) if axis >= 0 else None)
-    if width == 8 and not narrow:
-        return _paired(c, x, quant)
-    if quant.scale.size > 1:
-        raise Unsupported(f"{width} bits per channel; use 8 in the full range")
+    if width == 8:
+        return _paired(c, x, quant, narrow and signed)
+    if quant.scale.size > 1 or (narrow and signed):
+        raise Unsupported(f"{width} bits per channel or in a narrow range; use 8 bits")
     step = float(quant.scale[0])
-    return c.b.fake_quant(
-        x, min=first * step, max=last * step, num_bits=width, narrow_range=narrow and signed
-    )
+    return c.b.fake_quant(x, min=first * step, max=last * step, num_bits=width)
 
 
 def _measured(c: Context, node: TFNode, x: Value, first: int, last: int) -> Value:
