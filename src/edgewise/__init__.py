@@ -21,7 +21,7 @@ __all__ = ["Interpreter", "Limits", "Model", "convert", "export_c", "load"]
 def __getattr__(name: str) -> object:
     """Public names, imported when first asked for: `edgewise --help` needs neither NumPy nor any
     operator."""
-    if name in ("errors", "lite"):
+    if name in ("errors", "lite", "metadata"):
         return import_module(f"edgewise.{name}")
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
@@ -32,4 +32,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "errors", "lite"]
+    return [*__all__, "__version__", "errors", "lite", "metadata"]

@@ -274,6 +274,7 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     if not line.startswith("edgewise convert"):
         shutil.copy(folder / "f32.tflite", tmp_path / "model.tflite")
     np.save(tmp_path / "array.npy", np.zeros((1, 32, 32, 3), np.float32))
+    (tmp_path / "labels.txt").write_text("".join(f"class {i}\n" for i in range(10)))
     said = terminal(*shlex.split(line)[1:])
     assert (said.code, said.err) == (0, "")
 

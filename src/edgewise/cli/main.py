@@ -23,6 +23,7 @@ VERBS = {
     "doctor": "Show versions, CPU features and which extras are installed.",
     "export-c": "Write a .tflite file as C sources for a microcontroller.",
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
+    "metadata": "Show or change what a .tflite file says of itself: labels, licence.",
     "profile": "Time every operator of a .tflite file against this machine's peak.",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
 }

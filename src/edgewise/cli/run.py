@@ -15,13 +15,15 @@ import numpy as np
 from edgewise.cli.screen import progress_bar, say, time_text
 from edgewise.errors import InputError
 from edgewise.files import check_output, write_atomically
+from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.runtime.interpreter import Interpreter, bind
-from edgewise.tasks.classify import default_labels, read_labels, top
+from edgewise.tasks.classify import default_labels, labels_of, read_labels, top
 from edgewise.tasks.image import (
     NORMALIZATIONS,
     centre,
     guess_normalization,
+    normalization_of,
     open_picture,
     size,
     to_tensor,
@@ -50,12 +52,12 @@ _MOST_RANDOM = 1 << 28  # elements of an input
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
-    help="Text file, one label a line (default: ImageNet's for 1000 or 1001 classes).",
+    help="Text file, one label a line (default: the model's, or ImageNet's for 1000 classes).",
 )
 @click.option(
     "--normalize",
     type=click.Choice(list(NORMALIZATIONS)),
-    help="What a picture's pixels become (default: guessed from the input's type).",
+    help="What a picture's pixels become (default: as the model says, or guessed).",
 )
 @click.option("--signature", help="Which signature to run (default: serving_default).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs as .npz.")
@@ -85,8 +87,10 @@ def command(
     names = None if labels is None else read_labels(labels)
     with progress_bar(f"running {model.name}") as advance:
         interpreter = Interpreter(model, progress=advance)
+        if names is None:
+            names = labels_of(interpreter.model)
         inputs = interpreter.inputs(signature)
-        feed, note = _feed(inputs, source, normalize, seed)
+        feed, note = _feed(inputs, source, normalize, seed, interpreter.model)
         bound = bind(interpreter.model.signature(signature), (), feed)
         start = time.perf_counter()
         outputs = interpreter(*(bound[name] for name in inputs), signature=signature)
@@ -96,7 +100,8 @@ def command(
     is_picture = source is not None and source.suffix.lower() not in _ARRAYS
     for name, array in outputs.items():
         say(f"{name}: {array.dtype}{list(array.shape)}")
-        if _are_scores(array) and (names or is_picture or array.size in (1000, 1001)):
+        fits = labels is not None or names is None or len(names) == array.size
+        if _are_scores(array) and fits and (names or is_picture or array.size in (1000, 1001)):
             _print_classes(array, types[name], count, names)
         else:
             _print_values(array, count)
@@ -105,7 +110,11 @@ def command(
 
 
 def _feed(
-    inputs: dict[str, TensorType], source: Path | None, normalize: str | None, seed: int
+    inputs: dict[str, TensorType],
+    source: Path | None,
+    normalize: str | None,
+    seed: int,
+    model: Model,
 ) -> tuple[dict[str, np.ndarray], str]:
     """(arrays by input name, where they come from)."""
     if source is None:
@@ -119,8 +128,12 @@ def _feed(
             "Give a .npz with one array for each"
         )
     name, type_ = next(iter(inputs.items()))
-    chosen = normalize or guess_normalization(type_)
     pixels = centre(open_picture(source), *size(type_))
+    said = None if normalize else normalization_of(model)
+    if said is not None:
+        note = f"{source.name}, pixels as the model says: {said}"
+        return {name: to_tensor(pixels, type_, said)}, note
+    chosen = normalize or guess_normalization(type_)
     note = f"{source.name}, pixels as {chosen}" + ("" if normalize else " (guessed; --normalize)")
     return {name: to_tensor(pixels, type_, NORMALIZATIONS[chosen])}, note
 

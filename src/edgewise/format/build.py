@@ -33,7 +33,9 @@ _PACKERS = {name: struct.Struct("<" + scalar.code) for name, scalar in SCALARS.i
 _CODES = {union: {name: i for i, name in enumerate(names, 1)} for union, names in UNIONS.items()}
 
 
-def build(root: Record, *, file: str = "model") -> list[memoryview]:
+def build(
+    root: Record, *, file: str = "model", identifier: bytes = FILE_IDENTIFIER
+) -> list[memoryview]:
     """The bytes of a FlatBuffer whose root is `root`, in chunks to be written one after another.
 
     The chunks refer to the memory of the records' large arrays: write them before changing those.
@@ -42,7 +44,7 @@ def build(root: Record, *, file: str = "model") -> list[memoryview]:
         FormatError: a value that its field cannot hold, or more than `MAX_BYTES` in all.
     """
     builder = _Builder(file)
-    builder.meta += bytes(4) + FILE_IDENTIFIER
+    builder.meta += bytes(4) + identifier
     builder.refer(0, builder.table(root, root.table.name))
     return builder.chunks()
 
@@ -117,15 +119,19 @@ class _Builder:
             self.refer(at, self.string(value, where))
         elif field.kind in (Kind.VECTOR, Kind.ENUM_VECTOR):
             self.vector(field, value, at, where)
-        elif field.kind is Kind.TABLE_VECTOR:
+        elif field.kind in (Kind.TABLE_VECTOR, Kind.STRING_VECTOR):
+            are_strings = field.kind is Kind.STRING_VECTOR
             if not isinstance(value, list | tuple):
-                raise self.error(f"{where} holds {type(value).__name__}, not a list of records")
+                what = "strings" if are_strings else "records"
+                raise self.error(f"{where} holds {type(value).__name__}, not a list of {what}")
             self.align(4, 0)
             start = len(self.meta)
             self.refer(at, start)
             self.meta += _U32.pack(len(value)) + bytes(4 * len(value))
             for i, item in enumerate(value):
-                self.refer(start + 4 + 4 * i, self.member(field, item, f"{where}[{i}]"))
+                name = f"{where}[{i}]"
+                to = self.string(item, name) if are_strings else self.member(field, item, name)
+                self.refer(start + 4 + 4 * i, to)
         else:
             self.refer(at, self.member(field, value, where))
 

@@ -238,6 +238,8 @@ def _converter(table_name: str, field: Field) -> _Convert | None:
             return lambda reader, at, offset: reader.table(field.type, at + offset)
         case Kind.TABLE_VECTOR:
             return _table_vector(what, field.type)
+        case Kind.STRING_VECTOR:
+            return _string_vector(what)
     return None
 
 
@@ -258,6 +260,18 @@ def _string(what: str) -> _Convert:
         start, count = reader.vector(what, at, offset, 1)
         reader.charge(count, what, at)
         return str(reader.data[start : start + count], "utf-8", "surrogateescape")
+
+    return convert
+
+
+def _string_vector(what: str) -> _Convert:
+    string = _string(what)
+
+    def convert(reader: _Reader, at: int, offset: int) -> list[object]:
+        start, count = reader.vector(what, at, offset, 4)
+        reader.charge(_TABLE_COST * count, what, at)
+        offsets = struct.unpack_from(f"<{count}I", reader.data, start)
+        return [string(reader, start + 4 * i, o) for i, o in enumerate(offsets)]
 
     return convert
 

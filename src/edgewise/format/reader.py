@@ -18,6 +18,7 @@ from edgewise.files import read_model_file
 from edgewise.format.calls import check_calls
 from edgewise.format.container import read_model
 from edgewise.format.options import Code, read_code, read_op
+from edgewise.format.package import read_files
 from edgewise.format.record import Record
 from edgewise.format.tensors import Constants, Symbols, TensorReader
 from edgewise.ir.graph import Graph, Node, Value
@@ -46,7 +47,9 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
     if record.version != _VERSION:
         rule = f"only schema version {_VERSION} is known; the file says {record.version}"
         raise FormatError(rule, file=name, offset=record.byte_offset)
-    return _ModelReader(record, name, len(data)).read()
+    model = _ModelReader(record, name, len(data)).read()
+    model.files = read_files(data, name)
+    return model
 
 
 class _ModelReader:

@@ -3,9 +3,9 @@
 A row lists a table's fields in slot order as `name:type`, `name:type=default` or
 `name:type(deprecated)`. Types are scalars (`bool byte ubyte short ushort int uint long ulong float
 double`), `string`, an enumeration, a table, a union, and `[type]` for a vector of scalars,
-enumerations or tables. `[ubyte:16]` also aligns the first element to 16 bytes. A union takes two
-slots, its type code and its value. Deprecated fields are read and written like others, so that
-old files survive a round trip.
+enumerations, strings or tables. `[ubyte:16]` also aligns the first element to 16 bytes. A union
+takes two slots, its type code and its value. Deprecated fields are read and written like others, so
+that old files survive a round trip.
 
 Source: schema.fbs of LiteRT 2.3 (Apache-2.0); checked against its generated Python by a test.
 """
@@ -18,6 +18,7 @@ from enum import Enum
 from functools import cache
 
 from edgewise.format.schema_enums import ENUMS
+from edgewise.format.schema_metadata import METADATA_ROWS, METADATA_UNIONS
 from edgewise.format.schema_options import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, OPTION_ROWS
 from edgewise.values import dataclass
 
@@ -60,6 +61,7 @@ ROWS: dict[str, str] = {
     " buffers:[Buffer] metadata_buffer:[int] metadata:[Metadata] signature_defs:[SignatureDef]"
     " external_buffer_groups:[ExternalBufferGroup] external_buffers:[ExternalBuffer]",
     **OPTION_ROWS,
+    **METADATA_ROWS,
 }
 
 # The code of a member is its position counted from 1; code 0 is "none".
@@ -68,6 +70,7 @@ UNIONS: dict[str, tuple[str, ...]] = {
     "SparseIndexVector": ("Int32Vector", "Uint16Vector", "Uint8Vector"),
     "BuiltinOptions": tuple(BUILTIN_OPTIONS.split()),
     "BuiltinOptions2": tuple(BUILTIN_OPTIONS_2.split()),
+    **METADATA_UNIONS,
 }
 
 
@@ -101,6 +104,7 @@ class Kind(Enum):
     SCALAR = "scalar"
     ENUM = "enum"
     STRING = "string"
+    STRING_VECTOR = "vector of strings"
     VECTOR = "vector of scalars"
     ENUM_VECTOR = "vector of enumeration codes"
     TABLE = "table"
@@ -191,7 +195,7 @@ def _kind(type_: str, *, vector: bool) -> Kind:
     if type_ in UNIONS:
         return Kind.UNION
     assert type_ == "string", f"unknown schema type {type_}"
-    return Kind.STRING
+    return Kind.STRING_VECTOR if vector else Kind.STRING
 
 
 def _storage(type_: str) -> Scalar:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, IntEnum
 
 from edgewise.dtypes import DType
+from edgewise.format.schema_metadata import METADATA_ENUMS
 from edgewise.ir import enums
 from edgewise.values import dataclass
 
@@ -84,4 +85,5 @@ ENUMS: dict[str, EnumType] = {
     "StablehloPrecisionConfig": _stored_as("uint", enums.StablehloPrecisionConfig),
     "StablehloComparisonDirection": _stored_as("uint", enums.StablehloComparisonDirection),
     "StablehloComparisonType": _stored_as("uint", enums.StablehloComparisonType),
+    **{kind.__name__: _stored_as("byte", kind) for kind in METADATA_ENUMS},
 }

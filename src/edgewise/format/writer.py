@@ -15,6 +15,7 @@ import numpy as np
 from edgewise.errors import ConversionError, listing
 from edgewise.format.container import model_chunks
 from edgewise.format.options import Code
+from edgewise.format.package import pack_files
 from edgewise.format.record import Record, record_type
 from edgewise.format.runtime_version import METADATA_NAME, newest, runtime_version
 from edgewise.format.schema_enums import BuiltinOperator
@@ -33,7 +34,11 @@ def write(model: Model) -> list[memoryview]:
     Raises:
         ConversionError: operators that `.tflite` has no code for; all are named.
     """
-    return model_chunks(model_record(model), file=model.file or "model")
+    chunks = model_chunks(model_record(model), file=model.file or "model")
+    if model.files:
+        size = sum(chunk.nbytes for chunk in chunks)
+        chunks.append(memoryview(pack_files(model.files, size)))
+    return chunks
 
 
 def model_record(model: Model) -> Record:

@@ -38,6 +38,8 @@ class Model:
     signatures: list[Signature] = field(default_factory=list)
     description: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
+    # files that travel with the model, by name: labels, vocabularies (`edgewise.metadata`)
+    files: dict[str, bytes] = field(default_factory=dict)
     file: str = ""
     # writers (of a model for a target) by file suffix; a format plugs itself in, the IR knows none
     formats: ClassVar[dict[str, Callable[[Model, str | None], Iterable[Chunk]]]] = {}
@@ -132,6 +134,7 @@ class Model:
             list(self.signatures),
             self.description,
             dict(self.metadata),
+            dict(self.files),
             self.file,
             dict(self.extras),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewise.errors import InputError
+from edgewise import metadata
+from edgewise.errors import FormatError, InputError
+from edgewise.ir.model import Model
 from edgewise.ir.types import Quant
+
+_log = logging.getLogger("edgewise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,16 @@ def read_labels(path: str | os.PathLike[str]) -> list[str]:
         return Path(path).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a list of labels: {error}") from error
+
+
+def labels_of(model: Model) -> list[str] | None:
+    """The labels that travel with a model; None where there are none, or they cannot be read,
+    which is logged."""
+    try:
+        return metadata.labels(model)
+    except FormatError as problem:
+        _log.warning("labels are not taken from the model: %s", problem)
+        return None
 
 
 def default_labels(classes: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edgewise import metadata
 from edgewise.dtypes import DType
-from edgewise.errors import InputError
+from edgewise.errors import FormatError, InputError
+from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
+
+_log = logging.getLogger("edgewise")
 
 # ImageNet practice: the crop is 7/8 of the shorter side (224 of 256)
 CROP = 0.875
@@ -23,6 +28,10 @@ class Normalization:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __str__(self) -> str:
+        mean, std = (", ".join(f"{x:g}" for x in part) for part in (self.mean, self.std))
+        return f"(pixel - {mean}) / {std}"
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 [..., C] to float32 of the same shape."""
@@ -98,6 +107,17 @@ def size(type_: TensorType) -> tuple[int, int]:
     if not (isinstance(height, int) and isinstance(width, int)):
         raise InputError(f"the input {type_} leaves its height or width open; give a .npy file")
     return height, width
+
+
+def normalization_of(model: Model, place: int = 0) -> Normalization | None:
+    """What the model's metadata says of its input at this place; None where it says nothing, or
+    cannot be read, which is logged."""
+    try:
+        found = metadata.normalization(model, place)
+    except FormatError as problem:
+        _log.warning("the normalization is not taken from the model: %s", problem)
+        return None
+    return None if found is None else Normalization(found.mean, found.std)
 
 
 def guess_normalization(type_: TensorType) -> str:
