@@ -68,6 +68,14 @@ def test_small_graph():
     assert list(program.functions) == ["body"]
 
 
+def test_what_is_left_over_is_no_result():
+    nodes = [node("w", "Const"), node("w/read", "Identity", ["w"]), node("step", "Const")]
+    nodes += [node("x", "Placeholder", attrs=PLACEHOLDER), node("y", "Relu", ["x"])]
+    nodes += [node("other", "NoOp", ["^y"])]
+    assert read_frozen(graph(nodes)).entries[0].outputs == {"y": 0}
+    assert read_frozen(graph(nodes[:3])).entries[0].outputs == {"w/read": 0}
+
+
 def test_results_of_functions_have_flat_positions():
     body = read_frozen(small()).functions["body"]
     assert [argument.name for argument in body.arguments] == ["a"]

@@ -115,12 +115,23 @@ class Graph:
         return [node.name for node in self.nodes.values() if node.op == "Placeholder"]
 
     def unread(self) -> list[str]:
-        """Tensors of nodes that no node reads, in the order of the graph."""
-        read = {ref.node for node in self.nodes.values() for ref in node.inputs}
-        found = []
+        """Tensors of nodes that no node reads, in the order of the graph.
+
+        Where placeholders reach some of them, the others are left over (from training, say).
+        """
+        readers: dict[str, list[str]] = {}
         for node in self.nodes.values():
-            if node.name in read or node.op in _NO_RESULTS:
-                continue
+            for ref in node.inputs:
+                readers.setdefault(ref.node, []).append(node.name)
+        ends = [n for n in self.nodes.values() if n.name not in readers and n.op not in _NO_RESULTS]
+        reached, stack = set(), self.placeholders()
+        while stack:
+            name = stack.pop()
+            if name not in reached:
+                reached.add(name)
+                stack += readers.get(name, ())
+        found = []
+        for node in [node for node in ends if node.name in reached] or ends:
             info = self.library.info(node.op) or op_info(node.op)
             places = info.places(node.attrs)
             count = 1
