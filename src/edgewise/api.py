@@ -77,7 +77,9 @@ def convert(
     if target is not None:
         load_target(target)  # a name that is not known is refused before the work
     options = {"inputs": inputs, "custom_objects": custom_objects}
-    model = canonicalize(_read(source, options), report=report)
+    is_source = not isinstance(source, Model) and not _is_tflite(source)
+    read = _read(source, options)
+    model = canonicalize(read, fuse_loops=is_source, report=report)
     if target is not None:
         to_tflite(model, target)
     return model
@@ -87,11 +89,15 @@ def _read(source: object, options: Mapping[str, object]) -> Model:
     """The model that a source holds, as its reader made it. Raises ConversionError."""
     if isinstance(source, Model):
         return source
-    if isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite":
+    if isinstance(source, str | os.PathLike) and _is_tflite(source):
         return load(source)
     from edgewise import frontends
 
     return frontends.read(source, options)
+
+
+def _is_tflite(source: object) -> bool:
+    return isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite"
 
 
 def convert_keras_object(model: object) -> Model:

@@ -44,8 +44,9 @@ def body(
     step: int = 1,
     activation: str = "tanh",
     place: int = 0,
+    updates: bool = False,
 ) -> Graph:
-    """One step; `place` shifts where the output is written."""
+    """One step; `place` shifts where the output is written, `updates` says by which operator."""
     b = Builder("body")
     k, t, written, h, c, x = carried(b, rows)
     next_k, next_t = b.add(k, b.constant(1)), b.add(t, b.constant(step))
@@ -59,7 +60,10 @@ def body(
     next_c = b.add(kept, new)
     next_h = b.mul(b.logistic(gate["o"]), b.tanh(next_c))
     row = b.reshape(next_h, b.constant([1, 1, CELLS]))
-    if rows > 1:
+    if updates:
+        start = b.concatenation(b.reshape(t, b.constant([1])), b.constant([place, 0]))
+        row = b.dynamic_update_slice(written, row, start)
+    elif rows > 1:
         one = b.constant([1])
         until = b.concatenation(b.reshape(t, one), b.constant([-1, -1]))
         after = b.concatenation(b.reshape(next_t, one), b.constant([0, 0]))
@@ -97,9 +101,13 @@ def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.stack(y), h, c
 
 
-@pytest.mark.parametrize("rows", [STEPS, 1], ids=["sequence", "last"])
-def test_a_loop_becomes_a_layer(rows: int) -> None:
-    model = model_with(body(rows), rows)
+@pytest.mark.parametrize(
+    ("rows", "updates"),
+    [(STEPS, False), (1, False), (STEPS, True)],
+    ids=["sequence", "last", "updated"],
+)
+def test_a_loop_becomes_a_layer(rows: int, updates: bool) -> None:
+    model = model_with(body(rows, updates=updates), rows)
     before = model.copy()
     assert recognize_layers(model) == 1
     assert isinstance(next(iter(model.main.nodes)).op, LstmLayer)
@@ -128,6 +136,7 @@ def test_the_order_of_the_gates_is_read_from_the_loop() -> None:
         pytest.param(model_with(body(STEPS), STEPS, steps=STEPS - 1), id="fewer steps"),
         pytest.param(model_with(body(STEPS, activation="relu"), STEPS), id="another activation"),
         pytest.param(model_with(body(STEPS, place=1), STEPS), id="written elsewhere"),
+        pytest.param(model_with(body(STEPS, place=1, updates=True), STEPS), id="updated elsewhere"),
         pytest.param(
             model_with(body(STEPS, gates={**KERAS, "o": 0}), STEPS), id="a gate used twice"
         ),

@@ -38,7 +38,7 @@ def fold_flow(model: Model) -> Outcome:
                 _branch(graph, node, node.op, outcome)
             elif isinstance(node.op, While) and not _never_runs(graph, node, node.op, outcome):
                 _lighten(model, graph, node, node.op, outcome)
-    _drop_graphs(model, outcome)
+    drop_graphs(model, outcome)
     return outcome
 
 
@@ -218,8 +218,9 @@ def _is_shared(model: Model, node: Node) -> bool:
     return any(runs[inner] > 1 or inner.name in named for inner in own)
 
 
-def _drop_graphs(model: Model, outcome: Outcome) -> None:
+def drop_graphs(model: Model, outcome: Outcome) -> None:
     """Forget the graphs that only operators ran which are gone."""
+    rule = next(iter(outcome.counts), "")
     ran = {inner for change in outcome.changes for node in change.gone for inner in node.op.graphs}
     idle = {graph for inner in ran for graph in reachable(inner)}
     named = {signature.graph for signature in model.signatures}
@@ -228,4 +229,4 @@ def _drop_graphs(model: Model, outcome: Outcome) -> None:
     for name, graph in list(model.graphs.items()):
         if graph in idle:
             del model.graphs[name]
-            outcome.changes.append(Change("branch", tuple(graph.nodes), (), None))
+            outcome.changes.append(Change(rule, tuple(graph.nodes), (), None))

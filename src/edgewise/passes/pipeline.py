@@ -36,6 +36,7 @@ from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
+from edgewise.passes.sequence import fuse_sequences
 from edgewise.passes.slices import SLICES
 from edgewise.passes.target import require_target
 from edgewise.passes.transposing import TRANSPOSES
@@ -51,15 +52,21 @@ ROUNDS = 8
 
 
 def canonicalize(
-    model: Model, *, report: PipelineReport | None = None, check_each: bool = False
+    model: Model,
+    *,
+    fuse_loops: bool = True,
+    report: PipelineReport | None = None,
+    check_each: bool = False,
 ) -> Model:
     """The model with the same outputs (to each rule's tolerance) in fewer operators.
 
     Dimensions that the model declares as numbers are taken as facts: what depends on them is
     folded, so a model that is to be resized must have them symbolic.
 
-    What was done is added to `report`; `check_each` verifies after every stage, not only at the
-    end.
+    `fuse_loops`: loops that are LSTM layers become the operator for them, which keeps its state
+    from run to run in LiteRT until it is reset; a model that is a `.tflite` file already should
+    not get such state. What was done is added to `report`; `check_each` verifies after every
+    stage, not only at the end.
 
     Raises:
         ShapeError: the model, or what a rule made of it, does not verify.
@@ -79,6 +86,9 @@ def canonicalize(
         run.rules("fuse", [*ACTIVATIONS, *PADDING])
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
+        if fuse_loops:
+            # A body that is simplified has one form for each thing that is looked for.
+            run.whole("loops", fuse_sequences)
         if run.applied == before:
             return run.finish()
     raise InternalError(f"{model.file or 'the model'}: canonicalize does not come to rest")

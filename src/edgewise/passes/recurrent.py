@@ -1,12 +1,14 @@
-"""WHILE loops that are LSTM layers, as TensorFlow's converter writes `keras.layers.LSTM`.
+"""WHILE loops that are LSTM layers, as TensorFlow writes `keras.layers.LSTM`.
 
-The loop carries (counter, time, what was written, h, c, x). Its body is
+The loop carries (counter, time, what was written, h, c, x); one counter may do for both, and what
+nobody reads need not be written. Its body is
 
     g = W x[time] + R h + b, split into i, f, z, o
     c' = sigmoid(f) * c + sigmoid(i) * tanh(z);  h' = sigmoid(o) * tanh(c')
     written[time] = h'      (or h' alone, where the layer returns its last output)
 
-with the pieces joined by SLICE and CONCATENATION of sizes that depend on the time. Everything is
+with the pieces joined by SLICE and CONCATENATION of sizes that depend on the time (TensorFlow's
+converter), or by DYNAMIC_UPDATE_SLICE (`frontends/tensorflow`). Everything is
 checked that the result depends on: the operators, the order of the gates, that both counters run
 from 0 by 1 to the number of steps, and that every step is written at its own place.
 """
@@ -38,19 +40,17 @@ def recognize_layers(model: Model) -> int:
     count = 0
     for graph in graphs:
         for node in graph.nodes:
-            if not isinstance(node.op, While):
-                continue
-            try:
-                _replace(graph, node, _layer_of(node, node.op.cond, node.op.body))
+            layer = layer_of(node, node.op) if isinstance(node.op, While) else None
+            if layer is not None:
+                _replace(graph, node, layer)
                 count += 1
-            except _Differs:
-                continue
     return count
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """What a loop computes; numbers are places among the carried values."""
+class Layer:
+    """What a loop computes; numbers are places among the carried values. `written` is None where
+    nobody reads what is written; `keeps_all`: the outputs of all steps are, not the last alone."""
 
     w: Array
     r: Array
@@ -58,10 +58,18 @@ class _Layer:
     x: int
     h: int
     c: int
-    written: int
-    counters: tuple[int, int]
+    written: int | None
+    counters: tuple[int, ...]
     steps: int
-    keeps_all: bool  # the outputs of all steps are written, not the last alone
+    keeps_all: bool
+
+
+def layer_of(node: Node, op: While) -> Layer | None:
+    """The layer that a WHILE is; None where it is another loop."""
+    try:
+        return _layer_of(node, op.cond, op.body)
+    except _Differs:
+        return None
 
 
 def _require(rule: bool) -> None:
@@ -69,11 +77,12 @@ def _require(rule: bool) -> None:
         raise _Differs
 
 
-def _layer_of(node: Node, cond: Graph, body: Graph) -> _Layer:
+def _layer_of(node: Node, cond: Graph, body: Graph) -> Layer:
     carried, results = body.inputs, body.outputs
-    _require(len(carried) == len(results) == len(node.inputs) == len(node.outputs) == 6)
+    count = len(carried)
+    _require(len(results) == len(node.inputs) == len(node.outputs) == count and 4 <= count <= 6)
     (x,) = _places(carried, lambda i: results[i] is carried[i])
-    cell_state = [i for i in range(6) if _is_state(results[i], carried[i])]
+    cell_state = [i for i in range(count) if _is_state(results[i], carried[i])]
     _require(len(cell_state) == 1)
     c = cell_state[0]
     gates, split = _gates(results[c], carried[c])
@@ -82,17 +91,21 @@ def _layer_of(node: Node, cond: Graph, body: Graph) -> _Layer:
     gates["o"] = _part(output, split)
     _require(sorted(gates.values()) == [0, 1, 2, 3] and other is not None)
     w, r, b, time = _products(split.operand(1), carried[x], carried[h])
-    counters = [i for i in range(6) if _is_counted(results[i], carried[i])]
-    _require(len(counters) == 2 and carried.index(time) in counters)
-    (written,) = set(range(6)) - {x, h, c, *counters}
+    counters = [i for i in range(count) if _is_counted(results[i], carried[i])]
+    _require(len(counters) in (1, 2) and time in [carried[i] for i in counters])
+    others = sorted(set(range(count)) - {x, h, c, *counters})
+    _require(len(others) <= 1)
     steps = _steps(node, cond, counters)
-    _require(int(node.operand(x).type.shape[0]) == steps)  # type: ignore[index, arg-type]
-    keeps_all = _is_written(results, carried, written, results[h], time)
-    size = node.outputs[written].shape[0]
-    _require(size == (steps if keeps_all else 1))
+    _require(node.operand(x).shape[0] == steps)
+    keeps_all = False
+    written = others[0] if others else None
+    if written is not None:
+        keeps_all = _is_written(results, carried, written, results[h], time)
+        size = node.outputs[written].shape[0]
+        _require(size == (steps if keeps_all else 1))
     order = [gates[name] for name in "ifzo"]
     w, r, b = (np.concatenate([np.split(a, 4)[i] for i in order]) for a in (w, r, b))
-    return _Layer(w, r, b, x, h, c, written, (counters[0], counters[1]), steps, keeps_all)
+    return Layer(w, r, b, x, h, c, written, tuple(counters), steps, keeps_all)
 
 
 def _places(values: Sequence[Value], rule: Callable[[int], bool]) -> tuple[int]:
@@ -233,10 +246,13 @@ def _holds(value: Value | None, number: int) -> bool:
 
 
 def _steps(node: Node, cond: Graph, counters: Sequence[int]) -> int:
-    """How often the loop runs: while both counters, which begin at 0, are below constants."""
+    """How often the loop runs: while the counters, which begin at 0, are below constants."""
     _require(all(_holds(node.operand(i), 0) for i in counters) and len(cond.outputs) == 1)
     limits: dict[int, int] = {}
-    for term in _node(cond.outputs[0], "logical_and").inputs:
+    answer: Value | None = cond.outputs[0]
+    while _is(answer, "reshape"):  # to a scalar
+        answer = _node(answer, "reshape").operand(0)
+    for term in _node(answer, "logical_and").inputs if _is(answer, "logical_and") else (answer,):
         count, limit = _node(term, "less").inputs
         if count not in cond.inputs or limit is None or limit.data is None:
             raise _Differs
@@ -252,6 +268,12 @@ def _is_written(
     if _is(results[at], "reshape"):
         _require(_node(results[at], "reshape").operand(0) is h)
         return False
+    if _is(results[at], "dynamic_update_slice"):
+        update = _node(results[at], "dynamic_update_slice")
+        row = _node(update.operand(1), "reshape").operand(0)
+        _require(update.operand(0) is carried[at] and row is h)
+        _require(_leads(update.operand(2), 0) is time)
+        return True
     join = _node(results[at], "concatenation")
     _require(getattr(join.op, "axis", None) == 0 and len(join.inputs) == 3)
     before, here, after = join.inputs
@@ -273,18 +295,19 @@ def _leads(value: Value, rest: int) -> Value:
     return _node(number, "reshape").operand(0)
 
 
-def _replace(graph: Graph, node: Node, layer: _Layer) -> None:
+def _replace(graph: Graph, node: Node, layer: Layer) -> None:
     b = Builder(graph, before=node)
     x, h, c = (node.operand(i) for i in (layer.x, layer.h, layer.c))
     constants = [b.constant(a) for a in (layer.w, layer.r, layer.b)]
     y, last_h, last_c = b.node(LstmLayer(), x, *constants, h, c).outputs
-    values: list[Value] = [x] * 6
+    values: list[Value] = [x] * len(node.outputs)
     values[layer.h], values[layer.c] = last_h, last_c
     for counter in layer.counters:
         dtype = node.outputs[counter].dtype.numpy
         values[counter] = b.constant(np.array(layer.steps, dtype))
-    shape = np.array(node.outputs[layer.written].shape, np.int32)
-    values[layer.written] = y if layer.keeps_all else b.reshape(last_h, b.constant(shape))
+    if layer.written is not None:
+        shape = np.array(node.outputs[layer.written].shape, np.int32)
+        values[layer.written] = y if layer.keeps_all else b.reshape(last_h, b.constant(shape))
     for old, new in zip(node.outputs, values, strict=True):
         new.name = new.name or old.name
     graph.replace(node, values)

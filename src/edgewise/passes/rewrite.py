@@ -198,7 +198,7 @@ class _Driver:
         previous = root.prev
         new = rule.rewrite(Builder(self.graph, before=root), match)
         values = [new] if isinstance(new, Value) else list(new)
-        made = _between(previous, root, self.graph)
+        made = nodes_between(previous, root, self.graph)
         for old, value in zip(root.outputs, values, strict=True):
             _take_over(old, value, rule)
         self.graph.replace(root, values)
@@ -240,7 +240,7 @@ def _verdict(rule: Rule, match: Match) -> Verdict:
         return str(unknown)
 
 
-def _between(first: Node | None, last: Node, graph: Graph) -> list[Node]:
+def nodes_between(first: Node | None, last: Node, graph: Graph) -> list[Node]:
     """The nodes after `first` (None: from the start) and before `last`."""
     nodes = []
     node = first.next if first is not None else next(iter(graph.nodes))

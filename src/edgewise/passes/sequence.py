@@ -1,0 +1,147 @@
+"""Loops that are LSTM layers, as the operator that `.tflite` has for them; at conversion.
+
+UNIDIRECTIONAL_SEQUENCE_LSTM keeps its states in variables, which are zero at first. So a loop can
+become one where it begins with zeros and nobody asks for the last cell state. LiteRT keeps the
+variables from run to run: the model is marked stateless, and its user is told.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from edgewise.ir.build import Builder
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.model import STATELESS, Model
+from edgewise.ir.types import TensorType
+from edgewise.ops.control import While
+from edgewise.ops.lstm import UnidirectionalSequenceLSTM
+from edgewise.passes.flow import drop_graphs
+from edgewise.passes.recurrent import Layer, layer_of
+from edgewise.passes.rewrite import Miss, Outcome, nodes_between
+
+_log = logging.getLogger("edgewise")
+RULE = "LSTM from a loop"
+PHRASE = "loop[s] recognised as LSTM layers"
+# What gives zeros where its first operand (of FILL: the second) is zeros.
+SPREADING = {
+    "broadcast_to": 0,
+    "tile": 0,
+    "reshape": 0,
+    "transpose": 0,
+    "expand_dims": 0,
+    "fill": 1,
+}
+BATCH_FIRST = [1, 0, 2]
+
+
+def fuse_sequences(model: Model) -> Outcome:
+    """Replace the loops that can be one UNIDIRECTIONAL_SEQUENCE_LSTM, in place."""
+    outcome = Outcome()
+    for graph in model.graphs.values():
+        for node in graph.nodes:
+            layer = layer_of(node, node.op) if isinstance(node.op, While) else None
+            if layer is None:
+                continue
+            why = _refusal(node, layer)
+            if why:
+                outcome.misses.append(Miss(RULE, str(node), why))
+                continue
+            made = _replace(graph, node, layer)
+            outcome.replaced(RULE, node, made[0].output, made, PHRASE)
+    drop_graphs(model, outcome)
+    if outcome.counts and STATELESS not in model.metadata:
+        model.metadata[STATELESS] = b""
+        _log.warning(
+            "%s: LiteRT keeps the state of recurrent layers from run to run; call "
+            "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
+            model.file or "the model",
+        )
+    return outcome
+
+
+def _refusal(node: Node, layer: Layer) -> str:
+    """Why the layer stays a loop, or ''."""
+    if not all(_is_zero(node.operand(place)) for place in (layer.h, layer.c)):
+        return "its states do not begin as zeros, which those of the operator do"
+    if node.outputs[layer.c].uses:
+        return "its last cell state is read, which the operator keeps for itself"
+    return ""
+
+
+def _is_zero(value: Value, depth: int = 8) -> bool:
+    """All elements are known to be zero."""
+    if value.data is not None:
+        return not value.data.any()
+    node = value.producer
+    if node is None or depth == 0:
+        return False
+    if node.op.name == "zeros_like":
+        return True
+    place = SPREADING.get(node.op.name)
+    return place is not None and _is_zero(node.operand(place), depth - 1)
+
+
+def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
+    """Put the operator, and what makes the loop's results of its own, in place; returns them."""
+    b = Builder(graph, before=node)
+    before = node.prev
+    x, is_turned = _batch_first(node.operand(layer.x))
+    units = layer.r.shape[1]
+    batch = x.shape[0 if is_turned else 1]
+    states = [
+        Value(TensorType((batch, units), x.dtype), f"{node.output.name}/{name}", is_variable=True)
+        for name in ("output_state", "cell_state")
+    ]
+    matrices = [b.constant(part) for a in (layer.w, layer.r) for part in np.split(a, 4)]
+    biases = [b.constant(part) for part in np.split(layer.b, 4)]
+    op = UnidirectionalSequenceLSTM(
+        fused_activation_function=Activation.TANH, time_major=not is_turned
+    )
+    none = [None] * 3
+    operands = [x, *matrices, *none, *biases, None, None, *states]
+    y = b.node(op, *operands).output
+    values: list[Value] = [x] * len(node.outputs)
+    turned = b.transpose(y, b.constant(np.array(BATCH_FIRST, np.int32))) if is_turned else y
+    values[layer.x] = node.operand(layer.x)
+    values[layer.c] = node.operand(layer.c)  # read by nobody
+    last = _last(b, y, axis=1 if is_turned else 0)
+    values[layer.h] = last
+    for counter in layer.counters:
+        dtype = node.outputs[counter].dtype.numpy
+        values[counter] = b.constant(np.array(layer.steps, dtype))
+    if layer.written is not None:
+        values[layer.written] = turned if layer.keeps_all else _as_row(b, last)
+    for old, new in zip(node.outputs, values, strict=True):
+        new.name = new.name or old.name
+    made = nodes_between(before, node, graph)
+    graph.replace(node, values)
+    return made
+
+
+def _batch_first(x: Value) -> tuple[Value, bool]:
+    """x [B, T, I], if x is the transpose of such, and whether it is."""
+    node = x.producer
+    if node is None or node.op.name not in ("transpose", "reshape"):
+        return x, False
+    given = node.operand(0)
+    if node.op.name == "reshape":  # what a transpose is of a single sequence
+        is_turn = given.type.shape == (1, x.shape[0], x.shape[2])
+        return (given, True) if is_turn and x.shape[1] == 1 else (x, False)
+    perm = node.operand(1).data
+    return (given, True) if perm is not None and perm.tolist() == BATCH_FIRST else (x, False)
+
+
+def _last(b: Builder, y: Value, axis: int) -> Value:
+    """The last step of y, without the dimension of steps."""
+    begin, end, shrink = [0, 0, 0], [0, 0, 0], 1 << axis
+    begin[axis] = -1
+    whole = 0b111 & ~shrink
+    vectors = (b.constant(np.array(v, np.int32)) for v in (begin, end, [1, 1, 1]))
+    return b.strided_slice(y, *vectors, begin_mask=whole, end_mask=0b111, shrink_axis_mask=shrink)
+
+
+def _as_row(b: Builder, last: Value) -> Value:
+    return b.expand_dims(last, b.constant(np.array(0, np.int32)))
