@@ -168,7 +168,17 @@ def test_damaged_graph():
         " 'node:result:position'\n"
         "  - node 'a' waits for 'd', which is no node\n"
         "  - operand 's:3' of node 'c': Split has 3 results there\n"
-        "The file is damaged, or was made by a program that is not TensorFlow."
+        "The file is damaged, or has operations that this version does not know."
+    )
+
+
+def test_results_of_unknown_operations():
+    body = function("body", ["a"], [node("n", "Mystery", ["a"])], {"r": "n:one:0", "s": "n:two:0"})
+    data = graph([node("call", "PartitionedCall", [], CALL)], [body])
+    assert _message(lambda: read_frozen(data)) == (
+        "model: function 'body' has 1 nodes or operands that cannot be:\n"
+        "  - result 's' (n:two:0): Mystery is not known, so 'one' and 'two' have no positions\n"
+        "The file is damaged, or has operations that this version does not know."
     )
 
 
@@ -181,7 +191,7 @@ def test_damaged_function():
         "model: function 'body' has 2 nodes or operands that cannot be:\n"
         "  - result 'r' (n:valves:0): TopKV2 has no result 'valves'; it has values, indices\n"
         "  - result 's' (n:values:1): TopKV2 has 1 results there\n"
-        "The file is damaged, or was made by a program that is not TensorFlow."
+        "The file is damaged, or has operations that this version does not know."
     )
     missing = graph([node("call", "PartitionedCall", [], CALL)])
     assert _message(lambda: read_frozen(missing)) == (

@@ -10,7 +10,7 @@ import pytest
 
 from edgewise.errors import EdgewiseError
 from edgewise.frontends.tensorflow import read_saved_model
-from edgewise.frontends.tensorflow.program import Entry, Program, Table, TFShape, Variable
+from edgewise.frontends.tensorflow.program import Entry, Program, Ref, Table, TFShape, Variable
 from tests.frontends.tensorflow.saved import FIXTURES, calls, checkpoint, problems, unpacked
 from tests.frontends.wire import FLOAT, PLACEHOLDER, function, graph, message, node
 from tests.frontends.wire_mutants import fields, joined
@@ -287,15 +287,30 @@ def test_no_saved_model(tmp_path: Path):
     assert "is empty" in refusal(tmp_path / "m")
 
 
-def written(folder: Path, graph_def: bytes, inputs: bytes, outputs: bytes) -> Path:
-    """A SavedModel of TensorFlow 1 with one signature of one input and one output."""
+def written(folder: Path, graph_def: bytes, inputs: bytes, outputs: bytes, *ops: bytes) -> Path:
+    """A SavedModel of TensorFlow 1: one signature, of one input and one output; OpDefs."""
     signature = message((1, message((1, "x"), (2, inputs))), (2, message((1, "y"), (2, outputs))))
     meta = message(
-        (1, message((4, "serve"))), (2, graph_def), (5, message((1, "f"), (2, signature)))
+        (1, message((2, message(*((1, op) for op in ops))), (4, "serve"))),
+        (2, graph_def),
+        (5, message((1, "f"), (2, signature))),
     )
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(message((1, 1), (2, meta)))
     return folder
+
+
+def test_operations_of_somebody_else_are_described_in_the_file(tmp_path: Path):
+    default = message((1, "rate"), (3, message((3, 7))))
+    op = message((1, "Mine"), (3, message((1, "one"))), (3, message((1, "two"))), (4, default))
+    call = {"f": message((10, message((1, "g")))), "Tout": message((1, FLOAT))}
+    body = function("g", ["x"], [node("m", "Mine", ["x"])], {"r": "m:two:0"})
+    nodes = [node("a", "Placeholder", attrs=PLACEHOLDER), node("b", "PartitionedCall", ["a"], call)]
+    data = graph(nodes, [body])
+    folder = written(tmp_path / "m", data, message((1, "a:0")), message((1, "b:0")), op)
+    found = read_saved_model(folder).functions["g"]
+    assert found.results == (Ref("m", 1),)
+    assert found.nodes["m"].attrs == {"rate": 7}
 
 
 def test_ragged_and_sparse_arguments(tmp_path: Path):

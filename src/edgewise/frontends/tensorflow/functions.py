@@ -18,9 +18,11 @@ from edgewise.frontends.tensorflow.messages import (
     FunctionDefLibrary,
     FunctionHead,
     OpDef,
+    OpList,
+    OpName,
 )
 from edgewise.frontends.tensorflow.nodes import Scope, read_nodes
-from edgewise.frontends.tensorflow.op_defs import OpInfo, function_info
+from edgewise.frontends.tensorflow.op_defs import OpInfo, described, op_info
 from edgewise.frontends.tensorflow.program import (
     Argument,
     Attr,
@@ -38,9 +40,14 @@ class Library:
     """The functions of one graph, decoded when asked for."""
 
     def __init__(
-        self, library: FunctionDefLibrary | None, budget: Budget, locations: Locations
+        self,
+        library: FunctionDefLibrary | None,
+        budget: Budget,
+        locations: Locations,
+        ops: OpList | None = None,
     ) -> None:
         self._budget, self._locations = budget, locations
+        self._ops = {stored.read_as(OpName).name: stored for stored in (ops.op if ops else ())}
         self._stored: dict[str, Later[FunctionDef]] = {}
         self._read: dict[str, Function] = {}
         self._infos: dict[str, OpInfo] = {}
@@ -53,10 +60,6 @@ class Library:
 
     def __contains__(self, name: str) -> bool:
         return name in self._stored
-
-    def names(self) -> list[str]:
-        """All functions, called or not."""
-        return list(self._stored)
 
     def function(self, name: str) -> Function:
         """The function called `name`.
@@ -71,14 +74,16 @@ class Library:
             self._read[name] = self._function(stored.read())
         return self._read[name]
 
-    def info(self, name: str) -> OpInfo | None:
-        """What a node whose operation is the function `name` gives; None: no function."""
-        if name not in self._stored:
-            return None
-        if name not in self._infos:
-            signature = self._stored[name].read().signature or OpDef()
-            self._infos[name] = function_info(signature)
-        return self._infos[name]
+    def info(self, op: str) -> OpInfo:
+        """What a node of the operation `op` gives: TensorFlow's, a function, or somebody else's."""
+        known = op_info(op)
+        if known.results is None and (op in self._stored or op in self._ops):
+            if op not in self._infos:
+                signature = self._stored[op].read().signature if op in self._stored else None
+                signature = signature or (self._ops[op].read() if op in self._ops else OpDef())
+                self._infos[op] = described(signature, self._budget)
+            return self._infos[op]
+        return known
 
     def reached(self, roots: Iterable[Function]) -> dict[str, Function]:
         """The functions that `roots` call, and those that these call, by name.

@@ -16,9 +16,8 @@ from edgewise.errors import ConversionError, listing
 from edgewise.frontends.protobuf import decode
 from edgewise.frontends.tensorflow.debug_info import Locations
 from edgewise.frontends.tensorflow.functions import Library
-from edgewise.frontends.tensorflow.messages import GraphDebugInfo, GraphDef
+from edgewise.frontends.tensorflow.messages import GraphDebugInfo, GraphDef, OpList
 from edgewise.frontends.tensorflow.nodes import Scope, read_nodes
-from edgewise.frontends.tensorflow.op_defs import op_info
 from edgewise.frontends.tensorflow.program import (
     Argument,
     Entry,
@@ -94,11 +93,15 @@ class Graph:
     """A decoded GraphDef: its nodes by name, and its functions."""
 
     def __init__(
-        self, graph: GraphDef, budget: Budget, debug_info: GraphDebugInfo | None = None
+        self,
+        graph: GraphDef,
+        budget: Budget,
+        debug_info: GraphDebugInfo | None = None,
+        ops: OpList | None = None,
     ) -> None:
         locations = Locations(debug_info or graph.debug_info)
         self.budget = budget
-        self.library = Library(graph.library, budget, locations)
+        self.library = Library(graph.library, budget, locations, ops)
         self.scope = Scope("the graph", budget.file)
         self.nodes = read_nodes(
             graph.node, "", budget, locations, called=self.library.info, scope=self.scope
@@ -132,7 +135,7 @@ class Graph:
                 stack += readers.get(name, ())
         found = []
         for node in [node for node in ends if node.name in reached] or ends:
-            info = self.library.info(node.op) or op_info(node.op)
+            info = self.library.info(node.op)
             places = info.places(node.attrs)
             count = 1
             if info.results is not None and not isinstance(places, str):

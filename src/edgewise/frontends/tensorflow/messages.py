@@ -133,12 +133,26 @@ class ArgDef(Message):
     type_list_attr: str = text(6)
 
 
+class AttrDef(Message):
+    """An attribute that an operation may have."""
+
+    name: str = text(1)
+    default_value: AttrValue | None = nested(3, lambda: AttrValue)
+
+
 class OpDef(Message):
     """What an operation takes and gives."""
 
     name: str = text(1)
     input_arg: Sequence[ArgDef] = many(2, lambda: ArgDef)
     output_arg: Sequence[ArgDef] = many(3, lambda: ArgDef)
+    attr: Sequence[AttrDef] = many(4, lambda: AttrDef)
+
+
+class OpList(Message):
+    """Operations that a file describes, because a graph in it has them."""
+
+    op: Sequence[Later[OpDef]] = later(1, lambda: OpDef)
 
 
 class ArgAttrs(Message):

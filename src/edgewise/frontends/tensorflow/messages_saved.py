@@ -24,7 +24,7 @@ from edgewise.frontends.protobuf_fields import (
     texts,
     uint64,
 )
-from edgewise.frontends.tensorflow.messages import GraphDef, TensorShapeProto
+from edgewise.frontends.tensorflow.messages import GraphDef, OpList, TensorShapeProto
 
 
 class CooSparse(Message):
@@ -86,8 +86,9 @@ class CollectionDef(Message):
 
 
 class MetaInfoDef(Message):
-    """Tags, and who wrote the file."""
+    """Tags, operations of the main graph, and who wrote the file."""
 
+    stripped_op_list: OpList | None = nested(2, lambda: OpList)
     tags: Sequence[str] = texts(4)
     tensorflow_version: str = text(5)
 

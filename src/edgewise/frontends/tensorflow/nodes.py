@@ -13,7 +13,7 @@ from edgewise.errors import FormatError
 from edgewise.frontends.tensorflow.attr_values import attributes
 from edgewise.frontends.tensorflow.debug_info import Locations
 from edgewise.frontends.tensorflow.messages import NodeDef
-from edgewise.frontends.tensorflow.op_defs import OpInfo, op_info
+from edgewise.frontends.tensorflow.op_defs import OpInfo
 from edgewise.frontends.tensorflow.program import Ref, TFNode
 from edgewise.frontends.tensorflow.tensors import Budget
 
@@ -26,7 +26,7 @@ def read_nodes(
     budget: Budget,
     locations: Locations,
     *,
-    called: Callable[[str], OpInfo | None],
+    called: Callable[[str], OpInfo],
     scope: Scope,
 ) -> dict[str, TFNode]:
     """The nodes by name, in the order of the file.
@@ -35,12 +35,12 @@ def read_nodes(
         function: the name of the function that they are of, "" in the main graph.
         budget: of the file.
         locations: where in a program the nodes were made.
-        called: what is known about a function of the library, None for other names.
+        called: what is known about an operation.
         scope: takes in the nodes, and the problems: its `check` raises them.
     """
     bare: dict[str, TFNode] = {}
     for node in nodes:
-        info = called(node.op) or op_info(node.op)
+        info = called(node.op)
         attrs = attributes(node.attr, f"node '{node.name}' of {scope.where}", budget)
         for name, value in info.defaults.items():
             attrs.setdefault(name, value)
@@ -60,6 +60,7 @@ class Scope:
         self.infos: dict[str, OpInfo] = {}
         self.nodes: dict[str, TFNode] = {}
         self.places: dict[str, Mapping[str, range] | str] = {}
+        self.only: dict[str, str] = {}  # of unknown operations: the result that is used
         self.problems: list[str] = []
 
     def add(self, node: NodeDef, info: OpInfo, bare: TFNode) -> None:
@@ -104,6 +105,9 @@ class Scope:
 
     def _placed(self, name: str, info: OpInfo, result: str | None, position: int) -> Ref | str:
         if info.results is None:
+            op, known = self.nodes[name].op, self.only.setdefault(name, result or "")
+            if known != (result or ""):
+                return f"{op} is not known, so '{known}' and '{result}' have no positions"
             return Ref(name, position)
         places = self.places.get(name)
         if places is None:
@@ -130,7 +134,7 @@ class Scope:
         lines = "".join(f"\n  - {problem}" for problem in shown)
         raise FormatError(
             f"{self.where} has {len(self.problems)} nodes or operands that cannot be:{lines}\n"
-            "The file is damaged, or was made by a program that is not TensorFlow.",
+            "The file is damaged, or has operations that this version does not know.",
             file=self.file,
         )
 

@@ -1,7 +1,8 @@
 """What files leave out about TensorFlow's operations: defaults, and the order of their results.
 
-`ops.json` has a line for each operation that needs one; `tools/tensorflow_ops.py` makes it. Any
-other operation, an unknown one too, has no defaults and one result.
+`ops.json` has a line for each operation that needs one; `tools/tensorflow_ops.py` makes it. A
+SavedModel describes operations of somebody else's that its main graph has. Any other operation has
+no defaults and, as far as anybody knows, one result.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from edgewise.frontends.tensorflow.attr_values import attributes
 from edgewise.frontends.tensorflow.messages import OpDef
 from edgewise.frontends.tensorflow.program import Attr, TFShape
+from edgewise.frontends.tensorflow.tensors import Budget
 from edgewise.frontends.tensorflow.types import element_type
 
 
@@ -72,12 +75,14 @@ def op_info(op: str) -> OpInfo:
     return found
 
 
-def function_info(signature: OpDef) -> OpInfo:
-    """A function of the library, where a node calls it as if it were an operation."""
+def described(op: OpDef, budget: Budget) -> OpInfo:
+    """What a file says about an operation of somebody else's, or about a function as one."""
     results = tuple(
-        Result(arg.name, arg.number_attr or arg.type_list_attr) for arg in signature.output_arg
+        Result(arg.name, arg.number_attr or arg.type_list_attr) for arg in op.output_arg
     )
-    return OpInfo(results, MappingProxyType({}))
+    given = {attr.name: attr.default_value for attr in op.attr if attr.default_value}
+    defaults = attributes(given, f"operation '{op.name}'", budget)
+    return OpInfo(results, MappingProxyType(defaults))
 
 
 @cache

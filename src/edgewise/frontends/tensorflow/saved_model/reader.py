@@ -56,7 +56,8 @@ def read_saved_model(
     path = Path(folder).absolute()
     file = f"{path.name}/saved_model.pb"
     meta = _chosen(_saved_model(path, file), tags, path.name).read()
-    graph = Graph(meta.graph_def or GraphDef(), Budget(file), _debug_info(path))
+    ops = meta.meta_info_def.stripped_op_list if meta.meta_info_def else None
+    graph = Graph(meta.graph_def or GraphDef(), Budget(file), _debug_info(path), ops)
     stored = Stored(path, Assets(path, meta))
     objects = Objects(meta.object_graph_def, graph, stored) if meta.object_graph_def else None
     keys = _signatures(meta, signature_keys, objects, path.name)
