@@ -152,7 +152,36 @@ OPERATORS = {
 }
 TRANSPOSED = "transpose_conv({2, 10, 12, 6}, [6,3,3,4], x"
 STRIDES = "stride_w=2, stride_h=2)"
+QUERY = "reshape(fully_connected(y, [3,3]), {2, 4, 3})"
+SCALED = QUERY
+PRODUCT = ("scale before the matrix product",)
+
+
+def scores(scale, dense=True, right=False):
+    """Scaled products of queries and keys [2, 4, 3]; one of the two from a dense layer."""
+
+    def build(b):
+        x, y = b.input("x", (2, 4, 3)), b.input("y", (2, 4, 3))
+        if dense:
+            w = b.constant(normal(3, 3))
+            y = b.reshape(b.fully_connected(y, w), b.constant(ints(2, 4, 3)))
+        pair = (x, y) if right else (y, x)
+        return b.mul(b.batch_matmul(*pair, adj_y=True), b.constant(scale))
+
+    return build
+
+
 EXAMPLES = [
+    *[
+        Example(
+            scores(0.5, right=right),
+            f"mul(batch_matmul({', '.join((QUERY, 'x')[:: -1 if right else 1])}, adj_y=True), 0.5)",
+            f"batch_matmul({', '.join((SCALED, 'x')[:: -1 if right else 1])}, adj_y=True)",
+            (*PRODUCT, "scale before the reshape", *SCALE),
+            1e-5,
+        )
+        for right in (False, True)
+    ],
     *(
         Example(normed(op), f"batch_norm({text}, {p}, {p}, {p}, {p})", text, NORM, CLOSE)
         for (op, text), p in zip(OPERATORS.items(), ("[6]", "[8]", "[6]", "[6]"), strict=True)
@@ -336,6 +365,9 @@ TWINS = [
         "scale through the pad into the operator after",
         "is not one number per channel",
     ),
+    Twin(scores(0.5, dense=False), PRODUCT[0], "neither operand of the product comes from"),
+    Twin(scores(np.ones((4, 4), np.float32)), PRODUCT[0], "only a scalar moves freely"),
+    Twin(scores(np.full((1, 1, 1, 1), 0.5, np.float32)), PRODUCT[0], "raises the rank"),
     Twin(turned(3), "scale before the transpose", "only a scalar moves freely"),
     Twin(turned(1, 1, 1), "scale before the transpose", "the constant raises the rank"),
     Twin(gate((4,)), "scale of a gate into the operator after", "only a scalar moves freely"),

@@ -56,6 +56,7 @@ def matmul_left(b):
 AXES = ints(1, 2)
 RESHAPE = ("squeeze or expand_dims as reshape",)
 KEEP = ("reshape into keep_dims",)
+KEPT = {"keep_num_dims": True}
 EXAMPLES = [
     Example(
         chain(("squeeze", {"squeeze_dims": (1,)})),
@@ -146,6 +147,14 @@ EXAMPLES = [
     Example(
         chain(("reshape", ints(6, 4)), ("fully_connected", normal(5, 4))),
         "fully_connected(reshape(x, {6, 4}), [5,4])",
+        "fully_connected(x, [5,4])",
+        ("reshape before fully_connected",),
+        1e-6,
+    ),
+    # of a matrix, keep_num_dims says nothing
+    Example(
+        chain(("reshape", ints(6, 4)), ("fully_connected", normal(5, 4), KEPT)),
+        "fully_connected(reshape(x, {6, 4}), [5,4], keep_num_dims=True)",
         "fully_connected(x, [5,4])",
         ("reshape before fully_connected",),
         1e-6,
@@ -266,6 +275,11 @@ TWINS = [
     Twin(chain(("mean", AXES), ("reshape", ints(4, 2))), KEEP[0], "more than add or drop"),
     Twin(chain(("mean", ints(0, 1))), "reduction of single elements", "it reduces axes of sizes"),
     Twin(requantized("mean", ints(1)), "reduction of single elements", "int8"),
+    Twin(
+        chain(("reshape", ints(3, 2, 4)), ("fully_connected", normal(5, 4), KEPT)),
+        "reshape before fully_connected",
+        "keeps the dimensions of the reshape",
+    ),
     Twin(
         chain(("reshape", ints(2, 12)), ("fully_connected", normal(5, 12))),
         "reshape before fully_connected",

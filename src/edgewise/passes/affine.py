@@ -10,7 +10,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
 from edgewise.ops.norm import BatchNorm
-from edgewise.ops.reshape import Reshape
+from edgewise.ops.reshape import Reshape, Transpose
 from edgewise.passes.conditions import floats, per_channel, same_shape
 from edgewise.passes.linear import (
     LINEAR,
@@ -161,6 +161,35 @@ def _before_transpose(b: Builder, match: Match) -> Value:
     return b.node(transposed.op, y, match["perm"], results=[transposed.output.type]).output
 
 
+def _from_linear(value: Value | None) -> bool:
+    """Only reshapes and transposes stand between the value and a linear operator of its own."""
+    while value is not None and len(value.uses) == 1 and value.producer is not None:
+        node = value.producer
+        if isinstance(node.op, LINEAR):
+            return constant_weights(node) is True
+        if not isinstance(node.op, Reshape | Transpose):
+            return False
+        value = node.operand(0)
+    return False
+
+
+def _same_product(match: Match) -> Verdict:
+    same = match["product"].type == match.root.output.type
+    return same or "the constant raises the rank"
+
+
+def _has_linear_operand(match: Match) -> Verdict:
+    fed = _from_linear(match["left"]) or _from_linear(match["right"])
+    return fed or "neither operand of the product comes from an operator that could take it in"
+
+
+def _before_product(b: Builder, match: Match) -> Value:
+    operands = [match["left"], match["right"]]
+    scaled = 0 if _from_linear(operands[0]) else 1
+    operands[scaled] = b.mul(operands[scaled], match["c"])
+    return b.node(match.node("product").op, *operands, results=[match.root.output.type]).output
+
+
 def _same_rank(match: Match) -> Verdict:
     return len(match["c"].shape) <= len(match["x"].shape) or "the constant raises the rank"
 
@@ -214,6 +243,19 @@ AFFINE = [
         ),
         every(floats, _scalar, _same_rank),
         _before_transpose,
+        phrase="scale[s] moved towards the operator before",
+    ),
+    # (a @ b) * c -> (a * c) @ b, of attention's scores: towards the operator that computes a
+    Rule(
+        "scale before the matrix product",
+        lambda p: p.mul(
+            p.batch_matmul(p.value("left"), p.value("right"), name="product"),
+            p.constant("c"),
+            fused_activation_function=NONE,
+        ),
+        every(floats, _scalar, _same_product, _has_linear_operand),
+        _before_product,
+        tolerance=1e-5,
         phrase="scale[s] moved towards the operator before",
     ),
 ]

@@ -22,9 +22,16 @@ def _keeps_rows(match: Match) -> Verdict:
     return same_bits(x, match["reshaped"])
 
 
+def _gives_matrix(match: Match) -> Verdict:
+    """The result is a matrix, so that whatever x is, its rows give it."""
+    y = match.root.output
+    return len(y.shape) == 2 or f"the result {y.type} keeps the dimensions of the reshape"
+
+
 def _without_reshape(b: Builder, match: Match) -> Value:
     node = match.root
-    return b.node(node.op, match["x"], *node.inputs[1:], results=[node.output.type]).output
+    op = node.op.replace(keep_num_dims=False)
+    return b.node(op, match["x"], *node.inputs[1:], results=[node.output.type]).output
 
 
 def _keeps_leading(match: Match) -> Verdict:
@@ -96,9 +103,8 @@ DENSE = [
             p.reshape(p.value("x"), p.optional(), name="reshaped", shared=True),
             p.value("w"),
             p.optional(),
-            keep_num_dims=False,
         ),
-        _keeps_rows,
+        every(_gives_matrix, _keeps_rows),
         _without_reshape,
         phrase="reshape[s] taken into fully connected layers",
     ),
