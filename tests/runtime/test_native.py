@@ -10,13 +10,16 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, ShapeError
 from edgewise.format import load
-from edgewise.ir import Builder, Graph, Model
+from edgewise.ir import Builder, Graph, Model, Op
 from edgewise.ir.dim import Sym
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.activation import Relu
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.binary import Atan2
+from edgewise.ops.embedding import EmbeddingLookup
+from edgewise.ops.gather import Gather, GatherNd
 from edgewise.ops.reshape import Reshape
+from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
@@ -97,6 +100,51 @@ def test_a_repeated_run_sees_other_runs_and_errors(num_threads: int) -> None:
         feed[0][...] = -1
         session.run(feed, into)
         np.testing.assert_array_equal(into[0], 0)
+
+
+def picks(kind: str) -> Graph:
+    """Elements of x [5, 3] + x by computed indices, and something that follows."""
+    b = Builder()
+    x = b.input("x", (5, 3))
+    x = b.add(x, x)
+    if kind == "embedding_lookup":
+        y = b.node(EmbeddingLookup(), b.input("i", (2,), DType.INT32), x).output
+    elif kind == "gather":
+        y = b.node(Gather(axis=1), x, b.input("i", (2,), DType.INT64)).output
+    else:
+        y = b.node(GatherNd(), x, b.input("i", (2, 2), DType.INT32)).output
+    return b.finish(b.add(y, y))
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("kind", ["gather", "gather_nd", "embedding_lookup"])
+def test_a_computed_index_outside_is_refused_as_by_the_reference(
+    kind: str, num_threads: int
+) -> None:
+    graph = picks(kind)
+    x, (_, i) = np.ones((5, 3), np.float32), graph.inputs
+    good, bad = (np.full(i.shape, n, i.dtype.numpy) for n in (1, 1))
+    bad.flat[-1] = 5
+    session, reference = Session(graph, num_threads=num_threads), Session(graph, native=False)
+    for _ in range(2):
+        with pytest.raises(ShapeError, match=kind) as wanted:
+            reference.run([x, bad])
+        with pytest.raises(ShapeError, match=r"got .*\.\.5") as got:
+            session.run([x, bad])
+        assert str(got.value) == str(wanted.value)
+        np.testing.assert_array_equal(session.run([x, good])[0], reference.run([x, good])[0])
+    assert {p.where for p in session.placement()} == {"kernel"}
+
+
+@pytest.mark.parametrize("op", [ResizeBilinear(), ResizeNearestNeighbor()], ids=lambda op: op.name)
+@pytest.mark.parametrize("native", [True, False])
+def test_a_resize_without_channels_computes_no_place(op: Op, native: bool) -> None:
+    """2**31 - 1 rows of nothing are 0 bytes, which no limit sees."""
+    b = Builder()
+    size = b.constant(np.array([2**31 - 1, 1], np.int32))
+    session = Session(b.finish(b.node(op, b.input("x", (1, 2, 2, 0)), size).output), native=native)
+    (y,) = session.run([np.zeros((1, 2, 2, 0), np.float32)])
+    assert y.shape == (1, 2**31 - 1, 1, 0)
 
 
 def test_shapes_that_follow_from_the_inputs_are_planned() -> None:

@@ -11,7 +11,7 @@ EW_DEFINE(gather) {
     uint32_t rows = p->batch * p->outer * p->count;
     uint32_t end = ew_min_u32(rows, tile_end * p->rows_per_tile);
     size_t run = p->run_bytes, block = run;
-    EW_UNUSED(scratch);
+    uint32_t *is_outside = scratch;
     for (uint32_t d = 0; d < p->depth; d++) block *= p->dims[d];
     for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
         uint32_t place = row / p->count; /* of [batch, outer] */
@@ -25,9 +25,11 @@ EW_DEFINE(gather) {
             is_inside &= index >= 0 && index < (int64_t)p->dims[d];
             at = at * p->dims[d] + (size_t)index;
         }
-        if (is_inside)
+        if (is_inside) {
             ew_copy(y, x + at * run, run);
-        else
+        } else {
+            *is_outside = 1;
             for (size_t i = 0; i < run; i++) y[i] = 0;
+        }
     }
 }

@@ -303,7 +303,8 @@ typedef struct {
 
 /* Runs of x picked by index: y[b, o, i] = x[b, o, indices[b, i]], x [batch, outer, dims.., run],
  * indices [batch, count, depth], y [batch, outer, count, run]. An index outside its dimension gives
- * zeros. Operands: x, indices (of index_bytes bytes: 2, 4 or 8), y. Tiles: rows_per_tile runs. */
+ * zeros, and 1 in scratch. Operands: x, indices (of index_bytes bytes: 2, 4 or 8), y.
+ * Tiles: rows_per_tile runs. Scratch: a u32. */
 typedef struct {
     uint32_t batch, outer, count;
     uint32_t depth; /* numbers in an index */

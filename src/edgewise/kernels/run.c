@@ -39,7 +39,7 @@ static void leave_float_mode(uint64_t before) {
 /* -- steps ---------------------------------------------------------------------------------- */
 
 typedef struct {
-    const ew_run_state *run;
+    ew_run_state *run;
     const ew_step *step;
 } group_job;
 
@@ -50,10 +50,19 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
     return base + operand->offset;
 }
 
+/* Tiles [begin, end) of one step. An index outside is said in scratch: kernels know no run. */
+static void run_kernel(ew_run_state *run, const ew_step *step, void *const *buffers, uint32_t begin,
+                       uint32_t end, uint8_t *scratch) {
+    uint32_t *is_outside = step->index == EW_KERNEL_gather ? (uint32_t *)(void *)scratch : 0;
+    if (is_outside) *is_outside = 0;
+    run->kernels[step->index](run->params + step->params, buffers, begin, end, scratch);
+    if (is_outside && *is_outside) __atomic_store_n(&run->outside, 1, __ATOMIC_RELAXED);
+}
+
 /* Tiles [begin, end) of a kernel step and of those locked to it: tile by tile where there are
  * any, so that a tile is still in the cache when the next step takes it. */
 static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) {
-    const ew_run_state *run = ((const group_job *)job)->run;
+    ew_run_state *run = ((const group_job *)job)->run;
     const ew_step *step = ((const group_job *)job)->step;
     uint8_t *scratch = run->scratch + thread * run->scratch_stride;
     if (thread) enter_float_mode(); /* of the thread's own for good: it runs nothing but this */
@@ -64,16 +73,15 @@ static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) 
             buffers[s][k] = address(run, &operands[k], scratch);
     }
     if (!step->locked) {
-        run->kernels[step->index](run->params + step->params, buffers[0], begin, end, scratch);
+        run_kernel(run, step, buffers[0], begin, end, scratch);
         return;
     }
     for (uint32_t tile = begin; tile < end; tile++)
         for (uint32_t s = 0; s <= step->locked; s++)
-            run->kernels[step[s].index](run->params + step[s].params, buffers[s], tile, tile + 1,
-                                        scratch);
+            run_kernel(run, &step[s], buffers[s], tile, tile + 1, scratch);
 }
 
-static void run_group(const ew_run_state *run, const ew_step *step) {
+static void run_group(ew_run_state *run, const ew_step *step) {
     group_job job = {run, step};
     uint64_t work = 0;
     int is_known = 1;
@@ -144,6 +152,10 @@ static int32_t walk(ew_run_state *run) {
         switch (step->kind) {
         case EW_STEP_kernel:
             run_group(run, step);
+            if (run->outside) {
+                run->outside = 0;
+                return EW_RUN_outside;
+            }
             run->next += 1 + step->locked;
             if (run->one_step) return EW_RUN_paused;
             break;

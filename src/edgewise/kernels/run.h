@@ -52,6 +52,7 @@ enum {
     EW_RUN_cancelled,
     EW_RUN_deadline,
     EW_RUN_iterations, /* max_iterations is reached by the WHILE step `stopped` */
+    EW_RUN_outside,    /* an index lies outside of what the kernel step `stopped` picks from */
 };
 
 /* A WHILE or IF that is being run. */
@@ -88,6 +89,8 @@ typedef struct {
     /* Where the run is: all 0 before it begins. */
     uint64_t iterations;
     uint32_t next, depth;
+    uint32_t outside; /* set by the thread whose tile has met such an index */
+    uint32_t reserved;
     ew_frame frames[EW_MAX_DEPTH];
 } ew_run_state;
 

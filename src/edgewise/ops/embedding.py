@@ -10,6 +10,7 @@ from edgewise.dtypes import FLOATS, QUANTIZED_8, DType
 from edgewise.ir.dim import Shape
 from edgewise.ir.op import Arithmetic, In, Op, Operand, Out, Quantized, Role, SameScale, require
 from edgewise.ir.types import TensorType
+from edgewise.ops.gather import check_range
 
 
 class EmbeddingLookup(Op, builtin="EMBEDDING_LOOKUP"):
@@ -33,11 +34,11 @@ class EmbeddingLookup(Op, builtin="EMBEDDING_LOOKUP"):
         require(len(ids.shape) == 1, f"ids must be [N]; got rank {len(ids.shape)}")
         require(len(table.shape) >= 2, f"table must be [V, ...]; got rank {len(table.shape)}")
         if ids.data is not None and isinstance(table.shape[0], int):
-            _check(ids.data, table.shape[0])
+            check_range(ids.data, table.shape[0])
         return ids.shape[0], *table.shape[1:]
 
     def reference(self, ids: np.ndarray, table: np.ndarray) -> np.ndarray:
-        _check(ids, table.shape[0])
+        check_range(ids, table.shape[0])
         return table[ids]
 
     def integer(
@@ -53,10 +54,3 @@ class EmbeddingLookup(Op, builtin="EMBEDDING_LOOKUP"):
         assert table is not None
         per_row = table.quant is not None and table.quant.per_channel
         return 4 if table.dtype is DType.INT4 or per_row else 1
-
-
-def _check(ids: np.ndarray, rows: int) -> None:
-    """Raise ShapeError for an id that is no row of the table."""
-    if ids.size:
-        low, high = int(ids.min()), int(ids.max())
-        require(low >= 0 and high < rows, f"ids must be in [0, {rows - 1}]; got {low} to {high}")

@@ -42,12 +42,12 @@ class Gather(Op, builtin="GATHER", options="GatherOptions"):
         )
         size = x.shape[axis]
         if isinstance(size, int) and indices.data is not None:
-            _check_range(indices.data, size)
+            check_range(indices.data, size)
         return x.shape[:axis] + indices.shape[batch:] + x.shape[axis + 1 :]
 
     def reference(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         axis, batch = self.axes(x.ndim, indices.ndim)
-        _check_range(indices, x.shape[axis])
+        check_range(indices, x.shape[axis])
         if batch == 0:
             return np.take(x, indices.astype(np.intp), axis)
         # one open grid over the batch; the dimensions between batch and axis move behind
@@ -108,7 +108,7 @@ class GatherNd(Op, builtin="GATHER_ND", options="GatherNdOptions"):
         return indices.shape[:-1] + x.shape[depth:]
 
     def reference(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        _check_ranges(indices, x.shape)
+        check_ranges(indices, x.shape)
         index = np.moveaxis(indices.astype(np.intp), -1, 0)
         if len(index) == 0:
             return np.broadcast_to(x, indices.shape[:-1] + x.shape).copy()
@@ -176,7 +176,7 @@ class ScatterNd(Op, builtin="SCATTER_ND", options="ScatterNdOptions"):
             f"{shown(updates.shape)}, and have no negative size",
         )
         y = np.zeros(wanted, updates.dtype)
-        _check_ranges(indices, y.shape)
+        check_ranges(indices, y.shape)
         index = tuple(np.moveaxis(indices.astype(np.intp), -1, 0))
         if not index:
             return y + updates.sum(tuple(range(indices.ndim - 1)), dtype=updates.dtype)
@@ -228,13 +228,15 @@ def _check_segments(segments: np.ndarray) -> None:
     require(ordered, f"segments must ascend from 0 or more; got {segments.tolist()[:8]}")
 
 
-def _check_range(indices: np.ndarray, size: int) -> None:
+def check_range(indices: np.ndarray, size: int) -> None:
+    """Raise ShapeError for an index outside a dimension of this size."""
     if indices.size == 0 or indices.dtype == object:
         return
     low, high = int(indices.min()), int(indices.max())
     require(low >= 0 and high < size, f"indices must be in [0, {size}); got {low}..{high}")
 
 
-def _check_ranges(indices: np.ndarray, shape: Sequence[int]) -> None:
+def check_ranges(indices: np.ndarray, shape: Sequence[int]) -> None:
+    """Raise ShapeError for an index [..., k] outside dimension k."""
     for k in range(indices.shape[-1]):
-        _check_range(indices[..., k], shape[k])
+        check_range(indices[..., k], shape[k])

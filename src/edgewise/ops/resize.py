@@ -80,6 +80,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         rows, cols = _sizes(size)
+        if x.size == 0:
+            return _nothing(x, rows, cols)
         top, bottom, v = self.neighbours(x.shape[1], rows)
         left, right, h = self.neighbours(x.shape[2], cols)
         v = v.astype(x.dtype)[:, None, None] if x.dtype.kind == "f" else v[:, None, None]
@@ -99,6 +101,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
             y = round_away(self.reference(x.data.astype(np.float64), size.data))
             return y.astype(np.int16)
         rows, cols = _sizes(size.data)
+        if x.data.size == 0:
+            return _nothing(x.data, rows, cols)
         top, bottom, v = self.neighbours(x.data.shape[1], rows)
         left, right, h = self.neighbours(x.data.shape[2], cols)
         one = 1 << WEIGHT_BITS
@@ -137,6 +141,8 @@ class ResizeNearestNeighbor(
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         rows, cols = _sizes(size)
+        if x.size == 0:
+            return _nothing(x, rows, cols)
         return x[:, self.nearest(x.shape[1], rows)][:, :, self.nearest(x.shape[2], cols)]
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
@@ -156,6 +162,12 @@ def _sizes(size: np.ndarray) -> tuple[int, int]:
     rows, cols = (int(n) for n in size.reshape(-1))
     require(min(rows, cols) >= 1, f"size must be at least 1; got {[rows, cols]}")
     return rows, cols
+
+
+def _nothing(x: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """The result of no image or no channels, for which no index is computed: there may be 2**31 of
+    them, which no limit on the bytes of tensors sees."""
+    return np.zeros((x.shape[0], rows, cols, x.shape[3]), x.dtype)
 
 
 def _version(dtype: DType, centred: bool) -> int:

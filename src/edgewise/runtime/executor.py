@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.errors import CancelledError, InputError, InternalError, LimitError, ShapeError
+from edgewise.errors import (
+    CancelledError,
+    EdgewiseError,
+    InputError,
+    InternalError,
+    LimitError,
+    ShapeError,
+)
 from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.resources import Resources
@@ -265,8 +272,26 @@ class Executor:
                 f"max_loop_iterations is {self._limits.max_loop_iterations}, "
                 f"and {self._name(place)} goes on"
             )
+        elif status == lib.EW_RUN_outside:
+            self._refuse_indices(place, io)
         elif status != lib.EW_RUN_paused:
             raise InternalError(f"the executor returned {status} at step {place}")
+
+    def _refuse_indices(self, place: int, io: Sequence[np.ndarray]) -> None:
+        """Raise what the reference raises for the indices of a step that picks elements."""
+        from edgewise.ops.gather import check_ranges  # which a run does not import
+
+        ffi, code = structures(), self.plan.code
+        at = int(code.steps[place]["params"])
+        params = ffi.cast("ew_gather *", ffi.from_buffer(code.params[at:]))
+        indices = operands_of(code, place)[1]
+        assert indices is not None
+        depth = params.depth
+        try:
+            check_ranges(self._view(indices, io).reshape(-1, depth), list(params.dims[0:depth]))
+        except EdgewiseError as error:
+            raise type(error)(f"{self._name(place)}: {error}") from None
+        raise InternalError(f"step {place} has met an index outside, and there is none")
 
     def _name(self, place: int) -> str:
         node = int(self.plan.code.steps[place]["node"])

@@ -26,7 +26,7 @@ CASES = [
     lookup(IDS, BYTES, results=STORED, label="stored"),
     lookup(IDS, BYTES, results=FLOAT, label="hybrid"),
     lookup(IDS, ROWS, results=FLOAT, label="per-row"),
-    lookup(const([0, 11]), weights((11, 5)), error="ids must be in [0, 10]; got 0 to 11"),
+    lookup(const([0, 11]), weights((11, 5)), error="indices must be in [0, 11); got 0..11"),
     lookup(arg((2, 3), "int32"), weights((11, 5)), error="ids must be [N]"),
     lookup(IDS, weights((11,)), error="table must be [V, ...]"),
 ]

@@ -1,7 +1,7 @@
 """Kernels of GATHER, GATHER_ND and EMBEDDING_LOOKUP: runs of elements, picked by index.
 
 Indices that are known are checked here. One that is computed while the model runs and lies outside
-gives zeros, as TensorFlow documents for its devices that cannot stop.
+stops the run; exported C, which cannot, has zeros there.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _runs(
     )
     n_tiles = -(-rows // rows_per_tile) if math.prod(shape_of(y)) else 0
     per_tile = rows_per_tile * math.prod(run) or None
-    return [Call("gather", params, (x, indices, y), n_tiles, tile_elements=per_tile)]
+    return [Call("gather", params, (x, indices, y), n_tiles, 4, per_tile)]
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {

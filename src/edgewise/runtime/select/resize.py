@@ -17,6 +17,7 @@ from edgewise.runtime.library import constant, pack
 TILE_ELEMENTS = 8192  # of y
 
 PLACE = np.dtype([("lower", "<u4"), ("upper", "<u4"), ("weight", "<i4"), ("weight_f32", "<f4")])
+_EMPTY = "nothing is computed, at perhaps 2**31 places"
 
 
 def bilinear(site: Site) -> Selection:
@@ -25,6 +26,7 @@ def bilinear(site: Site) -> Selection:
     assert isinstance(op, ResizeBilinear)
     _, h, w, c = shape_of(x)
     _, oh, ow, _ = shape_of(y)
+    require(math.prod(shape_of(y)) > 0, _EMPTY)
     if not is_float(x, y):
         require_8_bit(x, y)
         require(x.quant == y.quant, "x and y have different scales")
@@ -43,6 +45,7 @@ def nearest(site: Site) -> Selection:
     assert isinstance(op, ResizeNearestNeighbor)
     _, h, w, c = shape_of(x)
     _, oh, ow, _ = shape_of(y)
+    require(math.prod(shape_of(y)) > 0, _EMPTY)
     places = []
     for source, target in ((h, oh), (w, ow)):
         index = op.nearest(source, target)
@@ -78,7 +81,7 @@ def _resize(
             "is_signed": int(x.dtype is DType.INT8),
         },
     )
-    n_tiles = -(-n * oh // rows_per_tile) if math.prod(shape_of(y)) else 0
+    n_tiles = -(-n * oh // rows_per_tile)
     row = math.prod(shape_of(y)[2:])
     return [Call(kernel, params, (x, *places, y), n_tiles, scratch, rows_per_tile * row or None)]
 
