@@ -65,7 +65,13 @@ class InternalError(EdgewiseError, AssertionError):
     """An invariant of ours is broken: a bug in Edgewise, please report it with the model."""
 
 
-def listing(problems: Iterable[str], what: str) -> str:
-    """One message for several problems: `3 operators are not supported:` and a line for each."""
+def listing(problems: Iterable[str], what: str, *, most: int | None = None) -> str:
+    """One message for several problems: `3 operators are not supported:` and a line for each.
+
+    With `most`, so many of them, shortened: where a hostile file can have any number of them.
+    """
     lines = list(problems)
-    return f"{len(lines)} {what}:" + "".join(f"\n  - {line}" for line in lines)
+    shown = lines if most is None else [line[:300] for line in lines[:most]]
+    if len(shown) < len(lines):
+        shown.append(f"and {len(lines) - len(shown)} more")
+    return f"{len(lines)} {what}:" + "".join(f"\n  - {line}" for line in shown)

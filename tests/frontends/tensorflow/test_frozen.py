@@ -182,6 +182,16 @@ def test_results_of_unknown_operations():
     )
 
 
+def test_many_problems_are_counted_and_some_told():
+    text = _message(
+        lambda: read_frozen(graph(node(f"n{i}", "Relu", ["x" * 999]) for i in range(50)))
+    )
+    assert text.startswith("model: the graph has 50 nodes or operands that cannot be:\n")
+    assert text.count("\n") == 22
+    assert "\n  - and 30 more\n" in text
+    assert len(text) < 7000
+
+
 def test_damaged_function():
     body = function(
         "body", ["a"], [node("n", "TopKV2", ["a"])], {"r": "n:valves:0", "s": "n:values:1"}

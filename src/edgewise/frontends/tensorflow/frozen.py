@@ -55,7 +55,7 @@ def read_frozen(
     if variables:
         raise ConversionError(
             f"{file}: the graph must be frozen; "
-            + listing(variables, "variables have no values in it")
+            + listing(variables, "variables have no values in it", most=20)
             + "\nConvert the SavedModel instead, or freeze the graph with its checkpoint."
         )
     functions = graph.library.reached([entry.function])

@@ -195,7 +195,7 @@ class Graph:
         if problems:
             raise ConversionError(
                 f"{self.budget.file}: {what} must be tensors of the graph; "
-                + listing(problems, "are not")
+                + listing(problems, "are not", most=20)
                 + f"\nIt has {self._inventory()}."
             )
         return [ref for _, ref in refs if isinstance(ref, Ref)]
@@ -210,6 +210,6 @@ class Graph:
         if missing:
             raise ConversionError(
                 f"{self.budget.file}: "
-                + listing(missing, "placeholders are needed and are no inputs")
+                + listing(missing, "placeholders are needed and are no inputs", most=20)
                 + f"\nThe inputs are {', '.join(given) or 'none'}; name all that are needed."
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from edgewise.errors import FormatError
+from edgewise.errors import FormatError, listing
 from edgewise.frontends.tensorflow.attr_values import attributes
 from edgewise.frontends.tensorflow.debug_info import Locations
 from edgewise.frontends.tensorflow.messages import NodeDef
@@ -126,17 +126,13 @@ class Scope:
 
     def check(self) -> None:
         """Raise FormatError where there were problems."""
-        if not self.problems:
-            return
-        shown = [*self.problems[:20]]
-        if len(self.problems) > 20:
-            shown.append(f"and {len(self.problems) - 20} more")
-        lines = "".join(f"\n  - {problem}" for problem in shown)
-        raise FormatError(
-            f"{self.where} has {len(self.problems)} nodes or operands that cannot be:{lines}\n"
-            "The file is damaged, or has operations that this version does not know.",
-            file=self.file,
-        )
+        if self.problems:
+            what = "nodes or operands that cannot be"
+            raise FormatError(
+                f"{self.where} has {listing(self.problems, what, most=20)}\n"
+                "The file is damaged, or has operations that this version does not know.",
+                file=self.file,
+            )
 
 
 def _number(text: str) -> int | None:

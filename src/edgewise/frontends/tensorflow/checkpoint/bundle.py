@@ -62,7 +62,7 @@ class Bundle:
         if missing:
             raise ConversionError(
                 f"{self.file}: "
-                + listing(missing, f"of {self._shards} data files are missing")
+                + listing(missing, f"of {self._shards} data files are missing", most=20)
                 + "\nCopy them to where the index is."
             )
         # entries may overlap; those of honest checkpoints do not, and each is read once or twice

@@ -150,7 +150,7 @@ def _check_tensors(signatures: Mapping[str, SignatureDef], name: str) -> None:
     ]
     if problems:
         raise ConversionError(
-            f"{name}: {listing(problems, 'arguments and results are not dense tensors')}\n"
+            f"{name}: {listing(problems, 'arguments and results are not dense tensors', most=20)}\n"
             "Save a signature of dense tensors, or leave this one out with signature_keys=[...]."
         )
 

@@ -65,10 +65,9 @@ class Stored:
     def check(self) -> None:
         """Raise ConversionError where there were problems."""
         if self.problems:
-            shown = list(dict.fromkeys(self.problems))
-            more = [f"and {len(shown) - 20} more"] if len(shown) > 20 else []
+            problems = list(dict.fromkeys(self.problems))
             what = "values of variables and tables are not to be had"
             raise ConversionError(
-                f"{self.name}: {listing([*shown[:20], *more], what)}\n"
+                f"{self.name}: {listing(problems, what, most=20)}\n"
                 "Copy the whole folder, with variables/ and assets/, or save the model again."
             )

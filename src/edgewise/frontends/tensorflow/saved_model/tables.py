@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.errors import ConversionError
+from edgewise.errors import ConversionError, listing
 from edgewise.frontends.tensorflow.program import Ref, Table, TFNode
 from edgewise.frontends.tensorflow.saved_model.assets import Assets
 from edgewise.frontends.tensorflow.tracing import Frame
@@ -115,10 +115,8 @@ def from_text(
         lines, split, _number(filling, "value_index", _LINE_NUMBER), value_dtype, problems
     )
     if problems:
-        shown = "".join(f"\n  - {problem}" for problem in problems[:10])
-        raise ConversionError(
-            f"{file}: {len(problems)} lines do not fit the table that is made of them:{shown}"
-        )
+        what = "lines do not fit the table that is made of them"
+        raise ConversionError(f"{file}: {listing(problems, what, most=10)}")
     return keys, values
 
 
