@@ -17,7 +17,9 @@ from edgewise.format.container import model_chunks, read_model
 from edgewise.format.runtime_version import newest, runtime_version
 from edgewise.format.schema_enums import BuiltinOperator
 from edgewise.format.writer import model_record
-from edgewise.ir import Builder, Model, Quant, Signature, Sym
+from edgewise.ir import Builder, Model, Quant, Signature, Sym, TensorType, Value
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.control import While
 from edgewise.ops.opaque import Opaque
 from tests.format.test_hostile import small_file
 
@@ -208,3 +210,32 @@ def test_a_model_beyond_2_gb() -> None:
 def test_codes_of_the_file_are_read_back() -> None:
     record = read_model(small_file())
     assert [c.builtin_code.name for c in record.operator_codes] == ["CONV_2D", "RESHAPE", "SOFTMAX"]
+
+
+def test_unknown_rank() -> None:
+    """An input of any rank comes back as one, in the graphs of a loop too; a scalar as a scalar."""
+
+    def free(b: Builder) -> list[Value]:
+        kind = TensorType(None, DType.FLOAT32)
+        return [b.input("n", (), DType.INT32), b.graph.add_input(kind, "x")]
+
+    graphs = []
+    for name in ("cond", "body"):
+        b = Builder(name)
+        n, x = free(b)
+        made = [b.less(n, b.constant(3))]
+        if name == "body":
+            made = [b.add(n, b.constant(1)), b.abs(x)]
+        graphs.append(b.finish(*made))
+    b = Builder()
+    n, x = free(b)
+    loop = While(cond=graphs[0], body=graphs[1])
+    model = model_of(b, *b.node(loop, n, x).outputs)
+    for graph in graphs:
+        model.add(graph)
+    again = load(b"".join(write(model)))
+    for graph in again.graphs.values():
+        assert [v.type.shape for v in graph.inputs] == [(), None]
+    arrays = [np.array(0, np.int32), np.array([[-1, 2]], np.float32)]
+    for found, wanted in zip(evaluate(again.main, arrays), [3, [[1, 2]]], strict=True):
+        np.testing.assert_array_equal(found, wanted)

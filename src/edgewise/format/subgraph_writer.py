@@ -208,12 +208,13 @@ _KEPT_OF_TENSOR = ("has_rank", "variant_tensors", "external_buffer")
 
 
 def _shape_fields(shape: Shape | None) -> dict[str, object]:
-    """`shape` with what it is where the unknowns are 1, and `shape_signature` with -1 for them.
+    """`shape` with what it is where the unknowns are 1, and `shape_signature` with -1 for them;
+    no shape at all where even the rank is unknown, which [] would make a scalar of.
 
     The state of an LSTM over `batch*3` sequences must have 3 rows: LiteRT does not resize it.
     """
     if shape is None:
-        return {"shape": np.empty(0, np.int32)}
+        return {}
     fields: dict[str, object] = {"has_rank": True}
     ones = dict.fromkeys(symbols(shape), 1)
     sizes = [d if isinstance(d, int) else substitute(d, ones) for d in shape]

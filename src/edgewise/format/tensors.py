@@ -171,6 +171,8 @@ class TensorReader:
         shape: Shape | None = None
         if data is not None:
             shape = tuple(stored)
+        elif is_input and record.shape is None and not record.has_rank:
+            shape = None  # scalars have one that is empty
         elif not is_result and min(stored, default=0) >= 0:
             shape = self._shape(record, stored, is_input)
         value = Value(

@@ -25,6 +25,8 @@ class Signature:
     outputs: Mapping[str, int]
 
 
+DEFAULT_SIGNATURE = "serving_default"  # what is meant where none is named
+
 # Metadata of a model whose variables start anew in every run: its source keeps no state between
 # calls, while the operators that recurrent layers become in a `.tflite` file do.
 STATELESS = "edgewise_stateless"
@@ -108,8 +110,8 @@ class Model:
             InputError: no such signature, or several and none is the default.
         """
         by_key = {s.key: s for s in self.signatures}
-        if key is None and "serving_default" in by_key:
-            key = "serving_default"
+        if key is None and DEFAULT_SIGNATURE in by_key:
+            key = DEFAULT_SIGNATURE
         if key is None:
             if len(by_key) > 1:
                 raise InputError(f"the model has several signatures: {sorted(by_key)}; name one")

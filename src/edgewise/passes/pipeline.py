@@ -7,12 +7,13 @@ writes what is left of the IR's higher operators with those that a `.tflite` fil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from edgewise.errors import InternalError
 from edgewise.ir.build import name_values
 from edgewise.ir.graph import Graph
-from edgewise.ir.model import Model
+from edgewise.ir.model import DEFAULT_SIGNATURE, Model, Signature
 from edgewise.ir.verify import verify
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.affine import AFFINE
@@ -138,6 +139,7 @@ class _Run:
             report.before = _count(self.model)
         self.check_each = check_each
         self.applied = 0
+        self.names = _names(self.model)
 
     def rules(self, name: str, rules: Sequence[Rule]) -> None:
         self.stage(name, partial(rewrite, rules=rules))
@@ -159,15 +161,28 @@ class _Run:
         if self.check_each:
             verify(self.model)
 
+    def _keep_names(self) -> None:
+        """An output that became an input or another output is one tensor with it, and has its
+        name: a signature keeps the one it was known by."""
+        before, after = self.names, _names(self.model)
+        if before is not None and after is not None and before.outputs != after.outputs:
+            self.model.signatures.append(replace(before, key=DEFAULT_SIGNATURE))
+
     def finish(self) -> Model:
         if self.applied:  # else a file that was read goes back as it was
             for graph in self.model.graphs.values():
                 graph.tensors = []  # positions in that file; no longer true
                 name_values(graph)
+            self._keep_names()
         verify(self.model)
         if self.report is not None:
             self.report.after = _count(self.model)
         return self.model
+
+
+def _names(model: Model) -> Signature | None:
+    """The inputs and outputs of the main graph by name, where no signature names them."""
+    return None if model.signatures or not model.graphs else model.signature()
 
 
 def _count(model: Model) -> int:
