@@ -35,9 +35,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorList:
-    """A tensor list or TensorArray: its elements along the first axis of one tensor [n, ...]."""
+    """A tensor list or TensorArray: its elements along the first axis of one tensor [n, ...].
+
+    `dims` are those of an element where they are known although the type of `items` has lost them.
+    """
 
     items: Value
+    dims: tuple[Dim, ...] | None = None
+
+    @property
+    def element(self) -> tuple[Dim, ...]:
+        """The dimensions of an element."""
+        return self.items.shape[1:] if self.dims is None else self.dims
 
 
 @dataclass(frozen=True, slots=True, eq=False)

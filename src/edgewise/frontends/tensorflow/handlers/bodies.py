@@ -29,7 +29,7 @@ def tensors(x: Operand, *, constants: bool) -> list[Value]:
 def with_tensor(x: Operand, value: Value) -> Operand:
     """The operand with another tensor in it."""
     if isinstance(x, TensorList):
-        return TensorList(value)
+        return TensorList(value, x.dims)
     return Reserved(value, x.dtype, x.dims) if isinstance(x, Reserved) else value
 
 

@@ -97,9 +97,9 @@ def _is_read(value: Value) -> bool:
 def _alike(graphs: Sequence[Context], a: Operand, b: Operand) -> tuple[Operand, Operand]:
     """A result of both branches; a list that one of them did not write has the other's shape."""
     if isinstance(a, Reserved) and isinstance(b, TensorList):
-        a = allocated(graphs[0], a, b.items.shape[1:])
+        a = allocated(graphs[0], a, b.element)
     if isinstance(b, Reserved) and isinstance(a, TensorList):
-        b = allocated(graphs[1], b, a.items.shape[1:])
+        b = allocated(graphs[1], b, a.element)
     held = tensors(a, constants=True)
     if kind(a) != kind(b) or (not held and a != b):
         raise Unsupported(

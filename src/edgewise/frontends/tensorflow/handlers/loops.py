@@ -132,7 +132,7 @@ def _written(c: Context, loop: _Loop, results: Sequence[Operand]) -> bool:
     found = False
     for i, (x, after) in enumerate(zip(loop.xs, results, strict=True)):
         if isinstance(x, Reserved) and isinstance(after, TensorList):
-            loop.xs[i] = allocated(c, x, after.items.shape[1:])
+            loop.xs[i] = allocated(c, x, after.element)
             found = True
     return found
 

@@ -39,7 +39,7 @@ def allocated(c: Context, reserved: Reserved, dims: Sequence[Dim]) -> TensorList
     size = c.cast(c.b.reshape(reserved.size, c.ints([1])), DType.INT32)
     shape = c.b.concatenation(size, c.shape(dims), axis=0) if dims else size
     items = c.b.fill(shape, zero)
-    return TensorList(_of_dims(c, items, dims))
+    return TensorList(_of_dims(c, items, dims), tuple(dims))
 
 
 def _of_dims(c: Context, items: Value, dims: Sequence[Dim]) -> Value:
@@ -113,7 +113,9 @@ def with_element(
 ) -> TensorList:
     """The list with another element. `grows`: an index beyond its end makes it longer."""
     given = list_of(x)
-    items = (allocated(c, given, item.shape) if isinstance(given, Reserved) else given).items
+    if isinstance(given, Reserved):
+        given = allocated(c, given, item.shape)
+    items = given.items
     at = c.b.reshape(position(c, index), c.ints([1]))
     rank = len(items.shape)
     if grows:
@@ -126,7 +128,7 @@ def with_element(
     known = c.known(at)
     if known is not None:
         start = c.ints([int(known[0]), *[0] * (rank - 1)])
-    return TensorList(c.b.dynamic_update_slice(items, _row(c, item), start))
+    return TensorList(c.b.dynamic_update_slice(items, _row(c, item), start), given.dims)
 
 
 def _row(c: Context, item: Value) -> Value:
