@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewise.errors import ConversionError
-from edgewise.frontends import keras
+from edgewise.frontends import keras, tensorflow
 from edgewise.ir.model import Model
 
 
@@ -28,10 +28,18 @@ class Frontend:
 
 _LIVE = frozenset(("inputs",))
 _CODE = frozenset(("inputs", "custom_objects"))
+_SAVED = frozenset(("signature_keys", "tags", "shapes"))
+_GRAPH = frozenset(("inputs", "outputs", "shapes"))
+_TRACED = frozenset(("inputs", "signature_keys", "shapes", "trackable"))
 
 FRONTENDS = (
     Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file, _CODE),
     Frontend("Keras model object", keras.is_keras_object, keras.read_object, _LIVE),
+    Frontend(
+        "TensorFlow SavedModel folder", tensorflow.is_saved_model, tensorflow.read_saved, _SAVED
+    ),
+    Frontend("TensorFlow graph (.pb)", tensorflow.is_frozen_graph, tensorflow.read_graph, _GRAPH),
+    Frontend("TensorFlow function", tensorflow.is_tensorflow, tensorflow.read_functions, _TRACED),
 )
 
 
@@ -47,8 +55,7 @@ def read(source: object, options: Mapping[str, object]) -> Model:
             extra = ", ".join(f"{name}=" for name in given if name not in frontend.options)
             if extra:
                 raise ConversionError(
-                    f"{_named(source)}: a {frontend.name} says by itself what {extra} would;"
-                    " leave it out"
+                    f"{_named(source)}: a {frontend.name} has no option {extra}; leave it out"
                 )
             return frontend.read(source, **given)
     raise ConversionError(refusal(source))
@@ -61,11 +68,6 @@ def refusal(source: object) -> str:
         path = Path(source)
         if not path.exists():
             return f"{path}: does not exist; check the path"
-        if path.is_dir() and (path / "saved_model.pb").exists():
-            return (
-                f"{path}: is a SavedModel, which this version does not read yet; save the model as "
-                "a Keras file: model.save('model.keras')"
-            )
         what = "a directory" if path.is_dir() else f"a file with suffix {path.suffix!r}"
         return f"{path}: is {what}; the sources this version reads: {known}"
     return f"{_named(source)} cannot be converted; the sources this version reads: {known}"
@@ -74,4 +76,11 @@ def refusal(source: object) -> str:
 def _named(source: object) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
-    return f"a {type(source).__module__}.{type(source).__qualname__} object"
+    if isinstance(source, list | tuple):
+        items = sorted({_kind(item) for item in source})
+        return f"a list of {' and '.join(items)} objects" if items else "an empty list"
+    return f"a {_kind(source)} object"
+
+
+def _kind(source: object) -> str:
+    return f"{type(source).__module__}.{type(source).__qualname__}"

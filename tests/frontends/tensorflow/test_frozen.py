@@ -12,7 +12,8 @@ import pytest
 
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError, EdgewiseError, FormatError
-from edgewise.frontends.tensorflow import program_of_graph_def, read_frozen
+from edgewise.frontends.tensorflow.frozen import read_frozen
+from edgewise.frontends.tensorflow.graph_def import program_of_graph_def
 from edgewise.frontends.tensorflow.program import FunctionName, Ref, TFShape, Variable
 from edgewise.ir.graph import Location
 from tests.frontends.wire import FLOAT, PLACEHOLDER, function, graph, message, node

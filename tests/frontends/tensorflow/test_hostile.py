@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from edgewise.errors import EdgewiseError, InternalError
-from edgewise.frontends.tensorflow import read_frozen, read_saved_model
 from edgewise.frontends.tensorflow.checkpoint.table import read_table
+from edgewise.frontends.tensorflow.frozen import read_frozen
+from edgewise.frontends.tensorflow.saved_model import read_saved_model
 from tests.format.mutants import mutate
 from tests.frontends.tensorflow.saved import NAMES, problems, table, unpacked
 from tests.frontends.tensorflow.test_frozen import small

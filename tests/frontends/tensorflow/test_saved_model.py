@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgewise.errors import EdgewiseError
-from edgewise.frontends.tensorflow import read_saved_model
 from edgewise.frontends.tensorflow.program import Entry, Program, Ref, Table, TFShape, Variable
+from edgewise.frontends.tensorflow.saved_model import read_saved_model
 from tests.frontends.tensorflow.saved import FIXTURES, calls, checkpoint, problems, unpacked
 from tests.frontends.wire import FLOAT, PLACEHOLDER, function, graph, message, node
 from tests.frontends.wire_mutants import fields, joined

@@ -1,7 +1,23 @@
-"""TensorFlow without TensorFlow: files and live functions -> `program.Program`."""
+"""TensorFlow without TensorFlow: SavedModels, frozen graphs and live functions as Models.
 
-from edgewise.frontends.tensorflow.frozen import read_frozen
-from edgewise.frontends.tensorflow.graph_def import program_of_graph_def
-from edgewise.frontends.tensorflow.saved_model import read_saved_model
+The readers (`saved_model/`, `frozen.py`, `concrete.py`) give one description, `program.Program`;
+`lower.py` makes a model of it with the handlers of its operations.
+"""
 
-__all__ = ["program_of_graph_def", "read_frozen", "read_saved_model"]
+from edgewise.frontends.tensorflow.source import (
+    is_frozen_graph,
+    is_saved_model,
+    is_tensorflow,
+    read_functions,
+    read_graph,
+    read_saved,
+)
+
+__all__ = [
+    "is_frozen_graph",
+    "is_saved_model",
+    "is_tensorflow",
+    "read_functions",
+    "read_graph",
+    "read_saved",
+]

@@ -110,6 +110,12 @@ class MetaGraphHead(Message):
     meta_info_def: MetaInfoDef | None = nested(1, lambda: MetaInfoDef)
 
 
+class MetaGraphSignatures(Message):
+    """The signatures of a MetaGraphDef alone."""
+
+    signature_def: Mapping[str, SignatureDef] = mapping(5, lambda: SignatureDef)
+
+
 class SavedModel(Message):
     """The file `saved_model.pb`."""
 

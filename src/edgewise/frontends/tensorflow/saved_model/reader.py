@@ -20,6 +20,7 @@ from edgewise.frontends.tensorflow.messages import GraphDebugInfo, GraphDef
 from edgewise.frontends.tensorflow.messages_saved import (
     MetaGraphDef,
     MetaGraphHead,
+    MetaGraphSignatures,
     SavedModel,
     SignatureDef,
     TensorInfo,
@@ -72,6 +73,13 @@ def read_saved_model(
     functions = graph.library.reached(entry.function for entry in entries)
     version = meta.meta_info_def.tensorflow_version if meta.meta_info_def else ""
     return Program(entries, functions, path.name, f"TensorFlow {version}".strip())
+
+
+def signatures(folder: str | os.PathLike[str], tags: Iterable[str] | None = None) -> list[str]:
+    """Keys of the signatures of a SavedModel, sorted. Raises as `read_saved_model`."""
+    path = Path(folder)
+    found = _chosen(_saved_model(path, f"{path.name}/saved_model.pb"), tags, path.name)
+    return sorted(set(found.read_as(MetaGraphSignatures).signature_def) - _OURS)
 
 
 def _saved_model(path: Path, file: str) -> SavedModel:
