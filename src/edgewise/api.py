@@ -41,6 +41,11 @@ def convert(
     *,
     inputs: object = None,
     custom_objects: Mapping[str, object] | None = None,
+    outputs: Sequence[str] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+    signature_keys: Sequence[str] | None = None,
+    tags: Iterable[str] | None = None,
+    trackable: object = None,
     target: str | None = None,
     report: PipelineReport | None = None,
 ) -> Model:
@@ -55,13 +60,21 @@ def convert(
 
     Args:
         source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model in memory (of any back
-            end: functional, sequential or subclassed, with layers of your own), or a `.tflite`
-            file (which is loaded and canonicalized).
-        inputs: what a model in memory is called with, where it does not know: a shape such as
-            `(None, 224, 224, 3)`, or anything with `shape` and `dtype`, in the lists or dicts
-            that the model takes.
+            end: functional, sequential or subclassed, with layers of your own), the folder of a
+            TensorFlow SavedModel, a frozen graph (`.pb`), a `tf.function` or concrete function or
+            a list of them, or a `.tflite` file (which is loaded and canonicalized).
+        inputs: what a model or function in memory is called with, where it does not know: a shape
+            such as `(None, 224, 224, 3)`, or anything with `shape` and `dtype`, in the lists or
+            dicts that the model takes. Of a frozen graph, the names of the tensors that go in.
         custom_objects: classes and functions of your own by their names in a Keras file. Only
             these are run, and Keras is needed for them.
+        outputs: of a frozen graph, the names of the tensors that come out.
+        shapes: of SavedModels, graphs and functions, the shapes of inputs by name, where the
+            source leaves them open; None in one is a dimension that varies.
+        signature_keys: of a SavedModel with several signatures, those to convert; by default
+            `serving_default` or the only one.
+        tags: of a SavedModel with several graphs, the tags of the one to convert (`serve`).
+        trackable: the object that holds the lookup tables that functions use.
         target: the release that has to run the `.tflite` file, such as `litert-2.3`: operators
             that it does not have, or not for these dtypes, are refused here, all at once. None:
             any file that can be written.
@@ -76,7 +89,15 @@ def convert(
 
     if target is not None:
         load_target(target)  # a name that is not known is refused before the work
-    options = {"inputs": inputs, "custom_objects": custom_objects}
+    options = {
+        "inputs": inputs,
+        "custom_objects": custom_objects,
+        "outputs": outputs,
+        "shapes": shapes,
+        "signature_keys": signature_keys,
+        "tags": tags,
+        "trackable": trackable,
+    }
     is_source = not isinstance(source, Model) and not _is_tflite(source)
     read = _read(source, options)
     model = canonicalize(read, fuse_loops=is_source, report=report)

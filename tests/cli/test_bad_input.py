@@ -73,10 +73,7 @@ def test_models_that_are_none(terminal, bad, verb, file, says):
         ("folder.keras", "folder.keras"),
         ("other.keras", "other.keras"),
         ("missing.keras", "missing.keras: does not exist; check the path"),
-        (
-            "saved",
-            "saved: is a SavedModel, which this version does not read yet; save the model as",
-        ),
+        ("saved", "saved/saved_model.pb: is empty; the copy or download may have failed"),
         ("model.onnx", "model.onnx: is a file with suffix '.onnx'; the sources"),
         ("truncated.tflite", "truncated.tflite at byte"),
         (FIXTURES / "lambda.keras", "lambda.keras: 1 layers cannot be converted"),

@@ -178,11 +178,8 @@ def test_options_without_meaning_warn_once(converter):
         (lambda: lite.TFLiteConverter.from_keras_model("no/such.keras"), "does not exist"),
         (lambda: lite.TFLiteConverter.from_keras_model(object()), "builtins.object object"),
         (lambda: lite.TFLiteConverter.from_saved_model("."), "is a directory"),
-        (lambda: lite.TFLiteConverter([object()]), "TensorFlow functions need a frontend"),
-        (
-            lambda: lite.TFLiteConverter.from_concrete_functions([object()]),
-            "TensorFlow functions need a frontend",
-        ),
+        (lambda: lite.TFLiteConverter([object()]), "a list of builtins.object objects cannot be"),
+        (lambda: lite.TFLiteConverter.from_concrete_functions([]), "an empty list cannot be conv"),
         (lambda: lite.TFLiteConverter.experimental_from_jax([abs], []), "JAX functions need"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,7 +143,8 @@ class TFLiteConverter:
 
     def __init__(self, funcs: Sequence[object], trackable_obj: object | None = None) -> None:
         """As in TensorFlow: concrete functions; see `from_concrete_functions`."""
-        self._prepare(lambda: _refuse("from_concrete_functions", "TensorFlow functions"))
+        functions = list(funcs)
+        self._prepare(lambda: api.convert(functions, trackable=trackable_obj))
 
     @classmethod
     def from_keras_model(cls, model: object) -> TFLiteConverter:
@@ -156,10 +158,13 @@ class TFLiteConverter:
         signature_keys: Sequence[str] | None = None,
         tags: Iterable[str] | None = None,
     ) -> TFLiteConverter:
-        """A converter for a SavedModel directory (or, as many tutorials do, a model object)."""
-        converter = cls._of(lambda: _read(saved_model_dir))
-        if isinstance(saved_model_dir, str | os.PathLike):
-            object.__setattr__(converter, "saved_model_dir", os.fspath(saved_model_dir))
+        """A converter for a SavedModel directory (or, as many tutorials do, a model object).
+        Without `signature_keys` it is `serving_default` or the only signature."""
+        if not isinstance(saved_model_dir, str | os.PathLike):
+            return cls._of(lambda: _read(saved_model_dir))
+        path, tags = Path(saved_model_dir), None if tags is None else list(tags)
+        converter = cls._of(lambda: api.convert(path, signature_keys=signature_keys, tags=tags))
+        object.__setattr__(converter, "saved_model_dir", os.fspath(saved_model_dir))
         return converter
 
     @classmethod
