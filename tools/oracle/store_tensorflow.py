@@ -207,6 +207,15 @@ def by_hand(case: Case, arrays: list[np.ndarray]) -> list[np.ndarray]:
             for i in range(x.shape[-1])
         ]
         return [np.stack([y.numpy() for y in channels], -1)]
+    if case.op.startswith("Segment"):
+        name = case.op.removeprefix("Segment").removesuffix("V2").lower()
+        return [getattr(tf.math, f"unsorted_segment_{name}")(*arrays).numpy()]
+    if case.op == "ParallelConcat":
+        return [np.concatenate(arrays)]
+    if case.op == "_FusedBatchNormEx":
+        x, gamma, beta, mean, variance, side = arrays
+        y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, case.attrs["epsilon"])
+        return [np.asarray(tf.nn.relu(y + side))]
     if case.op == "Conv2DBackpropInput":  # dilated by the number that all axes share
         size, w, y = arrays
         rate = case.attrs["dilations"][1]

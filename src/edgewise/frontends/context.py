@@ -159,6 +159,18 @@ def only_value(structure: Structure) -> Value:
     return values[0]
 
 
+def known_sizes(dims: Sequence[Dim], what: str) -> list[int]:
+    """Dimensions as numbers. `what` has them: "a matrix".
+
+    Raises:
+        Unsupported: one of them is a symbol.
+    """
+    known = [d for d in dims if isinstance(d, int)]
+    if len(known) < len(dims):
+        raise Unsupported(f"{what} of unknown size; give the model a fixed input shape")
+    return known
+
+
 def is_float(x: Value) -> bool:
     """x has a floating-point element type."""
     return x.dtype in FLOATS

@@ -133,7 +133,7 @@ def _broadcast_args(c: Context, node: TFNode, x: Value, y: Value) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("Add", "AddV2"), _arithmetic("add")),
-    "AddN": _add_n,
+    **dict.fromkeys(("AddN", "AccumulateNV2"), _add_n),
     "Sub": _arithmetic("sub"),
     "Mul": _arithmetic("mul"),
     "RealDiv": _arithmetic("div"),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose.windows import dilated
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
@@ -85,7 +86,7 @@ def transposed_2d(c: Context, node: TFNode, sizes: Value, w: Value, y: Value) ->
         wide = [d + before + after for d, (before, after) in zip(wanted, margins, strict=True)]
         full = c.b.transpose_conv(c.shape(wide), kernel, y, **window.steps)
         begin = c.ints([before for before, _ in margins])
-        return c.b.slice(full, begin, c.ints([-1, *_integers(wanted[1:])]))
+        return c.b.slice(full, begin, c.ints([-1, *known_sizes(wanted[1:], "an output")]))
 
     return channels_last(c, node, y, body)
 
@@ -166,7 +167,7 @@ def _reshaped(c: Context, x: Value, shape: Sequence[Dim]) -> Value:
     known = c.known(x)
     if known is None:
         return c.reshape(x, shape)
-    return c.b.constant(known.reshape([int(str(d)) for d in shape]), name=x.name)
+    return c.b.constant(known.reshape(known_sizes(shape, "a constant")), name=x.name)
 
 
 def _groups(channels: Dim, of_kernel: Dim) -> int:
@@ -186,13 +187,6 @@ def _last(c: Context, node: TFNode, sizes: Value) -> Value:
         return c.shape([known[i] for i in order])
     sizes = c.cast(sizes, DType.INT32)
     return c.b.gather(sizes, c.ints(order)) if is_channels_first(node) else sizes
-
-
-def _integers(dims: Sequence[Dim]) -> list[int]:
-    found = [d for d in dims if isinstance(d, int)]
-    if len(found) < len(dims):
-        raise Unsupported("its output shape is computed; use padding SAME or VALID")
-    return found
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,4 +1,4 @@
-"""Images: resizing in every way, crops of boxes, suppression of overlapping boxes, patches, HSV.
+"""Images: resizing in every way, crops of boxes, suppression of overlapping boxes, patches.
 
 Source: tensorflow/core/ops/image_ops.cc and array_ops.cc, TensorFlow 2.21.
 """
@@ -173,13 +173,6 @@ def _patches(c: Context, node: TFNode, x: Value) -> Value:
     return c.cast(y, x.dtype)
 
 
-def _contrast(c: Context, node: TFNode, x: Value, factor: Value) -> Value:
-    """(x - mean) * factor + mean, the mean of every channel of an image"""
-    rank = len(x.shape)
-    mean = c.b.mean(x, c.ints([rank - 3, rank - 2]), keep_dims=True)
-    return c.b.add(c.b.mul(c.b.sub(x, mean), factor), mean)
-
-
 HANDLERS: dict[str, Handler] = {
     "ResizeBilinear": _bilinear,
     "ResizeNearestNeighbor": _nearest,
@@ -192,5 +185,4 @@ HANDLERS: dict[str, Handler] = {
     "NonMaxSuppressionV4": _suppressed_v4,
     "NonMaxSuppressionV5": _suppressed_v5,
     "ExtractImagePatches": _patches,
-    "AdjustContrastv2": _contrast,
 }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose.index import roll
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
@@ -28,6 +29,10 @@ def _concat_v2(c: Context, node: TFNode, *operands: Value) -> Value:
 
 def _concat(c: Context, node: TFNode, axis: Value, *xs: Value) -> Value:
     return _concat_v2(c, node, *xs, axis)
+
+
+def _parallel_concat(c: Context, node: TFNode, *xs: Value) -> Value:
+    return xs[0] if len(xs) == 1 else c.b.concatenation(*xs, axis=0)
 
 
 def _pack(c: Context, node: TFNode, *xs: Value) -> Value:
@@ -138,10 +143,8 @@ def _batch_to_space(c: Context, node: TFNode, x: Value, block: Value, crops: Val
         return y
     kept = [d - a - b for d, (a, b) in zip(wide, pairs.tolist(), strict=True)]
     rest = len(y.shape) - 1 - count
-    if not all(isinstance(d, int) for d in kept):
-        raise Unsupported("crops of an unknown size; give the model a fixed input shape")
     begin = [0, *(int(a) for a, _ in pairs), *[0] * rest]
-    return c.b.slice(y, c.ints(begin), c.ints([-1, *(int(str(d)) for d in kept), *[-1] * rest]))
+    return c.b.slice(y, c.ints(begin), c.ints([-1, *known_sizes(kept, "crops"), *[-1] * rest]))
 
 
 def _old_space_to_batch(c: Context, node: TFNode, x: Value, margins: Value) -> Value:
@@ -170,6 +173,7 @@ HANDLERS: dict[str, Handler] = {
     "ConcatV2": _concat_v2,
     "Concat": _concat,
     "ConcatOffset": _concat_offset,
+    "ParallelConcat": _parallel_concat,
     "Pack": _pack,
     "Unpack": _unpack,
     "Split": _split,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose.matrices import (
     Band,
     diagonals,
@@ -15,9 +16,8 @@ from edgewise.frontends.decompose.matrices import (
     within,
 )
 from edgewise.frontends.tensorflow import attrs
-from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
+from edgewise.frontends.tensorflow.context import Context, Handler
 from edgewise.frontends.tensorflow.program import TFNode
-from edgewise.ir.dim import Dim
 from edgewise.ir.graph import Value
 
 _ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
@@ -32,7 +32,7 @@ def _matrix_diag_v3(
 ) -> Value:
     """MATRIX_DIAG of the main diagonal alone, else GATHER and SELECT_V2"""
     low, high = _bounds(c, k)
-    longest = _whole(x.shape[-1])
+    (longest,) = known_sizes(x.shape[-1:], "a diagonal")
     height, width = (c.integer(v, "its size") for v in (rows, columns))
     known = c.known(padding)
     is_square = height in (-1, longest) and width in (-1, longest)
@@ -62,7 +62,7 @@ def _matrix_set_diag_v3(c: Context, node: TFNode, x: Value, diagonal: Value, k: 
     low, high = _bounds(c, k)
     if (low, high) == (0, 0):
         return c.b.matrix_set_diag(x, diagonal)
-    band = Band(_whole(x.shape[-2]), _whole(x.shape[-1]), low, high, _alignment(node))
+    band = Band(*_sizes(x), low, high, _alignment(node))
     count = high - low + 1
     flat = diagonal
     if count > 1:
@@ -72,21 +72,21 @@ def _matrix_set_diag_v3(c: Context, node: TFNode, x: Value, diagonal: Value, k: 
 
 def _matrix_diag_part(c: Context, node: TFNode, x: Value) -> Value:
     """GATHER from the matrix as a vector"""
-    band = Band(_whole(x.shape[-2]), _whole(x.shape[-1]), 0, 0)
+    band = Band(*_sizes(x), 0, 0)
     return diagonals(c, x, band, c.scalar(0, x))
 
 
 def _matrix_diag_part_v3(c: Context, node: TFNode, x: Value, k: Value, padding: Value) -> Value:
     """GATHER from the matrix as a vector, SELECT_V2 where a diagonal is shorter"""
     low, high = _bounds(c, k)
-    band = Band(_whole(x.shape[-2]), _whole(x.shape[-1]), low, high, _alignment(node))
+    band = Band(*_sizes(x), low, high, _alignment(node))
     return diagonals(c, x, band, c.cast(padding, x.dtype))
 
 
 def _band_part(c: Context, node: TFNode, x: Value, lower: Value, upper: Value) -> Value:
     """SELECT_V2 by a constant mask"""
     below, above = (c.integer(v, "its number of diagonals") for v in (lower, upper))
-    rows, columns = _whole(x.shape[-2]), _whole(x.shape[-1])
+    rows, columns = _sizes(x)
     distance = np.arange(columns)[None, :] - np.arange(rows)[:, None]
     kept = (below < 0) | (-distance <= below)
     return within(c, x, kept & ((above < 0) | (distance <= above)))
@@ -94,19 +94,24 @@ def _band_part(c: Context, node: TFNode, x: Value, lower: Value, upper: Value) -
 
 def _diag(c: Context, node: TFNode, x: Value) -> Value:
     """MATRIX_DIAG of the tensor as a vector"""
-    sizes = [_whole(d) for d in x.shape]
-    flat = c.reshape(x, (int(np.prod(sizes)),))
-    return c.reshape(c.b.matrix_diag(flat), (*sizes, *sizes))
+    lengths = known_sizes(x.shape, "a tensor")
+    flat = c.reshape(x, (int(np.prod(lengths)),))
+    return c.reshape(c.b.matrix_diag(flat), (*lengths, *lengths))
 
 
 def _diag_part(c: Context, node: TFNode, x: Value) -> Value:
     """GATHER from the tensor as a vector"""
-    sizes = [_whole(d) for d in x.shape]
-    half = sizes[: len(sizes) // 2]
+    lengths = known_sizes(x.shape, "a tensor")
+    half = lengths[: len(lengths) // 2]
     count = int(np.prod(half))
     flat = c.reshape(x, (count * count,))
     places = c.ints(range(0, count * count, count + 1))
     return c.reshape(c.b.gather(flat, places), half)
+
+
+def _sizes(x: Value) -> tuple[int, int]:
+    rows, columns = known_sizes(x.shape[-2:], "a matrix")
+    return rows, columns
 
 
 def _bounds(c: Context, k: Value) -> tuple[int, int]:
@@ -118,12 +123,6 @@ def _alignment(node: TFNode) -> str:
     """Version 2 aligns to the left."""
     default = "RIGHT_LEFT" if node.op.endswith("V3") else "LEFT_LEFT"
     return attrs.choice(node, "align", _ALIGNMENTS, default)
-
-
-def _whole(size: Dim) -> int:
-    if not isinstance(size, int):
-        raise Unsupported("a matrix of unknown size; give the model a fixed input shape")
-    return size
 
 
 HANDLERS: dict[str, Handler] = {

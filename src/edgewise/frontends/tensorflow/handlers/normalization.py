@@ -52,10 +52,37 @@ def _l2_loss(c: Context, node: TFNode, x: Value) -> Value:
     return scaled(c, c.b.sum(c.b.square(x), axes), 0.5)
 
 
+def _fused_batch_norm(c: Context, node: TFNode, *operands: Value) -> Sequence[Value]:
+    """FusedBatchNorm, the addition and the activation that Grappler fused into it"""
+    y, *statistics = _batch_norm(c, node, *operands[:5])
+    for side in operands[5:]:
+        y = c.b.add(y, side)
+    kind = attrs.choice(node, "activation_mode", ("Identity", "Relu"), "Identity")
+    return c.b.relu(y) if kind == "Relu" else y, *statistics
+
+
+def _cross_entropy(c: Context, node: TFNode, scores: Value, labels: Value) -> Sequence[Value]:
+    """the loss, -sum(labels * log_softmax); no gradient"""
+    total = c.b.sum(c.b.mul(labels, c.b.log_softmax(scores)), c.ints([1]))
+    return [c.b.neg(total)]
+
+
+def _sparse_cross_entropy(
+    c: Context, node: TFNode, scores: Value, labels: Value
+) -> Sequence[Value]:
+    """the loss, -log_softmax at the label; no gradient"""
+    place = c.b.expand_dims(labels, c.ints([1]))
+    found = c.b.gather(c.b.log_softmax(scores), place, axis=1, batch_dims=1)
+    return [c.b.neg(c.reshape(found, (found.shape[0],)))]
+
+
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),
     "Softmax": lambda c, node, x: c.b.softmax(x),
     "LogSoftmax": lambda c, node, x: c.b.log_softmax(x),
     "LRN": _local_response,
+    "_FusedBatchNormEx": _fused_batch_norm,
+    "SoftmaxCrossEntropyWithLogits": _cross_entropy,
+    "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,
     "L2Loss": _l2_loss,
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose.index import one_hot
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
@@ -91,7 +92,7 @@ def _bincount(c: Context, node: TFNode, x: Value, size: Value, weights: Value) -
     depth = c.integer(size, "its size")
     wanted = attrs.dtype(node, "T")
     batched = len(x.shape) == 2 and node.op == "DenseBincount"
-    flat = x if batched else c.reshape(x, (_elements(x),))
+    flat = x if batched else c.reshape(x, (int(np.prod(known_sizes(x.shape, "a tensor"))),))
     hot = one_hot(c, flat, depth, len(flat.shape), wanted)
     if weights.shape and weights.shape[-1] != 0:
         hot = c.b.mul(hot, c.reshape(weights, (*flat.shape, 1)))
@@ -101,15 +102,6 @@ def _bincount(c: Context, node: TFNode, x: Value, size: Value, weights: Value) -
     return c.b.sum(hot, axis)
 
 
-def _elements(x: Value) -> int:
-    count = 1
-    for d in x.shape:
-        if not isinstance(d, int):
-            raise Unsupported("it counts a tensor of unknown size; give the model a fixed shape")
-        count *= d
-    return count
-
-
 def _in_top_k(c: Context, node: TFNode, scores: Value, targets: Value, k: Value) -> Value:
     """fewer than k elements of the row exceed that of the target"""
     index = c.b.expand_dims(int32(c, targets), c.ints([1]))
@@ -117,6 +109,33 @@ def _in_top_k(c: Context, node: TFNode, scores: Value, targets: Value, k: Value)
     above = c.cast(c.b.greater(scores, own), DType.INT32)
     return c.b.less(c.b.sum(above, c.ints([1])), int32(c, k))
 
+
+def _sparse_segment(name: str) -> Handler:
+    def handler(c: Context, node: TFNode, x: Value, indices: Value, segments: Value) -> Value:
+        rows = c.b.gather(x, indices)
+        if name == "sum":
+            return _segment_sum(c, node, rows, segments)
+        y = _segment("mean", 0.0)(c, node, rows, segments)
+        assert isinstance(y, Value)
+        return y
+
+    handler.__doc__ = "GATHER, then as SegmentSum or SegmentMean"
+    return handler
+
+
+def _bound(name: str) -> Handler:
+    def handler(c: Context, node: TFNode, row: Value, x: Value) -> Value:
+        smaller = getattr(c.b, name)(
+            wide(c, c.b.expand_dims(row, c.ints([1]))), wide(c, c.b.expand_dims(x, c.ints([2])))
+        )
+        count = c.b.sum(c.cast(smaller, DType.INT32), c.ints([2]))
+        return c.cast(count, attrs.dtype(node, "out_type", DType.INT32))
+
+    handler.__doc__ = "how many elements of the row are smaller (UpperBound: or equal)"
+    return handler
+
+
+_COMBINED = ("Sum", "Prod", "Max", "Min")
 
 HANDLERS: dict[str, Handler] = {
     "TopKV2": _top_k_v2,
@@ -134,4 +153,9 @@ HANDLERS: dict[str, Handler] = {
     "Bucketize": _bucketize,
     **dict.fromkeys(("Bincount", "DenseBincount"), _bincount),
     "InTopKV2": _in_top_k,
+    **{f"Segment{name}V2": _unsorted_segment(name.lower()) for name in _COMBINED},
+    "SparseSegmentSum": _sparse_segment("sum"),
+    "SparseSegmentMean": _sparse_segment("mean"),
+    "LowerBound": _bound("less"),
+    "UpperBound": _bound("less_equal"),
 }

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from edgewise.dtypes import DType
 from edgewise.frontends import context
+from edgewise.frontends.decompose.functions import log_sum
 from edgewise.frontends.decompose.scan import running
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
@@ -86,5 +89,6 @@ HANDLERS: dict[str, Handler] = {
     "ArgMax": _extreme_index("arg_max"),
     "ArgMin": _extreme_index("arg_min"),
     "Cumsum": _cumulative_sum,
+    "CumulativeLogsumexp": _running(log_sum, float(np.finfo(np.float32).min)),
     "Cumprod": _running(lambda c, x, y: c.b.mul(x, y), 1),
 }

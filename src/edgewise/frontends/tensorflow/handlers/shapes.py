@@ -106,6 +106,11 @@ def _fill(c: Context, node: TFNode, shape: Value, value: Value) -> Value:
     return c.b.fill(int32(c, shape) if wanted is None else c.shape(wanted), value)
 
 
+def _empty(c: Context, node: TFNode, shape: Value) -> Value:
+    """zeros, whether asked for or not"""
+    return _fill(c, node, shape, c.b.constant(np.array(0, attrs.dtype(node, "dtype").numpy)))
+
+
 def _range(c: Context, node: TFNode, start: Value, limit: Value, delta: Value) -> Value:
     return c.b.range(start, limit, delta)
 
@@ -175,6 +180,7 @@ HANDLERS: dict[str, Handler] = {
     "BroadcastTo": _broadcast_to,
     "Tile": _tile,
     "Fill": _fill,
+    "Empty": _empty,
     "Range": _range,
     "LinSpace": _linspace,
     "Pad": _pad,

@@ -5,6 +5,8 @@ Source: tensorflow/core/ops/{spectral_ops,math_ops}.cc, TensorFlow 2.21.
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
@@ -33,9 +35,34 @@ def _check(size: int) -> None:
         raise Unsupported(f"a Fourier transform of length {size}; use a power of two")
 
 
+def _irfft(c: Context, node: TFNode, x: Value, length: Value) -> Value:
+    """FULLY_CONNECTED of REAL and of IMAG by matrices of cosines and sines; any length"""
+    size, bins = c.integer(length, "its length"), x.shape[-1]
+    if not isinstance(bins, int):
+        raise Unsupported("a spectrum of unknown length; give the model a fixed input shape")
+    k, t = np.arange(bins), np.arange(size)
+    # every bin but the first and, of an even length, the last stands for two
+    share = np.where((k == 0) | (2 * k == size), 1.0, 2.0) * (k <= size // 2) / size
+    angles = 2 * np.pi / size * np.outer(t, k)
+    parts = [
+        c.b.fully_connected(
+            part, c.b.constant((share * wave).astype(np.float32)), keep_num_dims=True
+        )
+        for part, wave in ((c.b.real(x), np.cos(angles)), (c.b.imag(x), -np.sin(angles)))
+    ]
+    return c.b.add(*parts)
+
+
+def _angle(c: Context, node: TFNode, x: Value) -> Value:
+    """ATAN2 of IMAG and REAL"""
+    return c.b.atan2(c.b.imag(x), c.b.real(x))
+
+
 HANDLERS: dict[str, Handler] = {
     "RFFT": _rfft,
     "RFFT2D": _rfft2d,
+    "IRFFT": _irfft,
+    "Angle": _angle,
     "ComplexAbs": lambda c, node, x: c.b.complex_abs(x),
     "Real": lambda c, node, x: c.b.real(x),
     "Imag": lambda c, node, x: c.b.imag(x),

@@ -1,18 +1,21 @@
-"""Operations that pick: slices, gathers, one-hot, conditions, and writing into places.
+"""Operations that pick: slices, gathers, one-hot, conditions, partitions.
 
 Source: tensorflow/core/ops/array_ops.cc, TensorFlow 2.21.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.frontends.context import known_sizes
 from edgewise.frontends.tensorflow import attrs
-from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
+from edgewise.frontends.tensorflow.context import Context, Handler
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
-from edgewise.ir.dim import Dim, is_static
+from edgewise.ir.dim import Dim
 from edgewise.ir.graph import Value
 
 _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
@@ -96,78 +99,6 @@ def _gather_nd(c: Context, node: TFNode, x: Value, indices: Value) -> Value:
     return c.b.gather_nd(x, indices)
 
 
-def _scatter_nd(c: Context, node: TFNode, indices: Value, updates: Value, shape: Value) -> Value:
-    """equal indices are added"""
-    wanted = c.dims(shape)
-    size = shape if wanted is None else c.cast(c.shape(wanted), indices.dtype)
-    return c.b.scatter_nd(indices, updates, size)
-
-
-def _scattered(c: Context, x: Value, indices: Value, updates: Value) -> Value:
-    shape = c.cast(c.shape(x.shape), indices.dtype)
-    return c.b.scatter_nd(indices, updates, shape)
-
-
-def _written(c: Context, x: Value, indices: Value, updates: Value) -> Value:
-    """True where an index points, of the shape of x up to the axes that updates fill."""
-    depth = indices.shape[-1]
-    if not isinstance(depth, int):
-        raise Unsupported("its indices have an unknown length; give them a fixed shape")
-    ones = c.b.fill(c.shape(indices.shape[:-1]), c.scalar(1))
-    found = c.b.scatter_nd(indices, ones, c.cast(c.shape(x.shape[:depth]), indices.dtype))
-    mask = c.b.greater(found, c.scalar(0))
-    return c.reshape(mask, [*x.shape[:depth], *[1] * (len(x.shape) - depth)])
-
-
-def _updated(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
-    """SELECT_V2 between SCATTER_ND and the tensor; which of equal indices wins is undefined"""
-    _distinct(c, indices)
-    return c.b.select_v2(_written(c, x, indices, updates), _scattered(c, x, indices, updates), x)
-
-
-def _distinct(c: Context, indices: Value) -> None:
-    known = c.known(indices)
-    if known is not None:
-        rows = known.reshape(-1, known.shape[-1])
-        if len(np.unique(rows, axis=0)) < len(rows):
-            raise Unsupported("it writes to one place twice; write to each place once")
-
-
-def _added(name: str) -> Handler:
-    def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
-        y = getattr(c.b, name)(x, _scattered(c, x, indices, updates))
-        assert isinstance(y, Value)
-        return y
-
-    handler.__doc__ = "SCATTER_ND and the tensor; equal indices are added"
-    return handler
-
-
-def _extreme(name: str) -> Handler:
-    """x and the updates where there are any; equal indices would be added before."""
-
-    def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
-        if c.known(indices) is None:
-            raise Unsupported("extremes at computed places; use constant indices")
-        _distinct(c, indices)
-        there = c.b.select_v2(
-            _written(c, x, indices, updates), _scattered(c, x, indices, updates), x
-        )
-        y = getattr(c.b, name)(x, there)
-        assert isinstance(y, Value)
-        return y
-
-    handler.__doc__ = "constant indices, each place once"
-    return handler
-
-
-def _sparse_to_dense(
-    c: Context, node: TFNode, indices: Value, shape: Value, values: Value, default: Value
-) -> Value:
-    size = shape if shape.dtype is indices.dtype else c.cast(shape, indices.dtype)
-    return c.b.sparse_to_dense(indices, size, values, default)
-
-
 def _one_hot(
     c: Context, node: TFNode, indices: Value, depth: Value, on: Value, off: Value
 ) -> Value:
@@ -195,21 +126,27 @@ def _update_slice(c: Context, node: TFNode, x: Value, update: Value, start: Valu
 
 def _dynamic_slice(c: Context, node: TFNode, x: Value, start: Value, size: Value) -> Value:
     """a start beyond the end is moved back, as XLA does"""
-    sizes = c.integers(size, "its size")
-    if not is_static(x.shape):
-        raise Unsupported("a slice of an unknown size; give the model a fixed input shape")
-    last = [int(str(d)) - n for d, n in zip(x.shape, sizes, strict=True)]
+    counts = c.integers(size, "its size")
+    last = [d - n for d, n in zip(known_sizes(x.shape, "a tensor"), counts, strict=True)]
     begin = c.b.minimum(c.b.maximum(int32(c, start), c.ints([0])), c.ints(last))
-    return c.b.slice(x, begin, c.ints(sizes))
+    return c.b.slice(x, begin, c.ints(counts))
 
 
-def _inverted(c: Context, node: TFNode, x: Value) -> Value:
-    """SCATTER_ND of a range"""
-    size = x.shape[0]
-    if not isinstance(size, int):
-        raise Unsupported("a permutation of unknown length; give the model a fixed input shape")
-    places = c.b.constant(np.arange(size, dtype=x.dtype.numpy))
-    return c.b.scatter_nd(c.reshape(x, (size, 1)), places, c.cast(c.ints([size]), x.dtype))
+def _dynamic_partition(c: Context, node: TFNode, x: Value, places: Value) -> Sequence[Value]:
+    """WHERE and GATHER_ND per partition"""
+    parts = []
+    for number in range(attrs.integer(node, "num_partitions")):
+        chosen = c.b.where(c.b.equal(places, c.scalar(number, places)))
+        parts.append(c.b.gather_nd(x, chosen))
+    return parts
+
+
+def _list_difference(c: Context, node: TFNode, x: Value, y: Value) -> Sequence[Value]:
+    """constants"""
+    known, left_out = c.array(x, "its list"), c.array(y, "what it leaves out")
+    kept = np.flatnonzero(~np.isin(known, left_out))
+    places = kept.astype(attrs.dtype(node, "out_idx", DType.INT32).numpy)
+    return c.b.constant(known[kept]), c.b.constant(places)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -218,18 +155,12 @@ HANDLERS: dict[str, Handler] = {
     "Gather": _gather,
     "GatherV2": _gather_v2,
     "GatherNd": _gather_nd,
-    "ScatterNd": _scatter_nd,
-    "TensorScatterUpdate": _updated,
-    "TensorScatterAdd": _added("add"),
-    "TensorScatterSub": _added("sub"),
-    "TensorScatterMax": _extreme("maximum"),
-    "TensorScatterMin": _extreme("minimum"),
-    "SparseToDense": _sparse_to_dense,
     "OneHot": _one_hot,
     "Where": _where,
     "Select": _select,
     "SelectV2": _select_v2,
     "XlaDynamicUpdateSlice": _update_slice,
     "XlaDynamicSlice": _dynamic_slice,
-    "InvertPermutation": _inverted,
+    "DynamicPartition": _dynamic_partition,
+    "ListDiff": _list_difference,
 }
