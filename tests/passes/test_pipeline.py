@@ -22,6 +22,7 @@ from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.parallel import PARALLEL
 from edgewise.passes.pipeline import SIMPLIFY
+from edgewise.passes.powers import FACTORS
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
 from tests.passes import (
@@ -46,7 +47,7 @@ from tests.passes import (
 from tests.passes.example import expression, ints, model_of, normal, same_numbers
 
 RULES = [
-    *(*SIMPLIFY, *RECOMPOSE, *LAYER_NORMS, *DILATIONS, *DENSE, *AFFINE, *PRESCALE),
+    *(*SIMPLIFY, *RECOMPOSE, *LAYER_NORMS, *FACTORS, *DILATIONS, *DENSE, *AFFINE, *PRESCALE),
     *(*PARALLEL, *NORMS, *ACTIVATIONS, *PADDING, *LOWER),
 ]
 TABLES = [

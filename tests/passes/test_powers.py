@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.passes.powers import POWERS
+from edgewise.passes.powers import FACTORS, POWERS
 from tests.passes.example import (
     INT8,
     Example,
@@ -29,7 +29,30 @@ def offsets(*shapes):
     return build
 
 
+def normalised(form, mean=(3, 1), shape=X):
+    """Parts of group norms as TensorFlow writes them: the scale in both terms."""
+
+    def build(b):
+        x, m, s = b.input("x", shape), b.input("m", mean), b.input("s", (3, 1))
+        other = b.mul(b.neg(m) if form == "neg" else m, s)
+        return (b.sub if form == "sub" else b.add)(b.mul(x, s), other)
+
+    return build
+
+
+DIFFERENCE, SUM = "common factor of a difference", "common factor of a sum"
 EXAMPLES = [
+    Example(
+        normalised("sub"), "sub(mul(x, s), mul(m, s))", "mul(sub(x, m), s)", (DIFFERENCE,), 1e-5
+    ),
+    Example(
+        normalised("neg"),
+        "add(mul(x, s), mul(neg(m), s))",
+        "mul(sub(x, m), s)",
+        (DIFFERENCE,),
+        1e-5,
+    ),
+    Example(normalised("add"), "add(mul(x, s), mul(m, s))", "mul(add(x, m), s)", (SUM,), 1e-5),
     spelled("pow(x, 2.0)", "square(x)", "power as square"),
     spelled(f"pow({POSITIVE}, 0.5)", f"sqrt({POSITIVE})", "power as root"),
     spelled(f"pow({POSITIVE}, -0.5)", f"rsqrt({POSITIVE})", "power as inverse root"),
@@ -102,6 +125,8 @@ def square_is_read(b):
 
 ROUNDS = "is quantized; the rule is for floats"
 TWINS = [
+    Twin(normalised("sub", shape=(1, 5)), DIFFERENCE, "broadcast each other"),
+    Twin(normalised("add", shape=(1, 5)), SUM, "broadcast each other"),
     Twin(wide_power(2.0), "power as square", "the shape changes"),
     Twin(wide_power(0.5), "power as root", "the shape changes"),
     Twin(wide_power(-0.5), "power as inverse root", "the shape changes"),
@@ -120,9 +145,9 @@ TWINS = [
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.before)
 def test_rewrites(example):
-    shows(example, POWERS)
+    shows(example, [*POWERS, *FACTORS])
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=lambda t: f"{t.rule}-{t.reason}")
 def test_must_not_match(twin):
-    declines(twin, POWERS)
+    declines(twin, [*POWERS, *FACTORS])

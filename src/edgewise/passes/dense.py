@@ -11,7 +11,7 @@ from edgewise.ir.infer import result_types
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.passes.conditions import floats, same_bits, same_shape
 from edgewise.passes.pattern import Match
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
 
 def _keeps_rows(match: Match) -> Verdict:
@@ -25,7 +25,7 @@ def _keeps_rows(match: Match) -> Verdict:
 def _gives_matrix(match: Match) -> Verdict:
     """The result is a matrix, so that whatever x is, its rows give it."""
     y = match.root.output
-    return len(y.shape) == 2 or f"the result {y.type} keeps the dimensions of the reshape"
+    return len(y.shape) == 2 or Usual(f"the result {y.type} keeps the dimensions of the reshape")
 
 
 def _without_reshape(b: Builder, match: Match) -> Value:

@@ -18,7 +18,7 @@ from edgewise.passes.conditions import floats
 from edgewise.passes.linear import channels_in, constant_weights, meets_every_tap, scale_input
 from edgewise.passes.pattern import Match, PatternBuilder, Result
 from edgewise.passes.prescale import DIRECT, direct, divides, plus_vector, takes_channels
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
 NONE = Activation.NONE
 
@@ -60,7 +60,7 @@ def _all_readers_fold(match: Match) -> Verdict:
     if axes_in(node.op.axes, rank) != (rank - 1,):
         return f"{node} normalises more than the channels"
     if gamma is None and beta is None:
-        return f"{node} has neither gamma nor beta"
+        return Usual(f"{node} has neither gamma nor beta")
     for value in (gamma, beta):
         if value is not None and value.data is None:
             return f"{value.name!r} is no constant"

@@ -30,7 +30,7 @@ from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.parallel import PARALLEL
-from edgewise.passes.powers import POWERS
+from edgewise.passes.powers import FACTORS, POWERS
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
@@ -80,7 +80,7 @@ def canonicalize(
         run.whole("flow", fold_flow)
         run.rules("simplify", SIMPLIFY)
         # Before the offset and the clamp of a hard swish go into its neighbours.
-        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *DILATIONS])
+        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *FACTORS, *DILATIONS])
         # Linear operators take in what stands around them ...
         run.rules("linear", [*DENSE, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.

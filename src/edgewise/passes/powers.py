@@ -174,3 +174,49 @@ POWERS = [
         phrase="product[s] and sum[s] with constants put together",
     ),
 ]
+
+
+def _product(p: PatternBuilder, x: Pattern) -> Result:
+    return p.mul(x, p.value("s"), fused_activation_function=NONE)
+
+
+def _spreads_no_more(match: Match) -> Verdict:
+    """The sum of x and y has the shape of the larger one, so that no work is added."""
+    x, y = match["x"], match["y"]
+    shape = broadcast_shape(x.shape, y.shape)
+    if not same_shape(shape, x.shape) and not same_shape(shape, y.shape):
+        return f"{x.type} and {y.type} broadcast each other"
+    return True
+
+
+# After normalisations are recognised, which some write with the factor in both terms.
+FACTORS = [
+    # x * s - y * s, x * s + (-y) * s -> (x - y) * s
+    *[
+        Rule(
+            "common factor of a difference",
+            form,
+            every(floats, _spreads_no_more),
+            lambda b, match: b.mul(
+                b.sub(match["x"], match["y"]), match["s"], fused_activation_function=_fused(match)
+            ),
+            tolerance=1e-5,
+            phrase="common factor[s] taken out of sums",
+        )
+        for form in (
+            lambda p: p.sub(_product(p, p.value("x")), _product(p, p.value("y"))),
+            lambda p: p.add(_product(p, p.value("x")), _product(p, p.neg(p.value("y")))),
+        )
+    ],
+    # x * s + y * s -> (x + y) * s
+    Rule(
+        "common factor of a sum",
+        lambda p: p.add(_product(p, p.value("x")), _product(p, p.value("y"))),
+        every(floats, _spreads_no_more),
+        lambda b, match: b.mul(
+            b.add(match["x"], match["y"]), match["s"], fused_activation_function=_fused(match)
+        ),
+        tolerance=1e-5,
+        phrase="common factor[s] taken out of sums",
+    ),
+]

@@ -33,6 +33,13 @@ from edgewise.values import dataclass
 
 Verdict = bool | str  # True, or the sentence that says why not
 
+
+class Usual(str):
+    """Why a rule does not fit where it mostly does not: no near miss, reports leave it out."""
+
+    __slots__ = ()
+
+
 # Rewrites per node of the graph after which rules are said to undo each other. Folding MUL, ADD,
 # RELU and PAD into one convolution takes four.
 PATIENCE = 50
@@ -168,7 +175,7 @@ class _Driver:
             if node.graph is self.graph:
                 self.visit(node)
         misses = [
-            Miss(rule.name, str(node), reason, rule.is_quiet)
+            Miss(rule.name, str(node), reason, rule.is_quiet or isinstance(reason, Usual))
             for (node, rule), reason in self.misses.items()
             if node.graph is self.graph
         ]
@@ -182,7 +189,7 @@ class _Driver:
                 if verdict is True:
                     self.apply(rule, match)
                     return
-                self.misses[node, rule] = str(verdict)
+                self.misses[node, rule] = verdict if isinstance(verdict, str) else str(verdict)
 
     def apply(self, rule: Rule, match: Match) -> None:
         """Replace the root's results and forget what nobody reads any more."""
