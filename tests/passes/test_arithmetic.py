@@ -52,6 +52,12 @@ def cast_and_back(dtype, wide):
     return lambda b: b.cast(b.cast(b.input("x", X, dtype), dtype=wide), dtype=dtype)
 
 
+def update(shape):
+    return lambda b: b.dynamic_update_slice(
+        b.input("y", (2, 3)), b.input("x", shape), b.constant(ints(1, 0))
+    )
+
+
 ADD3, EACH = "add(x, 3)", ("hard_swish",)
 EXAMPLES = [
     Example(unary("mul", 1.0), "mul(x, 1)", "x", ("multiply by one",)),
@@ -91,6 +97,7 @@ EXAMPLES = [
         "x",
         ("resize to the same size",),
     ),
+    Example(update((2, 3)), "dynamic_update_slice(y, x, {1, 0})", "x", ("update of everything",)),
     Example(
         cast_and_back(DType.INT32, DType.INT64), "cast(cast(x))", "x", ("cast there and back",)
     ),
@@ -216,6 +223,7 @@ TWINS = [
         "cast there and back",
         "float32 does not hold every int32",
     ),
+    Twin(update((1, 3)), "update of everything", "the shape changes"),
     Twin(requantized, "quantize what was dequantized", "the quantization changes"),
     Twin(unary("mul", np.ones((5, 1, 1, 1), np.float32)), "multiply by one", "the shape changes"),
     Twin(unary("div", np.ones((2, 2, 3, 4), np.float32)), "divide by one", "the shape changes"),

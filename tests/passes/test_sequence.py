@@ -51,7 +51,7 @@ def test(b, k, t, *_):
 test.__test__ = False
 
 
-def layer(read, begin=0.0):
+def layer(read, begin=0.0, backwards=False):
     """keras.layers.LSTM as TensorFlow has it, on x [n, T, I]; `read`: y, h or c."""
     inner, cond = graph("body", step), graph("cond", test)
     b = Builder("main")
@@ -61,7 +61,9 @@ def layer(read, begin=0.0):
     cells, steps, zero = b.constant([CELLS]), b.constant([STEPS]), b.constant(begin)
     state = b.fill(b.concatenation(rows, cells), zero)
     written = b.fill(b.concatenation(steps, rows, cells), b.constant(0.0))
-    carried = (b.constant(0), b.constant(0), written, state, state, b.transpose(x, turn))
+    sequence = b.transpose(x, turn)
+    sequence = b.reverse_v2(sequence, b.constant(ints(0))) if backwards else sequence
+    carried = (b.constant(0), b.constant(0), written, state, state, sequence)
     made = b.node(While(cond=cond, body=inner), *carried).outputs
     results = {"y": lambda: b.transpose(made[2], turn), "h": lambda: made[3], "c": lambda: made[4]}
     model = Model(file="m")
@@ -97,6 +99,15 @@ def test_a_loop_of_a_dynamic_batch_becomes_one_operator(read, caplog):
         found = interpreter(x.swapaxes(0, 1))
         for name, got in zip(read, found.values(), strict=True):
             np.testing.assert_allclose(got, wanted[name], atol=1e-5)
+
+
+def test_a_layer_that_goes_backwards_has_no_transpose_either():
+    done = canonicalize(layer("h", backwards=True))
+    names = [node.op.name for node in done.main.nodes]
+    assert names == ["reverse_v2", "unidirectional_sequence_lstm", "strided_slice"]
+    x = RNG.normal(size=(STEPS, 1, SIZE)).astype(np.float32)
+    (got,) = edgewise.Interpreter(done)(x.swapaxes(0, 1)).values()
+    np.testing.assert_allclose(got, by_hand(x[::-1])[1], atol=1e-5)
 
 
 @pytest.mark.parametrize(

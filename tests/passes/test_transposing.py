@@ -82,6 +82,12 @@ EXAMPLES = [
         T.format("sub([2,3,4], x)"),
         (CONSTANT,),
     ),
+    Example(
+        lambda b: b.reverse_v2(turned(b, b.input("x", X)), b.constant(ints(0))),
+        f"reverse_v2({T.format('x')}, 0)",
+        T.format("reverse_v2(x, 2)"),
+        ("transpose behind a reversal",),
+    ),
     # the mean over places 1, 2 of NCHW is one over 1, 2 of NHWC
     Example(reduced(1, 2), f"mean({T.format('x')}, {{1, 2}})", "mean(x, {0, 1})", (REDUCED,), 1e-6),
     Example(
@@ -98,7 +104,13 @@ def read_twice(b):
     return b.tanh(x), x
 
 
+def reversal_of_shared(b):
+    x = turned(b, b.input("x", X))
+    return b.reverse_v2(x, b.constant(ints(0))), x
+
+
 TWINS = [
+    Twin(reversal_of_shared, "transpose behind a reversal", "is also read by the graph's outputs"),
     Twin(read_twice, ONE, "is also read by the graph's outputs"),
     Twin(of_two(BACK, (3, 4, 2)), TWO, "and otherwise"),
     Twin(of_constant(2, 1, 1, 1), CONSTANT, "raises the rank"),

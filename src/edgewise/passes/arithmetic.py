@@ -120,6 +120,11 @@ IDENTITIES = [
         lambda p: p.strided_slice(p.value("x"), p.constant(), p.constant(), p.constant(equal=1.0)),
     ),
     _nothing("tile once", lambda p: p.tile(p.value("x"), p.constant())),
+    # wherever an update of the same shape begins, it is moved to the only place where it fits
+    _nothing(
+        "update of everything",
+        lambda p: p.dynamic_update_slice(p.value(), p.value("x"), p.value()),
+    ),
     # a pixel of the result lies on the same pixel of x, however the grids are laid
     _nothing(
         "resize to the same size",

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, replace
+from functools import cache
 
 from edgewise.errors import InternalError, ShapeError
 from edgewise.ir.build import Builder
@@ -156,7 +157,7 @@ class _Driver:
         self.rules: dict[str, list[tuple[Rule, Result]]] = {}
         self.depth = 1
         for rule in rules:
-            pattern = rule.pattern(PatternBuilder())
+            pattern = _pattern_of(rule)
             self.depth = max(self.depth, pattern.depth)
             for cls in pattern.ops:
                 self.rules.setdefault(cls.name, []).append((rule, pattern))
@@ -237,6 +238,13 @@ class _Driver:
                     self.waiting.add(node)
                     self.work.append(node)
             level = [user for node in level for value in node.outputs for user in value.consumers]
+
+
+@cache
+def _pattern_of(rule: Rule) -> Result:
+    """The rule's pattern, built once: all rules' together take as long as a small graph's rewrites
+    (and a model has a graph for every body of its control flow)."""
+    return rule.pattern(PatternBuilder())
 
 
 def _verdict(rule: Rule, match: Match) -> Verdict:

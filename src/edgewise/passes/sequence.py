@@ -88,7 +88,7 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     """Put the operator, and what makes the loop's results of its own, in place; returns them."""
     b = Builder(graph, before=node)
     before = node.prev
-    x, is_turned = _batch_first(node.operand(layer.x))
+    x, is_turned = _batch_first(b, node.operand(layer.x))
     units = layer.r.shape[1]
     batch = x.shape[0 if is_turned else 1]
     states = [
@@ -121,9 +121,15 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     return made
 
 
-def _batch_first(x: Value) -> tuple[Value, bool]:
-    """x [B, T, I], if x is the transpose of such, and whether it is."""
+def _batch_first(b: Builder, x: Value) -> tuple[Value, bool]:
+    """x [B, T, I], if x is the transpose of such (perhaps reversed), and whether it is."""
     node = x.producer
+    if node is not None and node.op.name == "reverse_v2":  # a layer that goes backwards
+        axes = node.operand(1).data
+        given, is_turned = _batch_first(b, node.operand(0))
+        if not is_turned or axes is None or axes.reshape(-1).tolist() != [0]:
+            return x, False
+        return b.reverse_v2(given, b.constant(np.array([1], np.int32))), True
     if node is None or node.op.name not in ("transpose", "reshape"):
         return x, False
     given = node.operand(0)

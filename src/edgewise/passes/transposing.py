@@ -109,6 +109,13 @@ def _reduce_before(b: Builder, match: Match) -> Value:
     return b.node(root.op, match["x"], constant, results=[root.output.type]).output
 
 
+def _behind_reversal(b: Builder, match: Match) -> Value:
+    order = _order(match, "perm")
+    axes = [order[int(axis) % len(order)] for axis in match.array("axes").reshape(-1)]
+    constant = b.constant(np.array(axes, np.int32), name=match["axes"].name)
+    return _above(b, match, match["x"], constant)
+
+
 def _one(p: PatternBuilder) -> Pattern:
     return _transposed(p, "x", "perm", "transposed")
 
@@ -144,6 +151,14 @@ TRANSPOSES = [
             lambda p: _binary(p, p.constant("c"), _one(p)),
         )
     ],
+    # reverse(transpose(x), axes) -> transpose(reverse(x, their places before))
+    Rule(
+        "transpose behind a reversal",
+        lambda p: p.reverse_v2(_one(p), p.constant("axes")),
+        _keeps_integers,
+        _behind_reversal,
+        phrase=PHRASE,
+    ),
     # mean(transpose(x), axes) -> mean(x, their places before)
     Rule(
         "transpose before a reduction",
