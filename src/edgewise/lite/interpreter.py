@@ -14,7 +14,6 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InputError
-from edgewise.files import read_model_file
 from edgewise.ir.model import Model
 from edgewise.ir.resources import Resources
 from edgewise.lite.details import Details
@@ -268,7 +267,7 @@ def _source(path: str | bytes | os.PathLike[str] | None, content: object) -> Sou
         raise InputError("Can't both provide `model_path` and `model_content`; give one of them")
     if path:
         name = os.fsdecode(path)
-        return Source(read_model_file(name), cache=True, file=name)
+        return Source(name, cache=True, at_once=True)
     if content is None:
         raise InputError("`model_path` or `model_content` must be specified.")
     if not isinstance(content, bytes | bytearray | memoryview):
@@ -276,4 +275,4 @@ def _source(path: str | bytes | os.PathLike[str] | None, content: object) -> Sou
             f"model_content takes the bytes of a model; got {type(content).__name__}. "
             "Give a path as model_path"
         )
-    return Source(bytes(content), cache=True)
+    return Source(bytes(content), cache=True, at_once=True)

@@ -24,7 +24,7 @@ class Source:
     """A Model, the path of a `.tflite` file, or its bytes. Models have no cache: they are no bytes.
 
     `interface` is a Model whose graphs have at least their inputs and outputs. `file` is the name
-    of bytes in errors.
+    of bytes in errors. With `at_once` the whole model is read now, whatever the cache has.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.
@@ -35,6 +35,8 @@ class Source:
         model: Model | str | os.PathLike[str] | bytes,
         cache: CacheOption = False,
         file: str = "",
+        *,
+        at_once: bool = False,
     ) -> None:
         self._lock = threading.Lock()
         self._model: Model | None = None
@@ -56,7 +58,7 @@ class Source:
                     self._digest, self._data = self._cache.digest(origin)
             except OSError:
                 self._cache = None  # reading it says what is wrong
-        self.interface = self._find_interface() or self.model
+        self.interface = (None if at_once else self._find_interface()) or self.model
         self._data = None
 
     @property
@@ -93,20 +95,26 @@ class Source:
         if isinstance(origin, bytes):
             model = load(origin, file=self._file)
         else:
-            data = self._data or read_model_file(origin)
-            is_hashed = self._cache is None or data is self._data
-            if not is_hashed and digest_of(data) != self._digest:
-                raise FormatError(
-                    "has changed since the interpreter was made; make a new one",
-                    file=os.fspath(origin),
-                )
-            model = load(data, file=os.fspath(origin))
+            model = load(self._data or self._read_hashed(), file=os.fspath(origin))
         _recognize(model)
-        if self._cache is not None:
+        if self._cache is not None and self._find_interface() is None:
             fields = write_interface(model)
             if fields is not None:
                 self._cache.put(("interface", self._digest), fields, {})
         return model
+
+    def _read_hashed(self) -> bytes:
+        """The bytes of the file, which must still be the one that was hashed."""
+        assert not isinstance(self._origin, bytes)
+        data = None
+        if self._cache is not None:
+            digest, data = self._cache.digest(self._origin)
+            if digest != self._digest:
+                raise FormatError(
+                    "has changed since the interpreter was made; make a new one",
+                    file=os.fspath(self._origin),
+                )
+        return data or read_model_file(self._origin)
 
 
 def _cache_of(option: CacheOption) -> Cache | None:
@@ -121,7 +129,11 @@ def _cache_of(option: CacheOption) -> Cache | None:
 
 
 def _recognize(model: Model) -> None:
-    """Find recurrent layers. What looks for them brings all operators with it: not at import."""
-    from edgewise.passes.recurrent import recognize_layers
+    """Find recurrent layers, which are loops. What looks for them brings all operators and passes
+    with it: not at import, and not for a model without loops (a fifth of a warm start)."""
+    from edgewise.ops.control import While
 
-    recognize_layers(model)
+    if any(isinstance(node.op, While) for g in model.graphs.values() for node in g.nodes):
+        from edgewise.passes.recurrent import recognize_layers
+
+        recognize_layers(model)
