@@ -38,7 +38,7 @@ def test_an_error_names_operator_and_layer() -> None:
     with pytest.raises(ShapeError) as caught:
         b.reshape(x, b.constant([4, 2]))
     assert str(caught.value) == (
-        "reshape 'block1/flatten (model.py:7)': the new shape must keep the number of elements; "
+        "reshape 'block1/flatten' (model.py:7): the new shape must keep the number of elements; "
         "got [4, 2] for 6"
     )
     b.location = None

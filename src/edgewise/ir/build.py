@@ -77,8 +77,8 @@ class Builder:
         try:
             types = result_types(op, inputs, results)
         except EdgewiseError as error:
-            where = self.location or (names[0] if names else "")
-            raise type(error)(f"{op.name} {str(where)!r}: {error}") from None
+            where = self.location or Location(names[0] if names else "")
+            raise type(error)(f"{where.named(op.name)}: {error}") from None
         values = [Value(t, names[i] if i < len(names) else "") for i, t in enumerate(types)]
         return self.graph.insert(op, inputs, values, before=self.before, location=self.location)
 

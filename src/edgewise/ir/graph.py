@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edgewise.ir.op import Op
 
 
+_MOST_FUSED = 8  # layers that a location names besides its own
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value stood in the file it was read from."""
@@ -35,14 +38,28 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a node comes from in its source model: layer path, file and line where known."""
+    """Where a node comes from in its source model: layer path, file and line where known, and the
+    layers whose operators became part of it."""
 
     layer: str
     file: str = ""
     line: int = 0
+    fused: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.layer + (f" ({self.file}:{self.line})" if self.file else "")
+        place = f" ({self.file}:{self.line})" if self.file else ""
+        return self.layer + place + (f" with {', '.join(self.fused)}" if self.fused else "")
+
+    def named(self, operator: str) -> str:
+        """How messages name an operator from here: `conv_2d 'block1/conv' (model.py:12)`."""
+        place = f" ({self.file}:{self.line})" if self.file else ""
+        return f"{operator} {self.layer!r}{place}"
+
+    def taking(self, others: Iterable[Location | None]) -> Location:
+        """This location of a node that took the operators of others in."""
+        layers = [name for o in others if o is not None for name in (o.layer, *o.fused)]
+        fused = [name for name in dict.fromkeys((*self.fused, *layers)) if name != self.layer]
+        return Location(self.layer, self.file, self.line, tuple(fused[:_MOST_FUSED]))
 
 
 class Value:
@@ -170,11 +187,10 @@ class Node:
 
     def __str__(self) -> str:
         """How messages name a node: `conv_2d 'block1/conv'`, `... (model.py:12)` where known."""
-        where = self.location
-        label = where.layer if where else self.name
-        label = label or (self.outputs[0].name if self.outputs else "")
-        file = f" ({where.file}:{where.line})" if where and where.file else ""
-        return f"{self.op.name} {label!r}{file}"
+        if self.location is not None and self.location.layer:
+            return self.location.named(self.op.name)
+        label = self.name or (self.outputs[0].name if self.outputs else "")
+        return f"{self.op.name} {label!r}"
 
 
 class Graph:

@@ -7,6 +7,7 @@ Errors are FormatError with the line.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,10 @@ class _Parser(PhraseReader):
             location = Location(self.string())
             if self.peek()[0] == "string":
                 location = Location(location.layer, self.string(), self.integer())
+            fused = []
+            while self.accept("with"):
+                fused.append(self.string())
+            location = replace(location, fused=tuple(fused))
         for symbol in declared:
             self._check_new(symbol, values)
         values.update(declared)

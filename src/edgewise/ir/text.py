@@ -195,6 +195,7 @@ class _Printer:
             where = node.location
             file = f" {json.dumps(where.file)} {where.line}" if where.file or where.line else ""
             parts.append(f"loc {json.dumps(where.layer)}{file}")
+            parts += [f"with {json.dumps(layer)}" for layer in where.fused]
         return " ".join(parts)
 
     def _declaration(self, value: Value) -> str:

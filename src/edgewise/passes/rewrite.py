@@ -127,7 +127,8 @@ class Outcome:
 def rewrite(graph: Graph, rules: Sequence[Rule]) -> Outcome:
     """Apply the rules in place until none fits.
 
-    New nodes have the location of the root they replace; the value that replaces a result takes
+    New nodes have the location of the root they replace (of the first matched node that has one),
+    which names the layers of the others that are gone; the value that replaces a result takes
     its name, source and extras, so that outputs keep their names.
 
     Raises:
@@ -204,7 +205,9 @@ class _Driver:
         root = match.root
         readers = [reader for value in root.outputs for reader in value.consumers]
         previous = root.prev
-        new = rule.rewrite(Builder(self.graph, before=root), match)
+        b = Builder(self.graph, before=root)
+        b.location = next((n.location for n in match.nodes if n.location is not None), None)
+        new = rule.rewrite(b, match)
         values = [new] if isinstance(new, Value) else list(new)
         made = nodes_between(previous, root, self.graph)
         for old, value in zip(root.outputs, values, strict=True):
@@ -213,7 +216,10 @@ class _Driver:
         touched = [value for value in root.inputs if value is not None]
         touched += self.erase_unread(match.nodes[1:])
         gone = tuple(node for node in match.nodes if node.graph is not self.graph)
-        self.changes.append(Change(rule.name, gone, tuple(made), values[0].producer))
+        heir = values[0].producer
+        if heir is not None and heir in made and heir.location is not None:
+            heir.location = heir.location.taking(node.location for node in gone)
+        self.changes.append(Change(rule.name, gone, tuple(made), heir))
         self.push(made, self.depth)
         self.push(readers, self.depth)
         for value in touched:
