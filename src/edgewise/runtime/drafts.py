@@ -78,8 +78,9 @@ class Drafts:
             self._add_named(number, node)
             return
         place = self._place_to_join(node)
+        tile = None if place is None else self._tile_of(place)
         try:
-            selection = self._select(node, place)
+            selection = self._select(node, tile)
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
@@ -96,8 +97,8 @@ class Drafts:
             self._made[node.output] = place
             self.where[node] = Where("kernel", kernels, group.steps[0][0])
             return
-        if place is not None:
-            selection = self._select(node, None)
+        if tile is not None and any(call.tile_elements == tile for call in selection):
+            selection = self._select(node, None)  # it has the group's tiles for nothing
             assert not isinstance(selection, Alias)
         for call in selection:
             self.append(Group([(number, call)]), node.outputs)
@@ -168,12 +169,12 @@ class Drafts:
         self.folded.update(zip(node.outputs, results, strict=True))
         return True
 
-    def _select(self, node: Node, place: int | None) -> Selection:
-        tile = None
-        if place is not None:
-            head = self.groups[place].head
-            assert isinstance(head, Call)
-            tile = head.tile_elements
+    def _tile_of(self, place: int) -> int | None:
+        head = self.groups[place].head
+        assert isinstance(head, Call)
+        return head.tile_elements
+
+    def _select(self, node: Node, tile: int | None) -> Selection:
         selection = select(Site(node, self.target, self.known, tile))
         if isinstance(selection, Alias):
             # the variable may change before the result is read

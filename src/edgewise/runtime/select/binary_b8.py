@@ -27,8 +27,8 @@ _SPARE_BITS = 20  # of add_fixed
 _NEAR = 2.0**-6  # steps: a sum this near to a tie is looked at
 # Changes of both multipliers that are tried: together (slopes a little too large round halves away
 # from zero, as the formula to be met does), and each by some units.
-_STRETCHES = (0.0, *(2.0**-k for k in range(22, 11, -1)))
-_UNITS = tuple(
+_STRETCHES = np.array([0.0, *(2.0**-k for k in range(22, 11, -1))])
+_UNITS = np.array(
     sorted(
         ((i, j) for i in range(-6, 7) for j in range(-6, 7)), key=lambda u: abs(u[0]) + abs(u[1])
     )
@@ -143,10 +143,10 @@ def _linear(site: Site, sign: int) -> dict[str, Number] | None:
     wanted = _reference(site, stored[i], stored[j]).astype(np.int64) - points["y_zero"]
     unit = 1 << shift
     slopes = np.array([ratios[0], sign * ratios[1]]) * unit
-    candidates = [np.rint(slopes * (1 + stretch)) for stretch in _STRETCHES]
+    candidates = np.rint(slopes * (1 + _STRETCHES[:, None]))
     if i.size <= _MOST_SEARCHED:
-        candidates += [np.rint(slopes) + units for units in _UNITS]
-    for m_a, m_b in np.array(candidates, np.int64).tolist():
+        candidates = np.concatenate([candidates, np.rint(slopes) + _UNITS])
+    for m_a, m_b in candidates.astype(np.int64).tolist():
         rest = a[i] * m_a + b[j] * m_b
         least = int((wanted * unit - rest)[wanted > low].max(initial=-(1 << 40)))
         most = int(((wanted + 1) * unit - 1 - rest)[wanted < high].min(initial=1 << 40))
