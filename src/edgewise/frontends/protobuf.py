@@ -28,6 +28,8 @@ from edgewise.errors import FormatError
 
 MAX_DEPTH = 100  # protobuf's own default
 MAX_MESSAGES = 4_000_000
+# In models a message takes 20 to 30 bytes with all that is in it; in memory 200 and more.
+_BYTES_PER_MESSAGE = 4
 
 _T = TypeVar("_T", bound="Message")
 _U = TypeVar("_U", bound="Message")
@@ -122,7 +124,7 @@ class Reader:
 
     def __init__(self, data: bytes, file: str) -> None:
         self.data, self.view, self.file = data, memoryview(data), file
-        self.depth, self.left = 0, MAX_MESSAGES
+        self.depth, self.left = 0, min(MAX_MESSAGES, 1024 + len(data) // _BYTES_PER_MESSAGE)
 
     def root(self, cls: type[_T], at: int, end: int) -> _T:
         """The message in bytes `at` to `end`, which lie in the data."""
@@ -140,7 +142,7 @@ class Reader:
         if self.depth > MAX_DEPTH:
             raise self.error(f"messages are at most {MAX_DEPTH} deep", at)
         if self.left < 0:
-            raise self.error(f"a model has at most {MAX_MESSAGES} messages", at)
+            raise self.error("there are more messages than in any model of this size", at)
         data, reads = self.data, cls._READS
         message = cls.__new__(cls)
         values = message.__dict__
