@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -112,7 +112,7 @@ class Context(context.Context):
     are those of this graph.
     """
 
-    functions: Mapping[str, Function] = field(kw_only=True)
+    functions: dict[str, Function] = field(kw_only=True)
     walk: Callable[[Context, Function, Sequence[Operand]], list[Operand]] = field(kw_only=True)
     state: State = field(default_factory=State)
     handles: dict[Resource, Value] = field(default_factory=dict)

@@ -62,12 +62,13 @@ def _lowered(program: Program, shapes: Shapes, state: State) -> Model:
     problems: dict[str, str] = {}
     names = _graph_names(program)
     model = Model(file=program.file)
+    functions = dict(program.functions)  # the walk adds those of TensorFlow 1's control flow
     for entry in program.entries:
         c = Context(
             Builder(names[entry.key]),
             program.file,
             problems=problems,
-            functions=program.functions,
+            functions=functions,
             walk=walk.run,
             state=state,
         )

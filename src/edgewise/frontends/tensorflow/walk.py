@@ -21,6 +21,7 @@ from edgewise.frontends.tensorflow.context import (
 )
 from edgewise.frontends.tensorflow.handlers import HANDLERS, OBJECTS
 from edgewise.frontends.tensorflow.handlers.resources import EFFECTS, read
+from edgewise.frontends.tensorflow.legacy_control import is_legacy, structured
 from edgewise.frontends.tensorflow.order import live_nodes
 from edgewise.frontends.tensorflow.program import (
     Function,
@@ -82,6 +83,9 @@ class Walk:
                 f" it is called with {len(operands)}",
                 file=c.file,
             )
+        if is_legacy(function):
+            function, made = structured(function, bound or ())
+            c.functions.update(made)
         results: _Results = {name: [x] for name, x in (bound or {}).items()}
         for argument, x in zip(function.arguments, operands, strict=True):
             results[argument.name] = [x]
