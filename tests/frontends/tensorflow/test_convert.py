@@ -90,7 +90,7 @@ def test_options_that_do_not_fit(tmp_path, options, says):
 
 def test_models_of_the_data_folder(shared_data):
     spotter = edgewise.convert(shared_data / "savedmodel" / "kws_ref_model")
-    assert len(spotter.main) == 13  # as TensorFlow's converter makes it
+    assert len(spotter.main) <= 13  # what TensorFlow's converter makes of it
     music = edgewise.convert(shared_data / "savedmodel" / "basic_pitch")
     assert len(music.main) <= 222
     digits = edgewise.convert(shared_data / "frozen" / "mnist.pb")
