@@ -103,6 +103,12 @@ EXAMPLES = [
         ("transpose of transpose", "transpose as reshape", "reshape to the same shape"),
     ),
     Example(
+        chain(("transpose", ints(0, 2, 1)), shape=(N, 1, 7)),
+        "transpose(x, {0, 2, 1})",
+        "reshape(x, {-1, 7, 1})",
+        ("transpose as reshape",),
+    ),
+    Example(
         chain(("transpose", ints(1, 0, 2, 3))),
         "transpose(x, {1, 0, 2, 3})",
         "reshape(x, {1, 2, 3, 4})",
@@ -265,6 +271,9 @@ TWINS = [
         "'x' is int8",
     ),
     Twin(chain(("transpose", ints(0, 3, 2, 1))), "transpose as reshape", "it permutes"),
+    Twin(
+        chain(("transpose", ints(1, 0, 2)), shape=(N, 2, 1)), "transpose as reshape", "it permutes"
+    ),
     Twin(swap_more(False), "transpose into batch_matmul", "more than swap the last two axes"),
     Twin(quantized_transpose(False), "transpose into batch_matmul", "int8"),
     Twin(

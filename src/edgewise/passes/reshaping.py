@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgewise.ir.build import Builder
-from edgewise.ir.dim import Shape, is_static
+from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Value
 from edgewise.ir.infer import result_types
 from edgewise.ir.op import Op
@@ -68,12 +68,8 @@ def _compose(b: Builder, match: Match) -> Value:
 
 
 def _moves_nothing(match: Match) -> Verdict:
-    """The dimensions that are not 1 stay in order."""
+    """The dimensions that are not 1 stay in order; one that is not known may be anything."""
     shape, order = match["x"].shape, _order(match, "perm")
-    if order == sorted(order):
-        return True
-    if not is_static(shape):
-        return f"the shape {match['x'].type} is not known"
     moved = [axis for axis in order if shape[axis] != 1]
     return moved == sorted(moved) or f"it permutes {match['x'].type} by {order}"
 
