@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from edgewise.errors import ConversionError, FormatError, UnsupportedOp
 from edgewise.frontends.keras import read_file, read_keras
 from edgewise.frontends.keras.description import (
+    DTypePolicy,
     KerasCall,
     KerasFile,
     KerasLayer,
@@ -174,12 +176,12 @@ def test_everything_that_cannot_be_converted_is_reported_at_once() -> None:
 
 
 def test_a_layer_behind_a_problem_is_looked_at_too() -> None:
-    resize = layer("Resizing", "resize", height=2, width=2, interpolation="bicubic")
+    resize = layer("Resizing", "resize", height=2, width=2, interpolation="cubist")
     behind = KerasLayer(
-        "UpSampling2D", "up", {"size": 2, "interpolation": "lanczos3"}, module="keras.layers",
+        "UpSampling2D", "up", {"size": 2, "interpolation": "lanczos9"}, module="keras.layers",
         build_config={"input_shape": [None, 2, 2, 3]},
     )  # fmt: skip
-    with pytest.raises(UnsupportedOp, match=r"2 layers(.|\n)*'bicubic'(.|\n)*'lanczos3'"):
+    with pytest.raises(UnsupportedOp, match=r"2 layers(.|\n)*'cubist'(.|\n)*'lanczos9'"):
         lower(chain(resize, behind, shape=(None, 4, 4, 3)))
 
 
@@ -211,10 +213,22 @@ def test_an_input_without_a_shape_is_refused() -> None:
         lower(KerasFile(model, "keras", "3.15.0", "m"))
 
 
-@pytest.mark.parametrize("file", ["lambda.keras", "custom.keras", "int8.keras"])
-def test_code_custom_classes_and_quantized_layers_are_named(file: str) -> None:
-    with pytest.raises(UnsupportedOp, match=r"Python code|custom|quantized by Keras"):
+@pytest.mark.parametrize("file", ["lambda.keras", "custom.keras"])
+def test_code_and_custom_classes_are_named(file: str) -> None:
+    with pytest.raises(UnsupportedOp, match=r"Python code|custom"):
         lower(read_keras(FIXTURES / file))
+
+
+def test_layers_quantized_in_other_ways_are_named() -> None:
+    policy = DTypePolicy("float8_from_float32", quantization="float8")
+    made = replace(dense("d", 3, 2), policy=policy)
+    with pytest.raises(UnsupportedOp) as caught:
+        lower(chain(made, shape=(None, 3)))
+    assert str(caught.value) == (
+        "model.keras: 1 layers cannot be converted:\n"
+        "  - 'd' (Dense): is quantized by Keras (float8); convert the float model and quantize the"
+        " result"
+    )
 
 
 @pytest.mark.parametrize("name", ["tiny_ae", "tiny_dscnn", "tiny_resnet8", "tiny_vww"])

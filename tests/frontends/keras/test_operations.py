@@ -17,7 +17,10 @@ from edgewise.passes import canonicalize
 from edgewise.runtime.session import Session
 
 FIXTURES = Path(__file__).parent / "fixtures"
-ARCHIVES = ("recurrent", "attention", "preprocessing", "operations", "tf_functions")
+ARCHIVES = (
+    "recurrent", "attention", "preprocessing", "resizing", "quantized", "operations",
+    "tf_functions",
+)  # fmt: skip
 TOLERANCE = 3e-4  # of the output range
 
 

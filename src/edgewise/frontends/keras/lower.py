@@ -29,7 +29,7 @@ from edgewise.errors import (
     listing,
 )
 from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
-from edgewise.frontends.keras import constants, training
+from edgewise.frontends.keras import constants, quantized, training
 from edgewise.frontends.keras.description import (
     FunctionRef,
     KerasCall,
@@ -201,6 +201,7 @@ def _layer(
 ) -> Structure:
     """By the handler of its class; what has none or refuses, by its own code where that is live."""
     try:
+        layer = c.dequantized.setdefault(id(layer), (layer, quantized.dequantized(layer)))[1]
         handler = _handler(layer)
         if c.training:
             training.check(layer)
@@ -277,11 +278,6 @@ def _handler(layer: KerasLayer) -> Handler:
         raise Unsupported(
             "is a custom class; give the class: convert(path, custom_objects="
             f"{{'{layer.registered_name or layer.class_name}': ...}})"
-        )
-    if layer.policy.quantization is not None:
-        raise Unsupported(
-            f"is quantized by Keras ({layer.policy.quantization}); convert the float model and"
-            " quantize the result"
         )
     if any("lora_" in name for name in layer.weights):
         raise Unsupported("has LoRA weights; save in the .keras format, which merges them")

@@ -33,6 +33,7 @@ class Context(context.Context):
     inline: Callable[..., Structure] = field(init=False)  # a model's graph, on Values
     expand: Callable[..., Structure] | None = None  # a live layer that no handler knows
     training: bool = False  # of the call that is converted
+    dequantized: dict[int, tuple[KerasLayer, KerasLayer]] = field(default_factory=dict)
     masks: dict[Value, Value] = field(default_factory=dict)
     _shared: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _constants: dict[tuple[int, str], list[Value]] = field(default_factory=dict)

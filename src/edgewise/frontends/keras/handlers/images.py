@@ -1,7 +1,7 @@
 """Image preprocessing at inference: rescale, centre crop, resize.
 
 Source: keras/src/layers/preprocessing, utils/image_utils.py (`smart_resize`) and
-backend/tensorflow/image.py of Keras 3.15: half-pixel centres, no antialiasing.
+backend/tensorflow/image.py of Keras 3.15: half-pixel centres.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.decompose import resize
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, text
 from edgewise.frontends.keras.handlers.context import Context
@@ -33,10 +34,10 @@ def center_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
     target = integer(layer, "height"), integer(layer, "width")
 
     def body(x: Value) -> Value:
-        size = _size(x)
+        size = size_of(x)
         if size[0] >= target[0] and size[1] >= target[1]:
             return _cut(c, x, target)
-        return _resize(c, _cut(c, x, _ratio(size, target)), target, "bilinear")
+        return resized_to(c, _cut(c, x, _ratio(size, target)), target, "bilinear")
 
     return channels_last(c, layer, c.real(x), body)
 
@@ -48,22 +49,21 @@ def random_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
         return x
     target = integer(layer, "height"), integer(layer, "width")
     x = c.real(x)
-    return _resize(c, _cut(c, x, _ratio(_size(x), target)), target, "bilinear")
+    return resized_to(c, _cut(c, x, _ratio(size_of(x), target)), target, "bilinear")
 
 
 def resizing(c: Context, layer: KerasLayer, x: Value) -> Value:
     """To (height, width), cropped or padded to that ratio before where the layer says so."""
     target = integer(layer, "height"), integer(layer, "width")
     name = text(layer, "interpolation", "bilinear")
-    if flag(layer, "antialias"):
-        raise Unsupported("antialias=True; resize without it")
+    smooth = flag(layer, "antialias")
 
     def body(x: Value) -> Value:
         if flag(layer, "crop_to_aspect_ratio"):
-            x = _cut(c, x, _ratio(_size(x), target))
+            x = _cut(c, x, _ratio(size_of(x), target))
         elif flag(layer, "pad_to_aspect_ratio"):
             x = _grown(c, x, target, number(layer, "fill_value", 0.0))
-        return _resize(c, x, target, name)
+        return resized_to(c, x, target, name, smooth)
 
     y = channels_last(c, layer, c.real(x), body)
     return y if x.dtype is DType.FLOAT32 else c.cast(c.b.round(y), x.dtype)
@@ -77,16 +77,45 @@ def pipeline(c: Context, layer: KerasLayer, x: Value) -> Structure:
     return y
 
 
-def _resize(c: Context, x: Value, target: tuple[int, int], name: str) -> Value:
-    if name not in ("bilinear", "nearest"):
-        raise Unsupported(f"interpolation '{name}'; use 'nearest' or 'bilinear'")
+# tf.image.resize with `antialias` samples with these kernels; some methods always do
+_SMOOTH = {"bilinear": "triangle", "bicubic": "keyscubic"}
+_SAMPLED = ("lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+
+
+def resized_to(
+    c: Context, x: Value, target: tuple[int, int], name: str, antialias: bool = False
+) -> Value:
+    """Images in another size, by any method of tf.image.resize.
+
+    Raises:
+        Unsupported: another method, or images whose size the method needs and nobody knows.
+    """
     if x.shape[1:3] == target:
         return x
-    operator = c.b.resize_bilinear if name == "bilinear" else c.b.resize_nearest_neighbor
-    return operator(x, c.ints(target), half_pixel_centers=True)
+    if name == "nearest" or (name == "bilinear" and not antialias):
+        operator = c.b.resize_bilinear if name == "bilinear" else c.b.resize_nearest_neighbor
+        return operator(x, c.ints(target), half_pixel_centers=True)
+    rows, columns = (
+        _matrix(n, m, name, antialias) for n, m in zip(size_of(x), target, strict=True)
+    )
+    return resize.resized(c, x, rows, columns)
 
 
-def _size(x: Value) -> tuple[int, int]:
+def _matrix(size: int, wanted: int, name: str, antialias: bool) -> np.ndarray:
+    """One axis of a resize, [wanted, size]."""
+    if name == "area":
+        return resize.area_matrix(size, wanted, align_corners=False)
+    if name == "bicubic" and not antialias:
+        return resize.bicubic_matrix(size, wanted, align_corners=False, half_pixel_centers=True)
+    kernel = name if name in _SAMPLED else _SMOOTH.get(name)
+    if kernel is None:
+        known = ", ".join(("nearest", "bilinear", "bicubic", "area", *_SAMPLED))
+        raise Unsupported(f"interpolation '{name}'; use one of {known}")
+    return resize.sampled_matrix(size, wanted, wanted / size, 0.0, kernel, antialias)
+
+
+def size_of(x: Value) -> tuple[int, int]:
+    """Height and width of images. Raises Unsupported where they are not known."""
     if len(x.shape) != 4:
         raise Unsupported(f"images must be a batch of rank 4; found rank {len(x.shape)}")
     height, width = x.shape[1:3]
@@ -104,7 +133,7 @@ def _ratio(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
 
 def _cut(c: Context, x: Value, part: tuple[int, int]) -> Value:
     """The middle `part` of the images."""
-    height, width = _size(x)
+    height, width = size_of(x)
     if (height, width) == part:
         return x
     begin = [0, (height - part[0]) // 2, (width - part[1]) // 2, 0]
@@ -113,7 +142,7 @@ def _cut(c: Context, x: Value, part: tuple[int, int]) -> Value:
 
 def _grown(c: Context, x: Value, target: tuple[int, int], fill: float) -> Value:
     """The images in the middle of the smallest ones around them with the target's ratio."""
-    height, width = _size(x)
+    height, width = size_of(x)
     pads = [
         (max(height, int(width * target[0] / target[1])) - height) // 2,
         (max(width, int(height * target[1] / target[0])) - width) // 2,

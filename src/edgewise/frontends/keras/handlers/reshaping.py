@@ -10,6 +10,7 @@ import numpy as np
 from edgewise.frontends.context import Handler, Structure, Unsupported, only_value
 from edgewise.frontends.decompose.index import repeat
 from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers import images
 from edgewise.frontends.keras.handlers.config import (
     integer,
     is_channels_first,
@@ -91,12 +92,10 @@ def _on_axes(layer: KerasLayer, x: Value, spatial: list[tuple[int, int]]) -> lis
 
 
 def up_sampling(c: Context, layer: KerasLayer, x: Value) -> Value:
-    """Every element `size` times along each spatial axis, or bilinear (two axes)."""
+    """Every element `size` times along each spatial axis, or interpolated (two axes)."""
     rank = spatial_rank(layer)
     factors = sizes(layer, "size", rank, 2)
     name = text(layer, "interpolation", "nearest")
-    if name not in ("nearest", "bilinear"):
-        raise Unsupported(f"interpolation '{name}'; use 'nearest' or 'bilinear'")
 
     def body(x: Value) -> Value:
         if rank != 2:
@@ -106,7 +105,10 @@ def up_sampling(c: Context, layer: KerasLayer, x: Value) -> Value:
         size = c.shape([d * f for d, f in zip(x.shape[1:3], factors, strict=True)])
         if name == "bilinear":
             return c.b.resize_bilinear(x, size, half_pixel_centers=True)
-        return c.b.resize_nearest_neighbor(x, size)
+        if name == "nearest":
+            return c.b.resize_nearest_neighbor(x, size)
+        height, width = images.size_of(x)
+        return images.resized_to(c, x, (height * factors[0], width * factors[1]), name)
 
     return channels_last(c, layer, x, body)
 

@@ -1,0 +1,33 @@
+"""Every network of keras.applications in memory, at a small resolution, against Keras itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="Keras is not installed here")
+
+from .checks import check, randomize  # noqa: E402
+
+pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
+SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71, "NASNetLarge": 331}
+NAMES = sorted(
+    name
+    for name, value in vars(keras.applications).items()
+    if callable(value) and name[0].isupper()
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_converts(name):
+    size = SIZES.get(name, 64)
+    options = {"input_shape": (size, size, 3)} if "NASNet" not in name else {}
+    if name == "NASNetMobile":
+        size, options = 224, {}
+    model = getattr(keras.applications, name)(weights=None, classes=10, **options)
+    randomize(model)
+    for layer in model._flatten_layers():  # or activations overflow a hundred layers further on
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma is not None and layer.gamma.assign(keras.ops.ones_like(layer.gamma))
+    x = np.random.default_rng(1).uniform(0, 255, (1, size, size, 3)).astype(np.float32)
+    check(model, x)
