@@ -17,6 +17,8 @@ from edgewise.errors import EdgewiseError, FormatError, listing
 from edgewise.files import read_model_file
 from edgewise.format.calls import check_calls
 from edgewise.format.container import read_model
+from edgewise.format.locations import ENTRY as LOCATIONS
+from edgewise.format.locations import read_locations
 from edgewise.format.options import Code, read_code, read_op
 from edgewise.format.package import read_files
 from edgewise.format.record import Record
@@ -49,6 +51,9 @@ def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
         raise FormatError(rule, file=name, offset=record.byte_offset)
     model = _ModelReader(record, name, len(data)).read()
     model.files = read_files(data, name)
+    locations = model.metadata.pop(LOCATIONS, None)
+    if locations is not None:
+        read_locations(locations, list(model.graphs.values()), name)
     return model
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from edgewise.errors import ConversionError, listing
 from edgewise.format.container import model_chunks
+from edgewise.format.locations import ENTRY as LOCATIONS
+from edgewise.format.locations import write_locations
 from edgewise.format.options import Code
 from edgewise.format.package import pack_files
 from edgewise.format.record import Record, record_type
@@ -137,6 +139,9 @@ class _ModelWriter:
         A file's entry stays while its operators do: converters note a version of their own.
         """
         entries, read = dict(self.model.metadata), self.model.extras.get("codes")
+        locations = write_locations(list(self.model.graphs.values()))
+        if locations is not None:
+            entries[LOCATIONS] = locations
         if isinstance(read, frozenset) and read.issuperset(self.codes):
             return entries
         needed = runtime_version((code.builtin, code.version) for code in self.codes)
