@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
-from edgewise.errors import ConversionError
+from edgewise.errors import ConversionError, LimitError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim, Expr, FloorDiv, Sym
 from edgewise.ir.dim import Max as MaxDim
@@ -157,6 +157,18 @@ def only_value(structure: Structure) -> Value:
     if len(values) != 1:
         raise ConversionError(f"one tensor is expected here; found {len(values)}")
     return values[0]
+
+
+# A small file may name any size: what one operation is written out to has a bound.
+MAX_RESULTS = 1 << 16
+MAX_ELEMENTS = 1 << 26
+
+
+def bounded(count: int, what: str, limit: int = MAX_ELEMENTS) -> int:
+    """`count` elements that a handler is about to make. Raises LimitError above the limit."""
+    if count > limit:
+        raise LimitError(f"{what} would have {count} elements; at most {limit}")
+    return count
 
 
 def known_sizes(dims: Sequence[Dim], what: str) -> list[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from edgewise.frontends.context import bounded
 from edgewise.frontends.decompose import resize
 from edgewise.frontends.decompose.boxes import cropped
 from edgewise.frontends.tensorflow import attrs
@@ -19,6 +20,8 @@ from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
+
+MAX_MATRIX = 1 << 23  # elements; they are made one by one
 
 
 def _centers(node: TFNode) -> dict[str, bool]:
@@ -49,7 +52,9 @@ def _by_matrices(
     c: Context, x: Value, size: Value, matrix: Callable[[int, int], np.ndarray]
 ) -> Value:
     wanted = c.integers(size, "its size")
-    rows, columns = (matrix(n, m) for n, m in zip(_size(x), wanted, strict=True))
+    pairs = list(zip(_size(x), wanted, strict=True))
+    bounded(max(n * m for n, m in pairs), "the matrix of an axis", MAX_MATRIX)
+    rows, columns = (matrix(n, m) for n, m in pairs)
     return resize.resized(c, c.real(x), rows, columns)
 
 
@@ -62,11 +67,13 @@ def _scale_and_translate(
     if kernel not in resize.KERNELS:
         raise Unsupported(f"the kernel '{kernel}'; use one of {', '.join(resize.KERNELS)}")
     scales, shifts = c.array(scale, "its scale"), c.array(translation, "its translation")
-    rows, columns = (
-        resize.sampled_matrix(n, m, float(by), float(to), kernel, antialias)
-        for n, m, by, to in zip(_size(x), c.integers(size, "its size"), scales, shifts, strict=True)
-    )
-    return resize.resized(c, c.real(x), rows, columns)
+    places = iter(zip(scales, shifts, strict=True))
+
+    def matrix(n: int, m: int) -> np.ndarray:
+        by, to = next(places)
+        return resize.sampled_matrix(n, m, float(by), float(to), kernel, antialias)
+
+    return _by_matrices(c, x, size, matrix)
 
 
 def _size(x: Value) -> tuple[int, int]:
@@ -163,6 +170,7 @@ def _patches(c: Context, node: TFNode, x: Value) -> Value:
     if not isinstance(channels, int):
         raise Unsupported("images of unknown channels; give the model a fixed input shape")
     count = size[0] * size[1] * channels
+    bounded(count * count, "the kernel")
     kernel = np.eye(count, dtype=np.float32).reshape(count, *size, channels)
     same = attrs.choice(node, "padding", ("SAME", "VALID")) == "SAME"
     y = c.b.conv_2d(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.frontends.context import known_sizes
+from edgewise.frontends.context import MAX_RESULTS, bounded, known_sizes
 from edgewise.frontends.decompose.index import roll
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
@@ -42,16 +42,17 @@ def _pack(c: Context, node: TFNode, *xs: Value) -> Value:
 
 def _unpack(c: Context, node: TFNode, x: Value) -> Sequence[Value]:
     axis = attrs.integer(node, "axis", 0) % len(x.shape)
-    return c.b.node(operator("unpack")(num=attrs.integer(node, "num"), axis=axis), x).outputs
+    count = bounded(attrs.integer(node, "num"), "its results", MAX_RESULTS)
+    return c.b.node(operator("unpack")(num=count, axis=axis), x).outputs
 
 
 def _split(c: Context, node: TFNode, axis: Value, x: Value) -> Sequence[Value]:
-    count = attrs.integer(node, "num_split")
+    count = bounded(attrs.integer(node, "num_split"), "its results", MAX_RESULTS)
     return c.b.node(operator("split")(num_splits=count), int32(c, axis), x).outputs
 
 
 def _split_v(c: Context, node: TFNode, x: Value, sizes: Value, axis: Value) -> Sequence[Value]:
-    count = attrs.integer(node, "num_split")
+    count = bounded(attrs.integer(node, "num_split"), "its results", MAX_RESULTS)
     op = operator("split_v")(num_splits=count)
     return c.b.node(op, x, int32(c, sizes), int32(c, axis)).outputs
 

@@ -5,9 +5,11 @@ Source: tensorflow/core/ops/array_ops.cc, TensorFlow 2.21.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from edgewise.frontends.context import known_sizes
+from edgewise.frontends.context import bounded, known_sizes
 from edgewise.frontends.decompose.matrices import (
     Band,
     diagonals,
@@ -39,6 +41,7 @@ def _matrix_diag_v3(
     if (low, high) == (0, 0) and is_square and known is not None and not np.any(known):
         return c.b.matrix_diag(x)
     height, width = _size(height, width, low, high, longest)
+    bounded(height * width, "a matrix")
     band = Band(height, width, low, high, _alignment(node))
     count = high - low + 1
     flat = c.reshape(x, (*x.shape[:-2], count * longest)) if count > 1 else x
@@ -103,7 +106,7 @@ def _diag_part(c: Context, node: TFNode, x: Value) -> Value:
     """GATHER from the tensor as a vector"""
     lengths = known_sizes(x.shape, "a tensor")
     half = lengths[: len(lengths) // 2]
-    count = int(np.prod(half))
+    count = bounded(math.prod(half), "a diagonal")
     flat = c.reshape(x, (count * count,))
     places = c.ints(range(0, count * count, count + 1))
     return c.reshape(c.b.gather(flat, places), half)
@@ -111,6 +114,7 @@ def _diag_part(c: Context, node: TFNode, x: Value) -> Value:
 
 def _sizes(x: Value) -> tuple[int, int]:
     rows, columns = known_sizes(x.shape[-2:], "a matrix")
+    bounded(rows * columns, "a matrix")
     return rows, columns
 
 

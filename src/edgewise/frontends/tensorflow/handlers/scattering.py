@@ -5,9 +5,11 @@ Source: tensorflow/core/ops/{array_ops,data_flow_ops}.cc, TensorFlow 2.21.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from edgewise.frontends.context import known_sizes
+from edgewise.frontends.context import bounded, known_sizes
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.program import TFNode
@@ -92,6 +94,7 @@ def _sparse_to_dense(
 def _inverted(c: Context, node: TFNode, x: Value) -> Value:
     """SCATTER_ND of a range"""
     (size,) = known_sizes(x.shape, "a permutation")
+    bounded(size, "a permutation")
     places = c.b.constant(np.arange(size, dtype=x.dtype.numpy))
     return c.b.scatter_nd(c.reshape(x, (size, 1)), places, c.cast(c.ints([size]), x.dtype))
 
@@ -104,9 +107,9 @@ def _slice_updated(
     masks = {name: attrs.integer(node, name, 0) for name in _MASKS}
     op = StridedSlice(**masks)  # type: ignore[arg-type]
     bounds = [c.array(v, "its bounds").reshape(-1) for v in (begin, end, strides)]
-    sources = np.arange(int(np.prod(shape, dtype=int)))
+    sources = np.arange(bounded(math.prod(shape), "a tensor"))
     places = sources.reshape(shape)[op.index(shape, *bounds)]
-    count = int(np.prod(of_value, dtype=int))
+    count = bounded(math.prod(of_value), "a value")
     given = np.arange(count).reshape(of_value)
     sources[places.reshape(-1)] = len(sources) + np.broadcast_to(given, places.shape).reshape(-1)
     both = c.b.concatenation(c.reshape(x, [len(sources)]), c.reshape(value, [count]), axis=0)
@@ -121,7 +124,7 @@ def _stitched(c: Context, node: TFNode, *operands: Value) -> Value:
     for places, x in zip(indices, operands[half:], strict=True):
         rows.append(c.reshape(x, (places.size, *x.shape[places.ndim :])))
     flat = np.concatenate([places.reshape(-1) for places in indices])
-    sources = np.zeros(int(flat.max(initial=-1)) + 1, np.int64)
+    sources = np.zeros(bounded(int(flat.max(initial=-1)) + 1, "the result"), np.int64)
     sources[flat] = np.arange(len(flat))
     x = rows[0] if len(rows) == 1 else c.b.concatenation(*rows, axis=0)
     return c.b.gather(x, c.ints([int(i) for i in sources]))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
+from edgewise.frontends.context import bounded
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.convolution import arranged
@@ -117,7 +118,7 @@ def _range(c: Context, node: TFNode, start: Value, limit: Value, delta: Value) -
 
 def _linspace(c: Context, node: TFNode, start: Value, stop: Value, count: Value) -> Value:
     """start + range(count) * (stop - start) / (count - 1)"""
-    n = c.integer(count, "its number of elements")
+    n = bounded(c.integer(count, "its number of elements"), "the range")
     if n == 1:
         return c.reshape(start, (1,))
     steps = c.b.constant((np.arange(n) / (n - 1)).astype(np.float32))

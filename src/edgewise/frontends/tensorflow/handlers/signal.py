@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.frontends.context import bounded
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
@@ -40,6 +41,7 @@ def _irfft(c: Context, node: TFNode, x: Value, length: Value) -> Value:
     size, bins = c.integer(length, "its length"), x.shape[-1]
     if not isinstance(bins, int):
         raise Unsupported("a spectrum of unknown length; give the model a fixed input shape")
+    bounded(bins * size, "its matrix")
     k, t = np.arange(bins), np.arange(size)
     # every bin but the first and, of an even length, the last stands for two
     share = np.where((k == 0) | (2 * k == size), 1.0, 2.0) * (k <= size // 2) / size

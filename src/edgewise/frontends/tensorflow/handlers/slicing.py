@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.frontends.context import known_sizes
+from edgewise.frontends.context import MAX_RESULTS, bounded, known_sizes
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler
 from edgewise.frontends.tensorflow.handlers.shapes import int32
@@ -135,7 +135,8 @@ def _dynamic_slice(c: Context, node: TFNode, x: Value, start: Value, size: Value
 def _dynamic_partition(c: Context, node: TFNode, x: Value, places: Value) -> Sequence[Value]:
     """WHERE and GATHER_ND per partition"""
     parts = []
-    for number in range(attrs.integer(node, "num_partitions")):
+    count = bounded(attrs.integer(node, "num_partitions"), "its results", MAX_RESULTS)
+    for number in range(count):
         chosen = c.b.where(c.b.equal(places, c.scalar(number, places)))
         parts.append(c.b.gather_nd(x, chosen))
     return parts
