@@ -102,6 +102,13 @@ EXAMPLES = [
         "x",
         ("transpose of transpose", "transpose as reshape", "reshape to the same shape"),
     ),
+    # a batch that is unknown stays where it is
+    Example(
+        chain(("transpose", ints(0, 2, 1)), shape=(N, 1, 4)),
+        "transpose(x, {0, 2, 1})",
+        "reshape(x, {-1, 4, 1})",
+        ("transpose as reshape",),
+    ),
     Example(
         chain(("transpose", ints(0, 2, 1)), shape=(N, 1, 7)),
         "transpose(x, {0, 2, 1})",

@@ -1,5 +1,6 @@
 """Rules of passes/transposing.py."""
 
+import numpy as np
 import pytest
 
 from edgewise.passes.reshaping import RESHAPES
@@ -37,6 +38,16 @@ def of_constant(*shape, op="add", first=False):
 def of_two(other=PERM, shape=X):
     def build(b):
         return b.mul(turned(b, b.input("x", X)), turned(b, b.input("y", shape), other))
+
+    return build
+
+
+def padded(op, *border, read=False):
+    def build(b):
+        x = turned(b, b.input("x", X))
+        pads = b.constant(np.arange(6, dtype=np.int32).reshape(3, 2))
+        y = getattr(b, op)(x, pads, *map(b.constant, border))
+        return (y, x) if read else y
 
     return build
 
@@ -88,6 +99,18 @@ EXAMPLES = [
         T.format("reverse_v2(x, 2)"),
         ("transpose behind a reversal",),
     ),
+    Example(
+        padded("pad"),
+        f"pad({T.format('x')}, {{0, 1, 2, 3, 4, 5}})",
+        T.format("pad(x, {2, 3, 4, 5, 0, 1})"),
+        ("transpose behind a pad",),
+    ),
+    Example(
+        padded("padv2", 7.0),
+        f"padv2({T.format('x')}, {{0, 1, 2, 3, 4, 5}}, 7)",
+        T.format("padv2(x, {2, 3, 4, 5, 0, 1}, 7)"),
+        ("transpose behind a pad",),
+    ),
     # the mean over places 1, 2 of NCHW is one over 1, 2 of NHWC
     Example(reduced(1, 2), f"mean({T.format('x')}, {{1, 2}})", "mean(x, {0, 1})", (REDUCED,), 1e-6),
     Example(
@@ -110,6 +133,7 @@ def reversal_of_shared(b):
 
 
 TWINS = [
+    Twin(padded("pad", read=True), "transpose behind a pad", "is also read by the graph's outputs"),
     Twin(reversal_of_shared, "transpose behind a reversal", "is also read by the graph's outputs"),
     Twin(read_twice, ONE, "is also read by the graph's outputs"),
     Twin(of_two(BACK, (3, 4, 2)), TWO, "and otherwise"),

@@ -10,6 +10,7 @@ from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
 from edgewise.ops.arithmetic import Add, Div, Mul, Sub
 from edgewise.ops.binary import Maximum, Minimum, SquaredDifference
+from edgewise.ops.pad import MirrorPad, Pad
 from edgewise.ops.reduce import Mean, ReduceMax, ReduceMin, ReduceProd, Sum
 from edgewise.ops.table import Unary
 from edgewise.passes.conditions import same_bits
@@ -116,6 +117,14 @@ def _behind_reversal(b: Builder, match: Match) -> Value:
     return _above(b, match, match["x"], constant)
 
 
+def _behind_pad(b: Builder, match: Match) -> Value:
+    order, pads = _order(match, "perm"), match.array("pads")
+    before = np.ascontiguousarray(pads[np.argsort(order)])
+    constant = b.constant(before, name=match["pads"].name)
+    border = (match["border"],) if "border" in match.values else ()
+    return _above(b, match, match["x"], constant, *border)
+
+
 def _one(p: PatternBuilder) -> Pattern:
     return _transposed(p, "x", "perm", "transposed")
 
@@ -159,6 +168,20 @@ TRANSPOSES = [
         _behind_reversal,
         phrase=PHRASE,
     ),
+    # pad(transpose(x), pads) -> transpose(pad(x, pads in their places before))
+    *[
+        Rule(
+            "transpose behind a pad",
+            form,
+            _keeps_integers,
+            _behind_pad,
+            phrase=PHRASE,
+        )
+        for form in (
+            lambda p: p.any(Pad, MirrorPad, operands=(_one(p), p.constant("pads"))),
+            lambda p: p.padv2(_one(p), p.constant("pads"), p.value("border")),
+        )
+    ],
     # mean(transpose(x), axes) -> mean(x, their places before)
     Rule(
         "transpose before a reduction",
