@@ -56,9 +56,23 @@ def quantized_add(op, result, activation=Activation.NONE):
     return build
 
 
+def layer_of_one_dimension(read=False):
+    def build(b):
+        y = b.reshape(conv(b, b.input("x", X)), b.constant([4, 4, 5]))
+        return (b.relu(y), y) if read else b.relu(y)
+
+    return build
+
+
 CONV = "conv_2d(x, [5,3,3,3], [5]"
 SUM = "add(x, x, pot_scale_int16=False"
 EXAMPLES = [
+    Example(
+        layer_of_one_dimension(),
+        f"relu(reshape({CONV}), {{4, 4, 5}}))",
+        f"reshape({CONV}, RELU), {{4, 4, 5}})",
+        ("activation before the reshape", *FUSE),
+    ),
     Example(after_conv("relu"), f"relu({CONV}))", f"{CONV}, RELU)", FUSE),
     Example(after_conv("relu6"), f"relu6({CONV}))", f"{CONV}, RELU6)", FUSE),
     Example(after_conv("relu_n1_to_1"), f"relu_n1_to_1({CONV}))", f"{CONV}, RELU_N1_TO_1)", FUSE),
@@ -163,6 +177,11 @@ def minimum_of_one(b):
 
 
 TWINS = [
+    Twin(
+        layer_of_one_dimension(read=True),
+        "activation before the reshape",
+        "is also read by the graph's outputs",
+    ),
     Twin(read_twice, FUSE[0], "is also read by neg"),
     Twin(
         after_conv("relu_n1_to_1", fused_activation_function=Activation.RELU),

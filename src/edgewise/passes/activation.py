@@ -219,7 +219,29 @@ CLAMPS_NAMED = [
     ),
 ]
 
+
+def _before_reshape(b: Builder, match: Match) -> Value:
+    reshaped = match.node("reshaped")
+    y = match["y"]
+    result = match.root.output.type.with_shape(y.type.shape)
+    clamped = b.node(match.root.op, y, results=[result]).output
+    return b.node(
+        reshaped.op, clamped, *reshaped.inputs[1:], results=[match.root.output.type]
+    ).output
+
+
 ACTIVATIONS = [
+    # relu(reshape(conv(x))) -> reshape(relu(conv(x))): layers of one dimension
+    Rule(
+        "activation before the reshape",
+        lambda p: p.any(
+            *CLAMPS,
+            operands=(p.reshape(p.any(*FUSING, name="y"), p.optional(), name="reshaped"),),
+        ),
+        lambda match: same_bits(match["y"], match.node("reshaped").output),
+        _before_reshape,
+        phrase="activation[s] moved before reshapes",
+    ),
     # relu(conv(x)) -> conv(x; RELU)
     Rule(
         "activation into the operator before",
