@@ -57,7 +57,22 @@ AXES = ints(1, 2)
 RESHAPE = ("squeeze or expand_dims as reshape",)
 KEEP = ("reshape into keep_dims",)
 KEPT = {"keep_num_dims": True}
+ROWS = np.array([[0, 0], [1, 2]], np.int32)
+ONE_MORE = np.array([[0, 0], [0, 0], [1, 2]], np.int32)
+FIRST = np.array([[0, 0], [1, 0], [0, 0]], np.int32)
+BEHIND = ("reshape behind a pad",)
 EXAMPLES = [
+    Example(
+        chain(
+            ("reshape", ints(6, 1, 4)),
+            ("pad", ONE_MORE),
+            ("reshape", ints(6, 7, 1)),
+            shape=(6, 4),
+        ),
+        "reshape(pad(reshape(x, {6, 1, 4}), {0, 0, 0, 0, 1, 2}), {6, 7, 1})",
+        "reshape(pad(x, {0, 0, 1, 2}), {6, 7, 1})",
+        (*BEHIND, "reshape of reshape"),
+    ),
     Example(
         chain(("squeeze", {"squeeze_dims": (1,)})),
         "squeeze(x, squeeze_dims=(1,))",
@@ -256,6 +271,21 @@ def swap_more(left):
 
 
 TWINS = [
+    Twin(
+        chain(("reshape", ints(6, 1, 4)), ("pad", ONE_MORE), shape=(6, 4)),
+        BEHIND[0],
+        "no reshape after it would go",
+    ),
+    Twin(
+        chain(("reshape", ints(8, 3)), ("pad", ROWS), ("reshape", ints(48)), shape=(6, 4)),
+        BEHIND[0],
+        "mixes dimensions",
+    ),
+    Twin(
+        chain(("reshape", ints(6, 1, 4)), ("pad", FIRST), ("reshape", ints(12, 4)), shape=(6, 4)),
+        BEHIND[0],
+        "it pads a dimension of 1",
+    ),
     Twin(
         chain(("expand_dims", np.int32(1)), shape=(N, Sym("m"))),
         RESHAPE[0],

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from edgewise.ir.build import Builder
-from edgewise.ir.dim import Shape
+from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.graph import Value
 from edgewise.ir.infer import result_types
 from edgewise.ir.op import Op
+from edgewise.ops.pad import MirrorPad, Pad
 from edgewise.ops.reduce import Mean, ReduceMax, ReduceMin, ReduceProd, Reduction, Sum
 from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze
 from edgewise.passes.conditions import keeps_type, same_bits, same_shape
 from edgewise.passes.pattern import Match
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
 REDUCTIONS = (Mean, Sum, ReduceMax, ReduceMin, ReduceProd)
 
@@ -129,7 +130,56 @@ def _reduces_nothing(match: Match) -> Verdict:
     return all(size == 1 for size in sizes) or f"it reduces axes of sizes {sizes}"
 
 
+def _pads_before(match: Match) -> np.ndarray | str:
+    """The pads of x, where the reshape only adds or drops dimensions of 1, and these get none."""
+    x, reshaped, pads = match["x"].shape, match["reshaped"].shape, match.array("pads")
+    sizes = [i for i, d in enumerate(x) if d != 1], [i for i, d in enumerate(reshaped) if d != 1]
+    pairs = list(zip(*sizes, strict=False))
+    if len(sizes[0]) != len(sizes[1]) or any(
+        same_dim(x[i], reshaped[j]) is not True for i, j in pairs
+    ):
+        return f"the reshape of {match['x'].type} to {match['reshaped'].type} mixes dimensions"
+    before = np.zeros((len(x), 2), pads.dtype)
+    for i, j in pairs:
+        before[i] = pads[j]
+    if before.sum() != pads.sum():
+        return "it pads a dimension of 1"
+    return before
+
+
+def _meets_reshape(match: Match) -> Verdict:
+    readers = match.root.output.consumers
+    if match.root.output.is_output or [node.op.name for node in readers] != ["reshape"]:
+        return Usual("no reshape after it would go")
+    pads = _pads_before(match)
+    return pads if isinstance(pads, str) else same_bits(match["x"], match["reshaped"])
+
+
+def _pad_first(b: Builder, match: Match) -> Value:
+    pads = _pads_before(match)
+    assert not isinstance(pads, str)
+    constant = b.constant(pads, name=match["pads"].name)
+    root = match.root
+    y = b.node(root.op, match["x"], constant, results=[root.output.type.with_shape(None)]).output
+    return reshape(b, y, root.output)
+
+
 RESHAPES = [
+    # reshape(pad(reshape(x))) -> reshape(pad(x)): layers of one dimension, one after the other
+    Rule(
+        "reshape behind a pad",
+        lambda p: p.any(
+            Pad,
+            MirrorPad,
+            operands=(
+                p.reshape(p.value("x"), p.optional(), name="reshaped", shared=True),
+                p.constant("pads"),
+            ),
+        ),
+        every(_meets_reshape, _shape_is_known),
+        _pad_first,
+        phrase="reshape[s] and transpose[s] put together or removed",
+    ),
     # squeeze(x), expand_dims(x) -> reshape(x)
     Rule(
         "squeeze or expand_dims as reshape",
