@@ -164,6 +164,7 @@ def _short(error: str) -> str:
         return "the process dies"
     first = error.removeprefix("RuntimeError: ").removeprefix("ValueError: ").splitlines()[0]
     first = re.split(r"Node number", first)[0] or error
+    first = re.sub(r" \(-?\d{6,} != -?\d+\)", "", first)  # addresses, others in every run
     return " ".join(first.split())[:MOST_TEXT] or "refused"
 
 
