@@ -22,6 +22,7 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
 from edgewise.ir.verify import verify
 from edgewise.passes import canonicalize, to_tflite
+from edgewise.passes.target import require_target
 from edgewise.runtime.session import Session
 from tests.frontends.tensorflow.answers import SCRIPT, Answer, load
 from tests.frontends.tensorflow.case import CASES, Case
@@ -103,6 +104,14 @@ def test_needs_no_more_operators_than_tensorflow(case: Case) -> None:
         assert ours > theirs, "TensorFlow needs as many; the case need not say `more`"
     else:
         assert ours <= theirs, f"{ours} operators; TensorFlow's converter makes {theirs}"
+
+
+@pytest.mark.ci
+@cases
+def test_runs_on_the_release_of_litert_that_runs_it(case: Case) -> None:
+    """The target check refuses nothing that `test_litert_agrees` has seen running."""
+    if not case.no_litert:
+        require_target(finished(case.id), "litert-2.3")
 
 
 @pytest.mark.ci
