@@ -4,9 +4,9 @@
     python keras_in_tensorflow.py application NAME SIZE OUT
 
 Writes OUT/static.tflite (batch 1, through a SavedModel) and OUT/dynamic.tflite (any batch, from the
-model object), and for an application OUT/model.keras, OUT/in.npy and OUT/out.npz (Keras's answer):
-weights are random, batch norms are calibrated, so that activations stay sane. A conversion that
-TensorFlow cannot do is printed and skipped.
+model object), and for an application OUT/model.keras, OUT/saved (its SavedModel, for any batch),
+OUT/in.npy and OUT/out.npz (Keras's answer): weights are random, batch norms are calibrated, so that
+activations stay sane. A conversion that TensorFlow cannot do is printed and skipped.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def main() -> None:
         np.save(out / "in.npy", x)
         np.savez(out / "out.npz", *[np.asarray(y) for y in tf.nest.flatten(model(x))])
         model.save(out / "model.keras")
+        model.export(out / "saved", verbose=False)
     for name, converter in (("static", static), ("dynamic", dynamic)):
         try:
             (out / f"{name}.tflite").write_bytes(converter(model))
