@@ -74,6 +74,31 @@ def test_a_function_of_torch():
     )
 
 
+def test_a_function_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+
+    def function(layer, x):
+        return tf.math.sin(x)
+
+    assert refusal(function) == (
+        f"its call() cannot be traced: {here('return tf.math.sin(x)')} calls tf.math.sin, a"
+        " function of TensorFlow, on a tensor of the model; write it with keras.ops, which every"
+        " back end has, or convert tf.function(model) with inputs=[tf.TensorSpec(...)]"
+    )
+
+
+def test_the_way_out_of_a_function_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    if BACKEND != "tensorflow":
+        pytest.skip("only on the TensorFlow back end")
+    source = keras.Input((4,))
+    model = keras.Model(source, Own(lambda layer, x: tf.math.sin(x) * 2.0)(source))
+    made = edgewise.convert(tf.function(model), inputs=[tf.TensorSpec((None, 4))])
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    found = next(iter(edgewise.Interpreter(made.to_bytes())(x).values()))
+    np.testing.assert_allclose(found, 2 * np.sin(x), atol=1e-6)
+
+
 def test_a_function_of_numpy():
     def function(layer, x):
         return np.tanh(x)
@@ -207,7 +232,7 @@ def test_options_of_other_sources(tmp_path):
     path = tmp_path / "model.keras"
     keras.Sequential([L.Input((2,)), L.Dense(1)]).save(path)
     model = keras.Sequential([L.Input((2,)), L.Dense(1)])
-    with pytest.raises(ConversionError, match=r"says by itself what custom_objects= would"):
+    with pytest.raises(ConversionError, match=r"has no option custom_objects=; leave it out"):
         edgewise.convert(model, custom_objects={"Own": Own})
 
 

@@ -16,6 +16,7 @@ _NAMES = {
     "numpy": "NumPy",
     "openvino": "OpenVINO",
 }
+_FUNCTIONS = ", or convert tf.function(model) with inputs=[tf.TensorSpec(...)]"
 
 
 def reason(error: Exception) -> str:
@@ -33,6 +34,7 @@ def reason(error: Exception) -> str:
         return (
             f"{where} calls {name}, a function of {library}, on a tensor of the model; write it"
             " with keras.ops, which every back end has"
+            + (_FUNCTIONS if library == "TensorFlow" else "")
         )
     if "as a boolean" in str(error) or "__bool__" in str(error):
         return (
