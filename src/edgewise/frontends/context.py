@@ -143,11 +143,17 @@ class Context:
 
 
 def values_of(structure: Structure) -> list[Value]:
-    """The Values of a nested structure in Keras's order: dicts by sorted key."""
+    """The Values of a nested structure in Keras's order: dicts by sorted key.
+
+    Raises:
+        ConversionError: something else is among them, as the arguments of a damaged file can be.
+    """
     if isinstance(structure, Value):
         return [structure]
     if isinstance(structure, Mapping):
         return [value for key in sorted(structure) for value in values_of(structure[key])]
+    if not isinstance(structure, list | tuple):
+        raise ConversionError(f"a tensor is expected here; found {structure!r:.80}")
     return [value for item in structure for value in values_of(item)]
 
 

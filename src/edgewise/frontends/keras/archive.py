@@ -94,7 +94,7 @@ def _open_zip(data: bytes) -> Archive:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise FormatError(
-            f"the zip archive is damaged or cut off: {error}. Copy it again."
+            f"the zip archive is damaged or cut off: {error!s:.200}. Copy it again."
         ) from error
     with archive:
         members = {info.filename: info for info in archive.infolist()[: MAX_MEMBERS + 1]}
@@ -153,7 +153,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) 
         RuntimeError,
     ) as error:
         raise FormatError(
-            f"member '{info.filename}' is damaged: {error}", offset=info.header_offset
+            f"member '{info.filename}' is damaged: {error!s:.200}", offset=info.header_offset
         ) from error
 
 

@@ -20,7 +20,8 @@ from edgewise.frontends.keras.description import (
     TensorRef,
 )
 
-MAX_DEPTH = 150  # levels of JSON; one nested model takes about six
+MAX_DEPTH = 150  # levels of JSON in a layer; one nested model takes about six
+MAX_JSON_DEPTH = 250
 
 
 def parse_json(text: bytes | str, what: str) -> dict[str, object]:
@@ -35,7 +36,20 @@ def parse_json(text: bytes | str, what: str) -> dict[str, object]:
         raise FormatError(f"{what} must be JSON; {error}. Save the model again.") from error
     if not isinstance(value, dict):
         raise FormatError(f"{what} must be a JSON object; found {type(value).__name__}")
+    if _is_deeper(value, MAX_JSON_DEPTH):
+        raise FormatError(f"{what} may be nested {MAX_JSON_DEPTH} levels deep; it is deeper")
     return value
+
+
+def _is_deeper(value: dict[object, object], limit: int) -> bool:
+    """There are more levels of lists and dicts than `limit`: our readers take two calls for one."""
+    level: list[dict[object, object] | list[object]] = [value]
+    for _ in range(limit):
+        children = [item for v in level for item in (v.values() if isinstance(v, dict) else v)]
+        level = [item for item in children if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def decode(value: object, depth: int = 0) -> object:

@@ -228,12 +228,14 @@ def _handled(
         extra = [key for key in given if key not in accepted]
         if extra:
             raise Unsupported(f"the call's argument {', '.join(extra)}; leave it out")
+    where = f"layer '{'/'.join(c.path)}' ({layer.class_name})"
     try:
         return handler(c, layer, *args, **given)
     except EdgewiseError:
         raise
+    except MemoryError as error:
+        raise LimitError(f"{c.file}: {where}: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        where = f"layer '{'/'.join(c.path)}' ({layer.class_name})"
         raise FormatError(
             f"{where}: its config, weights and inputs must fit together; {error}", file=c.file
         ) from error
@@ -251,10 +253,14 @@ def _model_inputs(model: KerasModel, structure: object) -> list[Value]:
 def _bound(c: Context, value: object, results: _Results) -> object:
     """An argument with Values in place of references. Raises _Missing."""
     if isinstance(value, TensorRef):
-        found = results.get((value.layer, value.call))
+        if (value.layer, value.call) not in results:
+            raise FormatError(
+                f"layer '{value.layer}' gives a tensor, but is no input of its model", file=c.file
+            )
+        found = results[value.layer, value.call]
         if found is None:
             raise _Missing
-        return found if value.tensor is None else values_of(found)[value.tensor]
+        return found if value.tensor is None else _output(c, value, values_of(found))
     if isinstance(value, Mapping):
         return {key: _bound(c, item, results) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -262,6 +268,17 @@ def _bound(c: Context, value: object, results: _Results) -> object:
     if isinstance(value, slice):
         return slice(*(_bound(c, part, results) for part in (value.start, value.stop, value.step)))
     return constants.value_of(c, value)
+
+
+def _output(c: Context, ref: TensorRef, values: Sequence[Value]) -> Value:
+    """The Value that `ref` names among the outputs of its call. Raises FormatError."""
+    assert ref.tensor is not None
+    if ref.tensor >= len(values):
+        raise FormatError(
+            f"layer '{ref.layer}' has {len(values)} outputs; output {ref.tensor} is used",
+            file=c.file,
+        )
+    return values[ref.tensor]
 
 
 # -- problems ---------------------------------------------------------------------------------
