@@ -10,9 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgewise.errors import LimitError
 from edgewise.frontends.context import Context
 from edgewise.ir.graph import Value
 
+MAX_ELEMENTS = 1 << 26  # of a matrix, such as 8192 x 8192
+MAX_ROWS = 1 << 16
 _TABLE = 1024  # fractions of a pixel that TensorFlow's cubic weights are tabulated at
 
 
@@ -36,10 +39,20 @@ def scale_of(size: int, wanted: int, align_corners: bool) -> float:
     return float(np.float32(size) / np.float32(wanted))
 
 
+def _zeros(wanted: int, size: int) -> np.ndarray:
+    """A matrix to fill in. Raises LimitError: a few bytes of a file can ask for any size."""
+    if wanted * size > MAX_ELEMENTS or wanted > MAX_ROWS:
+        raise LimitError(
+            f"MAX_ELEMENTS: resizing {size} to {wanted} takes a matrix of {wanted * size} elements;"
+            f" at most {MAX_ELEMENTS}, and {MAX_ROWS} rows"
+        )
+    return np.zeros((wanted, size))
+
+
 def area_matrix(size: int, wanted: int, align_corners: bool) -> np.ndarray:
     """Every output is the mean of the input pixels that its interval covers, edges in part."""
     scale = scale_of(size, wanted, align_corners)
-    matrix = np.zeros((wanted, size))
+    matrix = _zeros(wanted, size)
     for i in range(wanted):
         begin, end = i * scale, (i + 1) * scale
         for k in range(int(np.floor(begin)), int(np.ceil(end))):
@@ -56,7 +69,7 @@ def bicubic_matrix(
     1/1024."""
     scale = scale_of(size, wanted, align_corners)
     a = -0.5 if half_pixel_centers else -0.75
-    matrix = np.zeros((wanted, size))
+    matrix = _zeros(wanted, size)
     for i in range(wanted):
         place = (i + 0.5) * scale - 0.5 if half_pixel_centers else i * scale
         first = int(np.floor(np.float32(place)))
@@ -89,7 +102,7 @@ def sampled_matrix(
     inverse = np.float32(1) / np.float32(scale)
     moved = -inverse * np.float32(translation)
     stretch = max(inverse, np.float32(1)) if antialias else np.float32(1)
-    matrix = np.zeros((wanted, size))
+    matrix = _zeros(wanted, size)
     for i in range(wanted):
         centre = (np.float32(i) + half) * inverse + moved
         if not 0 <= centre <= size:

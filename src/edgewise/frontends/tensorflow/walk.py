@@ -127,6 +127,8 @@ class Walk:
             given = handler(c, node, *operands)
         except (EdgewiseError, Unsupported, Missing):
             raise
+        except MemoryError as error:
+            raise LimitError(f"{c.file}: node '{node.name}' ({node.op}): {error}") from error
         except (
             KeyError,
             IndexError,
