@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.errors import ConversionError
 from edgewise.format.constants import encode_elements
 from edgewise.format.options import Code, is_options_2, write_options
 from edgewise.format.quantization import write_blockwise, write_quant
@@ -155,7 +156,7 @@ class GraphWriter:
         if kept is not None and value.type.shape == read.shape:
             fields.update(shape=kept.shape, shape_signature=kept.shape_signature)
         else:
-            fields.update(_shape_fields(value.type.shape))
+            fields.update(_shape_fields(value.name, value.type.shape))
         if kept is not None and value.quant == read.quant:
             fields["quantization"] = self._kept_quantization(value, kept.quantization)
         elif value.quant is not None:
@@ -207,7 +208,7 @@ _KEPT_OF_OPERATOR = (
 _KEPT_OF_TENSOR = ("has_rank", "variant_tensors", "external_buffer")
 
 
-def _shape_fields(shape: Shape | None) -> dict[str, object]:
+def _shape_fields(name: str, shape: Shape | None) -> dict[str, object]:
     """`shape` with what it is where the unknowns are 1, and `shape_signature` with -1 for them;
     no shape at all where even the rank is unknown, which [] would make a scalar of.
 
@@ -218,6 +219,8 @@ def _shape_fields(shape: Shape | None) -> dict[str, object]:
     fields: dict[str, object] = {"has_rank": True}
     ones = dict.fromkeys(symbols(shape), 1)
     sizes = [d if isinstance(d, int) else substitute(d, ones) for d in shape]
+    if any(isinstance(d, int) and d >= 1 << 31 for d in (*sizes, *shape)):
+        raise ConversionError(f"tensor '{name}': sizes in .tflite end at 2147483647; found {shape}")
     fields["shape"] = np.array([d if isinstance(d, int) and d >= 0 else 1 for d in sizes], np.int32)
     if not is_static(shape):
         signature = [d if isinstance(d, int) else -1 for d in shape]
