@@ -1,6 +1,8 @@
-"""Time and memory of converting a Keras file: Edgewise against TensorFlow, in one interleaved run.
+"""Time and memory of converting a model: Edgewise against TensorFlow, in one interleaved run.
 
-    python benchmarks/convert.py --tensorflow-python PATH [--model model.keras] [--rounds 3]
+    python benchmarks/convert.py --tensorflow-python PATH [--model MODEL] [--rounds 3]
+
+MODEL is a Keras file or the folder of a SavedModel.
 
 Every conversion is a fresh process. Printed per converter: median wall time of the process, which
 is what a user waits (start-up and imports count); median wall time from reading the model to the
@@ -31,10 +33,14 @@ edgewise.convert(sys.argv[1]).save(sys.argv[2], overwrite=True)
 print(time.perf_counter() - start)
 """
 TENSORFLOW = """
-import sys, time, keras, tensorflow as tf
+import os, sys, time, keras, tensorflow as tf
 start = time.perf_counter()
-model = keras.models.load_model(sys.argv[1], compile=False)
-data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+if os.path.isdir(sys.argv[1]):
+    converter = tf.lite.TFLiteConverter.from_saved_model(sys.argv[1])
+else:
+    model = keras.models.load_model(sys.argv[1], compile=False)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+data = converter.convert()
 open(sys.argv[2], "wb").write(data)
 print(time.perf_counter() - start)
 """
@@ -118,7 +124,7 @@ def main() -> None:
     """Parse the arguments, measure, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--tensorflow-python", help="Python of an environment with TensorFlow")
-    parser.add_argument("--model", type=Path, help="a .keras or .h5 file")
+    parser.add_argument("--model", type=Path, help="a .keras or .h5 file, or a SavedModel")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if options.model is None and options.tensorflow_python is None:
