@@ -76,6 +76,8 @@ def test_a_function_of_torch():
 
 def test_a_function_of_tensorflow():
     tf = pytest.importorskip("tensorflow")
+    if BACKEND == "tensorflow":
+        pytest.skip("TensorFlow traces it")
 
     def function(layer, x):
         return tf.math.sin(x)
@@ -83,20 +85,38 @@ def test_a_function_of_tensorflow():
     assert refusal(function) == (
         f"its call() cannot be traced: {here('return tf.math.sin(x)')} calls tf.math.sin, a"
         " function of TensorFlow, on a tensor of the model; write it with keras.ops, which every"
-        " back end has, or convert tf.function(model) with inputs=[tf.TensorSpec(...)]"
+        " back end has"
     )
 
 
-def test_the_way_out_of_a_function_of_tensorflow():
+def test_tensorflow_traces_its_own_functions():
+    tf = pytest.importorskip("tensorflow")
+    if BACKEND != "tensorflow":
+        pytest.skip("only on the TensorFlow back end")
+    source = keras.Input((4,), name="angle")
+    model = keras.Model(source, Own(lambda layer, x: tf.math.sin(x) * 2.0)(source))
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    for made in (
+        edgewise.convert(model),
+        edgewise.convert(model, inputs=(None, 4)),
+        edgewise.convert(tf.function(model), inputs=[tf.TensorSpec((None, 4))]),
+    ):
+        found = next(iter(edgewise.Interpreter(made.to_bytes())(x).values()))
+        np.testing.assert_allclose(found, 2 * np.sin(x), atol=1e-6)
+    assert list(edgewise.convert(model).signature().inputs) == ["angle"]
+
+
+def test_what_tensorflow_traces_and_nobody_converts_tells_both_reasons():
     tf = pytest.importorskip("tensorflow")
     if BACKEND != "tensorflow":
         pytest.skip("only on the TensorFlow back end")
     source = keras.Input((4,))
-    model = keras.Model(source, Own(lambda layer, x: tf.math.sin(x) * 2.0)(source))
-    made = edgewise.convert(tf.function(model), inputs=[tf.TensorSpec((None, 4))])
-    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
-    found = next(iter(edgewise.Interpreter(made.to_bytes())(x).values()))
-    np.testing.assert_allclose(found, 2 * np.sin(x), atol=1e-6)
+    model = keras.Model(source, Own(lambda layer, x: tf.linalg.inv(tf.linalg.diag(x)))(source))
+    with pytest.raises(UnsupportedOp) as refused:
+        edgewise.convert(model)
+    ours, theirs = str(refused.value).split("\nIn the graph that TensorFlow traced: ")
+    assert "calls tf.linalg.inv, a function of TensorFlow" in ours
+    assert "MatrixInverse" in theirs
 
 
 def test_a_function_of_numpy():

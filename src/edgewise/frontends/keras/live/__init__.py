@@ -1,7 +1,8 @@
 """Keras 3 models in memory, on any back end: no file is written and nothing is run.
 
 A functional model is the walk over its nodes; layers that no handler knows, and subclassed models,
-are traced: their `call` runs on symbolic tensors. Keras is imported, which the model has done.
+are traced: their `call` runs on symbolic tensors. Where their code calls TensorFlow itself, and
+Keras runs on it, TensorFlow traces the model. Keras is imported, which the model has done.
 """
 
 from __future__ import annotations
@@ -38,11 +39,18 @@ def read_live(model: Any, inputs: object = None) -> Model:
 
     tracer = Tracer()
     graph = graph_of(model)
-    if graph is not None and inputs is None:
-        root = tracer.describer.model(graph, model)
-    else:
-        root = _traced(tracer, model, inputs)
-    return lower(KerasFile(root, "live", keras.__version__, model.name), tracer.expand)
+    try:
+        if graph is not None and inputs is None:
+            root = tracer.describer.model(graph, model)
+        else:
+            root = _traced(tracer, model, inputs)
+        return lower(KerasFile(root, "live", keras.__version__, model.name), tracer.expand)
+    except ConversionError as refused:
+        if "TensorFlow" not in tracer.called or keras.backend.backend() != "tensorflow":
+            raise
+        from edgewise.frontends.keras.live.native import read_native
+
+        return read_native(model, inputs, refused)
 
 
 def read_with_objects(file: KerasFile, objects: Mapping[str, object]) -> Model:

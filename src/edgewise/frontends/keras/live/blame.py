@@ -16,7 +16,6 @@ _NAMES = {
     "numpy": "NumPy",
     "openvino": "OpenVINO",
 }
-_FUNCTIONS = ", or convert tf.function(model) with inputs=[tf.TensorSpec(...)]"
 
 
 def reason(error: Exception) -> str:
@@ -34,7 +33,6 @@ def reason(error: Exception) -> str:
         return (
             f"{where} calls {name}, a function of {library}, on a tensor of the model; write it"
             " with keras.ops, which every back end has"
-            + (_FUNCTIONS if library == "TensorFlow" else "")
         )
     if "as a boolean" in str(error) or "__bool__" in str(error):
         return (
@@ -42,6 +40,15 @@ def reason(error: Exception) -> str:
             " keras.ops.cond"
         )
     return f"{where}: {_first_line(error)}"
+
+
+def libraries(error: Exception) -> frozenset[str]:
+    """The back end whose own function was called where `call` raised, if it was one."""
+    frame = _innermost(error.__traceback__)
+    if frame is None:
+        return frozenset()
+    text = linecache.getline(frame.tb_frame.f_code.co_filename, frame.tb_lineno)
+    return frozenset(library for _, library in _foreign(text, frame))
 
 
 def _innermost(traceback: TracebackType | None) -> TracebackType | None:

@@ -23,7 +23,7 @@ from edgewise.frontends.keras.description import (
     TensorRef,
 )
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.live.blame import reason
+from edgewise.frontends.keras.live.blame import libraries, reason
 from edgewise.frontends.keras.live.describe import (
     Describer,
     input_layer,
@@ -49,9 +49,14 @@ class Spec:
 
 @dataclass
 class Tracer:
-    """Traces layers for one conversion. `pending` are weights of layers that are not built yet."""
+    """Traces layers for one conversion.
+
+    `pending` are weights of layers that are not built yet; `called` the libraries whose functions
+    refused symbolic tensors.
+    """
 
     describer: Describer = field(default_factory=Describer)
+    called: set[str] = field(default_factory=set)
     known: dict[object, KerasModel] = field(default_factory=dict)
     pending: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
@@ -157,6 +162,7 @@ class Tracer:
             except Refused:
                 raise
             except Exception as error:
+                self.called |= libraries(error)
                 raise Refused(reason(error)) from error
             finally:
                 if context is not None:
