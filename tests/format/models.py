@@ -93,7 +93,9 @@ def _values(field: Field) -> st.SearchStrategy[object]:
         case Kind.ENUM:
             return st.sampled_from(list(ENUMS[field.type].members.values()))
         case Kind.STRING:
-            return st.binary(max_size=6).map(lambda b: b.decode("utf-8", "surrogateescape"))
+            return _strings()
+        case Kind.STRING_VECTOR:
+            return st.lists(_strings(), max_size=3)
         case Kind.VECTOR:
             return st.lists(_scalars(field.type), max_size=3).map(
                 lambda items: np.array(items, SCALARS[field.type].dtype)
@@ -108,6 +110,10 @@ def _values(field: Field) -> st.SearchStrategy[object]:
             return st.lists(st.deferred(lambda: records(field.type)), max_size=2)
         case Kind.UNION:
             return st.sampled_from(UNIONS[field.type]).flatmap(records)
+
+
+def _strings() -> st.SearchStrategy[str]:
+    return st.binary(max_size=6).map(lambda b: b.decode("utf-8", "surrogateescape"))
 
 
 def _scalars(name: str) -> st.SearchStrategy[object]:
