@@ -29,6 +29,8 @@ def change_hdf5(data: bytes, generator: random.Random) -> bytes:
         case 2 | 3 | 4 | 5 | 6:
             if generator.random() < 0.3:
                 data = rewritten(data, generator)
+            if generator.random() < 0.1:
+                data = circle(data, generator)
             for _ in range(generator.choice((1, 1, 2, 4))):
                 data = change_structure(data, generator)
             return data
@@ -82,6 +84,19 @@ def change_structure(data: bytes, generator: random.Random) -> bytes:
             number = generator.randrange(256)
     changed = (number % (1 << 8 * width)).to_bytes(width, "little")
     return data[:at] + changed + data[at + width :]
+
+
+def circle(data: bytes, generator: random.Random) -> bytes:
+    """A B-tree node becomes its own child or another's parent."""
+    nodes = [match.start() for match in re.finditer(b"TREE", data)]
+    if not nodes:
+        return data
+    at, child = generator.choice(nodes), generator.choice(nodes)
+    key = 8 if data[at + 4] == 0 else 8 * generator.randrange(3, 7)
+    changed = bytearray(data)
+    changed[at + 5] = generator.choice((1, 2, 255))
+    changed[at + 24 + key : at + 32 + key] = child.to_bytes(8, "little")
+    return bytes(changed)
 
 
 def change_objects(data: bytes, generator: random.Random) -> bytes:

@@ -9,13 +9,12 @@ Source: HDF5 File Format Specification 3.0: III.E (global heap), IV.A.1 (object 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from edgewise.errors import FormatError
+from edgewise.frontends.keras.structure import messages, number
 
-_ATTRIBUTE, _CONTINUATION = 0x0C, 0x10
+_ATTRIBUTE = 0x0C
 _FIXED_STRING, _VARIABLE_LENGTH = 3, 9
-_MAX_BLOCKS = 1000
 
 
 class Attributes:
@@ -31,44 +30,18 @@ class Attributes:
         Raises:
             FormatError: the header is damaged, or the attribute holds something else than text.
         """
-        for kind, start, size in self._messages(header):
+        for kind, start, size, _ in messages(self._data, header):
             if kind == _ATTRIBUTE and self._name(start, size) == name:
                 return self._strings(start, size, name)
         return None
 
     def _number(self, at: int, width: int) -> int:
-        return int.from_bytes(self._bytes(at, width), "little")
+        return number(self._data, at, width)
 
     def _bytes(self, at: int, size: int) -> bytes:
         if at + size > len(self._data):
             raise FormatError(f"{size} bytes must lie in the file of {len(self._data)}", offset=at)
         return self._data[at : at + size]
-
-    def _messages(self, header: int) -> Iterator[tuple[int, int, int]]:
-        """Kind, offset and size of every message of an object header of version 1 or 2."""
-        is_new = self._bytes(header, 4) == b"OHDR"
-        flags = self._number(header + 5, 1) if is_new else 0
-        if is_new:
-            start = header + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
-            width = 1 << (flags & 3)
-            blocks = [(start + width, self._number(start, width))]
-        else:
-            blocks = [(header + 16, self._number(header + 8, 4))]
-        prefix = (6 if flags & 4 else 4) if is_new else 8
-        for number, (at, size) in enumerate(blocks):
-            if number > _MAX_BLOCKS:
-                raise FormatError("an object header has too many blocks", offset=header)
-            self._bytes(at, size)
-            end = at + size
-            while at + prefix <= end:
-                kind = self._number(at, 1 if is_new else 2)
-                length = self._number(at + (1 if is_new else 2), 2)
-                at += prefix
-                if kind == _CONTINUATION:
-                    place, extent = self._number(at, 8), self._number(at + 8, 8)
-                    blocks.append((place + 4, extent - 8) if is_new else (place, extent))
-                yield kind, at, length
-                at += length
 
     def _name(self, start: int, size: int) -> str:
         version, length = self._number(start, 1), self._number(start + 2, 2)

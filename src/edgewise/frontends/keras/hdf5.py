@@ -22,6 +22,7 @@ from h5py.h5g import GroupID
 
 from edgewise.errors import EdgewiseError, FormatError
 from edgewise.frontends.keras.attributes import Attributes
+from edgewise.frontends.keras.structure import check_heaps, check_object, root_header
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_OBJECTS = 100_000
@@ -64,11 +65,13 @@ class Hdf5:
 
     def __init__(self, data: bytes) -> None:
         """Opens `data`. Raises FormatError if it is not a whole HDF5 file."""
-        self._size, self._read, self._seen = len(data), 0, 0
+        self._data, self._read, self._seen = data, 0, 0
+        check_heaps(data)
+        self._headers = {"": root_header(data)}
+        check_object(data, self._headers[""])
         with _reading("the file's root"):
             self._file = h5py.File(io.BytesIO(data), "r")
             root = h5o.open(self._file.id, b"/")
-            self._headers = {"": h5o.get_info(root).addr}
         self._places = set(self._headers.values())
         self._attributes = Attributes(data)
         self._nodes: dict[str, object] = {"": root}
@@ -168,6 +171,7 @@ class Hdf5:
             if link.u in self._places:
                 raise FormatError(f"'{path}' must be stored once; it is linked twice")
             self._places.add(link.u)
+            check_object(self._data, link.u)
             self._headers[path] = link.u
             found = h5o.open(group, name.encode())
         self._nodes[path] = found
@@ -205,5 +209,5 @@ class Hdf5:
         limit = stored * (MAX_EXPANSION if filters else 1)
         if layout == h5py.h5d.CHUNKED and stored:
             limit += 1 << 20  # chunks that hold only the fill value are not stored
-        if declared > limit or self._read > self._size:
+        if declared > limit or self._read > len(self._data):
             raise FormatError(f"array '{path}' declares {declared} bytes but stores {stored}")
