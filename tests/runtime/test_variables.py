@@ -9,7 +9,7 @@ import edgewise
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Model, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
-from edgewise.ir.model import STATELESS
+from edgewise.ir.model import STATELESS, Signature
 from edgewise.lite import Interpreter as LiteInterpreter
 
 
@@ -42,6 +42,19 @@ def test_state_takes_the_batch_of_the_input(batch: int) -> None:
     reloaded.reset_variables()
     [again] = reloaded(x).values()
     np.testing.assert_array_equal(again, expected)
+
+
+def test_each_signature_has_a_batch_of_its_own() -> None:
+    model = recurrent()
+    other = recurrent().main
+    other.name = "other"
+    model.add(other)
+    model.signatures = [Signature(key, key, {"x": 0}, {"y": 0}) for key in model.graphs]
+    x = np.random.default_rng(7).uniform(-1, 1, (3, 3, 2)).astype(np.float32)
+    run = edgewise.Interpreter(model.to_bytes())
+    first, second = (run(x, signature=signature.key)["y"] for signature in model.signatures)
+    assert len(first) == 3
+    np.testing.assert_array_equal(first, second)
 
 
 def test_variables_of_a_stateless_model_start_anew() -> None:

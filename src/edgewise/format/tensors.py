@@ -36,16 +36,12 @@ class Symbols:
         self._serial: Iterator[int] = itertools.count(1)
         self._batch_is_free = True
 
-    def of_input(self, axis: int) -> Sym:
-        """An unknown dimension of an input: the first leading one is the batch."""
-        if axis == 0 and self._batch_is_free:
+    def batch(self) -> Sym:
+        """The batch of one more subgraph."""
+        if self._batch_is_free:
             self._batch_is_free = False
             return _BATCH
         return self.fresh()
-
-    def of_variable(self, axis: int) -> Sym:
-        """An unknown dimension of a variable: its leading one is the batch, which inputs bind."""
-        return _BATCH if axis == 0 else self.fresh()
 
     def fresh(self) -> Sym:
         """An unknown that no other one equals."""
@@ -108,6 +104,8 @@ class TensorReader:
         self.records: list[Record] = graph.tensors or []
         self.index, self.constants, self.symbols, self.file = index, constants, symbols, file
         self.values: list[Value] = []
+        self._batch: Sym | None = None
+        self._input_has_batch = False
 
     def read(self, inputs: set[int], produced: set[int], used: set[int]) -> list[Value]:
         """All values; `inputs` and `produced` say how tensors get their contents, `used` which
@@ -211,13 +209,19 @@ class TensorReader:
         for axis, (size, declared) in enumerate(zip(stored, signature.tolist(), strict=True)):
             if declared >= 0:
                 dims.append(size)
-            elif is_input:
-                dims.append(self.symbols.of_input(axis))
-            elif record.is_variable:
-                dims.append(self.symbols.of_variable(axis))
             else:
-                dims.append(self.symbols.fresh())
+                dims.append(self._unknown(axis, is_input, record.is_variable))
         return tuple(dims)
+
+    def _unknown(self, axis: int, is_input: bool, is_variable: bool) -> Sym:
+        """An unknown dimension. The batch of a subgraph is the first leading one of its inputs, and
+        every leading one of its variables, which that input binds."""
+        if axis > 0 or not (is_input or is_variable) or (is_input and self._input_has_batch):
+            return self.symbols.fresh()
+        self._input_has_batch |= is_input
+        if self._batch is None:
+            self._batch = self.symbols.batch()
+        return self._batch
 
 
 def _stored_shape(record: Record) -> list[int]:
