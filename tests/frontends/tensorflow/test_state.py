@@ -78,6 +78,34 @@ def test_what_is_assigned_is_state_in_every_signature():
     assert float(runner(signature="reads")["output_0"]) == 7
 
 
+def test_reads_between_assignments_are_one():
+    sets = function(
+        "sets",
+        [HANDLE, "x"],
+        [node("set", "AssignVariableOp", "handle", "x"), node("y", "Neg", "x", "^set")],
+        ["y"],
+    )
+    keeps = function("keeps", [HANDLE, "x"], [node("y", "Abs", "x")], ["y"])
+    nodes = [
+        node("a", "ReadVariableOp", "handle"),
+        node("b", "ReadVariableOp", "handle"),
+        node("yes", "Greater", "x", "x0"),
+        node(
+            "if", "If", "yes", "handle", "x", "^a", "^b",
+            then_branch=called("sets"), else_branch=called("keeps"),
+        ),
+        node("c", "ReadVariableOp", "handle", "^if"),
+        node("set", "AssignVariableOp", "handle", "x0", "^c"),
+        node("d", "ReadVariableOp", "handle", "^set"),
+    ]  # fmt: skip
+    main = function("main", [HANDLE, "x", "x0"], nodes, ["a", "b", "c", "d", "if"])
+    model = lower(program(main, sets, keeps, bound={"handle": variable(5)}))
+    assert operators(model).count("read_variable") == 3
+    runner = Interpreter(model)
+    given = [runner(np.float32(x), np.float32(2)).values() for x in (7, 1)]
+    assert [[float(y) for y in found] for found in given] == [[5, 5, 7, 2, -7], [2, 2, 2, 2, 1]]
+
+
 def test_an_assignment_that_no_result_needs():
     main = function(
         "main", [HANDLE, "x"], [node("set", "AssignVariableOp", "handle", "x")], ["x"], ["set"]

@@ -108,14 +108,15 @@ def computed(given: DType) -> DType:
 class Context(context.Context):
     """The state of one graph in the making. `problems` are sentences by the place they are at.
 
-    `walk` lowers a function; handlers `call` it. `handles`
-    are those of this graph.
+    `walk` lowers a function; handlers `call` it. `handles` are those of this graph, `reads` the
+    values of variables that nothing has assigned since they were read.
     """
 
     functions: dict[str, Function] = field(kw_only=True)
     walk: Callable[[Context, Function, Sequence[Operand]], list[Operand]] = field(kw_only=True)
     state: State = field(default_factory=State)
     handles: dict[Resource, Value] = field(default_factory=dict)
+    reads: dict[Variable, Value] = field(default_factory=dict)
     _constants: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _known: dict[Value, np.ndarray | None] = field(default_factory=dict)
 

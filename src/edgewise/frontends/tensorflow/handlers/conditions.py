@@ -87,6 +87,7 @@ def _chosen(
         inner.b.graph.inputs = [inner.b.graph.inputs[i] for i in read]
     op = If(then=graphs[0].b.graph, otherwise=graphs[1].b.graph)
     made = iter(c.b.node(op, condition, *(values[i] for i in read)).outputs)
+    c.reads.clear()  # a branch may have assigned variables
     return [with_tensor(a, next(made)) if tensors(a, constants=True) else a for a, _ in joined]
 
 

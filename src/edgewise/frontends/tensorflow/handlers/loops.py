@@ -93,6 +93,7 @@ def _while(c: Context, node: TFNode, *xs: Operand) -> Sequence[Operand]:
         return loop.xs
     test.b.finish(condition)
     made = iter(c.b.node(While(cond=test.b.graph, body=inner.b.graph), *loop.values()).outputs)
+    c.reads.clear()  # the body may have assigned variables
     results = []
     for x, is_fixed in zip(loop.xs, fixed, strict=True):
         outputs = [next(made) for _ in tensors(x, constants=not is_fixed)]

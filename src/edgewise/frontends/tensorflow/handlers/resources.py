@@ -1,8 +1,8 @@
 """Variables and what is read of them.
 
 A variable that no signature assigns is a constant. One that is assigned anywhere is state: its
-name is its handle, CALL_ONCE gives it the value of the file (`lower.py`), and each read is a
-READ_VARIABLE where it stood in the program.
+name is its handle, CALL_ONCE gives it the value of the file (`lower.py`), and a read is a
+READ_VARIABLE where it stood in the program; reads with no assignment between them are one.
 
 In TF1 graphs a variable (`VariableV2`) stands for its value: operations on tensors read it.
 """
@@ -41,8 +41,11 @@ EFFECTS = frozenset((
 def read(c: Context, variable: Variable) -> Value:
     """The value of a variable where the walk stands. Raises Unsupported."""
     if variable in c.state.variables:
-        handle = _handle(c, variable)
-        return c.b.node(ReadVariable(), handle, results=[_type(variable)]).output
+        if variable not in c.reads:
+            handle = _handle(c, variable)
+            made = c.b.node(ReadVariable(), handle, results=[_type(variable)])
+            c.reads[variable] = made.output
+        return c.reads[variable]
     if variable.value is None:
         raise Unsupported(
             f"variable '{variable.name}' has no value in the file; initialise it before saving"
@@ -53,6 +56,7 @@ def read(c: Context, variable: Variable) -> Value:
 def assign(c: Context, variable: Variable, x: Value) -> None:
     """The variable becomes x."""
     c.state.add(variable)
+    c.reads.pop(variable, None)
     c.b.node(AssignVariable(), _handle(c, variable), x)
 
 
