@@ -5,7 +5,8 @@
 `expected.npz` has, by fixture: the tensors of the checkpoint as `tf.train.load_checkpoint` gives
 them (`NAME/checkpoint/KEY`), and inputs and outputs of its signatures in the order in which they
 were called (`NAME/SIGNATURE/CALL/in/ARGUMENT`, `.../out/RESULT`). `expected.json` has the versions,
-the keys of strings (`NAME/...` to lists), and the types of tensors that NumPy has none for.
+the keys of strings (`NAME/...` to lists), and the types of tensors that NumPy has none for. Whole
+networks and programs are made by `make_networks.py`.
 """
 
 from __future__ import annotations
