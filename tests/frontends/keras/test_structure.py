@@ -99,6 +99,61 @@ def test_trees_of_several_levels_are_read() -> None:
     store.close()
 
 
+def latest(edit: Callable[[h5py.File], None]) -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver="latest") as file:
+        edit(file)
+    return buffer.getvalue()
+
+
+def arrays(data: bytes) -> list[str]:
+    store = Hdf5(data)
+    try:
+        return store.arrays("")
+    finally:
+        store.close()
+
+
+def many_links(file: h5py.File) -> None:
+    for i in range(20):
+        file.create_group(f"g/g{i}")
+
+
+def many_attributes(file: h5py.File) -> None:
+    for i in range(20):
+        file.attrs[f"a{i}"] = "x" * 20
+
+
+def new_chunks(file: h5py.File) -> None:
+    file.create_dataset("g/a", data=np.zeros(20), chunks=(2,))
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (many_links, "links and attributes must be in headers; save the file again"),
+        (many_attributes, "links and attributes must be in headers"),
+        (new_chunks, "chunks must have a B-tree of version 1"),
+    ],
+)
+def test_structures_in_which_libhdf5_divides_by_zero_are_refused(
+    edit: Callable[[h5py.File], None], says: str
+) -> None:
+    with pytest.raises(FormatError, match=says):
+        arrays(latest(edit))
+
+
+def test_headers_of_version_2_are_read() -> None:
+    def edit(file: h5py.File) -> None:
+        file["g/a"] = np.arange(5)
+        file["g"].attrs["name"] = "x"
+
+    store = Hdf5(latest(edit))
+    np.testing.assert_array_equal(store.array("g/a"), np.arange(5))
+    assert store.text("g", "name") == "x"
+    store.close()
+
+
 def test_a_superblock_of_another_version_is_refused() -> None:
     data = bytearray(plain("convolution.h5.gz"))
     data[8] = 9
