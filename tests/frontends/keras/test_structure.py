@@ -143,6 +143,16 @@ def test_structures_in_which_libhdf5_divides_by_zero_are_refused(
         arrays(latest(edit))
 
 
+@pytest.mark.parametrize("name", [b".\0yers", b"lay/rs"])
+def test_names_that_are_no_step_of_a_path_are_refused(name: bytes) -> None:
+    """An empty one, which only headers of version 2 can have, led to the same group without end."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_group("layers")
+    with pytest.raises(FormatError, match="must be one step of a path"):
+        arrays(buffer.getvalue().replace(b"layers", name))
+
+
 def test_headers_of_version_2_are_read() -> None:
     def edit(file: h5py.File) -> None:
         file["g/a"] = np.arange(5)

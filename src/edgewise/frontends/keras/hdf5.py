@@ -184,7 +184,10 @@ class Hdf5:
             self._seen += len(members)
             if self._seen > MAX_OBJECTS:
                 raise FormatError(f"a model file may have {MAX_OBJECTS} groups and arrays")
-            self._members[path] = frozenset(name.decode() for name in members)
+            names = frozenset(name.decode() for name in members)
+            if any(name in ("", ".") or "/" in name for name in names):
+                raise FormatError(f"names in group '{path or '/'}' must be one step of a path")
+            self._members[path] = names
         return self._members[path]
 
     def _strings(self, path: str, name: str) -> list[str] | None:
