@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from edgewise.files import Chunk
 from edgewise.ir.model import Model
@@ -110,14 +110,14 @@ def _read(source: object, options: Mapping[str, object]) -> Model:
     """The model that a source holds, as its reader made it. Raises ConversionError."""
     if isinstance(source, Model):
         return source
-    if isinstance(source, str | os.PathLike) and _is_tflite(source):
+    if _is_tflite(source):
         return load(source)
     from edgewise import frontends
 
     return frontends.read(source, options)
 
 
-def _is_tflite(source: object) -> bool:
+def _is_tflite(source: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(source, str | os.PathLike) and Path(source).suffix == ".tflite"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
 from edgewise.errors import ConversionError
@@ -17,29 +18,28 @@ from edgewise.ir.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """A source format: its name, whether a source is one, how to read it, and with which options
-    of `convert`."""
+    """A source format: its name, whether a source is one, and how to read it.
+
+    What `read` takes beside the source are the options of `convert` that this format has.
+    """
 
     name: str
     accepts: Callable[[object], bool]
     read: Callable[..., Model]
-    options: frozenset[str] = frozenset()
 
+    @property
+    def options(self) -> frozenset[str]:
+        """The names of the options of `read`."""
+        _, *options = signature(self.read).parameters
+        return frozenset(options)
 
-_LIVE = frozenset(("inputs",))
-_CODE = frozenset(("inputs", "custom_objects"))
-_SAVED = frozenset(("signature_keys", "tags", "shapes"))
-_GRAPH = frozenset(("inputs", "outputs", "shapes"))
-_TRACED = frozenset(("inputs", "signature_keys", "shapes", "trackable"))
 
 FRONTENDS = (
-    Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file, _CODE),
-    Frontend("Keras model object", keras.is_keras_object, keras.read_object, _LIVE),
-    Frontend(
-        "TensorFlow SavedModel folder", tensorflow.is_saved_model, tensorflow.read_saved, _SAVED
-    ),
-    Frontend("TensorFlow graph (.pb)", tensorflow.is_frozen_graph, tensorflow.read_graph, _GRAPH),
-    Frontend("TensorFlow function", tensorflow.is_tensorflow, tensorflow.read_functions, _TRACED),
+    Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file),
+    Frontend("Keras model object", keras.is_keras_object, keras.read_object),
+    Frontend("TensorFlow SavedModel folder", tensorflow.is_saved_model, tensorflow.read_saved),
+    Frontend("TensorFlow graph (.pb)", tensorflow.is_frozen_graph, tensorflow.read_graph),
+    Frontend("TensorFlow function", tensorflow.is_tensorflow, tensorflow.read_functions),
 )
 
 

@@ -16,7 +16,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, every
+from edgewise.passes.rewrite import every, spellings
 
 NONE = Activation.NONE
 # Source: Hendrycks and Gimpel 2016; 0.044715 is fitted.
@@ -101,16 +101,13 @@ def _gelu(b: Builder, match: Match) -> Value:
     return b.gelu(match["x"], approximate="tanh" in match.values)
 
 
-GELUS = [
-    # x/2 * (1 + erf(x / sqrt 2)) -> gelu(x)
-    # x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))) -> gelu(x; approximate)
-    Rule(
-        "gelu",
-        form,
-        every(floats, keeps_type),
-        _gelu,
-        tolerance=1e-6,
-        phrase="gelu[s] recognised",
-    )
-    for form in FORMS
-]
+# x/2 * (1 + erf(x / sqrt 2)) -> gelu(x)
+# x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))) -> gelu(x; approximate)
+GELUS = spellings(
+    "gelu",
+    FORMS,
+    every(floats, keeps_type),
+    _gelu,
+    tolerance=1e-6,
+    phrase="gelu[s] recognised",
+)

@@ -11,7 +11,7 @@ from edgewise.ops.l2_normalization import EPSILON
 from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.gelu import square, times
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Verdict, every, spellings
 
 NONE = Activation.NONE
 
@@ -112,17 +112,14 @@ LAST_AXIS = [
         phrase="softmax[es] recognised",
     ),
     # x - log(sum(exp(x))) -> log_softmax(x)
-    *[
-        Rule(
-            "log_softmax from exponentials",
-            form,
-            every(floats, _last_axis),
-            lambda b, match: b.log_softmax(match["x"]),
-            tolerance=1e-6,
-            phrase="log-softmax[es] recognised",
-        )
-        for form in LOGARITHMS
-    ],
+    *spellings(
+        "log_softmax from exponentials",
+        LOGARITHMS,
+        every(floats, _last_axis),
+        lambda b, match: b.log_softmax(match["x"]),
+        tolerance=1e-6,
+        phrase="log-softmax[es] recognised",
+    ),
     # log(softmax(x)) -> log_softmax(x)
     Rule(
         "log_softmax",
@@ -133,15 +130,12 @@ LAST_AXIS = [
         phrase="log-softmax[es] recognised",
     ),
     # x * rsqrt(max(sum(x**2), 1e-12)) -> l2_normalization(x), which has just this epsilon
-    *[
-        Rule(
-            "l2_normalization",
-            form,
-            every(floats, _last_axis),
-            _unit,
-            tolerance=1e-6,
-            phrase="unit vector[s] recognised",
-        )
-        for form in UNITS
-    ],
+    *spellings(
+        "l2_normalization",
+        UNITS,
+        every(floats, _last_axis),
+        _unit,
+        tolerance=1e-6,
+        phrase="unit vector[s] recognised",
+    ),
 ]

@@ -8,6 +8,7 @@ let gamma and beta follow. For floats only: of quantized operators every one rou
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -19,7 +20,7 @@ from edgewise.ir.graph import Value
 from edgewise.ops.norm import LayerNorm
 from edgewise.passes.conditions import floats, same_type
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Verdict, every, spellings
 
 NONE = Activation.NONE
 
@@ -183,29 +184,26 @@ def _norm(b: Builder, match: Match, axes: tuple[int, ...], epsilon: float) -> Va
 
 LAYER_NORMS = [
     # (x - m) * rsqrt(v + epsilon) -> layer_norm(x) with m = mean(x), v = mean((x - m)**2)
-    *[
-        Rule(
-            "layer_norm",
-            lambda p, root=root, parts=parts: _direct(p, root, parts),  # type: ignore[misc]
-            every(floats, _normalises_rows),
-            _recomposed,
-            tolerance=1e-5,
-            phrase="layer norm[s] recognised",
-        )
-        for root, parts in product(ROOTS, SQUARES)
-    ],
+    *spellings(
+        "layer_norm",
+        [partial(_direct, root=root, parts=parts) for root, parts in product(ROOTS, SQUARES)],
+        every(floats, _normalises_rows),
+        _recomposed,
+        tolerance=1e-5,
+        phrase="layer norm[s] recognised",
+    ),
     # x*s + (beta - m*s) -> layer_norm(x, gamma, beta) with s = rsqrt(v + epsilon) * gamma
-    *[
-        Rule(
-            "layer_norm",
-            lambda p, form=form, gamma=gamma: _spread(p, form, gamma),  # type: ignore[misc]
-            every(floats, _normalises_rows),
-            _recomposed,
-            tolerance=1e-5,
-            phrase="layer norm[s] recognised",
-        )
-        for form, gamma in product(SPREAD, (False, True))
-    ],
+    *spellings(
+        "layer_norm",
+        [
+            partial(_spread, form=form, has_gamma=gamma)
+            for form, gamma in product(SPREAD, (False, True))
+        ],
+        every(floats, _normalises_rows),
+        _recomposed,
+        tolerance=1e-5,
+        phrase="layer norm[s] recognised",
+    ),
     # layer_norm(x) * gamma -> layer_norm(x, gamma)
     Rule(
         "gamma of a layer_norm",

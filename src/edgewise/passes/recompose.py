@@ -18,7 +18,7 @@ from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.gelu import GELUS, plus, times
 from edgewise.passes.last_axis import LAST_AXIS
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Verdict, every, spellings
 
 NONE = Activation.NONE
 Form = Callable[[PatternBuilder], Result]
@@ -150,31 +150,25 @@ def _elu(p: PatternBuilder) -> Result:
 
 RECOMPOSE = [
     # x * relu6(x + 3) * (1/6), x * relu_0_to_1(x/6 + 1/2) -> hard_swish(x)
-    *[
-        Rule(
-            "hard_swish",
-            form,
-            every(floats, keeps_type),
-            lambda b, match: b.hard_swish(match["x"]),
-            tolerance=1e-6,
-            phrase="hard-swish[es] recognised",
-        )
-        for form in HARD_SWISHES
-    ],
+    *spellings(
+        "hard_swish",
+        HARD_SWISHES,
+        every(floats, keeps_type),
+        lambda b, match: b.hard_swish(match["x"]),
+        tolerance=1e-6,
+        phrase="hard-swish[es] recognised",
+    ),
     *GELUS,
     *LAST_AXIS,
     # 1 / (1 + exp(-x)), (1 + tanh(x/2)) / 2 -> logistic(x)
-    *[
-        Rule(
-            "logistic",
-            form,
-            every(floats, keeps_type),
-            lambda b, match: b.logistic(match["x"]),
-            tolerance=1e-6,
-            phrase="sigmoid[s] recognised",
-        )
-        for form in LOGISTICS
-    ],
+    *spellings(
+        "logistic",
+        LOGISTICS,
+        every(floats, keeps_type),
+        lambda b, match: b.logistic(match["x"]),
+        tolerance=1e-6,
+        phrase="sigmoid[s] recognised",
+    ),
     # x / (1 + exp(-x)) -> x * logistic(x)
     Rule(
         "swish",
@@ -185,17 +179,14 @@ RECOMPOSE = [
         phrase="sigmoid[s] recognised",
     ),
     # x > 0 ? x : x * slope, relu(x) - slope * relu(-x) -> prelu(x, slope)
-    *[
-        Rule(
-            "leaky relu",
-            form,
-            every(floats, keeps_type),
-            _leaks,
-            tolerance=1e-6,
-            phrase="leaky relu[s] recognised",
-        )
-        for form in LEAKY
-    ],
+    *spellings(
+        "leaky relu",
+        LEAKY,
+        every(floats, keeps_type),
+        _leaks,
+        tolerance=1e-6,
+        phrase="leaky relu[s] recognised",
+    ),
     # max(x, x * slope) -> leaky_relu(x; slope)
     Rule(
         "leaky relu from maximum",

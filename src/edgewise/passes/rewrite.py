@@ -68,6 +68,19 @@ class Rule:
         return self.name
 
 
+def spellings(
+    name: str,
+    forms: Iterable[Callable[[PatternBuilder], Result]],
+    check: Callable[[Match], Verdict],
+    rewrite: Callable[[Builder, Match], Value | Sequence[Value]],
+    *,
+    tolerance: float,
+    phrase: str,
+) -> list[Rule]:
+    """One rule for each way to write one thing."""
+    return [Rule(name, form, check, rewrite, tolerance=tolerance, phrase=phrase) for form in forms]
+
+
 @dataclass(frozen=True, slots=True)
 class Miss:
     """A place where a rule's pattern fitted and the rule was not applied, and why."""

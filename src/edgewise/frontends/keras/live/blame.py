@@ -18,11 +18,12 @@ _NAMES = {
 }
 
 
-def reason(error: Exception) -> str:
-    """A sentence on the error that a layer's `call` raised on symbolic tensors."""
+def reason(error: Exception) -> tuple[str, str]:
+    """A sentence on the error that a layer's `call` raised on symbolic tensors, and the back end
+    whose own function it called, if it did ("" otherwise)."""
     frame = _innermost(error.__traceback__)
     if frame is None:
-        return f"its call() cannot be traced: {_first_line(error)}"
+        return f"its call() cannot be traced: {_first_line(error)}", ""
     code = frame.tb_frame.f_code
     file, line = code.co_filename, frame.tb_lineno
     text = linecache.getline(file, line).strip()
@@ -30,25 +31,18 @@ def reason(error: Exception) -> str:
     called = next(_foreign(text, frame), None)
     if called is not None:
         name, library = called
-        return (
+        sentence = (
             f"{where} calls {name}, a function of {library}, on a tensor of the model; write it"
             " with keras.ops, which every back end has"
         )
+        return sentence, library
     if "as a boolean" in str(error) or "__bool__" in str(error):
-        return (
+        sentence = (
             f"{where} decides in Python by the value of a tensor; use keras.ops.where or"
             " keras.ops.cond"
         )
-    return f"{where}: {_first_line(error)}"
-
-
-def libraries(error: Exception) -> frozenset[str]:
-    """The back end whose own function was called where `call` raised, if it was one."""
-    frame = _innermost(error.__traceback__)
-    if frame is None:
-        return frozenset()
-    text = linecache.getline(frame.tb_frame.f_code.co_filename, frame.tb_lineno)
-    return frozenset(library for _, library in _foreign(text, frame))
+        return sentence, ""
+    return f"{where}: {_first_line(error)}", ""
 
 
 def _innermost(traceback: TracebackType | None) -> TracebackType | None:

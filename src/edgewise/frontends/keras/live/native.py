@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.errors import ConversionError
 from edgewise.frontends.keras.live.describe import graph_of
 from edgewise.frontends.keras.live.inputs import arguments
-from edgewise.frontends.keras.live.trace import Spec, mapped
+from edgewise.frontends.keras.live.trace import symbol
 from edgewise.frontends.tensorflow.source import read_functions
 from edgewise.ir.model import Model
 
@@ -27,9 +26,19 @@ def read_native(model: Any, inputs: object, refused: ConversionError) -> Model:
     Raises:
         ConversionError: TensorFlow's graph cannot be converted either; both reasons are told.
     """
+    import keras
+
     _LOG.info("%s; the model is read as TensorFlow traces it", refused)
     tensorflow: Any = sys.modules["tensorflow"]
-    args, kwargs = _arguments(tensorflow, model, inputs)
+
+    def spec(given: Any) -> object:
+        if not isinstance(given, keras.KerasTensor):
+            return given
+        return tensorflow.TensorSpec(given.shape, given.dtype, given.name)
+
+    args, kwargs = keras.tree.map_structure(spec, _arguments(model, inputs))
+    if getattr(model, "_call_has_training_arg", False):
+        kwargs.setdefault("training", False)
     try:
         function = tensorflow.function(model).get_concrete_function(*args, **kwargs)
     except Exception as error:  # whatever the user's own code raises while it is traced
@@ -40,26 +49,9 @@ def read_native(model: Any, inputs: object, refused: ConversionError) -> Model:
         raise type(error)(f"{refused}\nIn the graph that TensorFlow traced: {error}") from error
 
 
-def _arguments(
-    tensorflow: Any, model: Any, inputs: object
-) -> tuple[Sequence[object], Mapping[str, object]]:
-    """What to trace the model with: TensorSpecs in place of tensors."""
-
-    def spec(given: Any) -> object:
-        if not isinstance(given, Spec):
-            return given
-        sizes = [size if isinstance(size, int) else None for size in given.shape]
-        return tensorflow.TensorSpec(sizes, given.dtype, given.name)
-
+def _arguments(model: Any, inputs: object) -> tuple[list[object], dict[str, object]]:
+    """What the model is called with: KerasTensors."""
     if graph_of(model) is not None and inputs is None:
-        import keras
-
-        made = keras.tree.map_structure(
-            lambda t: tensorflow.TensorSpec(t.shape, t.dtype, t.name), model.input
-        )
-        return [made], {"training": False}
+        return [model.input], {}
     args, kwargs = arguments(model, inputs)
-    named = {key: mapped(value, spec) for key, value in kwargs.items()}
-    if getattr(model, "_call_has_training_arg", False):
-        named.setdefault("training", False)
-    return [mapped(arg, spec) for arg in args], named
+    return [symbol(arg) for arg in args], {key: symbol(value) for key, value in kwargs.items()}

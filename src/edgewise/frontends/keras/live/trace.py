@@ -23,7 +23,7 @@ from edgewise.frontends.keras.description import (
     TensorRef,
 )
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.live.blame import libraries, reason
+from edgewise.frontends.keras.live.blame import reason
 from edgewise.frontends.keras.live.describe import (
     Describer,
     input_layer,
@@ -90,7 +90,7 @@ class Tracer:
         try:
             layer(*(symbol(arg) for arg in args), **{k: symbol(v) for k, v in kwargs.items()})
         except Exception as error:
-            raise Unsupported(reason(error)) from error
+            raise Unsupported(reason(error)[0]) from error
         load(layer, self.pending.pop(id(layer)), where)
 
     def traced(
@@ -162,8 +162,9 @@ class Tracer:
             except Refused:
                 raise
             except Exception as error:
-                self.called |= libraries(error)
-                raise Refused(reason(error)) from error
+                sentence, library = reason(error)
+                self.called.add(library)
+                raise Refused(sentence) from error
             finally:
                 if context is not None:
                     layer._maybe_reset_call_context()
@@ -246,7 +247,7 @@ def symbol(value: object) -> object:
         if not isinstance(spec, Spec):
             return spec
         shape = [size if isinstance(size, int) else None for size in spec.shape]
-        return keras.KerasTensor(shape, spec.dtype)
+        return keras.KerasTensor(shape, spec.dtype, name=spec.name)
 
     return mapped(value, tensor)
 
