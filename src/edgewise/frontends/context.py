@@ -86,6 +86,12 @@ class Context:
         """x with its axes in this order."""
         return x if list(perm) == list(range(len(perm))) else self.b.transpose(x, self.ints(perm))
 
+    def on_channels_last(self, x: Value, body: Callable[[Value], Value]) -> Value:
+        """`body`, which works on [N, ..., C], for an x of [N, C, ...]; its result lies as x."""
+        rank = len(x.shape)
+        y = body(self.transpose(x, [0, *range(2, rank), 1]))
+        return self.transpose(y, [0, len(y.shape) - 1, *range(1, len(y.shape) - 1)])
+
     def reshape(self, x: Value, shape: Sequence[Dim]) -> Value:
         """x in another shape; dimensions may be symbols of the model's inputs."""
         if tuple(shape) == x.shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.ir.contents import integers
+from edgewise.ir.contents import dims, integers
 from edgewise.ir.dim import Dim, unknown_dim
 from edgewise.ir.op import Operand, require
 
@@ -34,6 +34,28 @@ def unknown_shape(rank: Dim) -> tuple[Dim, ...] | None:
         return None
     require(rank <= MAX_RANK, f"a rank must be at most {MAX_RANK}; got {rank}")
     return tuple(unknown_dim() for _ in range(rank))
+
+
+def shape_in(operand: Operand, name: str = "shape") -> tuple[Dim, ...] | None:
+    """The shape that a vector operand holds, as far as it is known.
+
+    Raises:
+        ShapeError: it is no vector, or holds a negative number; `name` is what it is called then.
+    """
+    require(len(operand.shape) == 1, f"shape must be a vector; got {shown(operand.shape)}")
+    wanted = dims(operand)
+    if wanted is None:
+        return unknown_shape(operand.shape[0])
+    require_sizes(wanted, name)
+    return wanted
+
+
+def require_sizes(sizes: Sequence[Dim], name: str = "sizes") -> None:
+    """Raise ShapeError where one of these is negative."""
+    require(
+        all(not isinstance(d, int) or d >= 0 for d in sizes),
+        f"{name} must not be negative; got {shown(sizes)}",
+    )
 
 
 def scalar(operand: Operand, name: str = "axis") -> int | None:

@@ -13,7 +13,7 @@ from edgewise.ir.contents import contents, dims
 from edgewise.ir.dim import Dim, Shape, dim_max, same_dim, unknown_dim
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Role, require
 from edgewise.ir.types import TensorType
-from edgewise.ops.axes import shown, unknown_shape
+from edgewise.ops.axes import require_sizes, shape_in, shown
 
 
 class Fill(Op, builtin="FILL", options="FillOptions"):
@@ -28,17 +28,12 @@ class Fill(Op, builtin="FILL", options="FillOptions"):
     carries_dims = True
 
     def infer(self, shape: Operand, value: Operand) -> Shape | None:
-        require(len(shape.shape) == 1, f"shape must be a vector; got {shown(shape.shape)}")
         require(len(value.shape) == 0, f"value must be a scalar; got {shown(value.shape)}")
-        wanted = dims(shape)
-        if wanted is None:
-            return unknown_shape(shape.shape[0])
-        _check_sizes(wanted)
-        return wanted
+        return shape_in(shape, "sizes")
 
     def reference(self, shape: np.ndarray, value: np.ndarray) -> np.ndarray:
         sizes = [int(d) for d in shape]
-        _check_sizes(sizes)
+        require_sizes(sizes)
         return np.full(sizes, value, value.dtype)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
@@ -109,12 +104,12 @@ class Tile(Op, builtin="TILE", options="TileOptions"):
         times = dims(multiples)
         if times is None:
             return tuple(unknown_dim() for _ in range(rank))
-        _check_sizes(times, "multiples")
+        require_sizes(times, "multiples")
         return tuple(d * n for d, n in zip(x.shape, times, strict=True))
 
     def reference(self, x: np.ndarray, multiples: np.ndarray) -> np.ndarray:
         times = [int(n) for n in multiples]
-        _check_sizes(times, "multiples")
+        require_sizes(times, "multiples")
         return np.tile(x, times)
 
 
@@ -128,11 +123,9 @@ class BroadcastTo(Op, builtin="BROADCAST_TO", options="BroadcastToOptions"):
     operands = (In("x"), In("shape", INDICES, Role.PARAMETER))
 
     def infer(self, x: Operand, shape: Operand) -> Shape | None:
-        require(len(shape.shape) == 1, f"shape must be a vector; got {shown(shape.shape)}")
-        wanted = dims(shape)
-        if wanted is None:
-            return unknown_shape(shape.shape[0])
-        _check_sizes(wanted)
+        wanted = shape_in(shape, "sizes")
+        if wanted is None or dims(shape) is None:
+            return wanted
         tail = wanted[len(wanted) - len(x.shape) :] if len(x.shape) <= len(wanted) else None
         require(
             tail is not None
@@ -145,7 +138,7 @@ class BroadcastTo(Op, builtin="BROADCAST_TO", options="BroadcastToOptions"):
 
     def reference(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         sizes = tuple(int(d) for d in shape)
-        _check_sizes(sizes)
+        require_sizes(sizes)
         fits = x.ndim <= len(sizes) and all(
             a in (1, b) for a, b in zip(x.shape, sizes[len(sizes) - x.ndim :], strict=True)
         )
@@ -223,10 +216,3 @@ def _broadcast(a: Dim, b: Dim) -> Dim:
     if same:
         return a
     return next((d for d in (a, b) if isinstance(d, int)), unknown_dim())
-
-
-def _check_sizes(sizes: Sequence[Dim], name: str = "sizes") -> None:
-    require(
-        all(not isinstance(d, int) or d >= 0 for d in sizes),
-        f"{name} must not be negative; got {shown(sizes)}",
-    )

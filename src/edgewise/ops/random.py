@@ -14,7 +14,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.contents import dims
 from edgewise.ir.dim import Shape, unknown_dim
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Role, require
-from edgewise.ops.axes import shown, unknown_shape
+from edgewise.ops.axes import shape_in, shown
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
@@ -32,15 +32,7 @@ class Drawn(Op, abstract=True):
     is_pure = False
 
     def infer(self, shape: Operand) -> Shape | None:
-        require(len(shape.shape) == 1, f"shape must be a vector; got {shown(shape.shape)}")
-        wanted = dims(shape)
-        if wanted is None:
-            return unknown_shape(shape.shape[0])
-        require(
-            all(not isinstance(d, int) or d >= 0 for d in wanted),
-            f"shape must not be negative; got {shown(wanted)}",
-        )
-        return wanted
+        return shape_in(shape)
 
 
 class RandomUniform(Drawn, builtin="RANDOM_UNIFORM", options="RandomOptions"):

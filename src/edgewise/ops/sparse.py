@@ -8,11 +8,10 @@ from math import prod
 import numpy as np
 
 from edgewise.dtypes import INDICES, DType
-from edgewise.ir.contents import dims
 from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.op import In, Op, Operand, Out, Role, require
 from edgewise.ir.types import TensorType
-from edgewise.ops.axes import shown, unknown_shape
+from edgewise.ops.axes import shape_in, shown
 
 
 class SparseToDense(Op, builtin="SPARSE_TO_DENSE", options="SparseToDenseOptions"):
@@ -55,14 +54,7 @@ class SparseToDense(Op, builtin="SPARSE_TO_DENSE", options="SparseToDenseOptions
             f"indices must be [N, {shape.shape[0]}], values [N]; "
             f"got {shown(indices.shape)} and {shown(values.shape)}",
         )
-        wanted = dims(shape)
-        if wanted is None:
-            return unknown_shape(shape.shape[0])
-        require(
-            all(not isinstance(d, int) or d >= 0 for d in wanted),
-            f"shape must not be negative; got {shown(wanted)}",
-        )
-        return wanted
+        return shape_in(shape)
 
     def reference(
         self, indices: np.ndarray, shape: np.ndarray, values: np.ndarray, default: np.ndarray

@@ -15,14 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.errors import (
-    CancelledError,
-    EdgewiseError,
-    InputError,
-    InternalError,
-    LimitError,
-    ShapeError,
-)
+from edgewise.errors import CancelledError, InputError, InternalError, LimitError, ShapeError
 from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.resources import Resources
@@ -31,6 +24,7 @@ from edgewise.runtime.library import constant, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
 from edgewise.runtime.plan import Operand, Plan, Region
+from edgewise.runtime.stops import refuse_indices, stopped
 from edgewise.runtime.threads import Threads, platform
 
 # called with the number of the operator (in the graph's order) that a step belongs to
@@ -88,10 +82,10 @@ class Executor:
             if place.region is Region.IO and place.offset >= plan.n_inputs:
                 fresh.setdefault(place.offset, index)
         self._direct = {index: place for place, index in fresh.items()}
-        self._are_direct = [
+        self._are_direct = all(
             index in self._direct and o.shape == plan.io[o.offset].shape
             for index, o in enumerate(plan.outputs)
-        ] == [True] * len(plan.outputs)
+        )
         # the run that `repeat` does again: the arrays whose addresses C has, and the outputs
         self.can_repeat = False
         self._io: Sequence[np.ndarray] = ()
@@ -261,42 +255,12 @@ class Executor:
         place, lib = self._run.stopped, library()
         if status in (lib.EW_RUN_host, lib.EW_RUN_delegate):
             self._run_here(place, io)
-        elif status == lib.EW_RUN_cancelled:
-            raise CancelledError(f"the run was cancelled at {self._name(place)}")
-        elif status == lib.EW_RUN_deadline:
-            raise LimitError(
-                f"deadline_s is {self._limits.deadline_s}; stopped at {self._name(place)}"
-            )
-        elif status == lib.EW_RUN_iterations:
-            raise LimitError(
-                f"max_loop_iterations is {self._limits.max_loop_iterations}, "
-                f"and {self._name(place)} goes on"
-            )
         elif status == lib.EW_RUN_outside:
-            self._refuse_indices(place, io)
+            indices = operands_of(self.plan.code, place)[1]
+            assert indices is not None
+            refuse_indices(self.plan, place, self._view(indices, io))
         elif status != lib.EW_RUN_paused:
-            raise InternalError(f"the executor returned {status} at step {place}")
-
-    def _refuse_indices(self, place: int, io: Sequence[np.ndarray]) -> None:
-        """Raise what the reference raises for the indices of a step that picks elements."""
-        from edgewise.ops.gather import check_ranges  # which a run does not import
-
-        ffi, code = structures(), self.plan.code
-        at = int(code.steps[place]["params"])
-        params = ffi.cast("ew_gather *", ffi.from_buffer(code.params[at:]))
-        indices = operands_of(code, place)[1]
-        assert indices is not None
-        depth = params.depth
-        try:
-            check_ranges(self._view(indices, io).reshape(-1, depth), list(params.dims[0:depth]))
-        except EdgewiseError as error:
-            raise type(error)(f"{self._name(place)}: {error}") from None
-        raise InternalError(f"step {place} has met an index outside, and there is none")
-
-    def _name(self, place: int) -> str:
-        node = int(self.plan.code.steps[place]["node"])
-        placement = self.plan.placement
-        return placement[node].node if node < len(placement) else f"step {place}"
+            raise stopped(self.plan, place, status, self._limits)
 
     def _run_here(self, place: int, io: Sequence[np.ndarray]) -> None:
         """A Host or Delegate step."""

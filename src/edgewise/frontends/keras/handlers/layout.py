@@ -17,8 +17,4 @@ def spatial_rank(layer: KerasLayer) -> int:
 
 def channels_last(c: Context, layer: KerasLayer, x: Value, body: Callable[[Value], Value]) -> Value:
     """`body`, which works on [N, ..., C], in the layout of the layer."""
-    if not is_channels_first(layer):
-        return body(x)
-    rank = len(x.shape)
-    y = body(c.transpose(x, [0, *range(2, rank), 1]))
-    return c.transpose(y, [0, len(y.shape) - 1, *range(1, len(y.shape) - 1)])
+    return c.on_channels_last(x, body) if is_channels_first(layer) else body(x)

@@ -104,10 +104,7 @@ def _suppressed_v3(
 ) -> Value:
     """NON_MAX_SUPPRESSION_V4, the part of its result that counts by SLICE"""
     least = c.scalar(float(np.finfo(np.float32).min)) if least is None else least
-    found = c.b.node(
-        operator("non_max_suppression_v4")(), boxes, scores, int32(c, count), overlap, least
-    ).outputs
-    return _valid(c, found[0], found[1])
+    return _valid(c, *_suppressed(c, boxes, scores, count, overlap, least))
 
 
 def _suppressed_v1(c: Context, node: TFNode, boxes: Value, scores: Value, count: Value) -> Value:
@@ -126,9 +123,7 @@ def _suppressed_v4(
     least: Value,
 ) -> Sequence[Value]:
     """the result is padded; without `pad_to_max_output_size` cut by SLICE"""
-    indices, valid = c.b.node(
-        operator("non_max_suppression_v4")(), boxes, scores, int32(c, count), overlap, least
-    ).outputs
+    indices, valid = _suppressed(c, boxes, scores, count, overlap, least)
     if not attrs.flag(node, "pad_to_max_output_size", False):
         indices = _valid(c, indices, valid)
     return indices, valid
@@ -155,6 +150,14 @@ def _suppressed_v5(
     if not attrs.flag(node, "pad_to_max_output_size", False):
         indices, kept = _valid(c, indices, valid), _valid(c, kept, valid)
     return indices, kept, valid
+
+
+def _suppressed(
+    c: Context, boxes: Value, scores: Value, count: Value, overlap: Value, least: Value
+) -> Sequence[Value]:
+    """The indices of the boxes that stay, padded to `count`, and how many are valid."""
+    op = operator("non_max_suppression_v4")()
+    return c.b.node(op, boxes, scores, int32(c, count), overlap, least).outputs
 
 
 def _valid(c: Context, x: Value, count: Value) -> Value:

@@ -23,11 +23,7 @@ def is_channels_first(node: TFNode) -> bool:
 
 def channels_last(c: Context, node: TFNode, x: Value, body: Callable[[Value], Value]) -> Value:
     """`body`, which works on [N, ..., C], in the layout of the operation."""
-    if not is_channels_first(node):
-        return body(x)
-    rank = len(x.shape)
-    y = body(c.transpose(x, [0, *range(2, rank), 1]))
-    return c.transpose(y, [0, len(y.shape) - 1, *range(1, len(y.shape) - 1)])
+    return c.on_channels_last(x, body) if is_channels_first(node) else body(x)
 
 
 def spatial(node: TFNode, values: Sequence[int], what: str) -> tuple[int, ...]:

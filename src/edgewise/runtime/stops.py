@@ -1,0 +1,45 @@
+"""Why a run stopped before its end: what C says of a step, as the error that the caller gets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError
+from edgewise.runtime.library import library, structures
+from edgewise.runtime.limits import Limits
+from edgewise.runtime.plan import Plan
+
+
+def stopped(plan: Plan, place: int, status: int, limits: Limits) -> EdgewiseError:
+    """The error for a run that stopped at step `place` with one of run.h's EW_RUN_*."""
+    lib, name = library(), _name(plan, place)
+    if status == lib.EW_RUN_cancelled:
+        return CancelledError(f"the run was cancelled at {name}")
+    if status == lib.EW_RUN_deadline:
+        return LimitError(f"deadline_s is {limits.deadline_s}; stopped at {name}")
+    if status == lib.EW_RUN_iterations:
+        return LimitError(
+            f"max_loop_iterations is {limits.max_loop_iterations}, and {name} goes on"
+        )
+    return InternalError(f"the executor returned {status} at step {place}")
+
+
+def refuse_indices(plan: Plan, place: int, indices: np.ndarray) -> None:
+    """Raise what the reference raises for the indices of a step that picks elements."""
+    from edgewise.ops.gather import check_ranges  # which a run does not import
+
+    ffi, code = structures(), plan.code
+    at = int(code.steps[place]["params"])
+    params = ffi.cast("ew_gather *", ffi.from_buffer(code.params[at:]))
+    depth = params.depth
+    try:
+        check_ranges(indices.reshape(-1, depth), list(params.dims[0:depth]))
+    except EdgewiseError as error:
+        raise type(error)(f"{_name(plan, place)}: {error}") from None
+    raise InternalError(f"step {place} has met an index outside, and there is none")
+
+
+def _name(plan: Plan, place: int) -> str:
+    """The operator that a step belongs to."""
+    node = int(plan.code.steps[place]["node"])
+    return plan.placement[node].node if node < len(plan.placement) else f"step {place}"
