@@ -14,6 +14,7 @@ if it has ai_edge_litert). Models of others are read from `../shared/data` where
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("quick", "ci", "full")
 
 # No deadline: a shared machine is slow at times. The blob repeats a failure elsewhere.
-hypothesis.settings.register_profile("edgewise", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("edgewise")
+# Only the full tier draws anew: what the other tiers say depends on the commit alone.
+hypothesis.settings.register_profile("full", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     named = config.getoption("--oracle-python")
     if named is not None and not Path(named).is_file():
         raise pytest.UsageError(f"--oracle-python {named}: no such file")
+    hypothesis.settings.load_profile("full" if config.getoption("--full") else "same")
     config.pluginmanager.register(Clock(), "edgewise-clock")
 
 
@@ -99,6 +102,12 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("../shared/data is missing: the models of others are not in the repository")
     return path
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """Of a test with random files, which prints it: a new one in the full tier."""
+    return random.SystemRandom().randrange(1 << 30) if pytestconfig.getoption("--full") else 3
 
 
 @pytest.fixture

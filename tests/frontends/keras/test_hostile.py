@@ -6,7 +6,6 @@ Each runs in a worker process (`tests.frontends.hostile`), because libhdf5 may c
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,15 +32,15 @@ def test_mutated_files(make: str) -> None:
 
 @pytest.mark.ci
 @pytest.mark.parametrize("make", [ARCHIVE, LEGACY])
-def test_more_mutated_files(make: str) -> None:
-    run(make, random.SystemRandom().randrange(1 << 30), 200)
+def test_more_mutated_files(make: str, seed: int) -> None:
+    run(make, seed, 200)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(5000)
 @pytest.mark.parametrize("make", [ARCHIVE, LEGACY])
-def test_ten_thousand_mutated_files(make: str) -> None:
-    run(make, random.SystemRandom().randrange(1 << 30), 10_000)
+def test_ten_thousand_mutated_files(make: str, seed: int) -> None:
+    run(make, seed, 10_000)
 
 
 # -- what the mutants found -------------------------------------------------------------------

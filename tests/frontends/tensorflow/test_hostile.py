@@ -125,21 +125,21 @@ def test_mutated_frozen_graphs():
 
 
 @pytest.mark.ci
-def test_more_mutated_saved_models(tmp_path: Path):
-    run(600, random.SystemRandom().randrange(1 << 30), tmp_path)
+def test_more_mutated_saved_models(tmp_path: Path, seed: int):
+    run(600, seed, tmp_path)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3000)
-def test_ten_thousand_mutated_saved_models(tmp_path: Path):
-    run(10_000, random.SystemRandom().randrange(1 << 30), tmp_path)
+def test_ten_thousand_mutated_saved_models(tmp_path: Path, seed: int):
+    run(10_000, seed, tmp_path)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3000)
-def test_ten_thousand_mutated_frozen_graphs(shared_data: Path):
+def test_ten_thousand_mutated_frozen_graphs(shared_data: Path, seed: int):
     files = [path.read_bytes() for path in sorted((shared_data / "frozen").glob("*.pb"))]
-    run_frozen(10_000, random.SystemRandom().randrange(1 << 30), [small(), *files])
+    run_frozen(10_000, seed, [small(), *files])
 
 
 def test_a_saved_model_cut_off_anywhere(tmp_path: Path):

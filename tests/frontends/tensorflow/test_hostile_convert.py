@@ -6,7 +6,6 @@ converted in a worker process (`tests.frontends.hostile`).
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 import edgewise
 from edgewise.errors import ConversionError, LimitError
 from edgewise.frontends.decompose import resize
+from edgewise.passes.reshaping import shape_vector
 from tests.frontends.hostile import attempt
 from tests.frontends.wire import PLACEHOLDER, graph, message, node
 
@@ -33,15 +33,15 @@ def test_mutated_files(make: str):
 
 @pytest.mark.ci
 @pytest.mark.parametrize("make", [SAVED, FROZEN])
-def test_more_mutated_files(make: str):
-    run(make, random.SystemRandom().randrange(1 << 30), 200)
+def test_more_mutated_files(make: str, seed: int):
+    run(make, seed, 200)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(5000)
 @pytest.mark.parametrize("make", [SAVED, FROZEN])
-def test_ten_thousand_mutated_files(make: str):
-    run(make, random.SystemRandom().randrange(1 << 30), 10_000)
+def test_ten_thousand_mutated_files(make: str, seed: int):
+    run(make, seed, 10_000)
 
 
 # -- what the mutants found -------------------------------------------------------------------
@@ -64,3 +64,7 @@ def test_a_resize_to_gigabytes():
         resize.bicubic_matrix(1 << 20, 1 << 10, False, True)
     with pytest.raises(LimitError, match="MAX_ELEMENTS"):
         resize.sampled_matrix(1 << 20, 1 << 10, 1.0, 0.0, "triangle", True)
+
+
+def test_a_reshape_to_a_size_that_no_operand_can_hold():
+    assert shape_vector((2, 1 << 31)) == "a dimension exceeds int32"
