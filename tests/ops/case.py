@@ -209,6 +209,9 @@ def _data(a: Arg, rng: np.random.Generator) -> np.ndarray:
     if a.quant is not None or a.dtype.is_integer:
         low, high = a.dtype.range if a.quant is not None else (int(a.low), int(a.high))
         return rng.integers(low, high, a.shape, endpoint=True).astype(a.dtype.numpy)
+    if a.dtype is DType.STRING:
+        texts = rng.choice([b"", b"a", b"ab", b"\xff\x01z", b"a longer text"], a.shape)
+        return texts.astype(object)
     if a.dtype is DType.BOOL:
         return rng.integers(0, 2, a.shape).astype(bool)
     return rng.uniform(a.low, a.high, a.shape).astype(a.dtype.numpy)

@@ -61,7 +61,8 @@ def prepare(case: Case) -> Prepared:
     hashed = hashlib.sha256("\n".join(_said(data)).encode())
     for array in inputs:
         hashed.update(repr((array.shape, array.dtype.str)).encode())
-        hashed.update(array.tobytes())
+        is_text = array.dtype == object
+        hashed.update(repr(array.tolist()).encode() if is_text else array.tobytes())
     ours = evaluate(model.main, inputs)
     return Prepared(data, inputs, hashed.hexdigest()[:16], ours)
 

@@ -123,7 +123,7 @@ def variants(case: Case) -> Iterator[Case]:
     if not data:
         return
     old = data[0].dtype
-    for dtype in (d for d in DType if d is not old and d.bits):
+    for dtype in (d for d in DType if d is not old and (d.bits or d is DType.STRING)):
         args = [
             _cast(a, dtype) if a and a.dtype is old and _is_data(role) else a
             for a, role in zip(case.args, case.roles, strict=True)
@@ -142,7 +142,9 @@ def _is_data(role: Role) -> bool:
 
 
 def _cast(a: Arg, dtype: DType) -> Arg:
-    values = None if a.values is None else np.asarray(a.values).astype(dtype.numpy)
+    values = None  # drawn
+    if a.values is not None and DType.STRING not in (a.dtype, dtype):
+        values = np.asarray(a.values).astype(dtype.numpy)
     return dataclasses.replace(a, dtype=dtype, values=values, low=0, high=3, quant=None)
 
 

@@ -19,6 +19,7 @@ Array = np.ndarray
 COMPARED = FLOATS | QUANTIZED | INTEGERS
 BITS = {DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32, DType.UINT32}
 BOOL = {DType.BOOL}
+EQUAL = COMPARED | {DType.BOOL, DType.STRING}
 
 
 class Comparison(Binary, abstract=True):
@@ -47,28 +48,28 @@ class Comparison(Binary, abstract=True):
 
 
 class Equal(Comparison, builtin="EQUAL", options="EqualOptions"):
-    """y = (a == b), also of booleans. Shapes, dtypes and arithmetic as `Comparison`.
+    """y = (a == b), also of booleans and strings. Shapes, dtypes and arithmetic as `Comparison`.
 
     **Source:** TensorFlow Lite comparisons.cc, LiteRT 2.3.
     """
 
     raw_int16 = False
-    operands = (In("a", COMPARED | BOOL), In("b", COMPARED | BOOL))
-    versions = {DType.INT8: 2, DType.INT16: 4}
+    operands = (In("a", EQUAL), In("b", EQUAL))
+    versions = {DType.INT8: 2, DType.INT16: 4, DType.STRING: 3}
 
     def _compute(self, a: Array, b: Array) -> Array:
         return a == b
 
 
 class NotEqual(Comparison, builtin="NOT_EQUAL", options="NotEqualOptions"):
-    """y = (a != b), also of booleans. Shapes, dtypes and arithmetic as `Comparison`.
+    """y = (a != b), also of booleans and strings. Shapes, dtypes and arithmetic as `Comparison`.
 
     **Source:** TensorFlow Lite comparisons.cc, LiteRT 2.3.
     """
 
     raw_int16 = False
-    operands = (In("a", COMPARED | BOOL), In("b", COMPARED | BOOL))
-    versions = {DType.INT8: 2}
+    operands = (In("a", EQUAL), In("b", EQUAL))
+    versions = {DType.INT8: 2, DType.STRING: 3}
 
     def _compute(self, a: Array, b: Array) -> Array:
         return a != b
