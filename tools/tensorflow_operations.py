@@ -19,10 +19,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgewise.errors import UnsupportedOp  # noqa: E402
-from edgewise.frontends.tensorflow.handlers import HANDLERS, OBJECTS  # noqa: E402
+from edgewise.frontends.tensorflow.handlers import COMPLEX, HANDLERS, OBJECTS  # noqa: E402
 from tests.frontends.tensorflow.case import CASES  # noqa: E402
 from tests.frontends.tensorflow.test_operations import finished, lowered  # noqa: E402
 
+ON_TENSORS = COMPLEX | HANDLERS
 PAGE = ROOT / "docs" / "tensorflow_operations.md"
 
 
@@ -48,18 +49,19 @@ def _lines() -> Iterator[str]:
     yield "<!-- made by tools/tensorflow_operations.py; a test fails when it is stale -->"
     yield ""
     yield (
-        f"{len(HANDLERS) + len(OBJECTS)} operations of SavedModels and frozen graphs convert. "
+        f"{len(ON_TENSORS) + len(OBJECTS)} operations of SavedModels and frozen graphs convert. "
         "`float16`, `bfloat16` and `float64` are computed in `float32`, `complex128` in "
-        "`complex64`; whole numbers narrower than 32 bits are computed in `int32` where LiteRT "
+        "`complex64`, as a pair of real tensors (results that are complex are returned in parts); "
+        "whole numbers narrower than 32 bits are computed in `int32` where LiteRT "
         "has kernels for quantized ones only. Operators are those of the operation's own tests, "
         "after folding and fusion: `-` where a constant, or nothing, is left."
     )
     yield ""
     yield "| operation | operators | remarks |"
     yield "|---|---|---|"
-    for name in sorted(HANDLERS, key=str.lower):
+    for name in sorted(ON_TENSORS, key=str.lower):
         operators = ", ".join(sorted(made.get(name, ()))) or "-"
-        yield f"| {name} | {operators} | {_remark(HANDLERS[name].__doc__)} |"
+        yield f"| {name} | {operators} | {_remark(ON_TENSORS[name].__doc__)} |"
     yield ""
     yield "Functions, control flow, variables, tables and lists of tensors:"
     yield ""

@@ -119,7 +119,10 @@ def traced(
         ]
         found = applied(case, operands, attrs)
         found = list(found) if isinstance(found, (list, tuple)) else [found]
-        return [tf.raw_ops.Identity(input=y) for y in found[: case.outputs]]
+        found = found[: case.outputs]
+        if case.in_parts:
+            found = [part for y in found for part in (tf.math.real(y), tf.math.imag(y))]
+        return [tf.raw_ops.Identity(input=y) for y in found]
 
     return tf.function(body, input_signature=specs).get_concrete_function()
 

@@ -69,7 +69,7 @@ class Real(Part, builtin="REAL"):
     """
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(x.real)
+        return x.real.copy()
 
 
 class Imag(Part, builtin="IMAG"):
@@ -79,7 +79,7 @@ class Imag(Part, builtin="IMAG"):
     """
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(x.imag)
+        return x.imag.copy()
 
 
 class ComplexAbs(Part, builtin="COMPLEX_ABS"):

@@ -64,6 +64,7 @@ class Case:
     no_litert: str = ""
     only_shape: bool = False  # random results
     outputs: int | None = None  # how many of the results are compared
+    in_parts: bool = False  # complex results as their real and imaginary parts
     is_channels_first: bool = field(default=False)
 
     @property

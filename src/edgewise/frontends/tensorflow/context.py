@@ -12,6 +12,7 @@ from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import EdgewiseError
 from edgewise.frontends import context
 from edgewise.frontends.context import Unsupported
+from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.tensorflow.program import Function, FunctionName, Resource, Table, Variable
 from edgewise.ir.build import Builder
 from edgewise.ir.contents import dims, integers
@@ -24,6 +25,7 @@ __all__ = [
     "Context",
     "Handler",
     "Operand",
+    "Parts",
     "Reserved",
     "State",
     "TensorList",
@@ -68,8 +70,8 @@ class Token:
 
 
 # What an edge carries: a tensor, or what only certain operations take.
-Operand: TypeAlias = "Value | TensorList | Reserved | Token | Resource"
-OPERANDS = (Value, TensorList, Reserved, Token, Variable, Table)
+Operand: TypeAlias = "Value | Parts | TensorList | Reserved | Token | Resource"
+OPERANDS = (Value, Parts, TensorList, Reserved, Token, Variable, Table)
 Handler: TypeAlias = "Callable[..., Operand | Sequence[Operand]]"
 
 # Operators that one constant may be computed with, and bytes of the largest on the way.

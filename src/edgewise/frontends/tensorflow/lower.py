@@ -20,6 +20,7 @@ from edgewise.errors import ConversionError, UnsupportedOp, listing
 from edgewise.frontends.tensorflow.context import (
     Context,
     Operand,
+    Parts,
     State,
     Unsupported,
     computed,
@@ -208,6 +209,11 @@ def _finished(c: Context, entry: Entry, results: Sequence[Operand]) -> Graph:
         value = results[place]
         if isinstance(value, Variable):
             value = read(c, value)
+        if isinstance(value, Parts):
+            raise ConversionError(
+                f"{c.file}: signature '{entry.key}': output '{name}' is complex; "
+                "return tf.math.real and tf.math.imag of it"
+            )
         if not isinstance(value, Value):
             raise ConversionError(
                 f"{c.file}: signature '{entry.key}': output '{name}' is no tensor; "

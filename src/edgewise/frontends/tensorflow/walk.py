@@ -17,9 +17,12 @@ from edgewise.frontends.tensorflow.context import (
     Context,
     Handler,
     Operand,
+    Parts,
     Unsupported,
 )
-from edgewise.frontends.tensorflow.handlers import HANDLERS, OBJECTS
+from edgewise.frontends.tensorflow.handlers import COMPLEX, HANDLERS, OBJECTS
+from edgewise.frontends.tensorflow.handlers.complex import WHOLE, is_complex, parts_of
+from edgewise.frontends.tensorflow.handlers.flow import HANDED_ON
 from edgewise.frontends.tensorflow.handlers.resources import EFFECTS, read
 from edgewise.frontends.tensorflow.legacy_control import is_legacy, structured
 from edgewise.frontends.tensorflow.order import live_nodes
@@ -121,22 +124,18 @@ class Walk:
 
     def _handled(self, c: Context, node: TFNode, operands: Sequence[Operand]) -> Sequence[Operand]:
         handler = _handler(c, node)
-        if node.op not in OBJECTS and node.op not in c.functions:
-            operands = [_tensor(c, x) for x in operands]
+        if node.op in OBJECTS or node.op in c.functions:
+            if node.op not in HANDED_ON and node.op not in c.functions:
+                _refuse_pairs(operands)
+        else:
+            handler, operands = _on_tensors(c, node, handler, operands)
         try:
             given = handler(c, node, *operands)
         except (EdgewiseError, Unsupported, Missing):
             raise
         except MemoryError as error:
             raise LimitError(f"{c.file}: node '{node.name}' ({node.op}): {error}") from error
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            OverflowError,
-        ) as error:
+        except _MISFITS as error:
             raise FormatError(
                 f"node '{node.name}' ({node.op}): its attributes and operands must fit together; "
                 f"{error}",
@@ -197,14 +196,14 @@ def called(c: Context, node: TFNode) -> list[Function]:
 
 
 def _is_known(node: TFNode) -> bool:
-    return node.op in HANDLERS or node.op in OBJECTS
+    return node.op in HANDLERS or node.op in OBJECTS or node.op in COMPLEX
 
 
 def _handler(c: Context, node: TFNode) -> Handler:
     """The handler of an operation. Raises Unsupported with the reason there is none."""
     if node.op in c.functions:
         return lambda c, node, *xs: c.call(FunctionName(node.op), xs)
-    found = OBJECTS.get(node.op) or HANDLERS.get(node.op)
+    found = OBJECTS.get(node.op) or HANDLERS.get(node.op) or COMPLEX.get(node.op)
     if found is None:
         raise Unsupported(why_not(node))
     return found
@@ -221,6 +220,30 @@ def _bound(function: Function, ref: Ref, results: _Results) -> Operand:
             f"it reads output {ref.output} of '{ref.node}' ({op}), which inference does not compute"
         )
     return found[ref.output]
+
+
+def _on_tensors(
+    c: Context, node: TFNode, handler: Handler, operands: Sequence[Operand]
+) -> tuple[Handler, Sequence[Operand]]:
+    """The handler for these operands and what it takes: of complex ones pairs, else tensors."""
+    xs = [x if isinstance(x, Parts) else _tensor(c, x) for x in operands]
+    is_whole = node.op in WHOLE and not any(isinstance(x, Parts) for x in xs)
+    if is_whole or not any(is_complex(x) for x in xs):
+        return handler, xs
+    found = COMPLEX.get(node.op)
+    if found is None:
+        raise Unsupported(
+            "of complex numbers; compute with their parts, tf.math.real and tf.math.imag"
+        )
+    return found, [parts_of(c, x) if isinstance(x, Value) and is_complex(x) else x for x in xs]
+
+
+def _refuse_pairs(operands: Sequence[Operand]) -> None:
+    """Lists, variables, conditions and loops hold no pairs."""
+    if any(isinstance(x, Parts) for x in operands):
+        raise Unsupported(
+            "it takes complex numbers; hand their parts over, tf.math.real and tf.math.imag"
+        )
 
 
 def _tensor(c: Context, x: Operand) -> Value:

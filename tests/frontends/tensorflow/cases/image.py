@@ -104,7 +104,6 @@ case("FakeQuantWithMinMaxVars", x(STEPS), *RANGE, num_bits=5, narrow_range=True,
 
 case("RFFT", x(2, 16), k([16]))
 case("RFFT", x(2, 3, 20), k([16]), label="cut")
-case("RFFT", x(2, 16), k([12]), label="12", refused="a Fourier transform of length 12")
 case("RFFT2D", x(2, 4, 8), k([4, 8]))
 COMPLEX = np.array([[1 + 2j, -3 - 4j, 0.5j]], np.complex64)
 for op in ("Real", "Imag", "ComplexAbs"):

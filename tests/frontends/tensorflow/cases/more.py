@@ -30,11 +30,6 @@ for op in ("LowerBound", "UpperBound"):
     case(op, x(SORTED), x(SOUGHT))
     case(op, x(SORTED.astype(np.int32)), x(SOUGHT.astype(np.int32)), out_type="int64",
          label="int64")  # fmt: skip
-SPECTRUM = np.random.default_rng(3).normal(size=(2, 3, 9, 2)).astype(np.float32)
-SPECTRUM = SPECTRUM[..., 0] + 1j * SPECTRUM[..., 1]
-case("IRFFT", x(SPECTRUM), k([16]))
-case("IRFFT", x(SPECTRUM), k([9]), label="odd")
-case("Angle", x(SPECTRUM))
 PICTURE = np.random.default_rng(4).uniform(size=(2, 3, 4, 3)).astype(np.float32)
 PICTURE[0, 0] = [[0, 0, 0], [1, 1, 1], [1, 0, 0], [0.2, 0.7, 0.7]]
 for op in ("RGBToHSV", "HSVToRGB"):

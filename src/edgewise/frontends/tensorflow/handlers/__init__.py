@@ -38,8 +38,10 @@ from edgewise.frontends.tensorflow.context import Handler
 
 HANDLERS: dict[str, Handler] = {}
 OBJECTS: dict[str, Handler] = {}
+COMPLEX: dict[str, Handler] = {}
 
 for _module in iter_modules(__path__):
     _family = import_module(f"{__name__}.{_module.name}")
     HANDLERS.update(getattr(_family, "HANDLERS", {}))
     OBJECTS.update(getattr(_family, "OBJECTS", {}))
+    COMPLEX.update(getattr(_family, "COMPLEX", {}))

@@ -44,6 +44,9 @@ SAME = frozenset((
     "CheckNumericsV2", "Snapshot", "PlaceholderWithDefault", "RefIdentity", "_EagerConst",
 ))  # fmt: skip
 
+# Operations that hand their operands on, whatever they are.
+HANDED_ON = SAME | {"PartitionedCall", "StatefulPartitionedCall"}
+
 HANDLERS: dict[str, Handler] = {
     "Const": _constant,
     "Placeholder": _placeholder,
