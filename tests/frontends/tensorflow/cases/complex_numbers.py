@@ -27,7 +27,7 @@ case("IFFT2D", z(5, 6), in_parts=True)
 case("FFT3D", z(2, 2, 3, 4), in_parts=True)
 case("IFFT3D", z(3, 1, 4), in_parts=True)
 case("RFFT", x(2, 12), k([12]), in_parts=True, label="of_12")
-case("RFFT", x(2, 12), k([9]), in_parts=True, label="cut")
+case("RFFT", x(2, 12), k([9]), in_parts=True, label="cut_to_9")
 case("RFFT3D", x(2, 4, 4), k([4, 4, 4]), refused="an axis of 2 elements for a transform of 4",
      label="short")  # fmt: skip
 case("RFFT2D", x(2, 4, 6), k([4, 6]), in_parts=True, label="of_6", more=ONLY_POWERS)
