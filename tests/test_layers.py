@@ -1,7 +1,7 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
     errors, dtypes, files, values < ir < ops < {format, frontends, passes} < runtime
-        < {optimize, delegates, deploy} < metadata < {train, tasks, zoo}
+        < {optimize, delegates, deploy} < {custom, metadata} < {train, tasks, zoo}
         < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"format", "frontends", "passes"}),),
     (frozenset({"runtime"}),),
     (frozenset({"optimize", "delegates", "deploy"}),),
-    (frozenset({"metadata"}),),
+    (frozenset({"custom", "metadata"}),),
     (frozenset({"train", "tasks", "zoo"}),),
     (
         frozenset({"api"}),

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgewise.api import Model, convert, export_c, load
+    from edgewise.custom import register_op
     from edgewise.runtime import Interpreter, Limits
 
 __version__ = "0.1.0"
-__all__ = ["Interpreter", "Limits", "Model", "convert", "export_c", "load"]
+__all__ = ["Interpreter", "Limits", "Model", "convert", "export_c", "load", "register_op"]
+_HOMES = {"Interpreter": "runtime", "Limits": "runtime", "register_op": "custom"}
 
 
 def __getattr__(name: str) -> object:
@@ -25,8 +27,8 @@ def __getattr__(name: str) -> object:
         return import_module(f"edgewise.{name}")
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
-    verbs = import_module("edgewise.api")  # always: it teaches Model to save itself
-    home = import_module("edgewise.runtime") if name in ("Interpreter", "Limits") else verbs
+    import_module("edgewise.api")  # always: it teaches Model to save itself
+    home = import_module(f"edgewise.{_HOMES.get(name, 'api')}")
     globals()[name] = getattr(home, name)
     return globals()[name]
 

@@ -332,8 +332,8 @@ def test_unknown_operators_are_listed_before_anything_runs() -> None:
         require_supported([load(_unknown()).main])
     text = str(caught.value)
     assert text.startswith("3 operators of 3 kinds cannot run:\n")
-    assert "1 x FlexSoftplus: a TensorFlow operator; convert the model again" in text
-    assert "1 x Own: a custom operator" in text
+    assert "1 x FlexSoftplus: TensorFlow's Softplus, which only TensorFlow runs; convert" in text
+    assert "1 x Own: a custom operator; tell what it does with edgewise.register_op('Own'" in text
     assert "1 x SKIP_GRAM: a builtin operator that this version cannot run" in text
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import progress_bar, say, size_text, table
 from edgewise.files import check_output
 from edgewise.measure.peers import Measurement, compare, difference
@@ -34,6 +35,7 @@ from edgewise.measure.peers import Measurement, compare, difference
 @click.option(
     "--onnx", type=click.Path(path_type=Path, exists=True), help="The model for ONNX Runtime."
 )
+@ops_option(is_loaded=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts.")
 @click.option("--force", is_flag=True, help="Overwrite the page if it exists.")
@@ -46,6 +48,7 @@ def command(
     seconds: float,
     python: str | None,
     onnx: Path | None,
+    ops: tuple[Path, ...],
     as_json: bool,
     html: Path | None,
     force: bool,
@@ -75,6 +78,7 @@ def command(
             seconds=seconds,
             runs=runs,
             progress=advance,
+            ops=ops,
         )
     if html is not None:
         from edgewise.measure.charts import benchmark_page

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from edgewise.cli.operators import ops_option
 from edgewise.cli.placement import show_placement
 from edgewise.cli.screen import console, count_text, say, size_text, table
 from edgewise.cli.visible import visible
@@ -20,6 +21,7 @@ from edgewise.ir.report import OpRow, Report, describe
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Also list every tensor an operator reads or writes.")
 @click.option("--placement", is_flag=True, help="Show where every operator runs here, and why.")
+@ops_option()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(model: Path, tensors: bool, placement: bool, as_json: bool) -> None:
     """Show what is in a .tflite file.

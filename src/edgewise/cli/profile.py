@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import say, table
 from edgewise.files import check_output, write_atomically
 from edgewise.measure.profile import Profile, profile
@@ -19,6 +20,7 @@ _OUT = click.Path(path_type=Path, dir_okay=False)
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option("--runs", default=30, show_default=True, type=click.IntRange(1))
 @click.option("--top", type=click.IntRange(1), help="Only the slowest operators, slowest first.")
+@ops_option()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--trace", type=_OUT, help="Also write a trace for Perfetto (ui.perfetto.dev).")
 @click.option("--html", type=_OUT, help="Also write a page with charts.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import progress_bar, say, time_text
 from edgewise.errors import InputError
 from edgewise.files import check_output, write_atomically
@@ -62,6 +63,7 @@ _MOST_RANDOM = 1 << 28  # elements of an input
 @click.option("--signature", help="Which signature to run (default: serving_default).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs as .npz.")
 @click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
+@ops_option()
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of random inputs.")
 def command(
     model: Path,

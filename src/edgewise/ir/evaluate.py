@@ -149,7 +149,8 @@ def evaluate_op(
         ]
         out = op.reference(*arrays, *[None] * (len(op.operands) - len(arrays)))
     else:
-        _check_scales(op, types, results)
+        if op.needs_scales:
+            _check_scales(op, types, results)
         quantized = [
             None if a is None or t is None else Quantized(a, t.quant)
             for a, t in zip(operands, types, strict=True)

@@ -178,6 +178,9 @@ class Op:
     builtin: ClassVar[str] = ""  # BuiltinOperator name in the .tflite schema, "" if it has none
     options: ClassVar[str] = ""  # options table in the .tflite schema, "" if it has none
     custom: ClassVar[str] = ""  # custom operator name, where builtin is CUSTOM
+    # attributes that the options of a custom operator are, an int32 each in this order; empty: the
+    # options are a FlexBuffer map
+    packed_options: ClassVar[tuple[str, ...]] = ()
 
     operands: ClassVar[tuple[In, ...]] = ()
     results: ClassVar[tuple[Out, ...]] = (Out("y"),)
@@ -190,6 +193,7 @@ class Op:
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
     # reads or writes what survives the inference (`Runner.resources`): `run` is its meaning
     is_stateful: ClassVar[bool] = False
+    needs_scales: ClassVar[bool] = True  # integers beside quantized data have a scale, too
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
     # option fields of the file that number subgraphs, by the attribute that holds the Graph
     graph_fields: ClassVar[dict[str, str]] = {}
@@ -209,7 +213,7 @@ class Op:
         cls.names = tuple(dict.fromkeys((*cls.names, *named)))
         if abstract:
             return
-        cls.builtin, cls.options, cls.custom = builtin, options, custom
+        cls.builtin, cls.options, cls.custom = builtin or ("CUSTOM" * bool(custom)), options, custom
         cls.name = custom.lower() if custom else (builtin or _snake(cls.__name__)).lower()
         if cls.name in Op.registry:
             raise TypeError(f"operator {cls.name!r} is defined twice")
@@ -360,6 +364,12 @@ def operator(name: str) -> type[Op]:
 def by_builtin() -> dict[str, type[Op]]:
     """Operator classes by BuiltinOperator name. Call after `edgewise.ops` is imported."""
     return {cls.builtin: cls for cls in Op.registry.values() if cls.builtin and not cls.custom}
+
+
+@cache
+def by_custom() -> dict[str, type[Op]]:
+    """Classes of custom operators by their name in a file. Call as `by_builtin`."""
+    return {cls.custom: cls for cls in Op.registry.values() if cls.custom}
 
 
 def _snake(name: str) -> str:

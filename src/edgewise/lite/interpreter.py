@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -235,13 +237,29 @@ class Interpreter(NearestName):
 
 
 class InterpreterWithCustomOps(Interpreter):
-    """LiteRT's interpreter with C++ registerers of custom operators, which are ignored here."""
+    """An interpreter that is told custom operators first.
+
+    Args:
+        custom_op_registerers: Python functions, which are called with `edgewise.register_op`, and
+            paths of what `edgewise run --ops` takes. LiteRT's are C++ functions, or their names;
+            those cannot be called, and have no effect.
+    """
 
     def __init__(
-        self, custom_op_registerers: Iterable[object] | None = None, **kwargs: Any
+        self,
+        custom_op_registerers: Iterable[Callable[..., object] | str | os.PathLike[str]]
+        | None = None,
+        **kwargs: Any,
     ) -> None:
-        if custom_op_registerers:
-            ignored("custom_op_registerers", "LiteRT's C++ operators cannot be loaded")
+        for registerer in custom_op_registerers or ():
+            from edgewise import custom  # imports the operators, which others do not wait for
+
+            if isinstance(registerer, FunctionType | MethodType):
+                registerer(custom.register_op)
+            elif isinstance(registerer, str | os.PathLike) and Path(registerer).is_file():
+                custom.load_ops(registerer)
+            else:
+                ignored("custom_op_registerers", "LiteRT's C++ operators cannot be loaded")
         super().__init__(**kwargs)
 
 

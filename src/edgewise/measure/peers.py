@@ -88,6 +88,7 @@ def compare(
     seconds: float = 0.5,
     runs: int = 5,
     progress: Callable[[int, int], None] | None = None,
+    ops: Sequence[Path] = (),
 ) -> list[Measurement]:
     """Measure Edgewise and other runtimes on a `.tflite` file, Edgewise first.
 
@@ -96,6 +97,7 @@ def compare(
         python: the interpreter that has them (None: this one).
         onnx: the model as ONNX Runtime reads it; None: the file of that suffix beside the model,
             or what `tf2onnx` makes if `python` has it.
+        ops: files that tell custom operators, for Edgewise (`edgewise.custom.load_ops`).
         rounds: turns of each runtime. `seconds`: of one turn, at least `runs` inferences.
 
     Raises:
@@ -108,7 +110,7 @@ def compare(
         raise InputError(f"{model}: no such file")
     python = python or sys.executable
     with tempfile.TemporaryDirectory() as folder:
-        workers = [_Worker("edgewise", sys.executable, model, threads)]
+        workers = [_Worker("edgewise", sys.executable, model, threads, ops)]
         try:
             for name in others:
                 file = model
@@ -145,10 +147,12 @@ def difference(ours: Measurement, theirs: Measurement) -> float:
 class _Worker:
     """A worker process; stopped except during its turns."""
 
-    def __init__(self, runtime: str, python: str, model: Path, threads: int) -> None:
+    def __init__(
+        self, runtime: str, python: str, model: Path, threads: int, ops: Sequence[Path] = ()
+    ) -> None:
         self.found = Measurement(runtime)
         self._process: subprocess.Popen[str] | None = subprocess.Popen(
-            [python, str(WORKER), runtime, str(model), str(threads)],
+            [python, str(WORKER), runtime, *map(str, (model, threads, *ops))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

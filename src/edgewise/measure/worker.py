@@ -1,6 +1,6 @@
 """One runtime with one model, in a process of its own: the far side of `peers.py`.
 
-    python worker.py RUNTIME MODEL THREADS
+    python worker.py RUNTIME MODEL THREADS [OPERATORS]...
 
 Runs under any Python that has the runtime, so it imports nothing of Edgewise but where that is the
 runtime asked for. It says one line of JSON when ready (times of import, load and first inference in
@@ -47,6 +47,11 @@ def edgewise(path: str, threads: int) -> Loaded:
     import edgewise
     from edgewise import lite
 
+    if sys.argv[4:]:
+        from edgewise.custom import load_ops
+
+        for file in sys.argv[4:]:
+            load_ops(file)
     clock = time.perf_counter()
     interpreter = lite.Interpreter(path, num_threads=threads)
     run, outputs = _tflite(interpreter)
