@@ -46,4 +46,5 @@ def test_every_integer_form_is_measured() -> None:
             continue
         if case.op.arithmetic_for(data.dtype) is not Arithmetic.NONE:
             missing.add((case.op.name, data.dtype.text))
-    assert not missing - rows - {("dequantize", "int4")}, "add a case to tools/numerics_cases.py"
+    others = {("dequantize", "int4"), ("tflite_detection_postprocess", "uint8")}  # floats result
+    assert not missing - rows - others, "add a case to tools/numerics_cases.py"

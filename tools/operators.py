@@ -50,7 +50,8 @@ def render() -> str:
 
 def _lines() -> Iterator[str]:
     found = versions()
-    builtins = sorted((c for c in Op.registry.values() if c.builtin), key=lambda c: c.builtin)
+    named = [c for c in Op.registry.values() if c.builtin]
+    builtins = sorted(named, key=lambda c: (bool(c.custom), c.custom or c.builtin))
     higher = sorted(c.name for c in Op.registry.values() if not c.builtin)
     yield "# Operators"
     yield ""
@@ -75,7 +76,7 @@ def _lines() -> Iterator[str]:
         others = sorted(t for name, t in found if name == cls.name and t not in COLUMNS)
         rule = RULES[type(cls.quantization)]
         row = " | ".join([*cells, ", ".join(others) or "-", rule])
-        yield f"| {cls.builtin} | {row} |"
+        yield f"| {cls.custom or cls.builtin} | {row} |"
     yield ""
     yield "Operators of frontends and fusions, lowered before a file is written:"
     yield f"{', '.join(f'`{name}`' for name in higher)}."

@@ -96,7 +96,7 @@ def measured(oracle: Oracle) -> dict[str, dict[str, str]]:
     kinds: dict[str, dict[str, str]] = {}
     firsts: dict[str, Case] = {}
     for case in all_cases():
-        if case.error or not case.op.builtin or case.op.builtin in UNFIT:
+        if case.error or not case.op.builtin or case.op.custom or case.op.builtin in UNFIT:
             continue
         try:
             prepared = litert.prepare(case)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.format.custom_options import read_custom
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import UNIONS, table
 from edgewise.format.schema_enums import ENUMS, BuiltinOperator
 from edgewise.ir.graph import Graph
-from edgewise.ir.op import Op, by_builtin
+from edgewise.ir.op import Op, by_builtin, by_custom
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.opaque import Opaque
 from edgewise.values import dataclass
@@ -58,6 +59,9 @@ def read_op(
     options = record.builtin_options
     if options is None:
         options = record.builtin_options_2
+    if code.custom:
+        custom = by_custom().get(code.custom)
+        return _opaque(code, record, options) if custom is None else read_custom(custom, record)
     cls = by_builtin().get(code.builtin)
     if cls is None:
         return _opaque(code, record, options)

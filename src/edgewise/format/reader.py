@@ -196,8 +196,12 @@ class _GraphReader:
             if index >= 0:
                 self._require_ready(index, ready, record, f"{what} ({code.builtin}) reads")
         types = tuple(values[i].type for i in between if i >= 0)
+        try:
+            op = read_op(code, record, types, model.graphs)
+        except ValueError as problem:
+            raise model.error(f"{what}: {problem}", record) from None
         node = graph.insert(
-            read_op(code, record, types, model.graphs),
+            op,
             [values[i] if i >= 0 else None for i in operands],
             [values[i] for i in results],
         )

@@ -16,6 +16,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.format.constants import encode_elements
+from edgewise.format.custom_options import write_custom
 from edgewise.format.options import Code, is_options_2, write_options
 from edgewise.format.quantization import write_blockwise, write_quant
 from edgewise.format.record import Record, record_type
@@ -24,7 +25,6 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Signature
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ir.version import version_of
-from edgewise.ops.opaque import Opaque
 
 _HIDDEN = 4  # the intermediate tensor of an LSTM that is int8: the value before projection
 
@@ -137,8 +137,9 @@ class GraphWriter:
                 fields |= written
             return record_type("Operator")(**fields)
         fields |= written
-        if isinstance(node.op, Opaque) and node.op.custom_options:
-            fields["custom_options"] = node.op.custom_options
+        custom = write_custom(node.op)
+        if custom:
+            fields["custom_options"] = custom
         if any(v is not None and v.is_variable for v in node.inputs):
             variable = [v is not None and v.is_variable for v in node.inputs]
             fields["mutating_variable_inputs"] = np.array(variable)

@@ -31,6 +31,7 @@ from edgewise.ops.compare import (
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.mediapipe import Convolution2DTransposeBias
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
@@ -61,6 +62,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
     TransposeConv: transpose_conv.transpose_conv,
+    Convolution2DTransposeBias: transpose_conv.convolution_2d_transpose_bias,
     BatchMatMul: matmul.batch_matmul,
     Add: binary.arithmetic,
     Sub: binary.arithmetic,

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.ops.transpose_conv import TransposeConv
+from edgewise.ops.mediapipe import Convolution2DTransposeBias
+from edgewise.ops.transpose_conv import TransposeConv, TransposedConvolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
 from edgewise.runtime.select import conv_b8, conv_f32
@@ -22,15 +23,25 @@ from edgewise.runtime.select.weights_b8 import Stored
 
 def transpose_conv(site: Site) -> Sequence[Call]:
     """A call for each phase that has elements of y; one without taps gives the bias."""
-    op, x, y = site.node.op, site.node.operand(2), site.node.output
-    assert isinstance(op, TransposeConv)
+    return _calls(site, x=2, bias=3)
+
+
+def convolution_2d_transpose_bias(site: Site) -> Sequence[Call]:
+    """MediaPipe's is the same but for the places of its operands: TRANSPOSE_CONV has the padding
+    that MediaPipe computes where its output shape is the one that MediaPipe computes."""
+    return _calls(site, x=0, bias=2)
+
+
+def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
+    op, source, y = site.node.op, site.node.operand(x), site.node.output
+    assert isinstance(op, TransposeConv | Convolution2DTransposeBias)
     weights: Weights | Stored
-    if is_float(x, y):
-        weights = Weights.of(site, channel_axis=0, x=2, w=1, bias=3)
+    if is_float(source, y):
+        weights = Weights.of(site, channel_axis=0, x=x, w=1, bias=bias)
     else:
-        weights = Stored.of(site, channel_axis=0, x=2, w=1, bias=3)
+        weights = Stored.of(site, channel_axis=0, x=x, w=1, bias=bias)
     require(weights.array.size > 0, "the weights are empty")
-    (n, h, w, c), (_, oh, ow, o) = shape_of(x), shape_of(y)
+    (n, h, w, c), (_, oh, ow, o) = shape_of(source), shape_of(y)
     _, kh, kw, _ = weights.array.shape
     calls = []
     for line, lines, rows, above in _phases(Axis(kh, op.stride_h), oh, op):
@@ -63,13 +74,15 @@ def transpose_conv(site: Site) -> Sequence[Call]:
             act = op.fused_activation_function
             part = replace(weights, array=array)
             if isinstance(part, Weights):
-                calls.append(conv_f32.call(site, x, part, window, 1, act, places))
+                calls.append(conv_f32.call(site, source, part, window, 1, act, places))
             else:
-                calls.append(conv_b8.call(site, x, part, window, 1, act, places))
+                calls.append(conv_b8.call(site, source, part, window, 1, act, places))
     return calls
 
 
-def _phases(axis: Axis, size: int, op: TransposeConv) -> Iterator[tuple[int, int, slice, int]]:
+def _phases(
+    axis: Axis, size: int, op: TransposedConvolution
+) -> Iterator[tuple[int, int, slice, int]]:
     """First element of y, how many, their taps, and the padding (which may be negative)."""
     pad, stride = axis.pads(size, op.padding)[0], axis.stride
     for first in range(min(stride, size)):
