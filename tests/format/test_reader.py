@@ -293,13 +293,15 @@ def _unknown() -> bytes:
             opcode_index=2,
             inputs=ints(2),
             outputs=ints(3),
-            builtin_options=make("SkipGramOptions", ngram_size=3, include_all_ngrams=True),
+            builtin_options=make(
+                "ConcatEmbeddingsOptions", num_channels=3, num_columns_per_channel=ints(1, 2)
+            ),
         ),
     ]
     codes = [
         make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM, custom_code="Own", version=4),
         make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM, custom_code="FlexSoftplus"),
-        make("OperatorCode", builtin_code=BuiltinOperator.SKIP_GRAM),
+        make("OperatorCode", builtin_code=BuiltinOperator.CONCAT_EMBEDDINGS),
     ]
     tensors = [x, y, z, make("Tensor", name="out", shape=ints(2))]
     graph = make("SubGraph", tensors=tensors, inputs=ints(0), outputs=ints(3), operators=ops)
@@ -310,14 +312,14 @@ def _unknown() -> bytes:
 
 def test_unknown_operators_survive() -> None:
     model = load(_unknown())
-    own, flex, skip = (node.op for node in model.main.nodes)
+    own, flex, last = (node.op for node in model.main.nodes)
     assert isinstance(own, Opaque)
-    assert isinstance(skip, Opaque)
+    assert isinstance(last, Opaque)
     assert (own.custom, own.custom_options, flex.custom) == ("Own", bytes(range(5)), "FlexSoftplus")
-    assert skip.fields == (("ngram_size", 3), ("include_all_ngrams", True))
+    assert last.fields == (("num_channels", 3), ("num_columns_per_channel", (1, 2)))
     assert model.main.outputs[0].shape == (2,)
     for again in (load(b"".join(write(m))) for m in (model, model.copy(), _without_records(model))):
-        assert [node.op for node in again.main.nodes] == [own, flex, skip]
+        assert [node.op for node in again.main.nodes] == [own, flex, last]
 
 
 def _without_records(model: Model) -> Model:
@@ -334,7 +336,7 @@ def test_unknown_operators_are_listed_before_anything_runs() -> None:
     assert text.startswith("3 operators of 3 kinds cannot run:\n")
     assert "1 x FlexSoftplus: TensorFlow's Softplus, which only TensorFlow runs; convert" in text
     assert "1 x Own: a custom operator; tell what it does with edgewise.register_op('Own'" in text
-    assert "1 x SKIP_GRAM: a builtin operator that this version cannot run" in text
+    assert "1 x CONCAT_EMBEDDINGS: a builtin operator that this version cannot run" in text
 
 
 def test_options_that_no_attribute_has_survive() -> None:
