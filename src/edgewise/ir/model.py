@@ -11,6 +11,7 @@ from typing import ClassVar
 from edgewise.errors import ConversionError, InputError, OutputError
 from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph, Value
+from edgewise.ir.nesting import reachable
 from edgewise.ir.report import Report, describe
 from edgewise.values import dataclass
 
@@ -66,6 +67,17 @@ class Model:
             raise ValueError(f"the model has a graph named {graph.name!r} already")
         self.graphs[graph.name] = graph
         return graph
+
+    def add_inner(self) -> None:
+        """Add the graphs that operators of the model's graphs run, under names nobody has."""
+        for graph in [inner for outer in self.graphs.values() for inner in reachable(outer)]:
+            if self.graphs.get(graph.name) is graph:
+                continue
+            stem, count = graph.name, 0
+            while graph.name in self.graphs:
+                count += 1
+                graph.name = f"{stem}_{count}"
+            self.add(graph)
 
     def save(
         self, path: str | os.PathLike[str], *, target: str | None = None, overwrite: bool = False

@@ -32,7 +32,6 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim, Sym
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
-from edgewise.ir.nesting import reachable
 from edgewise.ops.state import CallOnce
 
 # Shapes that are given for inputs, by name; None in one is an unknown dimension.
@@ -244,12 +243,4 @@ def _add_bodies(model: Model, state: State) -> None:
         for graph in entries:
             first = next(iter(graph.nodes), None)
             graph.insert(CallOnce(init=init), (), (), before=first)
-    for entry in entries:
-        for graph in reachable(entry):
-            if model.graphs.get(graph.name) is graph:
-                continue
-            stem, count = graph.name, 0
-            while graph.name in model.graphs:
-                count += 1
-                graph.name = f"{stem}_{count}"
-            model.add(graph)
+    model.add_inner()
