@@ -6,6 +6,7 @@ convert; the walk that called it says where, and collects.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,9 +106,17 @@ class Context:
         known = [d for d in dims if isinstance(d, int)]
         if len(known) == len(dims):
             return self.ints(known)
-        return self.b.pack(*(self._dim(d) for d in dims), values_count=len(dims), axis=0)
+        return self.b.pack(*(self.dim(d) for d in dims), values_count=len(dims), axis=0)
 
-    def _dim(self, dim: Dim) -> Value:
+    def zeros(self, dims: Sequence[Dim]) -> Value:
+        """float32 zeros; computed where a dimension is a symbol."""
+        known = [d for d in dims if isinstance(d, int)]
+        if len(known) == len(dims):
+            bounded(math.prod(known), "zeros")
+            return self.b.constant(np.zeros(known, np.float32))
+        return self.b.fill(self.shape(dims), self.scalar(0))
+
+    def dim(self, dim: Dim) -> Value:
         """A dimension as an int32 scalar, computed from the shapes of the model's inputs."""
         if isinstance(dim, int):
             return self.b.constant(np.array(dim, np.int32))
@@ -116,12 +125,12 @@ class Context:
         assert isinstance(dim, Expr)
         total: Value | None = None
         for atoms, coefficient in dim.terms:
-            term = None if atoms and coefficient == 1 else self._dim(coefficient)
+            term = None if atoms and coefficient == 1 else self.dim(coefficient)
             for atom in atoms:
                 if isinstance(atom, FloorDiv):
-                    factor = self.b.floor_div(self._dim(atom.value), self._dim(atom.divisor))
+                    factor = self.b.floor_div(self.dim(atom.value), self.dim(atom.divisor))
                 elif isinstance(atom, MaxDim):
-                    factor = self.b.maximum(self._dim(atom.value), self._dim(atom.floor))
+                    factor = self.b.maximum(self.dim(atom.value), self.dim(atom.floor))
                 else:
                     factor = self._symbol(atom)
                 term = factor if term is None else self.b.mul(term, factor)

@@ -45,7 +45,7 @@ def fuse_sequences(model: Model) -> Outcome:
             layer = layer_of(node, node.op) if isinstance(node.op, While) else None
             if layer is None:
                 continue
-            why = _refusal(node, layer)
+            why = _refusal(graph, node, layer)
             if why:
                 outcome.misses.append(Miss(RULE, str(node), why))
                 continue
@@ -62,10 +62,15 @@ def fuse_sequences(model: Model) -> Outcome:
     return outcome
 
 
-def _refusal(node: Node, layer: Layer) -> str:
+def _refusal(graph: Graph, node: Node, layer: Layer) -> str:
     """Why the layer stays a loop, or ''."""
     if not all(_is_zero(node.operand(place)) for place in (layer.h, layer.c)):
         return "its states do not begin as zeros, which those of the operator do"
+    batch = node.operand(layer.x).shape[1]
+    if not isinstance(batch, int) and batch not in [
+        v.type.shape[0] for v in graph.inputs if v.type.shape
+    ]:
+        return "its batch is none of the model's inputs'; a file can name no other for its states"
     if node.outputs[layer.c].uses:
         return "its last cell state is read, which the operator keeps for itself"
     return ""

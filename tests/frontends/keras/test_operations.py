@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgewise
 from edgewise.frontends.keras import read_keras
+from edgewise.frontends.keras.handlers import recurrent
 from edgewise.frontends.keras.lower import lower
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
@@ -80,6 +82,17 @@ def test_any_batch(case: str) -> None:
     outputs = evaluate(model.main, inputs)
     for y, want in zip(outputs, arrays("recurrent", case, "y"), strict=True):
         np.testing.assert_allclose(y, want[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize("case", [case for name, case in CASES if name == "recurrent"])
+def test_as_loops(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """Nothing written out step by step: what layers of more steps become."""
+    monkeypatch.setattr(recurrent, "MAX_UNROLLED", 0)
+    made = canonicalize(lower(read_keras(archive("recurrent")[f"{case}.model"].tobytes())))
+    inputs = arrays("recurrent", case, "x")
+    outputs = edgewise.Interpreter(made.to_bytes())(*inputs)
+    for y, want in zip(outputs.values(), arrays("recurrent", case, "y"), strict=True):
+        np.testing.assert_allclose(y, want, atol=1e-5)
 
 
 @pytest.mark.parametrize(

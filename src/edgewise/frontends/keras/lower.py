@@ -43,6 +43,7 @@ from edgewise.frontends.keras.description import (
 from edgewise.frontends.keras.handlers import HANDLERS, OPERATIONS
 from edgewise.frontends.keras.handlers.activations import ACTIVATIONS
 from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.handlers.recurrent_memory import initialize
 from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
@@ -81,26 +82,17 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
         FormatError: a config or weights that do not fit the layer.
         LimitError: nested models unfold to more than MAX_NODES operators.
     """
-    b = Builder("main")
-    c = Context(b, file.file, is_keras_3=_is_keras_3(file), activations=ACTIVATIONS)
-    c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
-    c.inline = lambda model, values: _inlined(c, model, values)
-    c.expand = expand
-    refs = flatten(file.model.inputs)
-    inputs = [graph_input(b, input_layer(file.model, ref)) for ref in refs]
-    outputs = _model(c, file.model, inputs)
-    if c.problems:
-        raise UnsupportedOp(
-            f"{file.file}: {listing(c.problems.values(), 'layers cannot be converted')}"
-        )
-    assert outputs is not None
-    values = values_of(outputs)
-    graph = b.finish(*values)
-    names = {ref.layer: i for i, ref in enumerate(refs)}
+    c, outputs = _walked(file, expand, may_fuse=True)
+    if c.kept and c.forgets:  # variable tensors are reset for each run, or for none
+        c, outputs = _walked(file, expand, may_fuse=False)
+    graph = c.b.finish(*values_of(outputs))
+    initialize(graph, c.variables)
+    names = {ref.layer: i for i, ref in enumerate(flatten(file.model.inputs))}
     signature = Signature("serving_default", graph.name, names, _output_names(outputs))
     model = Model(signatures=[signature], description=file.model.name, file=file.file)
     model.add(graph)
-    if any(value.is_variable for value in graph.values()):
+    model.add_inner()
+    if not c.kept and any(value.is_variable for value in graph.values()):
         model.metadata[STATELESS] = b""
         _LOG.warning(
             "%s: LiteRT keeps the state of recurrent layers from run to run; call "
@@ -108,6 +100,26 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
             file.file,
         )
     return model
+
+
+def _walked(file: KerasFile, expand: Expand | None, *, may_fuse: bool) -> tuple[Context, Structure]:
+    """What has been written, and the outputs; `may_fuse` as in `Context`. Raises as `lower`."""
+    c = Context(
+        Builder("main"), file.file, is_keras_3=_is_keras_3(file), activations=ACTIVATIONS,
+        may_fuse=may_fuse,
+    )  # fmt: skip
+    c.apply = lambda node, *args, **kwargs: _apply(c, node, args, kwargs)
+    c.inline = lambda model, values: _inlined(c, model, values)
+    c.expand = expand
+    refs = flatten(file.model.inputs)
+    inputs = [graph_input(c.b, input_layer(file.model, ref)) for ref in refs]
+    outputs = _model(c, file.model, inputs)
+    if c.problems:
+        raise UnsupportedOp(
+            f"{file.file}: {listing(c.problems.values(), 'layers cannot be converted')}"
+        )
+    assert outputs is not None
+    return c, outputs
 
 
 def _is_keras_3(file: KerasFile) -> bool:

@@ -14,7 +14,8 @@ from edgewise.frontends.keras.handlers.config import flag
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.conv_lstm import run_conv_lstm
 from edgewise.frontends.keras.handlers.recurrent import HANDLERS as RECURRENT
-from edgewise.frontends.keras.handlers.recurrent import Wanted, run_layer
+from edgewise.frontends.keras.handlers.recurrent import run_layer
+from edgewise.frontends.keras.handlers.recurrent_loop import Wanted
 from edgewise.ir.graph import Value
 
 

@@ -18,6 +18,7 @@ from edgewise.frontends.keras.description import (
     KerasObject,
     LiveFunction,
 )
+from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 
 Activation: TypeAlias = "Callable[[Context, Value], Value]"
@@ -35,6 +36,13 @@ class Context(context.Context):
     training: bool = False  # of the call that is converted
     dequantized: dict[int, tuple[KerasLayer, KerasLayer]] = field(default_factory=dict)
     masks: dict[Value, Value] = field(default_factory=dict)
+    # what variables hold at first, by name
+    variables: dict[str, np.ndarray] = field(default_factory=dict)
+    # layers that keep their state in variable tensors; whether one is reset that has some; whether
+    # it may have some
+    kept: set[str] = field(default_factory=set)
+    forgets: bool = False
+    may_fuse: bool = True
     _shared: dict[int, tuple[np.ndarray, Value]] = field(default_factory=dict)
     _constants: dict[tuple[int, str], list[Value]] = field(default_factory=dict)
 
@@ -47,6 +55,17 @@ class Context(context.Context):
             yield
         finally:
             self.training = before
+
+    @contextmanager
+    def inside_graph(self, b: Builder) -> Iterator[None]:
+        """What is converted is written into the graph of `b`, which an operator will run."""
+        before = self.b, self.masks, self._shared, self._constants, self._dims
+        self.b, self.masks, self._shared, self._constants, self._dims = b, {}, {}, {}, {}
+        b.location = before[0].location
+        try:
+            yield
+        finally:
+            self.b, self.masks, self._shared, self._constants, self._dims = before
 
     def shared(self, array: np.ndarray) -> Value:
         """An array that code uses as a tensor: one constant for all its uses."""

@@ -1,4 +1,4 @@
-"""ConvLSTM1D, ConvLSTM2D and ConvLSTM3D, unrolled.
+"""ConvLSTM1D, ConvLSTM2D and ConvLSTM3D, step by step.
 
 The convolution of the inputs is one for all steps, the steps being part of the batch. The
 recurrent one has stride 1 and keeps the size. Source: keras/src/layers/rnn/conv_lstm.py, 3.15.
@@ -16,8 +16,9 @@ from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import is_channels_first, sizes, text
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.layout import spatial_rank
-from edgewise.frontends.keras.handlers.recurrent import Wanted, unrolled
+from edgewise.frontends.keras.handlers.recurrent import stepped
 from edgewise.frontends.keras.handlers.recurrent_cells import Cell, State, split
+from edgewise.frontends.keras.handlers.recurrent_loop import Wanted
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 
@@ -59,7 +60,8 @@ def run_conv_lstm(
 
     sequence = last(c.real(first))
     cell = _cell(c, layer)
-    y, news = unrolled(c, cell, sequence, [last(c.real(s)) for s in states], mask, wanted)
+    given = [last(c.real(s)) for s in states]
+    y, news = stepped(c, layer, cell, sequence, given, mask, wanted)
     y = back(y)
     if wanted.sequences:
         c.set_mask(y, mask)
@@ -94,7 +96,12 @@ def _cell(c: Context, layer: KerasLayer) -> Cell:
     def _gate(x: Value) -> Value:
         return c.activate(layer, x, "recurrent_activation")
 
-    return Cell(2, project, step)
+    def begin(x: Value) -> list[Value]:
+        batch, _, *space, width = x.shape
+        assert isinstance(width, int)
+        return [c.zeros((batch, *space, width // 4))] * 2
+
+    return Cell(2, project, step, begin)
 
 
 def _convolved(

@@ -25,11 +25,14 @@ Step = Callable[[Value, Sequence[State]], tuple[Value, list[Value]]]
 @dataclass(frozen=True, slots=True)
 class Cell:
     """`project` takes [..., I] to the gates' inputs [..., G]: for all steps at once, or for one.
-    `step` takes those of one step and the states to the output and the new states."""
+    `step` takes those of one step and the states to the output and the new states. `begin` makes
+    the states before the first step, for x [B, T, ..., G]."""
 
     state_count: int
     project: Callable[[Value], Value]
     step: Step
+    begin: Callable[[Value], list[Value]]
+    begins_with_zeros: bool = True
 
 
 def cell_of(c: Context, layer: KerasLayer | KerasModel) -> Cell:
@@ -55,15 +58,18 @@ def _custom(c: Context, layer: KerasLayer) -> Cell:
     """A cell of the user's own: its code, and the initial states it says, [1, ...] each."""
     initial: list[np.ndarray] = layer.config["states"]  # type: ignore[assignment]
 
+    def begin(x: Value) -> list[Value]:
+        sizes = [c.shape([x.shape[0], *first.shape[1:]]) for first in initial]
+        pairs = zip(initial, sizes, strict=True)
+        return [c.b.broadcast_to(c.shared(first), size) for first, size in pairs]
+
     def step(x: Value, states: Sequence[State]) -> tuple[Value, list[Value]]:
-        given = []
-        for state, first in zip(states, initial, strict=True):
-            sizes = c.shape([x.shape[0], *first.shape[1:]])
-            given.append(c.b.broadcast_to(c.shared(first), sizes) if state is None else state)
-        y, *news = values_of(c.apply(layer, x, given))
+        known = [state for state in states if state is not None]
+        y, *news = values_of(c.apply(layer, x, known if len(known) == len(initial) else begin(x)))
         return y, news
 
-    return Cell(len(initial), lambda x: x, step)
+    is_zero = not any(array.any() for array in initial)
+    return Cell(len(initial), lambda x: x, step, begin, is_zero)
 
 
 def _lstm(c: Context, layer: KerasLayer) -> Cell:
@@ -79,7 +85,7 @@ def _lstm(c: Context, layer: KerasLayer) -> Cell:
         y = c.b.mul(_gate(c, layer, o), c.activate(layer, new))
         return y, [y, new]
 
-    return Cell(2, lambda x: _projected(c, layer, x), step)
+    return Cell(2, lambda x: _projected(c, layer, x), step, lambda x: _zeros(c, layer, x, 2))
 
 
 def _gru(c: Context, layer: KerasLayer) -> Cell:
@@ -134,7 +140,7 @@ def _gru(c: Context, layer: KerasLayer) -> Cell:
         b = None if bias is None else c.constant(layer, "input_bias", bias[0])
         return c.b.fully_connected(x, w, b, keep_num_dims=True)
 
-    return Cell(1, project, step)
+    return Cell(1, project, step, lambda x: _zeros(c, layer, x))
 
 
 def _simple(c: Context, layer: KerasLayer) -> Cell:
@@ -144,7 +150,7 @@ def _simple(c: Context, layer: KerasLayer) -> Cell:
         y = c.activate(layer, _plus_recurrent(c, layer, x, states[0]))
         return y, [y]
 
-    return Cell(1, lambda x: _projected(c, layer, x), step)
+    return Cell(1, lambda x: _projected(c, layer, x), step, lambda x: _zeros(c, layer, x))
 
 
 def _stacked(cells: Sequence[Cell]) -> Cell:
@@ -161,7 +167,18 @@ def _stacked(cells: Sequence[Cell]) -> Cell:
             news += new
         return y, news
 
-    return Cell(sum(cell.state_count for cell in cells), cells[0].project, step)
+    def begin(x: Value) -> list[Value]:
+        return [state for cell in cells for state in cell.begin(x)]
+
+    return Cell(
+        sum(cell.state_count for cell in cells), cells[0].project, step, begin,
+        all(cell.begins_with_zeros for cell in cells),
+    )  # fmt: skip
+
+
+def _zeros(c: Context, layer: KerasLayer, x: Value, count: int = 1) -> list[Value]:
+    """`count` states of zeros, [B, U] each."""
+    return [c.zeros((x.shape[0], integer(layer, "units")))] * count
 
 
 def split(c: Context, x: Value, count: int) -> Sequence[Value]:

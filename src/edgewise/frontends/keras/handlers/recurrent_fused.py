@@ -26,13 +26,17 @@ _FUSED = {
 }
 
 
-def can_fuse(cell: KerasLayer) -> bool:
-    """The operator has the cell's activations.
+def can_fuse(c: Context, cell: KerasLayer, x: Value) -> bool:
+    """The operator has the cell's activations, and its variables a batch that a file can say: a
+    number, or that of the model's inputs, which -1 stands for.
 
     LiteRT's LSTM without an activation reads memory that nobody wrote (`kTfLiteActNone` of
     ApplyActivationToVector, tensor_utils.h), so a linear one is no case for it.
     """
     if not cell.is_builtin or _name(cell, "activation") not in _FUSED:
+        return False
+    batch = x.shape[0]
+    if not isinstance(batch, int) and (batch,) not in [v.shape[:1] for v in c.b.graph.inputs]:
         return False
     kind = cell.class_name.removesuffix("Cell")
     if kind == "LSTM":
