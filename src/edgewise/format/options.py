@@ -54,8 +54,10 @@ def read_op(
     record: Record,
     intermediates: tuple[TensorType, ...] = (),
     graphs: Sequence[Graph] = (),
+    results: Sequence[TensorType] = (),
 ) -> Op:
-    """The operator that an Operator record describes; it may run some of `graphs`."""
+    """The operator that an Operator record describes; it may run some of `graphs`, and declares
+    its results so. Raises ValueError."""
     options = record.builtin_options
     if options is None:
         options = record.builtin_options_2
@@ -69,12 +71,20 @@ def read_op(
     if options is not None and options.table.name == cls.options:
         # A field left out of a table has the schema's default, not the attribute's; a table left
         # out, or another operator's, means the attributes' defaults.
-        for name in _option_names(cls):
-            value = getattr(options, name)
+        for name, field in _option_fields(cls).items():
+            value = getattr(options, field)
             if value is not None:
                 attributes[name] = _attribute(value)
+    if cls.graph_fields and (options is None or options.table.name != cls.options):
+        raise ValueError(f"{code.builtin} must have {cls.options}: they say which graphs it runs")
     for name, field in cls.graph_fields.items():
-        attributes[name] = graphs[0 if options is None else getattr(options, field) or 0]
+        called = getattr(options, field)
+        if isinstance(cls.defaults().get(name), tuple):
+            numbers = [] if called is None else called.tolist()
+            attributes[name] = tuple(graphs[number] for number in numbers)
+        else:
+            attributes[name] = graphs[called or 0]
+    attributes.update(cls.declared_attributes(results))
     if intermediates and "intermediate_scales" in cls.names:
         attributes.update(_intermediates([t.quant for t in intermediates]))
     return cls(**attributes)
@@ -87,8 +97,12 @@ def write_options(op: Op, number: Callable[[Graph], int]) -> Record | None:
         return None
     if isinstance(op, Opaque):
         return record_type(op.options)(**{name: _stored(value) for name, value in op.fields})
-    fields = {name: _stored(getattr(op, name)) for name in _option_names(type(op))}
-    fields |= {field: number(getattr(op, name)) for name, field in op.graph_fields.items()}
+    own = _option_fields(type(op))
+    fields = {field: _stored(getattr(op, name)) for name, field in own.items()}
+    for name, field in op.graph_fields.items():
+        held = getattr(op, name)
+        is_one = isinstance(held, Graph)
+        fields[field] = number(held) if is_one else np.array([number(g) for g in held], np.int32)
     return record_type(op.options)(**fields)
 
 
@@ -125,10 +139,11 @@ def _intermediates(quants: Sequence[Quant | None]) -> dict[str, object]:
     }
 
 
-def _option_names(cls: type[Op]) -> tuple[str, ...]:
-    """Attributes that are fields of the options table."""
-    fields = table(cls.options).by_name if cls.options else {}
-    return tuple(name for name in cls.names if name in fields)
+def _option_fields(cls: type[Op]) -> dict[str, str]:
+    """Attributes that are fields of the options table, and those fields."""
+    known = table(cls.options).by_name if cls.options else {}
+    fields = {name: cls.option_fields.get(name, name) for name in cls.names}
+    return {name: field for name, field in fields.items() if field in known}
 
 
 def _attribute(value: Any) -> Any:

@@ -196,8 +196,9 @@ class _GraphReader:
             if index >= 0:
                 self._require_ready(index, ready, record, f"{what} ({code.builtin}) reads")
         types = tuple(values[i].type for i in between if i >= 0)
+        declared = [self.tensors.declared(i) for i in results]
         try:
-            op = read_op(code, record, types, model.graphs)
+            op = read_op(code, record, types, model.graphs, declared)
         except ValueError as problem:
             raise model.error(f"{what}: {problem}", record) from None
         node = graph.insert(

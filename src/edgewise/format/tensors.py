@@ -132,6 +132,11 @@ class TensorReader:
                 value.extras["blockwise"] = (self.values[scales], zero)
         return self.values
 
+    def declared(self, index: int) -> TensorType:
+        """What the file says of a tensor's shape and dtype."""
+        record = self.records[index]
+        return TensorType(tuple(_stored_shape(record)), record.type)
+
     def complete(self, value: Value) -> None:
         """Fill in what inference leaves open of a result from what the file declares of it.
 

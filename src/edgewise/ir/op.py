@@ -195,7 +195,10 @@ class Op:
     is_stateful: ClassVar[bool] = False
     needs_scales: ClassVar[bool] = True  # integers beside quantized data have a scale, too
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
-    # option fields of the file that number subgraphs, by the attribute that holds the Graph
+    # option fields of attributes that cannot have their names
+    option_fields: ClassVar[dict[str, str]] = {}
+    # option fields of the file that number subgraphs, by the attribute that holds the Graph, or a
+    # tuple of them
     graph_fields: ClassVar[dict[str, str]] = {}
     # `reference` also works on object arrays of Dims: the operator occurs in shape arithmetic
     carries_dims: ClassVar[bool] = False
@@ -296,6 +299,11 @@ class Op:
         # an index into an array of Dims gives a bare Dim, not an array
         return None if isinstance(result, tuple) else np.asarray(result, object)
 
+    @classmethod
+    def declared_attributes(cls, results: Sequence[TensorType]) -> Mapping[str, Any]:
+        """The attributes of which a file tells only by what it declares of the results."""
+        return {}
+
     def result_dtype(self, index: int) -> DType | None:
         """The dtype of a result that neither an operand nor an attribute tells."""
         return None
@@ -305,14 +313,21 @@ class Op:
     @property
     def graphs(self) -> tuple[Graph, ...]:
         """The graphs that the operator runs: the attributes named in `graph_fields`."""
-        return tuple([getattr(self, name) for name in self.graph_fields])
+        held = [getattr(self, name) for name in self.graph_fields]
+        return tuple([g for h in held for g in (h if isinstance(h, tuple) else (h,))])
 
     def with_graphs(self, copies: Mapping[Graph, Graph]) -> Self:
         """The same operator on copies of its graphs; those without a copy stay."""
         if not self.graph_fields:
             return self
-        changed = {name: getattr(self, name) for name in self.graph_fields}
-        return self.replace(**{name: copies.get(g, g) for name, g in changed.items()})
+        changed: dict[str, Any] = {}
+        for name in self.graph_fields:
+            held = getattr(self, name)
+            is_one = isinstance(held, Graph)
+            changed[name] = (
+                copies.get(held, held) if is_one else tuple(copies.get(g, g) for g in held)
+            )
+        return self.replace(**changed)
 
     def arithmetic_for(self, dtype: DType) -> Arithmetic:
         """The arithmetic on tensors of this integer type."""

@@ -19,7 +19,7 @@ from edgewise.ir.types import TensorType
 from edgewise.ops.axes import shown
 
 
-class _Control(Op, abstract=True):
+class Control(Op, abstract=True):
     """What both have in common: results of any number, and no effect that is known."""
 
     results = (Out("y", variadic=True),)
@@ -34,7 +34,7 @@ class _Control(Op, abstract=True):
         return sum(macs_of(node) or 0 for graph in self.graphs for node in graph.nodes)
 
 
-class If(_Control, builtin="IF", options="IfOptions"):
+class If(Control, builtin="IF", options="IfOptions"):
     """y.. = then(x..) if condition, else otherwise(x..).
 
     Shapes: condition bool with one element, x any; y as the chosen graph gives it. A dimension in
@@ -57,10 +57,10 @@ class If(_Control, builtin="IF", options="IfOptions"):
         then, other = (specialized(g, fed).outputs for g in self.graphs)
         require(
             [v.dtype for v in then] == [v.dtype for v in other],
-            f"both branches must have results of the same dtypes; got {_kinds(then)} "
-            f"and {_kinds(other)}",
+            f"both branches must have results of the same dtypes; got {kinds(then)} "
+            f"and {kinds(other)}",
         )
-        return tuple(_either(a.type.shape, b.type.shape) for a, b in zip(then, other, strict=True))
+        return tuple(either(a.type.shape, b.type.shape) for a, b in zip(then, other, strict=True))
 
     def run(self, operands: Sequence[Any], runner: Runner) -> tuple[np.ndarray, ...]:
         condition, *x = operands
@@ -74,7 +74,7 @@ class If(_Control, builtin="IF", options="IfOptions"):
         return self.then.outputs[index].dtype if index < self.result_count() else None
 
 
-class While(_Control, builtin="WHILE", options="WhileOptions"):
+class While(Control, builtin="WHILE", options="WhileOptions"):
     """y.. = x..; while cond(y..): y.. = body(y..).
 
     Shapes: x any; cond gives one bool, body as many values as it takes, of the same dtypes. A
@@ -93,15 +93,15 @@ class While(_Control, builtin="WHILE", options="WhileOptions"):
 
     def infer(self, *x: Operand | None) -> tuple[Shape | None, ...]:
         carried = [_typed(v) for v in x if v is not None]
-        kinds = [v.dtype for v in carried]
+        dtypes = [v.dtype for v in carried]
         for name, values in (
             ("cond takes", self.cond.inputs),
             ("body takes", self.body.inputs),
             ("body returns", self.body.outputs),
         ):
             require(
-                [v.dtype for v in values] == kinds,
-                f"{name} {_kinds(values)}; the loop carries {_kinds(carried)}",
+                [v.dtype for v in values] == dtypes,
+                f"{name} {kinds(values)}; the loop carries {kinds(carried)}",
             )
         # A dimension that changes makes others change: at most all of them, one after the other.
         for _ in range(1 + sum(len(v.shape) for v in carried if v.type.shape is not None)):
@@ -151,7 +151,7 @@ def specialized(graph: Graph, x: Sequence[Operand]) -> Graph:
     """
     require(
         [v.dtype for v in graph.inputs] == [v.dtype for v in x],
-        f"@{graph.name} takes {_kinds(graph.inputs)}; got {_kinds(x)}",
+        f"@{graph.name} takes {kinds(graph.inputs)}; got {kinds(x)}",
     )
     copy = graph.copy()
     for value, operand in zip(copy.inputs, x, strict=True):
@@ -171,7 +171,8 @@ def _typed(value: Operand, shape: Shape | None = None) -> Value:
     return Value(TensorType(shape, value.dtype, value.quant))
 
 
-def _kinds(values: Sequence[Operand]) -> str:
+def kinds(values: Sequence[Operand]) -> str:
+    """Their dtypes, for messages."""
     return f"({', '.join(v.dtype.text for v in values)})"
 
 
@@ -180,7 +181,7 @@ def _truth(array: np.ndarray) -> bool:
     return bool(array.reshape(-1)[0])
 
 
-def _either(a: Shape | None, b: Shape | None) -> Shape | None:
+def either(a: Shape | None, b: Shape | None) -> Shape | None:
     """What is known of a shape that is one or the other."""
     if a is None or b is None or len(a) != len(b):
         return None

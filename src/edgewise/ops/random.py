@@ -8,6 +8,8 @@ anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -108,7 +110,12 @@ def words(seed: int, seed2: int, count: int) -> np.ndarray:
     numbers = np.arange(blocks, dtype=np.uint64)
     counter[0], counter[1] = numbers & np.uint64(0xFFFFFFFF), numbers >> np.uint64(32)
     counter[2], counter[3] = low, high
-    key = [np.uint32(part) for part in _halves(seed)]
+    return philox(counter, _halves(seed)).T.reshape(-1)[:count]
+
+
+def philox(counter: np.ndarray, key: Sequence[int]) -> np.ndarray:
+    """Philox 4x32-10 of counters uint32 [4, N] under a key of two words: uint32 [4, N]."""
+    keys = [np.uint32(part) for part in key]
     with np.errstate(over="ignore"):
         for _ in range(10):
             products = [
@@ -117,10 +124,10 @@ def words(seed: int, seed2: int, count: int) -> np.ndarray:
             highs = [(p >> np.uint64(32)).astype(np.uint32) for p in products]
             lows = [p.astype(np.uint32) for p in products]
             counter = np.stack(
-                [highs[1] ^ counter[1] ^ key[0], lows[1], highs[0] ^ counter[3] ^ key[1], lows[0]]
+                [highs[1] ^ counter[1] ^ keys[0], lows[1], highs[0] ^ counter[3] ^ keys[1], lows[0]]
             )
-            key = [np.uint32(k + w) for k, w in zip(key, _WEYL, strict=True)]
-    return counter.T.reshape(-1)[:count]
+            keys = [np.uint32(k + w) for k, w in zip(keys, _WEYL, strict=True)]
+    return counter
 
 
 def _halves(number: int) -> tuple[int, int]:

@@ -51,18 +51,32 @@ def _branch(graph: Graph, node: Node, op: If, outcome: Outcome) -> None:
         return
     chosen = op.then if bool(condition.reshape(-1)[0]) else op.otherwise
     x = [value for value in node.inputs[1:] if value is not None]
+    phrase = "branch[es] whose condition is known put in place"
+    put_in_place(graph, node, chosen, x, outcome, "branch", phrase)
+
+
+def put_in_place(
+    graph: Graph,
+    node: Node,
+    inner: Graph,
+    x: Sequence[Value],
+    outcome: Outcome,
+    rule: str,
+    phrase: str,
+) -> Sequence[Node]:
+    """Replace a node that runs one graph by the nodes of that graph, which are returned."""
     made: list[Node] = []
     try:
-        results = _inserted(graph, node, chosen, x, made)
+        results = _inserted(graph, node, inner, x, made)
     except EdgewiseError as error:
-        outcome.misses.append(Miss("branch", str(node), str(error)))
-        return
+        outcome.misses.append(Miss(rule, str(node), str(error)))
+        return ()
     for old, new in zip(node.outputs, results, strict=True):
         if new.producer in made and not new.is_output:
             new.name, new.source = old.name, old.source
     graph.replace(node, results)
-    phrase = "branch[es] whose condition is known put in place"
-    outcome.replaced("branch", node, results[0] if results else None, made, phrase)
+    outcome.replaced(rule, node, results[0] if results else None, made, phrase)
+    return made
 
 
 def _inserted(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from edgewise.ir.graph import Graph
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.arithmetic import IDENTITIES
+from edgewise.passes.composites import place_composites
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lineage import Lineage
@@ -36,6 +37,7 @@ def to_runtime(graph: Graph) -> Lineage:
     Cost: at most 10 ms per 100 operators, held by a test.
     """
     lineage = Lineage.of(graph)
+    lineage.take(place_composites(graph))
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
     lineage.take(rewrite(graph, NORMS))
     lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS)))
