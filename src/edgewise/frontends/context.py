@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
-from edgewise.errors import ConversionError, LimitError
+from edgewise.errors import ConversionError, EdgewiseError, FormatError, LimitError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim, Expr, FloorDiv, Sym
 from edgewise.ir.dim import Max as MaxDim
@@ -27,6 +27,28 @@ Handler: TypeAlias = Callable[..., Structure]
 
 class Unsupported(Exception):
     """What a handler cannot convert, and the way out. The walk adds the place and collects."""
+
+
+# What Python raises where values of a file are not what an operation or a layer takes.
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+@contextmanager
+def fitting(where: str, what: str, file: str = "model") -> Iterator[None]:
+    """What is done inside takes values of a file as they are: that they do not fit is an error of
+    the file. `what` names them: "its config".
+
+    Raises:
+        FormatError: they do not fit together. LimitError: there is not enough memory for them.
+    """
+    try:
+        yield
+    except EdgewiseError:
+        raise
+    except MemoryError as error:
+        raise LimitError(f"{file}: {where}: {error}") from error
+    except _MISFITS as error:
+        raise FormatError(f"{where}: {what} must fit together; {error}", file=file) from error
 
 
 @dataclass

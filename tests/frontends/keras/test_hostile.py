@@ -62,6 +62,11 @@ def text_for_a_tensor(config: dict) -> None:
     layer(config, "base")["inbound_nodes"][0]["args"] = ["x"]
 
 
+def array_for_a_dtype(config: dict) -> None:
+    value = {"value": [1, 2], "dtype": "int8"}
+    config["config"]["layers"][0]["config"]["dtype"] = {"class_name": "__numpy__", "config": value}
+
+
 def output_that_is_none(config: dict) -> None:
     config["config"]["output_layers"] = {"o": ["shared", 0, 5]}
 
@@ -81,6 +86,7 @@ def deep_config(config: dict) -> None:
     ("edit", "error", "says"),
     [
         (text_for_a_tensor, ConversionError, "a tensor is expected here; found 'x'"),
+        (array_for_a_dtype, FormatError, "its config must fit together; The truth value"),
         (output_that_is_none, FormatError, "has 1 outputs; output 5 is used"),
         (input_that_is_none, FormatError, "is no input of its model"),
         (deep_config, FormatError, "may be nested 250 levels deep"),

@@ -13,7 +13,6 @@ import pytest
 import edgewise
 from edgewise.errors import ConversionError, LimitError
 from edgewise.frontends.decompose import resize
-from edgewise.passes.reshaping import shape_vector
 from tests.frontends.hostile import attempt
 from tests.frontends.wire import PLACEHOLDER, graph, message, node
 
@@ -52,7 +51,7 @@ def test_a_size_that_no_tflite_file_can_hold(tmp_path: Path):
     path = tmp_path / "m.pb"
     nodes = [node("x", "Placeholder", attrs=PLACEHOLDER | {"shape": shape}), node("y", "Relu", "x")]
     path.write_bytes(graph(nodes))
-    with pytest.raises(ConversionError, match=r"tensor 'x': sizes in \.tflite end at 2147483647"):
+    with pytest.raises(ConversionError, match=r"sizes are in \[0, 2147483647\]; got 1099511627776"):
         edgewise.convert(path).to_bytes()
 
 
@@ -66,5 +65,18 @@ def test_a_resize_to_gigabytes():
         resize.sampled_matrix(1 << 20, 1 << 10, 1.0, 0.0, "triangle", True)
 
 
-def test_a_reshape_to_a_size_that_no_operand_can_hold():
-    assert shape_vector((2, 1 << 31)) == "a dimension exceeds int32"
+def test_an_inverse_transform_of_length_zero(tmp_path: Path):
+    """It was divided by."""
+    shape = message((7, message((2, message((1, 5))))))
+    zero = message((8, message((1, 3), (2, message((2, message((1, 1))))), (7, 0))))
+    nodes = [
+        node("x", "Placeholder", attrs={"dtype": message((6, 8)), "shape": shape}),
+        node("n", "Const", attrs={"dtype": message((6, 3)), "value": zero}),
+        node("y", "IRFFT", ["x", "n"]),
+    ]
+    path = tmp_path / "m.pb"
+    path.write_bytes(graph(nodes))
+    with pytest.raises(
+        ConversionError, match=r"IRFFT: a transform has at least one element"
+    ):
+        edgewise.convert(path)

@@ -85,6 +85,7 @@ def _fast(c: Context, x: Parts, size: int, inverse: bool) -> Parts:
 def spectrum(c: Context, x: Value, size: int) -> Parts:
     """The first size // 2 + 1 elements of the transform of real rows, cut or filled up to
     `size`."""
+    _check(size)
     bins = size // 2 + 1
     if size & size - 1 == 0:
         rows = c.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
@@ -96,6 +97,11 @@ def spectrum(c: Context, x: Value, size: int) -> Parts:
     angles = 2 * np.pi / size * (np.outer(k, t) % size)
     counts = t < size
     return Parts(_times(c, x, np.cos(angles) * counts), _times(c, x, -np.sin(angles) * counts))
+
+
+def _check(size: int) -> None:
+    if size < 1:
+        raise Unsupported(f"a transform has at least one element; got {size}")
 
 
 def _whole(c: Context, x: Parts, size: int) -> Parts:
@@ -116,6 +122,7 @@ def _whole(c: Context, x: Parts, size: int) -> Parts:
 def signal(c: Context, x: Parts, size: int) -> Value:
     """Real rows of `size` elements from the first half of their transform; of the first bin and,
     of an even size, the last one the real part counts."""
+    _check(size)
     bins = _length(x.real)
     bounded(bins * size, "its matrix", MAX_MATRIX)
     k, t = np.arange(bins), np.arange(size)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import ConversionError, FormatError, UnsupportedOp
+from edgewise.frontends.context import fitting
 from edgewise.frontends.keras.description import KerasLayer, KerasModel, TensorRef
 from edgewise.frontends.keras.layers import input_shape
 from edgewise.ir.build import Builder
@@ -40,6 +41,11 @@ def input_type(layer: KerasLayer) -> TensorType:
         ConversionError: the file does not say its shape.
         UnsupportedOp: it is sparse or ragged, or of a dtype no operator takes.
     """
+    with fitting(f"layer '{layer.name}'", "its config"):
+        return _input_type(layer)
+
+
+def _input_type(layer: KerasLayer) -> TensorType:
     shape = input_shape(layer)
     if shape is None:
         raise ConversionError(

@@ -22,13 +22,12 @@ import edgewise.ops  # noqa: F401 - registers the operators that handlers build
 from edgewise.dtypes import DType
 from edgewise.errors import (
     ConversionError,
-    EdgewiseError,
     FormatError,
     LimitError,
     UnsupportedOp,
     listing,
 )
-from edgewise.frontends.context import Handler, Structure, Unsupported, values_of
+from edgewise.frontends.context import Handler, Structure, Unsupported, fitting, values_of
 from edgewise.frontends.keras import constants, quantized, training
 from edgewise.frontends.keras.description import (
     FunctionRef,
@@ -241,16 +240,8 @@ def _handled(
         if extra:
             raise Unsupported(f"the call's argument {', '.join(extra)}; leave it out")
     where = f"layer '{'/'.join(c.path)}' ({layer.class_name})"
-    try:
+    with fitting(where, "its config, weights and inputs", c.file):
         return handler(c, layer, *args, **given)
-    except EdgewiseError:
-        raise
-    except MemoryError as error:
-        raise LimitError(f"{c.file}: {where}: {error}") from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise FormatError(
-            f"{where}: its config, weights and inputs must fit together; {error}", file=c.file
-        ) from error
 
 
 def _model_inputs(model: KerasModel, structure: object) -> list[Value]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from edgewise.errors import EdgewiseError, FormatError, LimitError, ShapeError
+from edgewise.errors import FormatError, LimitError, ShapeError
+from edgewise.frontends.context import fitting
 from edgewise.frontends.tensorflow.context import (
     OPERANDS,
     Context,
@@ -40,9 +41,6 @@ from edgewise.ir.graph import Location, Value
 # A small file may call functions of functions of functions, each twice.
 MAX_DEPTH = 48
 MAX_NODES = 1_000_000
-
-# What Python raises where attributes and operands are not those of the operation.
-_MISFITS = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 
 _Results: TypeAlias = "dict[str, Sequence[Operand] | None]"
 
@@ -124,23 +122,14 @@ class Walk:
 
     def _handled(self, c: Context, node: TFNode, operands: Sequence[Operand]) -> Sequence[Operand]:
         handler = _handler(c, node)
-        if node.op in OBJECTS or node.op in c.functions:
-            if node.op not in HANDED_ON and node.op not in c.functions:
-                _refuse_pairs(operands)
-        else:
-            handler, operands = _on_tensors(c, node, handler, operands)
-        try:
+        where = f"node '{node.name}' ({node.op})"
+        with fitting(where, "its attributes and operands", c.file):
+            if node.op in OBJECTS or node.op in c.functions:
+                if node.op not in HANDED_ON and node.op not in c.functions:
+                    _refuse_pairs(operands)
+            else:
+                handler, operands = _on_tensors(c, node, handler, operands)
             given = handler(c, node, *operands)
-        except (EdgewiseError, Unsupported, Missing):
-            raise
-        except MemoryError as error:
-            raise LimitError(f"{c.file}: node '{node.name}' ({node.op}): {error}") from error
-        except _MISFITS as error:
-            raise FormatError(
-                f"node '{node.name}' ({node.op}): its attributes and operands must fit together; "
-                f"{error}",
-                file=c.file,
-            ) from error
         found = [given] if isinstance(given, OPERANDS) else given
         return [c.settled(x) if isinstance(x, Value) else x for x in found]
 
