@@ -255,3 +255,17 @@ def test_a_value_with_ten_thousand_readers():
     start = time.perf_counter()
     assert rewrite(graph, [NEGATED_TWICE]).counts == {"negated twice": 5000}
     assert time.perf_counter() - start < 10
+
+
+def test_a_rule_whose_constant_would_overflow_does_not_hold():
+    """Nothing of what it had made before is left."""
+
+    def beyond(b, match):
+        return b.reshape(b.neg(match["x"]), b.constant([1 << 31]))
+
+    doubled = Rule("doubled", lambda p: p.abs(p.value("x")), always, beyond)
+    graph = graph_of(lambda b: b.abs(b.input("x", (2,))))
+    outcome = rewrite(graph, [doubled])
+    assert [node.op.name for node in graph.nodes] == ["abs"]
+    assert not outcome.counts
+    assert "is too large for a constant" in outcome.misses[0].reason

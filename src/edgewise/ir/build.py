@@ -51,12 +51,17 @@ class Builder:
         name: str = "",
         quant: Quant | None = None,
     ) -> Value:
-        """A constant; `dtype` converts, by default Python floats become float32, ints int32."""
+        """A constant; `dtype` converts, by default Python floats become float32, ints int32.
+
+        Raises:
+            OverflowError: an int beyond int32.
+        """
         data = np.asarray(array)
         if dtype is not None:
             data = data.astype(dtype.numpy)
         elif not isinstance(array, np.ndarray | np.generic):
-            data = data.astype({"f": np.float32, "i": np.int32}.get(data.dtype.kind, data.dtype))
+            into = {"f": np.float32, "i": np.int32, "u": np.int32, "O": np.int32}
+            data = np.asarray(array, into.get(data.dtype.kind, data.dtype))
         return Value(TensorType.of(data, quant), name, data)
 
     def node(

@@ -10,7 +10,7 @@ from edgewise.errors import EdgewiseError, ShapeError
 from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.op import FixedRange, Op, Out, Role, SameScale
-from edgewise.ir.types import Quant, TensorType
+from edgewise.ir.types import Quant, TensorType, check_sizes
 
 
 def result_types(
@@ -25,7 +25,8 @@ def result_types(
     know even the rank.
 
     Raises:
-        ShapeError: operands the operator does not accept; the message does not name the node.
+        ShapeError: operands the operator does not accept, or results beyond `check_sizes`; the
+            message does not name the node.
     """
     check_operands(op, operands)
     shapes = _shapes(op, operands, max(op.result_count(), len(declared)))
@@ -35,6 +36,7 @@ def result_types(
         dtype = _dtype(op, index, operands, known)
         if shape is None and known is not None:
             shape = known.shape
+        check_sizes(shape)
         types.append(TensorType(shape, dtype, _quant(op, dtype, operands, known)))
     return types
 

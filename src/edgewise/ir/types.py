@@ -7,8 +7,29 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape, is_static
 from edgewise.values import dataclass
+
+MAX_SIZE = (1 << 31) - 1  # of a dimension, which files and kernels store in 32 bits
+MAX_ELEMENTS = 1 << 56  # sizes in bytes stay in 63 bits
+
+
+def check_sizes(shape: Shape | None) -> None:
+    """Raise ShapeError where a dimension, or the number of elements, is beyond what any tensor can
+    have: sizes that are computed are exact integers, and end here."""
+    total = 1
+    for dim in shape or ():
+        if isinstance(dim, int):
+            if not 0 <= dim <= MAX_SIZE:
+                raise ShapeError(f"sizes are in [0, {MAX_SIZE}]; got {_text(shape)}")
+            total *= dim
+    if total > MAX_ELEMENTS:
+        raise ShapeError(f"a tensor has at most {MAX_ELEMENTS} elements; got {_text(shape)}")
+
+
+def _text(shape: Shape | None) -> str:
+    return "x".join(map(str, shape or ()))
 
 
 class Quant:

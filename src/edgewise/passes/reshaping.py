@@ -18,7 +18,6 @@ from edgewise.passes.conditions import keeps_type, same_bits, same_shape
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
-MAX_INT32 = (1 << 31) - 1
 REDUCTIONS = (Mean, Sum, ReduceMax, ReduceMin, ReduceProd)
 
 
@@ -31,8 +30,6 @@ def shape_vector(shape: Shape | None) -> np.ndarray | str:
         return f"{len(unknown)} dimensions are unknown; RESHAPE can leave one open"
     if unknown and 0 in shape:
         return "a dimension next to one of 0 elements is not determined"
-    if any(isinstance(dim, int) and dim > MAX_INT32 for dim in shape):
-        return "a dimension exceeds int32"
     return np.array([dim if isinstance(dim, int) else -1 for dim in shape], np.int32)
 
 

@@ -46,6 +46,7 @@ class Usual(str):
 PATIENCE = 50
 # A value with more readers than this cannot become exclusive to a match by losing one.
 FEW = 4
+_TOO_LARGE = "a number is too large for a constant ({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class _Driver:
         self.depth = 1
         for rule in rules:
             pattern = _pattern_of(rule)
-            self.depth = max(self.depth, pattern.depth)
+            self.depth = max(self.depth, _depth_of(rule))
             for cls in pattern.ops:
                 self.rules.setdefault(cls.name, []).append((rule, pattern))
         self.work = deque(node for node in graph.nodes if node.op.name in self.rules)
@@ -202,12 +203,25 @@ class _Driver:
             for match in pattern.at(node):
                 verdict = match.problem() or _verdict(rule, match)
                 if verdict is True:
-                    self.apply(rule, match)
+                    verdict = self.apply(rule, match)
+                if verdict is True:
                     return
                 self.misses[node, rule] = verdict if isinstance(verdict, str) else str(verdict)
 
-    def apply(self, rule: Rule, match: Match) -> None:
-        """Replace the root's results and forget what nobody reads any more."""
+    def apply(self, rule: Rule, match: Match) -> Verdict:
+        """Replace the root's results and forget what nobody reads any more; why not, where the
+        rule would need a constant with numbers that its type does not have."""
+        root = match.root
+        readers = [reader for value in root.outputs for reader in value.consumers]
+        previous = root.prev
+        b = Builder(self.graph, before=root)
+        b.location = next((n.location for n in match.nodes if n.location is not None), None)
+        try:
+            new = rule.rewrite(b, match)
+        except OverflowError as error:
+            for node in reversed(nodes_between(previous, root, self.graph)):
+                self.graph.erase(node)
+            return _TOO_LARGE.format(error)
         self.counts[rule.name] += 1
         self.phrases[rule.name] = rule.phrase
         if self.counts.total() > self.limit:
@@ -215,12 +229,6 @@ class _Driver:
             raise InternalError(
                 f"rewriting {match.root} does not end: rules undo each other; applied {busy}"
             )
-        root = match.root
-        readers = [reader for value in root.outputs for reader in value.consumers]
-        previous = root.prev
-        b = Builder(self.graph, before=root)
-        b.location = next((n.location for n in match.nodes if n.location is not None), None)
-        new = rule.rewrite(b, match)
         values = [new] if isinstance(new, Value) else list(new)
         made = nodes_between(previous, root, self.graph)
         for old, value in zip(root.outputs, values, strict=True):
@@ -238,6 +246,7 @@ class _Driver:
         for value in touched:
             if len(value.uses) <= FEW:
                 self.push(value.consumers, self.depth)
+        return True
 
     def erase_unread(self, nodes: Iterable[Node]) -> list[Value]:
         """Erase matched nodes that lost their last reader; returns what they read."""
@@ -266,12 +275,20 @@ def _pattern_of(rule: Rule) -> Result:
     return rule.pattern(PatternBuilder())
 
 
+@cache
+def _depth_of(rule: Rule) -> int:
+    return _pattern_of(rule).depth
+
+
 def _verdict(rule: Rule, match: Match) -> Verdict:
-    """The rule's check; one that asks for a shape of unknown rank does not hold."""
+    """The rule's check; one that asks for a shape of unknown rank does not hold, nor one whose
+    numbers do not fit a constant."""
     try:
         return rule.check(match)
     except ShapeError as unknown:
         return str(unknown)
+    except OverflowError as error:
+        return _TOO_LARGE.format(error)
 
 
 def nodes_between(first: Node | None, last: Node, graph: Graph) -> list[Node]:
