@@ -273,6 +273,7 @@ class Executor:
             self._delegates[step["index"]]([a for a in reads if a is not None], writes)
             return
         node = code.hosts[step["index"]]
+        self._before_node(node, reads)
         results = evaluate_node(node, reads, self._runner(node))
         for target, array in zip(writes, results, strict=True):
             if array.shape != target.shape:
@@ -286,8 +287,9 @@ class Executor:
         guard = iteration_guard(self._limits)
         return BodyRunner(node, self._before_node, guard, self._resources)
 
-    def _before_node(self, node: Node) -> None:
-        """Before every node of the graphs that a Host step runs: where C cannot look."""
+    def _before_node(self, node: Node, operands: Sequence[np.ndarray | None]) -> None:
+        """Before every Host step, and every node of the graphs that it runs."""
+        self._limits.check_results(node, operands)
         run = self._run
         if self._cancelled[0] == run.serial:
             raise CancelledError(f"the run was cancelled at {node}")

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from edgewise.errors import InputError, LimitError
+import numpy as np
+
+from edgewise.errors import EdgewiseError, InputError, LimitError
 from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import result_types
 from edgewise.ir.nesting import depth_of, reachable
+from edgewise.ir.op import Role
 from edgewise.ir.report import macs_of
 from edgewise.runtime.plan import Plan
 from edgewise.values import dataclass
@@ -59,6 +63,25 @@ class Limits:
         total += plan.scratch_bytes * plan.target.threads + sum(o.nbytes for o in plan.io)
         self._require("max_bytes", total, "bytes of memory")
 
+    def check_results(self, node: Node, operands: Sequence[np.ndarray | None]) -> None:
+        """Raise LimitError where an operator's results on these arrays would be too big: sizes
+        that only the run knows (the paddings of a PAD that are computed)."""
+        if node.op.graph_fields or (
+            _is_settled(node) and all(v.type.is_static for v in node.outputs)
+        ):
+            return
+        values = [
+            None if v is None or a is None else Value(v.type.with_shape(a.shape), v.name, a)
+            for v, a in zip(node.inputs, operands, strict=True)
+        ]
+        try:
+            types = result_types(node.op, values, [v.type for v in node.outputs])
+        except EdgewiseError as error:
+            raise type(error)(f"{node}: {error}") from None
+        for type_ in types:
+            shape = [d for d in type_.shape or () if isinstance(d, int)]
+            self._require("max_bytes", type_.dtype.nbytes(math.prod(shape)), f"bytes in {node}")
+
     def _require(self, name: str, found: int, what: str) -> None:
         limit = getattr(self, name)
         if found > limit:
@@ -95,6 +118,14 @@ def iteration_guard(limits: Limits) -> Callable[[Node], None]:
             raise LimitError(f"max_loop_iterations is {most}, and {node} goes on")
 
     return before_iteration
+
+
+def _is_settled(node: Node) -> bool:
+    """What shapes may depend on is constant: nothing is left to the run."""
+    return all(
+        value is None or value.is_constant or node.op.declared(index).role is not Role.PARAMETER
+        for index, value in enumerate(node.inputs)
+    )
 
 
 def _bytes(value: Value) -> int:

@@ -21,7 +21,7 @@ import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, InputError, LimitError
 from edgewise.ir.dim import Shape, Sym, same_dim, substitute
-from edgewise.ir.evaluate import State, evaluate
+from edgewise.ir.evaluate import BeforeNode, State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.resources import Resources
@@ -305,17 +305,18 @@ class Session:
 
         return before_step
 
-    def _guard(self) -> Callable[[Node], None]:
+    def _guard(self) -> BeforeNode:
         """Counts operators of a run on the references, and stops it where it must."""
         count = self._counter()
         limit = self._limits.deadline_s
         end = time.monotonic() + limit
 
-        def before_node(node: Node) -> None:
+        def before_node(node: Node, operands: Sequence[np.ndarray | None]) -> None:
             if self._cancelled == self._serial:
                 raise CancelledError(f"the run was cancelled at {node}")
             if time.monotonic() >= end:
                 raise LimitError(f"deadline_s is {limit}; stopped at {node}")
+            self._limits.check_results(node, operands)
             if count is not None and node.graph is self.graph:
                 count(node)
 
