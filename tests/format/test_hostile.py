@@ -12,8 +12,11 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
 from edgewise.format import load, write
+from edgewise.format.container import model_chunks, read_model
+from edgewise.format.record import record_type
 from edgewise.ir import Builder, Model, Quant, Signature
 from edgewise.ir.enums import Padding
+from tests.ops.case import all_cases, model_of
 
 from .mutants import mutate
 
@@ -81,3 +84,23 @@ def test_random_changes_of_real_models(shared_data: Path) -> None:
         path = generator.choice(files)
         data = mutate(path.read_bytes(), generator)
         _attempt(data, f"{path.name}, seed {seed}, turn {turn}")
+
+
+# -- what the mutants found -------------------------------------------------------------------
+
+
+def without_options(table: str | None) -> bytes:
+    """An IF whose options are gone, or another operator's."""
+    case = next(case for case in all_cases() if case.op.name == "if" and not case.error)
+    record = read_model(b"".join(write(model_of(case))))
+    for graph in record.subgraphs:
+        for operator in graph.operators or ():
+            if operator.builtin_options is not None:
+                operator.builtin_options = None if table is None else record_type(table)()
+    return b"".join(model_chunks(record))
+
+
+@pytest.mark.parametrize("table", [None, "L2NormOptions"])
+def test_an_operator_that_does_not_say_what_it_runs(table: str | None) -> None:
+    with pytest.raises(FormatError, match="IF must have IfOptions: they say which graphs it runs"):
+        load(without_options(table))

@@ -76,7 +76,5 @@ def test_an_inverse_transform_of_length_zero(tmp_path: Path):
     ]
     path = tmp_path / "m.pb"
     path.write_bytes(graph(nodes))
-    with pytest.raises(
-        ConversionError, match=r"IRFFT: a transform has at least one element"
-    ):
+    with pytest.raises(ConversionError, match=r"IRFFT: a transform has at least one element"):
         edgewise.convert(path)
