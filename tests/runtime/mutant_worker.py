@@ -1,88 +1,240 @@
-"""Models with changed bytes, run by the kernels in a process of its own.
+"""Changed `.tflite` files, loaded, planned and run in a process of its own.
 
-    python -m tests.runtime.mutant_worker LOG --seed 7 --count 200 MODEL.tflite ...
+    python -m tests.runtime.mutant_worker --seed 7 --first 0 --count 200 --sources operators,real
 
-LOG always holds which mutant is running, so that the parent can name it after a crash. At the end
-one line of JSON: how many mutants ran, how many were refused, and the failures.
+A turn makes one file from seed and turn alone, runs it by the kernels and by the references, and
+again with other shapes. Standard output has a letter for each turn: `i` the inference was done,
+`s` it was begun and stopped with an error of ours, `r` the file was refused, `F` a fault. Lines
+that begin with `{` tell of faults, and of the slowest and the greediest file so far. What the
+process does not survive is the parent's to see: the turn behind the last letter did it.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import math
 import random
+import sys
 import time
 import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from edgewise import Interpreter
+from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InternalError
+from edgewise.ir.dim import Dim
+from edgewise.ir.graph import Graph
+from edgewise.ir.types import TensorType
+from edgewise.runtime import library, session
+from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
-from tests.format.mutants import mutate
+from edgewise.runtime.session import Session
+from tests.format.record_mutants import mutate_records
 
-from .matrix_worker import mapped_log
+from .mutant_files import SOURCES, pick
 
 LIMITS = Limits(
-    max_bytes=1 << 28, max_macs=10**8, max_nodes=2000, max_loop_iterations=1000, deadline_s=5.0
+    max_bytes=32 << 20,
+    max_macs=10**8,
+    max_nodes=2000,
+    max_depth=8,
+    max_loop_iterations=200,
+    deadline_s=1.0,
 )
-SLOW = 20.0  # seconds: a mutant that takes longer has found a way around the limits
+SLOWEST = 2.0  # seconds of processor time, of a file of up to 100 KB
+GREEDIEST = 256 << 10  # KiB beyond what the process had before
+HUNG = 60  # seconds
+MOST_FED = 1 << 20  # elements
 
 
 def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("log", type=Path)
-    parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--sources", default="operators,real")
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--save", type=Path, help="keep the files of the turns in this folder")
     chosen = parser.parse_args()
-    files = [path.read_bytes() for path in chosen.models]
-    tell = mapped_log(chosen.log)
-    ended = {"ran": 0, "refused": 0}
-    failures = []
+    if chosen.library is not None:
+        library.LIBRARY = chosen.library
+    sources = chosen.sources.split(",")
+    assert set(sources) <= set(SOURCES), sources
+    worker = Worker(chosen.seed, sources, chosen.save)
+    print("ready", flush=True)
     for turn in range(chosen.first, chosen.first + chosen.count):
-        generator = random.Random(f"{chosen.seed} {turn}")
-        number = generator.randrange(len(files))
-        what = f"{chosen.models[number].name}, seed {chosen.seed}, turn {turn}"
-        tell(what)
-        started = time.monotonic()
+        faulthandler.dump_traceback_later(HUNG, exit=True)
+        worker.turn(turn)
+        faulthandler.cancel_dump_traceback_later()
+    print(flush=True)
+
+
+class Worker:
+    """Turns of one seed, and the slowest and the greediest of them."""
+
+    def __init__(self, seed: int, sources: list[str], save: Path | None) -> None:
+        self.seed, self.sources, self.save = seed, sources, save
+        self.slowest, self.greediest = 0.0, 0
+        self._began = False
+        _watch(Executor, "run", self._begin)
+        _watch(session, "evaluate", self._begin)
+
+    def _begin(self) -> None:
+        self._began = True
+
+    def turn(self, turn: int) -> None:
+        """Make a file, run it, tell of it."""
+        generator = random.Random(f"{self.seed} {turn}")
+        name, data = pick(self.sources, generator)
+        data, changes = mutate_records(data, generator)
+        what = f"{name}: {changes}"
+        if self.save is not None:
+            self.save.mkdir(exist_ok=True)
+            (self.save / f"{self.seed}-{turn}.tflite").write_bytes(data)
+        self._began, fault = False, ""
+        before = _memory("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        began = time.process_time()
         try:
-            ended[attempt(mutate(files[number], generator))] += 1
-        except Exception:
-            failures.append(f"{what}: {traceback.format_exc(limit=-3)}")
-        if time.monotonic() - started > SLOW:
-            failures.append(f"{what}: took {time.monotonic() - started:.0f} s")
-    tell("")
-    print(json.dumps({**ended, "failures": failures}))
+            outcome = "i" if attempt(data, generator) else "s" if self._began else "r"
+        except BaseException:
+            outcome, fault = "F", traceback.format_exc(limit=-6)[-2500:]
+        seconds, memory = time.process_time() - began, _memory("VmHWM") - before
+        is_small = "networks" not in self.sources
+        if not fault and is_small and (seconds > SLOWEST or memory > GREEDIEST):
+            outcome, fault = "F", f"took {seconds:.1f} s and {memory} KiB"
+        record = {"turn": turn, "what": what, "seconds": round(seconds, 3), "memory": memory}
+        if fault:
+            self._tell({**record, "fault": fault})
+        elif seconds > self.slowest or memory > self.greediest:
+            self._tell(record)
+        self.slowest, self.greediest = max(seconds, self.slowest), max(memory, self.greediest)
+        sys.stdout.write(outcome)
+        sys.stdout.flush()
+
+    def _tell(self, record: dict[str, object]) -> None:
+        print("\n" + json.dumps(record), flush=True)
 
 
-def attempt(data: bytes) -> str:
-    """Run all of a model's inputs through the kernels: it "ran", or was "refused" with an error of
-    ours; whatever else is raised goes on."""
+def attempt(data: bytes, generator: random.Random) -> bool:
+    """Run a model by kernels and by references, and again with other shapes: True where all of it
+    was done, False where an error of ours ended a part. Whatever else is raised goes on."""
     try:
         interpreter = Interpreter(data, limits=LIMITS, cache=False)
-        generator = np.random.default_rng(0)
-        feeds = {}
-        for name, type_ in interpreter.inputs().items():
-            shape = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
-            if math.prod(max(d, 1) for d in shape) > 1 << 22:
-                return "refused"  # the caller would have to give this much
-            noise = generator.integers(0, 100, shape)
-            feeds[name] = noise.astype(type_.dtype.numpy)
-        interpreter(**feeds)
     except InternalError:
         raise
     except EdgewiseError:
-        return "refused"
-    return "ran"
+        return False
+    model, keys = interpreter.model, interpreter.signatures[:3] or [None]
+    runs = [partial(_call, interpreter, key, generator) for key in keys]
+    runs.append(partial(_run, Session(model.main, native=False, limits=LIMITS), generator))
+    if generator.random() < 0.4:
+        runs.append(partial(_run_resized, model.main, generator))
+    survived = [_survives(run) for run in runs]
+    return all(survived)
+
+
+def _survives(run: Callable[[], object]) -> bool:
+    try:
+        run()
+    except InternalError:
+        raise
+    except EdgewiseError:
+        return False
+    return True
+
+
+def _call(interpreter: Interpreter, key: str | None, generator: random.Random) -> None:
+    interpreter(signature=key, **_feeds(interpreter.inputs(key), generator))
+
+
+def _run(session: Session, generator: random.Random) -> None:
+    session.run([_array(value.type, generator) for value in session.graph.inputs])
+
+
+def _run_resized(graph: Graph, generator: random.Random) -> None:
+    """By the kernels or the references, which need not have run with the old shapes."""
+    run = Session(graph, native=generator.random() < 0.7, limits=LIMITS)
+    run.resize([_resized(value.type, generator) for value in graph.inputs])
+    _run(run, generator)
+
+
+def _feeds(types: dict[str, TensorType], generator: random.Random) -> dict[str, np.ndarray]:
+    """Arrays for inputs. Raises what the interpreter would where nobody could make them."""
+    return {name: _array(type_, generator) for name, type_ in types.items()}
+
+
+def _array(type_: TensorType, generator: random.Random) -> np.ndarray:
+    shape = [_size(d, generator) for d in type_.shape or ()]
+    if math.prod(max(d, 1) for d in shape) > MOST_FED or min(shape, default=0) < 0:
+        raise EdgewiseError("the caller would have to give this much")
+    numbers = np.random.default_rng(generator.getrandbits(32))
+    dtype = type_.dtype.numpy
+    if type_.dtype is DType.STRING:
+        words = np.array([b"", b"a", b"the", b"words of a text", b"\xff\x00"], object)
+        return np.asarray(numbers.choice(words, shape), object)
+    if dtype.kind in "fcV":
+        noise = numbers.normal(0, 3, shape)
+        if noise.size and generator.random() < 0.2:
+            edges = (math.nan, math.inf, -math.inf, 3e38, 1e-45, -0.0)
+            noise.flat[generator.randrange(noise.size)] = generator.choice(edges)
+        return np.asarray(noise).astype(dtype)
+    if dtype.kind == "b":
+        return np.asarray(numbers.integers(0, 2, shape)).astype(dtype)
+    if dtype.kind not in "iu" or type_.dtype is DType.RESOURCE:
+        return np.zeros(shape, dtype)
+    least, most = (int(n) for n in type_.dtype.range)
+    wide = dtype.itemsize >= 4
+    low, high = (
+        generator.choice(((0, 3), (0, 3), (-3, 9), (least, most))) if wide else (least, most)
+    )
+    found = numbers.integers(max(low, least), high, shape, np.int64, endpoint=True)
+    return np.asarray(found).astype(dtype)
+
+
+def _size(dim: Dim, generator: random.Random) -> int:
+    return dim if isinstance(dim, int) else generator.choice((1, 1, 2, 3, 0))
+
+
+def _resized(type_: TensorType, generator: random.Random) -> list[int]:
+    """A shape like that of an input, with one size changed."""
+    shape = [_size(d, generator) for d in type_.shape or ()]
+    if shape and generator.random() < 0.8:
+        at = generator.randrange(len(shape))
+        shape[at] = max(0, generator.choice((shape[at] + 1, shape[at] - 1, 1, 2, shape[at] * 3)))
+    return shape
+
+
+def _memory(name: str) -> int:
+    """KiB of this process: VmRSS now, VmHWM at its peak."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
+    raise AssertionError(name)
+
+
+def _watch(owner: object, name: str, begin: Callable[[], None]) -> None:
+    function = getattr(owner, name)
+
+    def watched(*arguments: object, **options: object) -> object:
+        begin()
+        return function(*arguments, **options)
+
+    setattr(owner, name, watched)
 
 
 if __name__ == "__main__":
     np.seterr(all="ignore")
+    warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
+    faulthandler.enable()
     main()

@@ -1,66 +1,86 @@
-"""What hostile models do to the kernels: nothing but errors of ours, and no crash.
+"""What hostile models do to reader, planner, kernels and references: nothing but errors of ours,
+soon, in little memory.
 
-Every run is a process of its own, so that a crash is a failure that names what was running.
+Workers (`mutant_worker`) change files field by field and run them, so that a crash is a failure
+that names the file. `tools/fuzz.py` does the same by the million (docs/robustness.md).
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from . import builds
+from edgewise.errors import FormatError
+from edgewise.format import load
+from tests.ops.case import all_cases, model_of
 
-MODELS = (
-    "micro/hello_world_int8",
-    "micro/mnist_valid_q",
-    "micro/mnist_valid_f",
-    "micro/mnist_dw_q",
-    "micro/mnist_dw_f",
-    "micro/keras_lstm_mnist_ptq",
-    "micro/trained_lstm_int8",
-    "audio/micro_speech_quantized",
-    "mlperf_tiny/kws_ref_model",
-    "mlperf_tiny/kws_ref_model_float32",
-)
+from .mutant_files import DATA
+from .mutants import options, run
+
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is missing")
 
 
-def run_mutants(folder: Path, models: list[Path], *, seed: int, count: int) -> dict[str, int]:
-    """How many mutants ran, and how many were refused. Fails on any other end."""
-    log = folder / "running"
-    numbers = ["--seed", str(seed), "--count", str(count)]
-    command = [sys.executable, "-m", "tests.runtime.mutant_worker", log, *numbers, *models]
-    done = subprocess.run(command, cwd=builds.ROOT, capture_output=True, text=True, check=False)
-    running = log.read_bytes().decode().rstrip(" \0")
-    assert done.returncode == 0, f"ended by {-done.returncode} at {running}\n{done.stderr[-3000:]}"
-    found = json.loads(done.stdout)
-    assert not found.pop("failures"), done.stdout
-    print(f"seed {seed}: {found}")
-    return found
+def attempt(
+    seed: int, count: int, sources: str, *, sanitizer: str | None = None, cache: Path | None = None
+) -> None:
+    """At least half of the files get as far as an inference; none ends in a fault."""
+    batch = run(seed, 0, count, sources, options(sanitizer, cache))
+    print(f"{sources}, seed {seed}: {batch}")
+    assert batch.files == count
+    assert not batch.faults, "\n".join(batch.faults[:5])
+    assert batch.begun >= 0.5
+
+
+def test_a_few_mutants_of_operators() -> None:
+    attempt(1, 60, "operators")
 
 
 @pytest.mark.ci
-def test_mutants_of_real_models(shared_data: Path, tmp_path: Path) -> None:
-    models = [shared_data / "tflite" / f"{name}.tflite" for name in MODELS]
-    found = run_mutants(tmp_path, models, seed=1, count=1000)
-    assert found["ran"] > 300
+def test_mutants_of_operators() -> None:
+    attempt(2, 1500, "operators")
+
+
+@needs_data
+@pytest.mark.ci
+def test_mutants_of_real_models() -> None:
+    attempt(3, 700, "real")
+
+
+@needs_data
+@pytest.mark.ci
+def test_mutants_of_networks() -> None:
+    attempt(4, 30, "networks")
 
 
 @pytest.mark.ci
-def test_mutants_of_single_operators(shared_data: Path, tmp_path: Path) -> None:
-    """Files of a kilobyte: nearly every byte says what the operator is."""
-    models = sorted((shared_data / "tflite" / "ops_tflite2onnx").glob("*.tflite"))
-    small = [path for path in models if path.stat().st_size < 6000]
-    found = run_mutants(tmp_path, small, seed=2, count=1000)
-    assert found["ran"] > 150
+@pytest.mark.parametrize("sanitizer", ["asan", "ubsan"])
+def test_mutants_under_sanitizers(sanitizer: str, built_kernels: Path) -> None:
+    """Reads beyond a buffer, and integers beyond their range, end the process."""
+    attempt(5, 300, "operators", sanitizer=sanitizer, cache=built_kernels)
 
 
+@needs_data
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(10, 30))
-def test_many_mutants(seed: int, shared_data: Path, tmp_path: Path) -> None:
-    found = sorted((shared_data / "tflite").rglob("*.tflite"))
-    models = [path for path in found if path.stat().st_size < 60_000]
-    run_mutants(tmp_path, models, seed=seed, count=2000)
+@pytest.mark.timeout(5000)
+@pytest.mark.parametrize("sanitizer", [None, "asan", "ubsan"])
+def test_ten_thousand_mutants(sanitizer: str | None, seed: int, built_kernels: Path) -> None:
+    attempt(seed, 10_000, "operators,real", sanitizer=sanitizer, cache=built_kernels)
+
+
+@needs_data
+@pytest.mark.full
+@pytest.mark.timeout(5000)
+def test_a_thousand_mutants_of_networks(seed: int) -> None:
+    attempt(seed, 1000, "networks")
+
+
+@pytest.mark.ci
+def test_files_of_one_operator_cut_off_anywhere() -> None:
+    """The last bytes may be padding that nobody misses."""
+    cases = [case for case in all_cases() if not case.error][::150]
+    for case in cases:
+        data = model_of(case).to_bytes()
+        for end in range(len(data) - 16):
+            with pytest.raises(FormatError):
+                load(data[:end])

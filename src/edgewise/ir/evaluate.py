@@ -17,6 +17,7 @@ from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
 
 State = dict[Value, np.ndarray]
+BeforeNode = Callable[[Node, Sequence[np.ndarray | None]], None]  # with its operands
 
 _STORED = QUANTIZED | {DType.INT4, DType.UINT4, DType.INT2}
 _UNSCALED = (Role.PARAMETER, Role.BIAS)
@@ -31,7 +32,7 @@ def evaluate(
     state: State | None = None,
     resources: Resources | None = None,
     keep: Callable[[Value, np.ndarray], None] | None = None,
-    before_node: Callable[[Node], None] | None = None,
+    before_node: BeforeNode | None = None,
     before_iteration: Callable[[Node], None] | None = None,
 ) -> list[np.ndarray]:
     """The graph's outputs on `inputs` (in order; shapes may differ from the declared ones).
@@ -40,7 +41,7 @@ def evaluate(
     the inputs starts anew where that changes. `resources` holds the variables and tables that
     operators name; None: there are none yet, and they are dropped after the run. `keep` is called
     with every value computed; arrays are otherwise dropped after their last reader. `before_node`
-    is called before each node (progress, cancellation, deadlines), those of loops and branches
+    is called before each node (progress, cancellation, limits), those of loops and branches
     included; `before_iteration` with the loop's node before each of its iterations.
 
     Raises:
@@ -55,9 +56,9 @@ def evaluate(
     sizes = bound_sizes(graph.inputs, inputs)
     last = last_uses(graph)
     for node in graph.nodes:
-        if before_node is not None:
-            before_node(node)
         operands = [None if v is None else _read(v, live, state, sizes) for v in node.inputs]
+        if before_node is not None:
+            before_node(node, operands)
         runner = BodyRunner(node, before_node, before_iteration, resources)
         results = evaluate_node(node, operands, runner)
         count = len(node.outputs)
@@ -77,7 +78,7 @@ class BodyRunner:
     """Runs the graphs of a node's operator with `evaluate`, which tells what the functions are."""
 
     node: Node
-    before_node: Callable[[Node], None] | None = None
+    before_node: BeforeNode | None = None
     before_iteration: Callable[[Node], None] | None = None
     resources: Resources = field(default_factory=Resources)
 

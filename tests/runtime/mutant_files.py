@@ -1,0 +1,85 @@
+"""Files that are worth changing: one operator each, small models of others, networks.
+
+operators   the cases of tests/ops as files, one for every operator, dtype and variant
+real        the `.tflite` files of ../shared/data/tflite, up to 100 KB
+networks    the models of ../shared/data/bench and the rest of tflite, up to 6 MB
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from edgewise.errors import EdgewiseError
+from tests.ops.case import Case, all_cases, model_of
+
+from .builds import ROOT
+
+DATA = ROOT.parent / "shared" / "data"
+SMALL, LARGE = 100_000, 6_000_000  # bytes
+SOURCES = ("operators", "real", "networks")
+
+
+def pick(sources: Sequence[str], generator: random.Random) -> tuple[str, bytes]:
+    """Name and bytes of a file of one of the sources."""
+    chosen = generator.choice(sources)
+    if chosen == "operators":
+        names = _operators()
+        return _operator_file(generator.choice(names[generator.choice(list(names))]), generator)
+    path = generator.choice(_paths(chosen))
+    return path.stem, _bytes(path)
+
+
+def _operator_file(case: Case, generator: random.Random) -> tuple[str, bytes]:
+    """Of a case; of another where the operator has no form in a file."""
+    try:
+        return case.id, _written(case.id, lambda: model_of(case).to_bytes())
+    except EdgewiseError:
+        names = _operators()
+        return _operator_file(generator.choice(names[generator.choice(list(names))]), generator)
+
+
+_files: dict[str, bytes] = {}
+
+
+def _written(name: str, write: Callable[[], bytes]) -> bytes:
+    if name not in _files:
+        _files[name] = write()
+    return _files[name]
+
+
+@cache
+def _operators() -> dict[str, list[Case]]:
+    """The cases by operator and dtype: each of these is picked equally often."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for case in all_cases():
+        if not case.error:
+            found[case.id.split("-")[0] + case.id.split("-")[1]].append(case)
+    return dict(found)
+
+
+@cache
+def _paths(source: str) -> list[Path]:
+    folders = (DATA / "tflite", DATA / "bench")
+    paths = sorted(path for folder in folders for path in folder.rglob("*.tflite"))
+    least, most = {"real": (0, SMALL), "networks": (SMALL, LARGE)}[source]
+    found = [path for path in paths if least <= path.stat().st_size < most]
+    return [path for path in found if _is_readable(path)]
+
+
+def _is_readable(path: Path) -> bool:
+    """Some of the files of others are broken on purpose."""
+    from edgewise.format.container import read_model
+
+    with contextlib.suppress(EdgewiseError):
+        return read_model(_bytes(path)) is not None
+    return False
+
+
+@cache
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()

@@ -1,0 +1,111 @@
+"""Workers that run changed files (`mutant_worker`), started anew behind a file that ends one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import builds
+
+
+@dataclass
+class Batch:
+    """Turns of one seed: outcomes, what went wrong, the slowest and the greediest file."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    memory: int = 0  # KiB
+
+    @property
+    def files(self) -> int:
+        """How many there were."""
+        return self.outcomes.total()
+
+    @property
+    def begun(self) -> float:
+        """The share of the files whose inference began."""
+        return (self.outcomes["i"] + self.outcomes["s"]) / max(self.files, 1)
+
+    def summary(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "outcomes": dict(self.outcomes),
+            "seconds": self.seconds,
+            "memory": self.memory,
+            "faults": [fault[:300] for fault in self.faults],
+        }
+
+    def __str__(self) -> str:
+        found = self.outcomes
+        return (
+            f"{self.files} files: {found['i']} ran, {found['s']} were stopped, {found['r']} refused"
+            f" ({self.begun:.0%} reached invoke); {len(self.faults)} faults; "
+            f"slowest {self.seconds} s, greediest {self.memory} KiB"
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How workers are started: the library of the kernels, and environment variables."""
+
+    library: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def options(sanitizer: str | None, cache: Path | None = None) -> Options:
+    """For the shipped library, or that of a sanitizer, which is built where `cache` lacks it."""
+    if sanitizer is None:
+        return Options()
+    folder = builds.ROOT / ".pytest_cache" / "kernels" if cache is None else cache
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = builds.preload() if sanitizer == "asan" else {}
+    return Options(builds.library(sanitizer, folder), environment)
+
+
+def run(seed: int, first: int, count: int, sources: str, chosen: Options) -> Batch:
+    """The turns of a seed from `first` on."""
+    batch, turn = Batch(), first
+    while turn < first + count:
+        turn = _worker(batch, seed, turn, first + count, sources, chosen)
+    return batch
+
+
+def _worker(batch: Batch, seed: int, first: int, stop: int, sources: str, chosen: Options) -> int:
+    """Add to the batch what one process came through, and what ended it; the next turn."""
+    command = [sys.executable, "-m", "tests.runtime.mutant_worker", "--sources", sources]
+    command += ["--seed", str(seed), "--first", str(first), "--count", str(stop - first)]
+    if chosen.library is not None:
+        command += ["--library", str(chosen.library)]
+    done = subprocess.run(
+        command,
+        cwd=builds.ROOT,
+        env={**os.environ, **chosen.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ready, *lines = done.stdout.splitlines() or [""]
+    assert ready == "ready", done.stderr  # else it is no file's fault
+    turn = first
+    for line in lines:
+        if not line.startswith("{"):
+            batch.outcomes.update(line)
+            turn += len(line)
+            continue
+        told = json.loads(line)
+        batch.seconds = max(batch.seconds, told["seconds"])
+        batch.memory = max(batch.memory, told["memory"])
+        if "fault" in told:
+            batch.faults.append(f"turn {told['turn']} ({told['what']}): {told['fault']}")
+    if turn < stop:
+        end = "hung" if "Timeout (" in done.stderr else "crashed"
+        batch.outcomes["F"] += 1
+        batch.faults.append(f"turn {turn}: {end}, {done.returncode}\n{done.stderr[-3000:]}")
+        turn += 1
+    return turn
