@@ -214,6 +214,9 @@ def _data(a: Arg, rng: np.random.Generator) -> np.ndarray:
         return texts.astype(object)
     if a.dtype is DType.BOOL:
         return rng.integers(0, 2, a.shape).astype(bool)
+    if a.dtype is DType.COMPLEX64:
+        parts = rng.uniform(a.low, a.high, (*a.shape, 2))
+        return (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64)
     return rng.uniform(a.low, a.high, a.shape).astype(a.dtype.numpy)
 
 

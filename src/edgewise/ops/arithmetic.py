@@ -32,6 +32,7 @@ from edgewise.ops.requant import activate
 
 Array = np.ndarray
 
+FACTORS = FLOATS | QUANTIZED | INTEGERS | {DType.COMPLEX64}
 _FUSED = (Activation.NONE, Activation.RELU, Activation.RELU_N1_TO_1, Activation.RELU6)
 
 
@@ -113,7 +114,7 @@ class Sub(Fused, builtin="SUB", options="SubOptions"):
 
 
 class Mul(Fused, builtin="MUL", options="MulOptions"):
-    """y = act(a * b). Shapes broadcast; floats, integers (wrapping), quantized.
+    """y = act(a * b). Shapes broadcast; floats, complex64, integers (wrapping), quantized.
 
     Quantized: the product of both without zero points, times float32(s_a * s_b) / s_y in float32,
     half to even (LiteRT's default; its reference kernels differ by one step in up to 1.1 %). int16:
@@ -121,6 +122,7 @@ class Mul(Fused, builtin="MUL", options="MulOptions"):
     **Source:** architecture section 4; TensorFlow Lite mul.cc, LiteRT 2.3.
     """
 
+    operands = (In("a", FACTORS), In("b", FACTORS))
     carries_dims = True
     arithmetic = {
         DType.INT8: Arithmetic.F32,

@@ -98,7 +98,8 @@ class MaxPool2D(Pool, builtin="MAX_POOL_2D", options="Pool2DOptions"):
     """
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        highest = self._windows(x, -np.inf).max((3, 4), initial=-np.inf)
+        lowest = -np.inf if x.dtype.kind not in "iu" else int(np.iinfo(x.dtype).min)
+        highest = self._windows(x, lowest).max((3, 4), initial=lowest)
         return activate(highest.astype(x.dtype), self.fused_activation_function)
 
     def _pool_integers(self, x: np.ndarray) -> np.ndarray:

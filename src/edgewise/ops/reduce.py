@@ -30,6 +30,7 @@ from edgewise.ops.requant import (
 )
 
 REDUCIBLE = FLOATS | QUANTIZED | INDICES
+WITH_BOOL = REDUCIBLE | {DType.BOOL}
 AXES = In("axes", INDICES, Role.PARAMETER)
 VERSIONS = {DType.INT8: 2, DType.INT16: 3}
 VERSIONS_16_AT_2 = {DType.INT8: 2, DType.INT16: 2}
@@ -102,6 +103,17 @@ def _count(x: np.ndarray, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
+def _ends(dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """The lowest and the highest number of a type; bfloat16 has infinities."""
+    if dtype.kind == "b":
+        return False, True
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    if dtype.kind == "f":
+        return np.finfo(dtype).min, np.finfo(dtype).max
+    return -np.inf, np.inf
+
+
 def _round_with_point(acc: np.ndarray, scale: np.float32, type_: TensorType) -> np.ndarray:
     """`rne(float32(acc) * scale + zero_point)`, saturating: float32, the point before rounding."""
     assert type_.quant is not None
@@ -147,7 +159,8 @@ class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
 
 
 class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
-    """y = sum of x over the axes. Integers without a scale wrap around.
+    """y = sum of x over the axes. Integers without a scale wrap around; the sum of booleans is
+    whether any of them is true.
 
     Quantized, n the number of elements summed: int8 and uint8 as MEAN with the scale
     `s = float32(s_x / s_y)`. int16 in LiteRT's own order of float32 roundings, halves away from
@@ -155,6 +168,7 @@ class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
     **Source:** TensorFlow Lite reduce.h, QuantizedMeanOrSum; measured against LiteRT 2.3.
     """
 
+    operands = (In("x", WITH_BOOL), AXES)
     arithmetic = Arithmetic.F32
     quantization = FreeScale()
     tolerance = 1e-5
@@ -179,27 +193,34 @@ class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
 class ReduceMax(Reduction, builtin="REDUCE_MAX", options="ReducerOptions"):
     """y = largest element of x over the axes; of nothing, the lowest number of the dtype.
 
-    Quantized: x and y have one scale. **Source:** TensorFlow Lite reduce.cc.
+    Of booleans true is the larger. Quantized: x and y have one scale.
+    **Source:** TensorFlow Lite reduce.cc.
     """
 
+    operands = (In("x", WITH_BOOL), AXES)
+
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        lowest = np.finfo(x.dtype).min if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        lowest, _ = _ends(x.dtype)
         return np.asarray(x.max(axes, keepdims=self.keep_dims, initial=lowest))
 
 
 class ReduceMin(Reduction, builtin="REDUCE_MIN", options="ReducerOptions"):
     """y = smallest element of x over the axes; of nothing, the highest number of the dtype.
 
-    Quantized: x and y have one scale. **Source:** TensorFlow Lite reduce.cc.
+    Of booleans true is the larger. Quantized: x and y have one scale.
+    **Source:** TensorFlow Lite reduce.cc.
     """
 
+    operands = (In("x", WITH_BOOL), AXES)
+
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        highest = np.finfo(x.dtype).max if x.dtype.kind == "f" else np.iinfo(x.dtype).max
+        _, highest = _ends(x.dtype)
         return np.asarray(x.min(axes, keepdims=self.keep_dims, initial=highest))
 
 
 class ReduceProd(Reduction, builtin="REDUCE_PROD", options="ReducerOptions"):
-    """y = product of x over the axes (1 for none). Integers without a scale wrap around.
+    """y = product of x over the axes (1 for none). Integers without a scale wrap around; the
+    product of booleans is whether all are true.
 
     Quantized, LiteRT's order: elements minus zero point are multiplied one after another in
     row-major order, and every product, the last included, is scaled by the 15-bit reduced
@@ -208,6 +229,7 @@ class ReduceProd(Reduction, builtin="REDUCE_PROD", options="ReducerOptions"):
     **Source:** TensorFlow Lite reduce.cc, GetQuantProdScaling; reference reduce.h.
     """
 
+    operands = (In("x", WITH_BOOL), AXES)
     arithmetic = Arithmetic.LITERT_16X8
     quantization = FreeScale()
     tolerance = 1e-5

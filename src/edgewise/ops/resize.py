@@ -136,8 +136,14 @@ class ResizeNearestNeighbor(
 
     Coordinates are computed in float32. `half_pixel_centers` here adds 0.5 before scaling and
     subtracts nothing; `align_corners` rounds to the nearest, halves up.
+    Elements are moved, not computed with: x may also be bool, uint16 or uint32.
     **Source:** TensorFlow Lite resize_nearest_neighbor.h.
     """
+
+    operands = (
+        In("x", FLOATS | QUANTIZED | {DType.INT32, DType.BOOL, DType.UINT16, DType.UINT32}),
+        In("size", {DType.INT32}, Role.PARAMETER),
+    )
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         rows, cols = _sizes(size)

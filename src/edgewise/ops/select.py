@@ -26,7 +26,7 @@ class OneHot(Op, builtin="ONE_HOT", options="OneHotOptions"):
 
     operands = (
         In("indices", INDICES, Role.PARAMETER),
-        In("depth", {DType.INT32}, Role.PARAMETER),
+        In("depth", INDICES, Role.PARAMETER),
         In("on"),
         In("off"),
     )
