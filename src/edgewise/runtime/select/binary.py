@@ -48,6 +48,7 @@ SUFFIX = {
     DType.INT64: "s64",
 }
 _WIDE = (DType.INT32, DType.INT64)
+_SAME_BITS = {DType.UINT32: DType.INT32, DType.UINT64: DType.INT64}  # of wrapped results
 _SIGNED = (DType.INT8, DType.INT16, *_WIDE)
 # kernels without their suffix, and the types they exist for
 _KERNELS: Mapping[type[Op], tuple[str, tuple[DType, ...]]] = {
@@ -83,16 +84,19 @@ def arithmetic(site: Site) -> Sequence[Call]:
         return with_constant(site, "mul", a)
     name, dtypes = _KERNELS[type(op)]
     _require_plain(op, a, b, y)
-    require(y.dtype in dtypes, f"no kernel for {y.dtype.text}")
-    if y.dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
+    dtype = y.dtype
+    if isinstance(op, (Add, Sub, Mul)) and op.fused_activation_function is Activation.NONE:
+        dtype = _SAME_BITS.get(dtype, dtype)
+    require(dtype in dtypes, f"no kernel for {dtype.text}")
+    if dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
         # a zero divisor or negative exponent is refused, which a kernel cannot do
         what = "exponents" if isinstance(op, Pow) else "divisors"
         numbers = site.constant(1, what)
         require(bool(np.all(numbers >= 0 if isinstance(op, Pow) else numbers)), f"invalid {what}")
     bounds: Mapping[str, Number] = {}
     if isinstance(op, Fused):
-        bounds = _bounds(op.fused_activation_function, y.dtype)
-    return binary_call(site, suffixed(name, SUFFIX[y.dtype]), (a, b), bounds)
+        bounds = _bounds(op.fused_activation_function, dtype)
+    return binary_call(site, suffixed(name, SUFFIX[dtype]), (a, b), bounds)
 
 
 def add_n(site: Site) -> Sequence[Call]:
@@ -123,8 +127,10 @@ def comparison(site: Site) -> Sequence[Call]:
         return binary_b8.pair_table(site)
     if not (op.raw_int16 and a.dtype is DType.INT16 and a.quant is not None):
         _require_plain(op, a, b)
-    require(a.dtype in SUFFIX or a.dtype is DType.BOOL, f"no kernel for {a.dtype.text}")
-    suffix = SUFFIX.get(a.dtype, "u8")
+    is_equality = isinstance(op, (Equal, NotEqual))
+    dtype = _SAME_BITS.get(a.dtype, a.dtype) if is_equality else a.dtype
+    require(dtype in SUFFIX or dtype is DType.BOOL, f"no kernel for {dtype.text}")
+    suffix = SUFFIX.get(dtype, "u8")
     name, exchanged = _RELATIONS[type(op)]
     operands = (b, a) if exchanged else (a, b)
     return binary_call(site, suffixed("compare", suffix), operands, {"relation": constant(name)})
