@@ -1,10 +1,10 @@
-"""docs/operators.md: which operators run on which element types, and as which file versions.
+"""docs/operators.md: which operators run on which element types, here and in LiteRT.
 
     python tools/operators.py            write the page
     python tools/operators.py --check    fail if it is stale
 
-Rows are the registry; a type is listed where a conformance case runs the reference on it, together
-with the operator versions that are written for it.
+Rows are the registry. What ours takes is found by building and running cases in every type
+(`tests/ops/ours.py`), what LiteRT takes was measured (`tests/ops/accepts.py`).
 """
 
 from __future__ import annotations
@@ -17,20 +17,48 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from edgewise.ir import Model  # noqa: E402
 from edgewise.ir.nesting import reachable  # noqa: E402
 from edgewise.ir.op import FixedRange, FreeScale, NotQuantized, Op, Role, SameScale  # noqa: E402
+from edgewise.passes.target import targets  # noqa: E402
+from tests.ops import accepts, ours  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
+from tests.ops.differences import GAPS, known_gap  # noqa: E402
+from tests.ops.retyped import DTYPES, SCALED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
-COLUMNS = ("float32", "int8", "uint8", "int16", "int32", "int64", "bool")
+COLUMNS = tuple(d.text for d in DTYPES)
 RULES = {
     SameScale: "one scale",
     FreeScale: "free",
     FixedRange: "fixed range",
     NotQuantized: "float only",
 }
+HEADING = """# Operators
 
-Versions = dict[tuple[str, str], set[int]]
+<!-- made by tools/operators.py; a test fails when it is stale -->
+
+{count} operators of `.tflite` have a NumPy reference. A cell is an element type of the data, with
+or without a scale: `n` native kernels run it, `r` only the reference does (of the operator's first
+cases; others may differ); a capital letter where {target} does not run it. `-`: neither does. `x`:
+only {target} does, for the reason below. Types that are not those of all data, as of tables,
+variables and control flow, are named under "others".
+
+Weights: types of weights, with scales, between float32 data (hybrid). Quantization: `one scale` for
+all data, `free` scales, a `fixed range` of the result, or `float only`. How integers are computed
+stands in [numerics.md](numerics.md), which cases differ from LiteRT's kernels in
+`tests/ops/differences.py`. Versions: those that are written, of those that {target} has.
+"""
+REASONS = """
+## What {target} takes and we do not
+
+LiteRT's kernels seldom check the types that they do not use. Found by running one-operator models
+in every type; `data` is all data together, other names are operands.
+
+| operators | operands | types | reason |
+|---|---|---|---|"""
+
+Types = dict[tuple[str, str], set[int]]
 
 
 def main() -> None:
@@ -44,54 +72,78 @@ def main() -> None:
 
 
 def render() -> str:
-    """The page, from the registry and the conformance cases."""
+    """The page, from the registry, the cases and what LiteRT takes."""
     return "\n".join(_lines()) + "\n"
 
 
 def _lines() -> Iterator[str]:
-    found = versions()
     named = [c for c in Op.registry.values() if c.builtin]
     builtins = sorted(named, key=lambda c: (bool(c.custom), c.custom or c.builtin))
     higher = sorted(c.name for c in Op.registry.values() if not c.builtin)
-    yield "# Operators"
-    yield ""
-    yield "<!-- made by tools/operators.py; a test fails when it is stale -->"
-    yield ""
-    yield (
-        f"{len(builtins)} operators of `.tflite` have a NumPy reference. A cell holds the operator "
-        "versions that are written for that type of the data (several where attributes "
-        "or other operands decide), `-` where the type is not taken; others names "
-        "further types. A float32 operand with integer weights (hybrid) counts as float32."
-    )
-    yield ""
-    yield (
-        "Quantization: `one scale` for all data, `free` scales, a `fixed range` of the result, or "
-        "`float only`. How integers are computed stands in [numerics.md](numerics.md)."
-    )
-    yield ""
-    yield f"| operator | {' | '.join(COLUMNS)} | others | quantization |"
-    yield f"|---|{'---|' * len(COLUMNS)}---|---|"
+    names = {"count": len(builtins), "target": _target()}
+    yield HEADING.format(**names)
+    yield f"| operator | versions | {' | '.join(COLUMNS)} | others | weights | quantization |"
+    yield f"|---|---|{'---|' * len(COLUMNS)}---|---|---|"
+    written = versions()
     for cls in builtins:
-        cells = [_cell(found.get((cls.name, column), set())) for column in COLUMNS]
-        others = sorted(t for name, t in found if name == cls.name and t not in COLUMNS)
-        rule = RULES[type(cls.quantization)]
-        row = " | ".join([*cells, ", ".join(others) or "-", rule])
-        yield f"| {cls.custom or cls.builtin} | {row} |"
+        yield _row(cls, written)
+    yield REASONS.format(**names)
+    for gap in GAPS:
+        operators, types = (_listed(text.split()) for text in (gap.operators, gap.kinds))
+        slots = "all" if gap.slots == "*" else gap.slots
+        yield f"| {operators} | {slots} | {types} | {gap.cause} |"
     yield ""
     yield "Operators of frontends and fusions, lowered before a file is written:"
     yield f"{', '.join(f'`{name}`' for name in higher)}."
 
 
-def versions() -> Versions:
+def _row(cls: type[Op], written: Types) -> str:
+    cells, numbers = [], set[int]()
+    for dtype in DTYPES:
+        kinds = [dtype.text, *([f"{dtype.text}/q"] if dtype in SCALED else [])]
+        cell, found = _cell(cls.name, kinds)
+        cells.append(cell)
+        numbers |= found
+    numbers |= {n for (name, _), found in written.items() if name == cls.name for n in found}
+    others = sorted(t for name, t in written if name == cls.name and not _has(cells, t))
+    weights = [
+        text.removesuffix("/q")
+        for text in accepts.taken(cls.name, "hybrid")
+        if not known_gap(cls.name, "hybrid", text)
+    ]
+    highest = "" if cls.custom else f" of {accepts.versions()[cls.builtin]}"
+    version = ", ".join(map(str, sorted(numbers))) + highest
+    named = (", ".join(others) or "-", ", ".join(weights) or "-")
+    row = [cls.custom or cls.builtin, version, *cells, *named, RULES[type(cls.quantization)]]
+    return f"| {' | '.join(row)} |"
+
+
+def _cell(name: str, kinds: list[str]) -> tuple[str, set[int]]:
+    """What a type's cell holds, and the versions that are written for it."""
+    unknown = (name, "data") not in accepts.load()  # LiteRT was not asked, or it has other operands
+    litert = unknown or any(kind in accepts.taken(name, "data") for kind in kinds)
+    models = [m for kind in kinds for m in ours.attempts(name, "data", kind)]
+    ran = [m for m in models if isinstance(m, Model)]
+    if not ran:
+        return "x" if litert and not unknown else "-", set()
+    mark = "n" if any(map(ours.is_native, ran)) else "r"
+    return mark if litert else mark.upper(), {ours.version_in(m) for m in ran} if litert else set()
+
+
+def _has(cells: list[str], text: str) -> bool:
+    return text in COLUMNS and cells[COLUMNS.index(text)] not in "-x"
+
+
+def versions() -> Types:
     """Operator name and type of the first operand to the versions that cases are written as."""
-    found: Versions = {}
+    found: Types = {}
     for case in all_cases():
         if not case.error:
             _add(found, case)
     return found
 
 
-def _add(found: Versions, case: Case) -> None:
+def _add(found: Types, case: Case) -> None:
     graphs = reachable(model_of(case).main)
     node = next(n for g in graphs for n in g.nodes if n.op == case.op)
     types = [None if v is None else v.type for v in node.inputs]
@@ -102,8 +154,12 @@ def _add(found: Versions, case: Case) -> None:
     found.setdefault((case.op.name, first), set()).add(version)
 
 
-def _cell(numbers: set[int]) -> str:
-    return ", ".join(map(str, sorted(numbers))) or "-"
+def _target() -> str:
+    return targets()[-1].replace("litert-", "LiteRT ")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join("all" if name == "*" else name for name in names)
 
 
 if __name__ == "__main__":

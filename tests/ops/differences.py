@@ -107,3 +107,55 @@ def known_difference(case_id: str) -> Difference | None:
 def known_refusal(operator: str, text: str) -> Refusal | None:
     """The entry for a refusal, None where LiteRT has to run the case."""
     return next((r for r in REFUSALS if r.operator == operator and r.text in text), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Types in which LiteRT's kernels run an operator and ours does not, because of `cause`.
+
+    `operators` and `slots` are names (`retyped.slots`) or `*`, `kinds` the types."""
+
+    operators: str
+    slots: str
+    kinds: str
+    cause: str
+
+
+_INT32 = "LiteRT reads int32 whatever the type says: other sizes give numbers that are not there"
+
+GAPS = (
+    Gap(
+        "batch_to_space_nd space_to_batch_nd",
+        "block, crops, paddings, parameters",
+        "bool int4 int8 uint8 int16 uint16 uint32 uint64",
+        _INT32,
+    ),
+    Gap("split split_v", "axis", "bool int4 int8 uint8 int16 uint16 uint32 uint64", _INT32),
+    Gap("one_hot", "depth", "bool int4 int8 uint8 int16 uint16 uint32 uint64", _INT32),
+    Gap("transpose", "perm", "uint32 uint64", "LiteRT reads signed integers of this size"),
+    Gap("pad padv2", "paddings", "bool", "LiteRT reads them as int8"),
+    Gap("fake_quant", "data", "*", "LiteRT reads float32 whatever the type says"),
+    Gap(
+        "dequantize quantize relu_n1_to_1 softmax",
+        "*",
+        "*",
+        "integers without a scale: LiteRT computes with a scale of 0, and divides by it",
+    ),
+    Gap("lsh_projection", "seeds", "*", "LiteRT reads float32 whatever the type says"),
+    Gap("lsh_projection", "data", "string int4 int4/q", "bytes in memory are no numbers there"),
+    Gap("conv_2d embedding_lookup", "hybrid", "int16/q", "LiteRT reads the weights as int8"),
+)
+
+
+def known_gap(operator: str, slot: str, kind: str) -> Gap | None:
+    """The entry for a type that an operator of ours does not take, None where it has to."""
+    return next(
+        (
+            g
+            for g in GAPS
+            if (g.operators == "*" or operator in g.operators.split())
+            and (g.slots == "*" or slot in g.slots.split(", "))
+            and (g.kinds == "*" or kind in g.kinds.split())
+        ),
+        None,
+    )

@@ -33,7 +33,7 @@ from edgewise.ir.op import Role  # noqa: E402
 from edgewise.passes import target  # noqa: E402
 from tests.ops import litert  # noqa: E402
 from tests.ops.case import Arg, Case, all_cases, inputs_of, model_of  # noqa: E402
-from tests.oracle.litert import Oracle  # noqa: E402
+from tests.oracle.litert import Oracle, Resolver  # noqa: E402
 
 MOST_VERSIONS = 30
 MOST_TEXT = 150  # characters of a refusal
@@ -64,10 +64,10 @@ def main() -> None:
     print(f"{path}: {len(versions)} operators, {count} kinds")
 
 
-def highest_version(oracle: Oracle, code: BuiltinOperator) -> int:
+def highest_version(oracle: Oracle, code: BuiltinOperator, resolver: Resolver = "default") -> int:
     """The highest version of an operator that is registered; 0: none."""
     models = [_only_code(code, version) for version in range(1, MOST_VERSIONS + 1)]
-    return sum(oracle.opens(models))
+    return sum(oracle.opens(models, resolver=resolver))
 
 
 def _only_code(code: BuiltinOperator, version: int) -> bytes:
