@@ -214,8 +214,10 @@ def converted(values: np.ndarray, dtype: DType) -> np.ndarray:
         return np.array(flat, object).reshape(values.shape)
     if values.dtype == object:
         values = np.array([len(v) for v in values.ravel()]).reshape(values.shape)
+    if values.dtype.kind == "c" and dtype is not DType.COMPLEX64:
+        values = values.real
     with np.errstate(all="ignore"):
         if dtype.is_integer:
             low, high = (max(min(v, 1 << 53), -1 << 53) for v in dtype.range)  # exact as float64
-            values = np.clip(np.nan_to_num(values.real.astype(np.float64)), low, high)
+            values = np.clip(np.nan_to_num(values.astype(np.float64)), low, high)
         return values.astype(dtype.numpy)

@@ -78,7 +78,8 @@ class UnaryTable(Unary, abstract=True):
     def stored(self, q: Array, dtype: DType, in_quant: Quant, out_quant: Quant) -> Array:
         """Stored results of `dtype` for the stored operands `q` (any shape)."""
         y = self.real(real_value(q, in_quant), dtype, out_quant)
-        steps = y.astype(F32) * (F32(1) / scale_of(out_quant))
+        with np.errstate(over="ignore"):  # infinity saturates
+            steps = y.astype(F32) * (F32(1) / scale_of(out_quant))
         return saturate(half_away(steps) + point_of(out_quant), dtype)
 
     def real(self, x: Array, dtype: DType, out_quant: Quant) -> Array:
@@ -116,10 +117,12 @@ def knots(real: Callable[[Array], Array], in_quant: Quant, out_quant: Quant) -> 
     inverse = F32(65536) / (_scaled(out_quant, high) - _scaled(out_quant, low))
     at = first + np.arange(KNOTS + 1, dtype=F32) * step
     points = np.concatenate([at, at[:-1] + step / F32(2), [last]]).astype(np.float64)
-    y = real(points).astype(F32) * inverse
-    ends, middles, final = y[: KNOTS + 1], y[KNOTS + 1 : -1], y[-1]
-    straight = half_away((ends[1:] + half_away(ends[:-1])) / F32(2))
-    bias = half_away((straight - half_away(middles)) / F32(2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = real(points).astype(F32) * inverse
+        ends, middles, final = y[: KNOTS + 1], y[KNOTS + 1 : -1], y[-1]
+        straight = half_away((ends[1:] + half_away(ends[:-1])) / F32(2))
+        bias = half_away((straight - half_away(middles)) / F32(2))
+    bias = np.where(np.isfinite(bias), bias, F32(0))  # what is infinite saturates
     return saturate(np.append(half_away(ends[:-1]) - bias, half_away(final)), DType.INT16)
 
 
