@@ -103,14 +103,14 @@ def _count(x: np.ndarray, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
-def _ends(dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """The lowest and the highest number of a type; bfloat16 has infinities."""
-    if dtype.kind == "b":
+def _ends(x: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest number of an array's type; bfloat16 has infinities."""
+    if x.dtype.kind == "b":
         return False, True
-    if dtype.kind in "iu":
-        return np.iinfo(dtype).min, np.iinfo(dtype).max
-    if dtype.kind == "f":
-        return np.finfo(dtype).min, np.finfo(dtype).max
+    if x.dtype.kind in "iu":
+        return np.iinfo(x.dtype).min, np.iinfo(x.dtype).max
+    if x.dtype.kind == "f":
+        return float(np.finfo(x.dtype).min), float(np.finfo(x.dtype).max)
     return -np.inf, np.inf
 
 
@@ -200,7 +200,7 @@ class ReduceMax(Reduction, builtin="REDUCE_MAX", options="ReducerOptions"):
     operands = (In("x", WITH_BOOL), AXES)
 
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        lowest, _ = _ends(x.dtype)
+        lowest, _ = _ends(x)
         return np.asarray(x.max(axes, keepdims=self.keep_dims, initial=lowest))
 
 
@@ -214,7 +214,7 @@ class ReduceMin(Reduction, builtin="REDUCE_MIN", options="ReducerOptions"):
     operands = (In("x", WITH_BOOL), AXES)
 
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        _, highest = _ends(x.dtype)
+        _, highest = _ends(x)
         return np.asarray(x.min(axes, keepdims=self.keep_dims, initial=highest))
 
 
