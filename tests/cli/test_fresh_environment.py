@@ -72,7 +72,13 @@ def test_a_new_environment_converts_everything(sources: Path, tmp_path: Path):
     print(f"{size:.0f} MB installed")
     assert size < LIMIT_MB
     for source in SOURCES:
-        command = [str(bin_ / "edgewise"), "convert", str(sources / source), "-o", f"{tmp_path}/m.tflite"]
+        command = [
+            str(bin_ / "edgewise"),
+            "convert",
+            str(sources / source),
+            "-o",
+            f"{tmp_path}/m.tflite",
+        ]
         command += ["--force", *(["--result", "y"] if source.endswith("pb") else [])]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), source

@@ -64,7 +64,7 @@ def ask(file: str, recipe: dict[str, Any], litert: Oracle, arrays: Arrays) -> di
     """TensorFlow's conversions of one file, as `answers.Conversion` has them."""
     conversions = {}
     with tempfile.TemporaryDirectory() as folder:
-        command = [litert.python, str(CONVERTER), "file", str(DATA / file), folder]
+        command = [litert.python, str(CONVERTER), str(DATA / file), folder]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         for path in sorted(Path(folder).glob("*.tflite")):
             run(litert, path.read_bytes(), recipe, f"{file}:{path.stem}", arrays)
