@@ -6,6 +6,7 @@ wait for what converts one.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from edgewise.ir.model import Model
 if TYPE_CHECKING:
     from edgewise.deploy import CExport
     from edgewise.passes import PipelineReport
+
+_log = logging.getLogger("edgewise")
 
 __all__ = ["Model", "convert", "convert_keras_object", "export_c", "load"]
 
@@ -100,7 +103,7 @@ def convert(
     }
     is_source = not isinstance(source, Model) and not _is_tflite(source)
     read = _read(source, options)
-    model = canonicalize(read, fuse_loops=is_source, report=report)
+    model = canonicalize(read, fuse_loops=is_source, target=target, report=report)
     if target is not None:
         to_tflite(model, target)
     return model
@@ -151,7 +154,14 @@ def _tflite(model: Model, target: str | None) -> Iterable[Chunk]:
     from edgewise.format import write
     from edgewise.passes import to_tflite
 
-    return write(to_tflite(model, target))
+    lowered = to_tflite(model, target)
+    if lowered.is_stateless:
+        _log.warning(
+            "%s: LiteRT keeps the state of recurrent layers from run to run; call "
+            "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
+            model.file or "the model",
+        )
+    return write(lowered)
 
 
 Model.formats[".tflite"] = _tflite

@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from edgewise.dtypes import DType
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Value
@@ -88,4 +87,14 @@ def counter(b: Builder, x: Value, axis: int) -> Value:
         return b.constant(np.array(size, np.int32))
     bounds = (b.constant(np.array([axis + i], np.int32)) for i in (0, 1))
     one = b.constant(np.array([1], np.int32))
-    return b.strided_slice(b.shape(x, dtype=DType.INT32), *bounds, one, shrink_axis_mask=1)
+    return b.strided_slice(b.shape(x), *bounds, one, shrink_axis_mask=1)
+
+
+def zeros_sized(b: Builder, x: Value, dims: Shape) -> Value:
+    """float32 zeros [dims]; a dimension that is no number is one of x's."""
+    zero = b.constant(np.zeros((), np.float32))
+    sizes = [
+        b.constant(np.array(d, np.int32)) if isinstance(d, int) else counter(b, x, x.shape.index(d))
+        for d in dims
+    ]
+    return b.fill(b.pack(*sizes, values_count=len(sizes), axis=0), zero)

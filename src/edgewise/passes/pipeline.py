@@ -17,6 +17,7 @@ from edgewise.ir.model import DEFAULT_SIGNATURE, Model, Signature
 from edgewise.ir.verify import verify
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.affine import AFFINE
+from edgewise.passes.any_batch import loops_of_any_batch
 from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
 from edgewise.passes.broadcasts import BROADCASTS
 from edgewise.passes.choices import CHOICES
@@ -56,6 +57,7 @@ def canonicalize(
     model: Model,
     *,
     fuse_loops: bool = True,
+    target: str | None = None,
     report: PipelineReport | None = None,
     check_each: bool = False,
 ) -> Model:
@@ -91,6 +93,8 @@ def canonicalize(
             # A body that is simplified has one form for each thing that is looked for.
             run.whole("loops", fuse_sequences)
         if run.applied == before:
+            if target is not None:
+                run.whole("target", loops_of_any_batch)
             return run.finish()
     raise InternalError(f"{model.file or 'the model'}: canonicalize does not come to rest")
 
@@ -114,6 +118,8 @@ def to_tflite(
         ShapeError: the model, or what a rule made of it, does not verify.
     """
     run = _Run(model, report, check_each)
+    if target is not None:
+        run.whole("target", loops_of_any_batch)
     # While norms are whole, what is constant in them can still go into their readers.
     run.rules("norms", NORMS)
     run.rules("lower", LOWER)

@@ -2,12 +2,10 @@
 
 UNIDIRECTIONAL_SEQUENCE_LSTM keeps its states in variables, which are zero at first. So a loop can
 become one where it begins with zeros and nobody asks for the last cell state. LiteRT keeps the
-variables from run to run: the model is marked stateless, and its user is told.
+variables from run to run: the model is marked stateless, which whoever writes it is told.
 """
 
 from __future__ import annotations
-
-import logging
 
 import numpy as np
 
@@ -22,7 +20,6 @@ from edgewise.passes.flow import drop_graphs
 from edgewise.passes.recurrent import Layer, layer_of
 from edgewise.passes.rewrite import Miss, Outcome, nodes_between
 
-_log = logging.getLogger("edgewise")
 RULE = "LSTM from a loop"
 PHRASE = "loop[s] recognised as LSTM layers"
 # What gives zeros where its first operand (of FILL: the second) is zeros.
@@ -40,6 +37,8 @@ BATCH_FIRST = [1, 0, 2]
 def fuse_sequences(model: Model) -> Outcome:
     """Replace the loops that can be one UNIDIRECTIONAL_SEQUENCE_LSTM, in place."""
     outcome = Outcome()
+    if not model.is_stateless and _has_variables(model):
+        return outcome  # variable tensors that survive a run, among which none may be reset
     for graph in model.graphs.values():
         for node in graph.nodes:
             layer = layer_of(node, node.op) if isinstance(node.op, While) else None
@@ -52,14 +51,13 @@ def fuse_sequences(model: Model) -> Outcome:
             made = _replace(graph, node, layer)
             outcome.replaced(RULE, node, made[0].output, made, PHRASE)
     drop_graphs(model, outcome)
-    if outcome.counts and STATELESS not in model.metadata:
+    if outcome.counts:
         model.metadata[STATELESS] = b""
-        _log.warning(
-            "%s: LiteRT keeps the state of recurrent layers from run to run; call "
-            "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
-            model.file or "the model",
-        )
     return outcome
+
+
+def _has_variables(model: Model) -> bool:
+    return any(value.is_variable for graph in model.graphs.values() for value in graph.values())
 
 
 def _refusal(graph: Graph, node: Node, layer: Layer) -> str:
@@ -67,9 +65,8 @@ def _refusal(graph: Graph, node: Node, layer: Layer) -> str:
     if not all(_is_zero(node.operand(place)) for place in (layer.h, layer.c)):
         return "its states do not begin as zeros, which those of the operator do"
     batch = node.operand(layer.x).shape[1]
-    if not isinstance(batch, int) and batch not in [
-        v.type.shape[0] for v in graph.inputs if v.type.shape
-    ]:
+    named = [v.type.shape[0] for v in graph.inputs if v.type.shape]
+    if not isinstance(batch, int) and batch not in named:
         return "its batch is none of the model's inputs'; a file can name no other for its states"
     if node.outputs[layer.c].uses:
         return "its last cell state is read, which the operator keeps for itself"

@@ -1,7 +1,8 @@
 """Makes `fixtures/loops.npz`: recurrent networks of any batch and time, and Keras's answers.
 
 Run with a Python that has Keras 3 and TensorFlow: `KERAS_BACKEND=tensorflow python
-tests/frontends/keras/make_recurrent_fixtures.py`. For every case NAME the archive holds
+tests/frontends/keras/make_recurrent_fixtures.py [NAME ...]`; with names, the others are kept. For
+every case NAME the archive holds
 `NAME.model` (the bytes of the `.keras` file), `NAME.saved` (a zip of its export as a SavedModel),
 and for its calls in order `NAME.NUMBER.x0`, ... and `NAME.NUMBER.y0`, ... Arrays of a call that is
 long are multiples of 1/8, which a file holds in few bytes.
@@ -10,6 +11,7 @@ long are multiples of 1/8, which a file holds in few bytes.
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -168,7 +170,17 @@ def stored(model: object) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     """Writes the archive."""
-    arrays: dict[str, np.ndarray] = {}
+    file, names = HERE / "fixtures" / "loops.npz", sys.argv[1:]
+    arrays: dict[str, np.ndarray] = dict(np.load(file)) if names else {}
+
+    def is_wanted(name: str) -> bool:
+        if names and name not in names:
+            return False
+        for key in [key for key in arrays if key.partition(".")[0] == name]:
+            del arrays[key]
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(1)
+        return True
 
     def note(name: str, model: object, calls: list[list[np.ndarray]]) -> None:
         arrays[f"{name}.model"], arrays[f"{name}.saved"] = stored(model)
@@ -178,21 +190,18 @@ def main() -> None:
             flat = keras.tree.flatten(outputs)
             arrays.update({f"{name}.{number}.y{i}": np.asarray(y) for i, y in enumerate(flat)})
 
-    for name, build, specs, calls in cases():
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(1)
+    for name, build, specs, calls in filter(lambda case: is_wanted(case[0]), cases()):
         inputs = [
             keras.Input(shape, dtype=kind, name=f"x{i}") for i, (shape, kind) in enumerate(specs)
         ]
         model = keras.Model(inputs, build(*inputs))
         randomize(model)
         note(name, model, calls)
-    for name, make in kept():
-        keras.backend.clear_session()
+    for name, make in filter(lambda case: is_wanted(case[0]), kept()):
         model = make()
         randomize(model)
-        note(name, model, [[signal(2, time, FEATURES)] for time in (3, 1, 7, 2)])
-    np.savez_compressed(HERE / "fixtures" / "loops.npz", **arrays)
+        note(name, model, [[signal(2, time, FEATURES)] for time in (3, 3, 3, 1)])
+    np.savez_compressed(file, **arrays)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgewise
 from edgewise.errors import ConversionError, FormatError, UnsupportedOp
 from edgewise.frontends.keras import read_file, read_keras
 from edgewise.frontends.keras.description import (
@@ -248,7 +249,8 @@ def test_state_that_outlives_a_run_is_warned_of(caplog: pytest.LogCaptureFixture
     """A Keras LSTM starts at zero in each call; the operator of `.tflite` files does not."""
     weights = {"kernel": array(3, 16), "recurrent_kernel": array(4, 16), "bias": array(16)}
     fused = {"activation": "tanh", "recurrent_activation": "sigmoid", "units": 4}
-    lower(chain(layer("LSTM", "lstm", weights, **fused), shape=(None, 5, 3)))
+    made = lower(chain(layer("LSTM", "lstm", weights, **fused), shape=(None, 5, 3)))
+    edgewise.convert(made).to_bytes()
     [record] = [r for r in caplog.records if r.name == "edgewise"]
     assert "model.keras: LiteRT keeps the state of recurrent layers" in record.getMessage()
     assert "reset_all_variables()" in record.getMessage()

@@ -16,6 +16,7 @@ import pytest
 
 import edgewise
 from edgewise import Model
+from tests.oracle.litert import Oracle
 
 pytestmark = pytest.mark.ci
 LOOPS = np.load(Path(__file__).parent / "fixtures" / "loops.npz")
@@ -73,3 +74,33 @@ def test_gives_keras_s_answers(tmp_path: Path, name: str, route: str) -> None:
         compare(list(run(*inputs).values()), outputs, f"{name} on {shapes}")
         asked += 1
     assert asked > 1
+
+
+@pytest.mark.parametrize(("name", "route"), CASES)
+def test_for_litert_no_state_is_kept(tmp_path: Path, name: str, route: str) -> None:
+    """LiteRT runs variable tensors at the batch of the file only: with a target they are loops."""
+    model = converted(name, route, tmp_path, target="litert-2.3")
+    assert model.to_bytes() == model.to_bytes(target="litert-2.3")
+    if not name.startswith("kept"):
+        assert not any(v.is_variable for g in model.graphs.values() for v in g.values())
+        assert not model.is_stateless
+    run = edgewise.Interpreter(model)
+    for inputs, outputs in calls(name):
+        compare(list(run(*inputs).values()), outputs, name)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(("name", "route"), CASES)
+def test_litert_gives_keras_s_answers(
+    oracle: Oracle, tmp_path: Path, name: str, route: str
+) -> None:
+    """The file for LiteRT, there, at all sizes."""
+    data = converted(name, route, tmp_path, target="litert-2.3").to_bytes()
+    asked = list(calls(name))
+    if name.startswith("kept"):  # LiteRT resets variable tensors when an input is resized
+        asked = [call for call in asked if call[0][0].shape == asked[0][0][0].shape]
+    found = oracle.run_sequence(data, [inputs for inputs, _ in asked])
+    assert len(found) > 1
+    for answer, (inputs, outputs) in zip(found, asked, strict=True):
+        assert answer.error is None, answer.error
+        compare(answer.outputs, outputs, f"{name} on {[x.shape for x in inputs]}")

@@ -17,6 +17,7 @@ import pytest
 import edgewise
 from edgewise import Model
 from tests.e2e.answers import operators
+from tests.oracle.litert import Oracle
 
 pytestmark = pytest.mark.ci
 
@@ -38,15 +39,15 @@ OPERATORS = {
 Arrays = dict[str, np.ndarray]
 
 
-def converted(name: str, folder: Path) -> Model:
+def converted(name: str, folder: Path, target: str | None = None) -> Model:
     """Our conversion of the stored model, with the signatures that are called."""
     with zipfile.ZipFile(HERE / f"{name}.zip") as file:
         file.extractall(folder / name)
     frozen = folder / name / "frozen.pb"
     if frozen.exists():
-        return edgewise.convert(frozen, outputs=["y"])
+        return edgewise.convert(frozen, outputs=["y"], target=target)
     keys = sorted({key for key, _, _ in calls(name)})  # Keras saves each program twice
-    return edgewise.convert(folder / name, signature_keys=keys)
+    return edgewise.convert(folder / name, signature_keys=keys, target=target)
 
 
 def calls(name: str) -> Iterator[tuple[str, Arrays, Arrays]]:
@@ -61,6 +62,18 @@ def calls(name: str) -> Iterator[tuple[str, Arrays, Arrays]]:
         yield key, made["in"], made["out"]
 
 
+def compare(given: Arrays, wanted: Arrays) -> None:
+    """The same outputs, floats within the bar."""
+    assert set(given) == set(wanted)
+    for output, want in wanted.items():
+        assert given[output].shape == want.shape
+        if want.dtype.kind == "f":
+            bar = BAR * float(np.ptp(want) if want.size > 1 else np.abs(want).max())
+            np.testing.assert_allclose(given[output], want, rtol=0, atol=bar)
+        else:
+            np.testing.assert_array_equal(given[output], want)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_tensorflows_answers(tmp_path, name):
     model = converted(name, tmp_path)
@@ -70,16 +83,23 @@ def test_gives_tensorflows_answers(tmp_path, name):
         for key, inputs, outputs in calls(name):  # in order: one may change what the next one reads
             signature = key if key != "main" else model.signatures[0].key
             given = runner(signature=signature, **inputs)
-            assert set(given) == set(outputs)
-            for output, wanted in outputs.items():
-                assert given[output].shape == wanted.shape
-                if wanted.dtype.kind == "f":
-                    bar = BAR * float(np.ptp(wanted) if wanted.size > 1 else np.abs(wanted).max())
-                    np.testing.assert_allclose(given[output], wanted, rtol=0, atol=bar)
-                else:
-                    np.testing.assert_array_equal(given[output], wanted)
+            compare(given, outputs)
             asked += 1
         assert asked > 1
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", NAMES)
+def test_litert_gives_tensorflows_answers(oracle: Oracle, tmp_path, name):
+    """The file for LiteRT, there: every call in order, at every batch, on one interpreter."""
+    model = converted(name, tmp_path, target="litert-2.3")
+    asked = list(calls(name))
+    keys = None if asked[0][0] == "main" else [key for key, _, _ in asked]
+    inputs = [inputs for _, inputs, _ in asked]
+    answers = oracle.run_sequence(model.to_bytes(), inputs, signature=keys)
+    for answer, (_, _, outputs) in zip(answers, asked, strict=True):
+        assert answer.error is None, answer.error
+        compare(answer.named or dict(zip(outputs, answer.outputs, strict=True)), outputs)
 
 
 @pytest.mark.parametrize("name", NAMES)

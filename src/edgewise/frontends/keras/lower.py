@@ -14,7 +14,6 @@ is executed.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -60,7 +59,6 @@ KEEPS_MASK = frozenset((
     "ActivityRegularization", "AlphaDropout", "Dropout", "SpatialDropout1D", "SpatialDropout2D",
     "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
 ))  # fmt: skip
-_LOG = logging.getLogger("edgewise")
 Expand: TypeAlias = (
     "Callable[[Context, KerasLayer, Sequence[object], Mapping[str, object]], Structure]"
 )
@@ -93,11 +91,6 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
     model.add_inner()
     if not c.kept and any(value.is_variable for value in graph.values()):
         model.metadata[STATELESS] = b""
-        _LOG.warning(
-            "%s: LiteRT keeps the state of recurrent layers from run to run; call "
-            "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
-            file.file,
-        )
     return model
 
 
