@@ -104,3 +104,14 @@ def without_options(table: str | None) -> bytes:
 def test_an_operator_that_does_not_say_what_it_runs(table: str | None) -> None:
     with pytest.raises(FormatError, match="IF must have IfOptions: they say which graphs it runs"):
         load(without_options(table))
+
+
+def test_a_variable_that_is_computed_later() -> None:
+    """Variables have a value before the first operator; the result of one does not."""
+    record = read_model(small_file())
+    graph = record.subgraphs[0]
+    first, last = graph.operators[0], graph.operators[-1]
+    graph.tensors[last.outputs[0]].is_variable = True
+    first.inputs = np.array([last.outputs[0], *first.inputs[1:]], np.int32)
+    with pytest.raises(FormatError, match=r"reads tensor \d+ .*, which has no value at that point"):
+        load(b"".join(model_chunks(record)))

@@ -146,12 +146,13 @@ class _GraphReader:
         self.model, self.record, self.index = model, record, index
         self.tensors = TensorReader(record, index, model.constants, model.symbols, model.file)
         self.problems: list[FormatError] = []
+        self.produced: set[int] = set()  # tensors that operators compute
 
     def read(self) -> None:
         record, graph = self.record, self.model.graphs[self.index]
         inputs = self._indices(record.inputs, record, "input")
-        produced, used = self._produced()
-        values = graph.tensors = self.tensors.read(set(inputs), produced, used)
+        self.produced, used = self._produced()
+        values = graph.tensors = self.tensors.read(set(inputs), self.produced, used)
         graph.inputs = [values[i] for i in inputs]
         ready = set(inputs)
         for position, operator in enumerate(record.operators or []):
@@ -239,7 +240,8 @@ class _GraphReader:
 
     def _require_ready(self, index: int, ready: set[int], at: Record, reads: str) -> None:
         value = self.tensors.values[index]
-        if index not in ready and not value.is_constant and not value.is_variable:
+        is_state = value.is_variable and index not in self.produced
+        if index not in ready and not value.is_constant and not is_state:
             rule = f"{reads} tensor {index} ({value.name!r}), which has no value at that point"
             raise self.model.error(f"subgraph {self.index}: {rule}", at)
 
