@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> None:
     state = json.loads(chosen.state.read_text()) if chosen.state.exists() else {**key, "done": {}}
     if {name: state[name] for name in key} != key:
         sys.exit(f"{chosen.state} is of {key}: name another file")
-    options = mutants.options(chosen.sanitizer)
+    options = mutants.options(chosen.sanitizer, save=chosen.state.with_suffix(".files"))
     starts = [n for n in range(0, chosen.count, BATCH) if str(n) not in state["done"]]
     with ThreadPoolExecutor(chosen.jobs) as pool:
         counts = (min(BATCH, chosen.count - n) for n in starts)

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sources", default="operators,real")
     parser.add_argument("--library", type=Path)
-    parser.add_argument("--save", type=Path, help="keep the files of the turns in this folder")
+    parser.add_argument("--save", type=Path, help="keep the files with faults in this folder")
     chosen = parser.parse_args()
     if chosen.library is not None:
         library.LIBRARY = chosen.library
@@ -97,9 +97,10 @@ class Worker:
         name, data = pick(self.sources, generator)
         data, changes = mutate_records(data, generator)
         what = f"{name}: {changes}"
-        if self.save is not None:
+        if self.save is not None:  # before it may end the process
             self.save.mkdir(exist_ok=True)
-            (self.save / f"{self.seed}-{turn}.tflite").write_bytes(data)
+            kept = self.save / f"{self.seed}-{turn}.tflite"
+            kept.write_bytes(data)
         self._began, fault = False, ""
         before = _memory("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
@@ -113,6 +114,8 @@ class Worker:
         if not fault and is_small and (seconds > SLOWEST or memory > GREEDIEST):
             outcome, fault = "F", f"took {seconds:.1f} s and {memory} KiB"
         record = {"turn": turn, "what": what, "seconds": round(seconds, 3), "memory": memory}
+        if self.save is not None and not fault:
+            kept.unlink()
         if fault:
             self._tell({**record, "fault": fault})
         elif seconds > self.slowest or memory > self.greediest:
@@ -134,11 +137,13 @@ def attempt(data: bytes, generator: random.Random) -> bool:
         raise
     except EdgewiseError:
         return False
-    model, keys = interpreter.model, interpreter.signatures[:3] or [None]
+    keys = interpreter.signatures[:3] or [None]
     runs = [partial(_call, interpreter, key, generator) for key in keys]
-    runs.append(partial(_run, Session(model.main, native=False, limits=LIMITS), generator))
-    if generator.random() < 0.4:
-        runs.append(partial(_run_resized, model.main, generator))
+    if interpreter.model.graphs:
+        main = interpreter.model.main
+        runs.append(partial(_run, Session(main, native=False, limits=LIMITS), generator))
+        if generator.random() < 0.4:
+            runs.append(partial(_run_resized, main, generator))
     survived = [_survives(run) for run in runs]
     return all(survived)
 

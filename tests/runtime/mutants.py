@@ -52,20 +52,21 @@ class Batch:
 
 @dataclass(frozen=True)
 class Options:
-    """How workers are started: the library of the kernels, and environment variables."""
+    """How workers are started; `library`: of the kernels."""
 
     library: Path | None = None
+    save: Path | None = None  # where files with faults are kept
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def options(sanitizer: str | None, cache: Path | None = None) -> Options:
+def options(sanitizer: str | None, cache: Path | None = None, save: Path | None = None) -> Options:
     """For the shipped library, or that of a sanitizer, which is built where `cache` lacks it."""
     if sanitizer is None:
-        return Options()
+        return Options(save=save)
     folder = builds.ROOT / ".pytest_cache" / "kernels" if cache is None else cache
     folder.mkdir(parents=True, exist_ok=True)
     environment = builds.preload() if sanitizer == "asan" else {}
-    return Options(builds.library(sanitizer, folder), environment)
+    return Options(builds.library(sanitizer, folder), save, environment)
 
 
 def run(seed: int, first: int, count: int, sources: str, chosen: Options) -> Batch:
@@ -82,6 +83,8 @@ def _worker(batch: Batch, seed: int, first: int, stop: int, sources: str, chosen
     command += ["--seed", str(seed), "--first", str(first), "--count", str(stop - first)]
     if chosen.library is not None:
         command += ["--library", str(chosen.library)]
+    if chosen.save is not None:
+        command += ["--save", str(chosen.save)]
     done = subprocess.run(
         command,
         cwd=builds.ROOT,
