@@ -202,7 +202,8 @@ def _array(type_: TensorType, generator: random.Random) -> np.ndarray:
     low, high = (
         generator.choice(((0, 3), (0, 3), (-3, 9), (least, most))) if wide else (least, most)
     )
-    found = numbers.integers(max(low, least), high, shape, np.int64, endpoint=True)
+    wide_type = np.int64 if least else np.uint64
+    found = numbers.integers(max(low, least), high, shape, wide_type, endpoint=True)
     return np.asarray(found).astype(dtype)
 
 
