@@ -135,7 +135,11 @@ class Interpreter(NearestName):
         Raises:
             ValueError: not an input, or another dtype or shape than the tensor's.
         """
-        self._main.set(tensor_index, np.asarray(value))
+        try:
+            array = np.asarray(value)
+        except ValueError as error:  # rows of different lengths
+            raise InputError(f"Cannot set tensor {tensor_index}: {error}") from error
+        self._main.set(tensor_index, array)
 
     def invoke(self) -> None:
         """Run the main subgraph. Raises RuntimeError before `allocate_tensors`."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, InputError
+from edgewise.errors import EdgewiseError, InputError, LimitError
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.resources import Resources
+from edgewise.ir.types import MAX_SIZE
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.session import Session
 from edgewise.runtime.specialize import Stored
@@ -102,7 +103,10 @@ class Subgraph:
             RunError: a negative dimension, or (strict) one that the signature fixes.
         """
         value = self._input(index)
-        dims = np.array(size).astype(np.int32)  # as LiteRT: fractions are cut off
+        try:
+            dims = np.array(size).astype(np.int64)  # as LiteRT: fractions are cut off
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"Shape should be a list of numbers instead of {size!r}") from error
         if dims.ndim != 1:
             raise InputError(f"Shape should be 1D instead of {dims.ndim}.")
         shape = dims.tolist()
@@ -120,6 +124,8 @@ class Subgraph:
             )
         if any(d < 0 for d in shape):
             raise RunError(f"dimensions are not negative; got {shape} for input {value.name!r}")
+        if any(d > MAX_SIZE for d in shape):
+            raise RunError(f"sizes end at {MAX_SIZE}; got {shape} for input {value.name!r}")
         if shape != self._inputs[value]:
             self._inputs[value] = shape
             self.ready = False
@@ -129,7 +135,8 @@ class Subgraph:
         nothing happens where that is done already.
 
         Raises:
-            RunError: an operator does not accept the shapes.
+            RunError: an operator does not accept the shapes. LimitError: they take more memory
+                than there is, or than any model should.
             UnsupportedOp: operators that cannot run.
         """
         if self.ready:
@@ -144,11 +151,14 @@ class Subgraph:
             for value in self.graph.values()
             if value.type.is_static
         }
-        self._arrays = {v: _zeros(v, self._inputs[v]) for v in self.graph.inputs}
-        self._feed = tuple(self._arrays.values())
         outputs = self.graph.outputs
         are_known = all(v.type.is_static and v.dtype.bits for v in outputs)
-        self._into = tuple(_zeros(v, self.shape(v)) for v in outputs) if are_known else None
+        try:
+            self._arrays = {v: _zeros(v, self._inputs[v]) for v in self.graph.inputs}
+            self._into = tuple(_zeros(v, self.shape(v)) for v in outputs) if are_known else None
+        except MemoryError as error:
+            raise LimitError(f"inputs and outputs do not fit into memory: {error}") from error
+        self._feed = tuple(self._arrays.values())
         self._shown = ()
         self.ready = self._prepared = True
 

@@ -119,7 +119,10 @@ class Interpreter:
         if named or len(arrays) != len(call.signature.inputs):
             feed = bind(call.signature, arrays, named)
             arrays = tuple([feed[name] for name in call.signature.inputs])
-        inputs = [np.asarray(arrays[place]) for place in call.inputs]
+        try:
+            inputs = [np.asarray(arrays[place]) for place in call.inputs]
+        except ValueError as error:  # rows of different lengths
+            raise InputError(f"an argument is no array: {error}") from error
         outputs = call.session.run(inputs)
         self._last = call.session
         return {name: outputs[place] for name, place in call.outputs}

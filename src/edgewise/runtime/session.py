@@ -175,6 +175,7 @@ class Session:
 
         Raises:
             ShapeError: a node that does not accept them; the session keeps its old shapes.
+            LimitError: they are beyond the limits; likewise.
             UnsupportedOp: operators that cannot run; all are listed.
         """
         _require_supported(self.graph)
@@ -199,6 +200,7 @@ class Session:
             for value, shape in zip(self.graph.inputs, shapes, strict=True):
                 value.type = value.type.with_shape(shape)
             infer_graph(self.graph)
+            self._limits.check(demand_of(self.graph))
             if self._executors is not None:
                 self._executors.clear()
         except EdgewiseError:
