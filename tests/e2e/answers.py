@@ -89,6 +89,12 @@ def keras_files(data: Path = DATA) -> list[str]:
     return sorted(set(found) - CUSTOM)
 
 
+def saved_files(data: Path = DATA) -> list[str]:
+    """SavedModel folders and frozen graphs below the data folder, sorted."""
+    saved = [path.parent for path in (data / "savedmodel").rglob("saved_model.pb")]
+    return sorted(p.relative_to(data).as_posix() for p in [*saved, *(data / "frozen").glob("*")])
+
+
 def operators(model: Model) -> Counter[str]:
     """Operators of all graphs, by their .tflite names."""
     return Counter(

@@ -88,15 +88,6 @@ def test_options_that_do_not_fit(tmp_path, options, says):
         edgewise.convert(saved.unpacked("keras_export", tmp_path), **options)
 
 
-def test_models_of_the_data_folder(shared_data):
-    spotter = edgewise.convert(shared_data / "savedmodel" / "kws_ref_model")
-    assert len(spotter.main) <= 13  # what TensorFlow's converter makes of it
-    music = edgewise.convert(shared_data / "savedmodel" / "basic_pitch")
-    assert len(music.main) <= 172
-    digits = edgewise.convert(shared_data / "frozen" / "mnist.pb")
-    assert [n.op.name for n in digits.main.nodes] == ["fully_connected", "softmax"]
-
-
 def test_a_graph_from_tensors_to_tensors(shared_data):
     path = shared_data / "frozen" / "mnist.pb"
     inner = edgewise.convert(path, outputs=["MatMul"], inputs=["input"])
