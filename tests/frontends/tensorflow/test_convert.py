@@ -138,7 +138,8 @@ def concrete(case: str, name: str, **changes: object) -> Concrete:
 
 
 def case_of(op: str) -> str:
-    return next(key for key in load() if key.startswith(op))
+    found = load().items()
+    return next(key for key, answer in found if key.startswith(op) and answer.outputs)
 
 
 def test_a_live_function_is_converted():
