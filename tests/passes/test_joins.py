@@ -72,7 +72,61 @@ def unlike(b):
 
 HALF = "split(1, x, num_splits=2)"
 PARTS = "split_v(x, {4, 2}, -1, num_splits=2)"
+
+
+def sliced_and_joined(*bounds, axis=1, join=1):
+    """concatenation(x[:, a:b], x[:, c:d])"""
+
+    def build(b):
+        x = b.input("x", X)
+        found = []
+        for begin, end in bounds:
+            vectors = [[0, 0], list(X), [1, 1]]
+            vectors[0][axis], vectors[1][axis] = begin, end
+            found.append(b.strided_slice(x, *(b.constant(ints(*v)) for v in vectors)))
+        return b.concatenation(*found, axis=join)
+
+    return build
+
+
+def reshaped_and_joined(op="pack", axis=-1, before=(2, 1, 3), after=(2, 3), read=False):
+    def build(b):
+        shape = b.constant(ints(*after))
+        found = [b.reshape(b.input(name, before), shape) for name in "xy"]
+        joined = getattr(b, op)(*found, axis=axis)
+        return (joined, found[0]) if read else joined
+
+    return build
+
+
+SLICES, RESHAPES = "join of all slices", "reshapes behind a join"
+R = "reshape({}, {{2, 3}})"
 EXAMPLES = [
+    Example(
+        sliced_and_joined((0, 2), (2, 6)),
+        "concatenation(strided_slice(x, {0, 0}, {2, 2}, {1, 1}), "
+        "strided_slice(x, {0, 2}, {2, 6}, {1, 1}), axis=1)",
+        "x",
+        (SLICES,),
+    ),
+    Example(
+        reshaped_and_joined(),
+        f"pack({R.format('x')}, {R.format('y')}, axis=-1)",
+        "reshape(pack(x, y, axis=3), {2, 3, 2})",
+        (RESHAPES,),
+    ),
+    Example(
+        reshaped_and_joined(axis=1),
+        f"pack({R.format('x')}, {R.format('y')}, axis=1)",
+        "reshape(pack(x, y, axis=2), {2, 2, 3})",
+        (RESHAPES,),
+    ),
+    Example(
+        reshaped_and_joined("concatenation", 1),
+        f"concatenation({R.format('x')}, {R.format('y')}, axis=1)",
+        "reshape(concatenation(x, y, axis=2), {2, 6})",
+        (RESHAPES,),
+    ),
     Example(split_and_join(), f"concatenation({HALF}[0], {HALF}[1], axis=1)", "x", (SPLIT,)),
     Example(
         split_and_join(sizes=(4, 2), axis=-1),
@@ -114,6 +168,16 @@ EXAMPLES = [
     ),
 ]
 TWINS = [
+    Twin(sliced_and_joined((0, 2), (3, 6)), SLICES, "does not begin where the slice before it"),
+    Twin(sliced_and_joined((0, 2), (2, 5)), SLICES, "the slices end before what they are"),
+    Twin(sliced_and_joined((0, 3), (3, 6), join=0), SLICES, "takes more or less than a run"),
+    Twin(reshaped_and_joined(before=(3, 2)), RESHAPES, "more than drop or add dimensions of 1"),
+    Twin(reshaped_and_joined(read=True), RESHAPES, "is needed elsewhere"),
+    Twin(
+        reshaped_and_joined("concatenation", 1, (2, 3), (2, 1, 3)),
+        RESHAPES,
+        "they join along a dimension that is new",
+    ),
     Twin(split_and_join((1, 0)), SPLIT, "it does not join all results of split"),
     Twin(split_and_join(join=0), SPLIT, "it joins along another axis than split"),
     Twin(join_twice(), SPLIT, "its operands are not the parts of one value"),

@@ -15,6 +15,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import STATELESS, Model
 from edgewise.ir.types import TensorType
 from edgewise.ops.control import While
+from edgewise.ops.join import Concatenation
 from edgewise.ops.lstm import UnidirectionalSequenceLSTM
 from edgewise.passes.flow import drop_graphs
 from edgewise.passes.recurrent import Layer, layer_of
@@ -132,6 +133,12 @@ def _batch_first(b: Builder, x: Value) -> tuple[Value, bool]:
         if not is_turned or axes is None or axes.reshape(-1).tolist() != [0]:
             return x, False
         return b.reverse_v2(given, b.constant(np.array([1], np.int32))), True
+    if node is not None and isinstance(node.op, Concatenation):  # of both directions
+        parts = [_batch_first(b, v) for v in node.inputs if v is not None]
+        is_last = node.op.axis in (2, -1)
+        if not is_last or not all(is_turned for _, is_turned in parts):
+            return x, False
+        return b.node(node.op, *(given for given, _ in parts)).output, True
     if node is None or node.op.name not in ("transpose", "reshape"):
         return x, False
     given = node.operand(0)

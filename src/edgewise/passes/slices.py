@@ -15,6 +15,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
+from edgewise.ir.types import TensorType
 from edgewise.ops.join import Concatenation
 from edgewise.ops.pad import Pad
 from edgewise.ops.slice import Slice, StridedSlice
@@ -76,11 +77,12 @@ def _index(match: Match, name: str = "") -> Index:
     return index
 
 
-def take(b: Builder, x: Value, index: Index, like: Node) -> Value:
-    """The slice of x, as the operator that `like` is where that can say it."""
+def take(b: Builder, x: Value, index: Index, like: Node, result: TensorType | None = None) -> Value:
+    """The slice of x, as the operator that `like` is where that can say it; of its type or
+    `result`."""
     if all(part is ALL for part in index):
         return x
-    types = [like.output.type]
+    types = [result or like.output.type]
     if isinstance(like.op, Slice) and not any(
         isinstance(part, int) or (part is not ALL and part.step != 1) for part in index
     ):

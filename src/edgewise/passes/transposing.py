@@ -8,8 +8,10 @@ import numpy as np
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
+from edgewise.ops.activation import Prelu
 from edgewise.ops.arithmetic import Add, Div, Mul, Sub
 from edgewise.ops.binary import Maximum, Minimum, SquaredDifference
+from edgewise.ops.compare import Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual
 from edgewise.ops.pad import MirrorPad, Pad
 from edgewise.ops.reduce import Mean, ReduceMax, ReduceMin, ReduceProd, Sum
 from edgewise.ops.table import Unary
@@ -17,21 +19,27 @@ from edgewise.passes.conditions import same_bits
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
 
-BINARY = (Add, Sub, Mul, Div, Maximum, Minimum, SquaredDifference)
+BINARY: tuple[type[Op], ...] = (
+    *(Add, Sub, Mul, Div, Maximum, Minimum, SquaredDifference, Prelu),
+    *(Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual),
+)
 REDUCTIONS = (Mean, Sum, ReduceMax, ReduceMin, ReduceProd)
 PHRASE = "transpose[s] moved behind elementwise operators"
 
 
-def _transposed(p: PatternBuilder, x: str, perm: str, name: str) -> Result:
+def transposed(p: PatternBuilder, x: str, perm: str, name: str) -> Result:
+    """A transpose of a value by a constant."""
     return p.transpose(p.value(x), p.constant(perm), name=name)
 
 
-def _order(match: Match, name: str) -> list[int]:
+def permutation(match: Match, name: str = "perm") -> list[int]:
+    """The permutation captured as `name`, counted from the front."""
     perm = [int(axis) for axis in match.array(name).reshape(-1)]
     return [axis % len(perm) for axis in perm]
 
 
-def _keeps_integers(match: Match) -> Verdict:
+def keeps_integers(match: Match) -> Verdict:
+    """The transpose of `x` keeps what its integers mean."""
     return same_bits(match["x"], match.node("transposed").output)
 
 
@@ -49,18 +57,18 @@ def _behind_one(b: Builder, match: Match) -> Value:
 
 def _alike(match: Match) -> Verdict:
     """Both operands are transposed the same way; none is spread over more dimensions."""
-    if _order(match, "perm") != _order(match, "other_perm"):
-        return f"its operands are transposed by {_order(match, 'perm')} and otherwise"
+    if permutation(match, "perm") != permutation(match, "other_perm"):
+        return f"its operands are transposed by {permutation(match, 'perm')} and otherwise"
     return same_bits(match["y"], match.node("other").output)
 
 
 def _behind_two(b: Builder, match: Match) -> Value:
-    return _above(b, match, match["x"], match["y"])
+    return above(b, match, match["x"], match["y"])
 
 
-def _above(b: Builder, match: Match, *operands: Value) -> Value:
+def above(b: Builder, match: Match, *operands: Value) -> Value:
     """The root on operands that are not transposed, and its result transposed."""
-    root, order = match.root, _order(match, "perm")
+    root, order = match.root, permutation(match, "perm")
     shape = root.output.type.shape
     assert shape is not None
     straight = [shape[order.index(axis)] for axis in range(len(order))]
@@ -79,14 +87,14 @@ def _plain_constant(match: Match) -> Verdict:
 
 
 def _behind_constant(b: Builder, match: Match) -> Value:
-    order, data, c = _order(match, "perm"), match.array("c"), match["c"]
+    order, data, c = permutation(match, "perm"), match.array("c"), match["c"]
     whole = data.reshape([1] * (len(order) - data.ndim) + list(data.shape))
     back = np.ascontiguousarray(whole.transpose(np.argsort(order)))
     constant = (
         c if data.size == 1 and data.ndim == 0 else b.constant(back, name=c.name, quant=c.quant)
     )
     operands = [constant if v is c else match["x"] for v in match.root.inputs]
-    return _above(b, match, *operands)
+    return above(b, match, *operands)
 
 
 def _binary(p: PatternBuilder, a: Pattern, b: Pattern) -> Result:
@@ -95,7 +103,7 @@ def _binary(p: PatternBuilder, a: Pattern, b: Pattern) -> Result:
 
 def _kept_in_order(match: Match) -> Verdict:
     """The dimensions that are left stand as they stood before the transpose."""
-    order, op = _order(match, "perm"), match.root.op
+    order, op = permutation(match, "perm"), match.root.op
     if getattr(op, "keep_dims", False):
         return "it keeps the reduced dimensions where the transpose put them"
     axes = {int(axis) % len(order) for axis in match.array("axes").reshape(-1)}
@@ -104,45 +112,46 @@ def _kept_in_order(match: Match) -> Verdict:
 
 
 def _reduce_before(b: Builder, match: Match) -> Value:
-    order, root = _order(match, "perm"), match.root
+    order, root = permutation(match, "perm"), match.root
     axes = sorted(order[int(axis) % len(order)] for axis in match.array("axes").reshape(-1))
     constant = b.constant(np.array(axes, np.int32), name=match["axes"].name)
     return b.node(root.op, match["x"], constant, results=[root.output.type]).output
 
 
 def _behind_reversal(b: Builder, match: Match) -> Value:
-    order = _order(match, "perm")
+    order = permutation(match, "perm")
     axes = [order[int(axis) % len(order)] for axis in match.array("axes").reshape(-1)]
     constant = b.constant(np.array(axes, np.int32), name=match["axes"].name)
-    return _above(b, match, match["x"], constant)
+    return above(b, match, match["x"], constant)
 
 
 def _behind_pad(b: Builder, match: Match) -> Value:
-    order, pads = _order(match, "perm"), match.array("pads")
+    order, pads = permutation(match, "perm"), match.array("pads")
     before = np.ascontiguousarray(pads[np.argsort(order)])
     constant = b.constant(before, name=match["pads"].name)
     border = (match["border"],) if "border" in match.values else ()
-    return _above(b, match, match["x"], constant, *border)
+    return above(b, match, match["x"], constant, *border)
 
 
-def _one(p: PatternBuilder) -> Pattern:
-    return _transposed(p, "x", "perm", "transposed")
+def one(p: PatternBuilder) -> Result:
+    """The transpose that moves: of `x`, by `perm`."""
+    return transposed(p, "x", "perm", "transposed")
 
 
 TRANSPOSES = [
     # f(transpose(x)) -> transpose(f(x))
     Rule(
         "transpose behind a function",
-        lambda p: p.any(*_functions(), operands=(_one(p),)),
-        _keeps_integers,
+        lambda p: p.any(*_functions(), operands=(one(p),)),
+        keeps_integers,
         _behind_one,
         phrase=PHRASE,
     ),
     # transpose(x) + transpose(y) -> transpose(x + y)
     Rule(
         "transpose behind both operands",
-        lambda p: _binary(p, _one(p), _transposed(p, "y", "other_perm", "other")),
-        every(_keeps_integers, _alike),
+        lambda p: _binary(p, one(p), transposed(p, "y", "other_perm", "other")),
+        every(keeps_integers, _alike),
         _behind_two,
         phrase=PHRASE,
     ),
@@ -151,20 +160,20 @@ TRANSPOSES = [
         Rule(
             "transpose behind a constant",
             form,
-            every(_keeps_integers, _plain_constant),
+            every(keeps_integers, _plain_constant),
             _behind_constant,
             phrase=PHRASE,
         )
         for form in (
-            lambda p: _binary(p, _one(p), p.constant("c")),
-            lambda p: _binary(p, p.constant("c"), _one(p)),
+            lambda p: _binary(p, one(p), p.constant("c")),
+            lambda p: _binary(p, p.constant("c"), one(p)),
         )
     ],
     # reverse(transpose(x), axes) -> transpose(reverse(x, their places before))
     Rule(
         "transpose behind a reversal",
-        lambda p: p.reverse_v2(_one(p), p.constant("axes")),
-        _keeps_integers,
+        lambda p: p.reverse_v2(one(p), p.constant("axes")),
+        keeps_integers,
         _behind_reversal,
         phrase=PHRASE,
     ),
@@ -173,13 +182,13 @@ TRANSPOSES = [
         Rule(
             "transpose behind a pad",
             form,
-            _keeps_integers,
+            keeps_integers,
             _behind_pad,
             phrase=PHRASE,
         )
         for form in (
-            lambda p: p.any(Pad, MirrorPad, operands=(_one(p), p.constant("pads"))),
-            lambda p: p.padv2(_one(p), p.constant("pads"), p.value("border")),
+            lambda p: p.any(Pad, MirrorPad, operands=(one(p), p.constant("pads"))),
+            lambda p: p.padv2(one(p), p.constant("pads"), p.value("border")),
         )
     ],
     # mean(transpose(x), axes) -> mean(x, their places before)
@@ -192,7 +201,7 @@ TRANSPOSES = [
                 p.constant("axes"),
             ),
         ),
-        every(_keeps_integers, _kept_in_order),
+        every(keeps_integers, _kept_in_order),
         _reduce_before,
         tolerance=1e-6,
         phrase="transpose[s] taken into reductions",
