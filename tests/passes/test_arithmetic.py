@@ -60,6 +60,8 @@ def update(shape):
 
 ADD3, EACH = "add(x, 3)", ("hard_swish",)
 EXAMPLES = [
+    Example(unary("minimum", np.inf), "minimum(x, inf)", "x", ("minimum with infinity",)),
+    Example(unary("maximum", -np.inf), "maximum(x, -inf)", "x", ("maximum with infinity",)),
     Example(unary("mul", 1.0), "mul(x, 1)", "x", ("multiply by one",)),
     Example(unary("div", 1.0), "div(x, 1)", "x", ("divide by one",)),
     Example(unary("add", 0.0), "add(x, 0)", "x", ("add zero",)),
@@ -213,6 +215,14 @@ def requantized(b):
 
 
 TWINS = [
+    *[
+        Twin(
+            unary(op, np.full((2, 2, 3, 4), bound, np.float32)),
+            f"{op} with infinity",
+            "the shape changes",
+        )
+        for op, bound in (("minimum", np.inf), ("maximum", -np.inf))
+    ],
     Twin(
         unary("resize_bilinear", ints(6, 4), shape=(1, 3, 4, 2)),
         "resize to the same size",

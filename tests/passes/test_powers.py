@@ -42,6 +42,14 @@ def normalised(form, mean=(3, 1), shape=X):
 
 DIFFERENCE, SUM = "common factor of a difference", "common factor of a sum"
 EXAMPLES = [
+    *[
+        spelled(f"square(sqrt({total}))", total, "square of a root")
+        for total in (
+            "sum(square(x), -1)",
+            "sum(mul(x, x), -1)",
+            "mean(squared_difference(x, y), -1)",
+        )
+    ],
     Example(
         normalised("sub"), "sub(mul(x, s), mul(m, s))", "mul(sub(x, m), s)", (DIFFERENCE,), 1e-5
     ),
@@ -125,6 +133,8 @@ def square_is_read(b):
 
 ROUNDS = "is quantized; the rule is for floats"
 TWINS = [
+    Twin(says("square(sqrt(x))"), "square of a root", "'x' may be negative"),
+    Twin(says("square(sqrt(sum(x, -1)))"), "square of a root", "may be negative"),
     Twin(normalised("sub", shape=(1, 5)), DIFFERENCE, "broadcast each other"),
     Twin(normalised("add", shape=(1, 5)), SUM, "broadcast each other"),
     Twin(wide_power(2.0), "power as square", "the shape changes"),

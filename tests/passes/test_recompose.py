@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from edgewise.passes.last_axis import OTHER_AXES
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.rewrite import rewrite
 from tests.passes.example import (
@@ -20,7 +21,7 @@ from tests.passes.example import (
     spelled,
 )
 
-RULES = RECOMPOSE
+RULES = [*RECOMPOSE, *OTHER_AXES]
 X = (3, 5)
 R, T, C, S = math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715, 1 / 6
 
@@ -115,6 +116,33 @@ EXAMPLES = [
             f"sub(sub(x, {TOP}), log({TOTAL.format(f'sub(x, {TOP})')}))",
             f"sub(x, log({TOTAL.format('x')}))",
             f"sub(x, add({TOP}, log({TOTAL.format(f'sub(x, {TOP})')})))",
+        )
+    ],
+    *[
+        spelled(
+            text.replace("-1", "0"),
+            f"transpose({op}(transpose(x, {{1, 0}})), {{1, 0}})",
+            f"{op} along another axis",
+        )
+        for op, text in (
+            ("softmax", f"div(exp(sub(x, {TOP})), {TOTAL.format(f'sub(x, {TOP})')})"),
+            ("softmax", f"div(exp(x), {TOTAL.format('x')})"),
+            ("log_softmax", f"sub(x, log({TOTAL.format('x')}))"),
+        )
+    ],
+    # Keras 3 divides by max(|x|, 1e-7)
+    *[
+        spelled(
+            text.format(SQUARES.format("mul(x, x)")),
+            f"l2_normalization(mul(x, {shown}))",
+            "l2_normalization with another epsilon",
+            E=number,
+        )
+        for text, number, shown in (
+            ("mul(x, minimum(rsqrt({}), E))", 1e7, "10"),
+            ("mul(x, rsqrt(maximum({}, E)))", 1e-8, "0.01"),
+            ("div(x, maximum(sqrt({}), E))", 1e-5, "0.1"),
+            ("div(x, sqrt(maximum({}, E)))", 1e-10, "0.1"),
         )
     ],
     spelled("log(softmax(x))", "log_softmax(x)", "log_softmax", tolerance=1e-5),
@@ -221,7 +249,17 @@ def elu_broadcast(b):
     return b.select_v2(b.greater(x, tall(b, 0.0)), x, b.sub(b.exp(x), b.constant(1.0)))
 
 
+FLOORED = "l2_normalization with another epsilon"
 TWINS = [
+    Twin(unit(-1, epsilon=0.5), FLOORED, "the shortest unit, 0.707, is not one number near 1e-06"),
+    Twin(unit(0, epsilon=1e-8), FLOORED, "it reduces axes [0] of 2"),
+    Twin(softmax(-1), "softmax along another axis", "it works along the last axis"),
+    Twin(softmax(0, other=(0, 1)), "softmax along another axis", "not the same one"),
+    Twin(
+        says(f"sub(x, log({TOTAL.format('x')}))"),
+        "log_softmax along another axis",
+        "it works along the last axis",
+    ),
     Twin(gelu_broadcast, "gelu", "the shape changes"),
     Twin(hard_swish_broadcast, "hard_swish", "the shape changes"),
     Twin(softmax(0), "softmax", "it reduces axes [0] of 2"),
@@ -253,7 +291,7 @@ def test_must_not_match(twin):
 
 
 OTHER_NUMBERS = [
-    unit(-1, epsilon=1e-7),
+    unit(-1, epsilon=0.5),
     says("mul(x, mul(add(erf(mul(x, 0.7)), 1.0), 0.5))"),
     says(PRODUCTS[1].format(GATES[0].format(TANHS[0])), T=T, C=0.0447),
     says("mul(x, mul(relu6(add(x, 2.5)), S))", S=S),

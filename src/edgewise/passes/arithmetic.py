@@ -99,6 +99,11 @@ IDENTITIES = [
         lambda p: p.sub(p.value("x"), p.constant(equal=0.0), fused_activation_function=NONE),
         _unquantized,
     ),
+    # min(x, inf) -> x, max(x, -inf) -> x: a clip with one end open
+    _identity("minimum with infinity", lambda p: p.minimum(p.value("x"), p.constant(equal=np.inf))),
+    _identity(
+        "maximum with infinity", lambda p: p.maximum(p.value("x"), p.constant(equal=-np.inf))
+    ),
     # x ** 1 -> x
     _identity("power of one", lambda p: p.pow(p.value("x"), p.constant(equal=1.0))),
     # -(-x) -> x

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+
+import numpy as np
 
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
@@ -11,20 +14,50 @@ from edgewise.ops.l2_normalization import EPSILON
 from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.gelu import square, times
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, Verdict, every, spellings
+from edgewise.passes.rewrite import Rule, Usual, Verdict, every, spellings
 
 NONE = Activation.NONE
+
+
+def _axes(match: Match) -> list[list[int]]:
+    """What every reduction goes along, from the front."""
+    rank = len(match["x"].shape)
+    names = [name for name in ("axes", "other_axes") if name in match.values]
+    return [[int(a) % max(rank, 1) for a in match.array(n).reshape(-1)] for n in names]
 
 
 def _last_axis(match: Match) -> Verdict:
     """Every reduction is along the last axis alone."""
     rank = len(match["x"].shape)
-    for name in ("axes", "other_axes"):
-        if name in match.values:
-            axes = [int(axis) % rank for axis in match.array(name).reshape(-1)] if rank else []
-            if axes != [rank - 1]:
-                return f"it reduces axes {axes} of {rank}"
+    for axes in _axes(match):
+        if not rank or axes != [rank - 1]:
+            return f"it reduces axes {axes} of {rank}"
     return keeps_type(match)
+
+
+def _another_axis(match: Match) -> Verdict:
+    """Every reduction is along one axis, which is not the last."""
+    rank, found = len(match["x"].shape), _axes(match)
+    if any(axes != found[0] for axes in found) or len(found[0]) != 1:
+        return f"it reduces axes {found} of {rank}, not the same one"
+    if found[0] == [rank - 1]:
+        return Usual("it works along the last axis")
+    return keeps_type(match)
+
+
+def _with_axis_last(op: str) -> Callable[[Builder, Match], Value]:
+    """The operator between two transposes that put the axis last and back."""
+
+    def rewrite(b: Builder, match: Match) -> Value:
+        x = match["x"]
+        perm = list(range(len(x.shape)))
+        (axis,) = _axes(match)[0]
+        perm[axis], perm[-1] = perm[-1], axis
+        swap = b.constant(np.array(perm, np.int32))
+        method: Callable[[Value], Value] = getattr(b, op)
+        return b.transpose(method(b.transpose(x, swap)), swap)
+
+    return rewrite
 
 
 def _minus(p: PatternBuilder, a: Pattern, b: Pattern, name: str = "") -> Result:
@@ -101,6 +134,64 @@ def _unit(b: Builder, match: Match) -> Value:
     return b.l2_normalization(match["x"])
 
 
+# Lengths below which vectors are not made units are at most so many times larger or smaller than
+# L2_NORMALIZATION's; its squares overflow for numbers so many times smaller than 1.8e19.
+MOST = 1e4
+
+
+def _total_of_squares(p: PatternBuilder) -> Result:
+    return p.sum(square(p, p.value("x")), p.constant("axes"), keep_dims=True)
+
+
+FLOORED: tuple[Callable[[PatternBuilder], Result], ...] = (
+    # x * rsqrt(max(sum(x**2), c**2))
+    lambda p: times(
+        p,
+        p.value("x"),
+        p.rsqrt(p.maximum(_total_of_squares(p), p.constant("squared"))),
+    ),
+    # x / sqrt(max(sum(x**2), c**2)), x / max(sqrt(sum(x**2)), c)
+    lambda p: p.div(
+        p.value("x"),
+        p.either(
+            p.sqrt(p.maximum(_total_of_squares(p), p.constant("squared"))),
+            p.maximum(p.sqrt(_total_of_squares(p)), p.constant("floor")),
+        ),
+        fused_activation_function=NONE,
+    ),
+    # x * min(rsqrt(sum(x**2)), 1/c): Keras 3
+    lambda p: times(
+        p,
+        p.value("x"),
+        p.minimum(p.rsqrt(_total_of_squares(p)), p.constant("inverse")),
+    ),
+)
+
+
+def _floor(match: Match) -> float:
+    """The length c below which a vector is not made a unit; NaN where it is not one number."""
+    (name,) = match.values.keys() & {"squared", "floor", "inverse"}
+    data = match.array(name).astype(np.float64)
+    if data.size != 1 or not float(data.flat[0]) > 0:
+        return math.nan
+    number = float(data.flat[0])
+    return {"squared": math.sqrt(number), "floor": number, "inverse": 1 / number}[name]
+
+
+def _has_floor(match: Match) -> Verdict:
+    floor = _floor(match)
+    if not EPSILON / MOST <= floor <= EPSILON * MOST:
+        return f"the shortest unit, {floor:.3g}, is not one number near {EPSILON:g}"
+    return True
+
+
+def _scaled_unit(b: Builder, match: Match) -> Value:
+    # x / max(|x|, c) = s*x / max(|s*x|, s*c), and s*c is the operator's own epsilon
+    x = match["x"]
+    scale = np.array(EPSILON / _floor(match), x.dtype.numpy)
+    return b.l2_normalization(b.mul(x, b.constant(scale)))
+
+
 LAST_AXIS = [
     # exp(x - max(x)) / sum(exp(x - max(x))) -> softmax(x), which is defined where exp(x) is too big
     Rule(
@@ -137,5 +228,36 @@ LAST_AXIS = [
         _unit,
         tolerance=1e-6,
         phrase="unit vector[s] recognised",
+    ),
+    # x * min(rsqrt(sum(x**2)), 1/c) -> l2_normalization(x * (1e-6 / c))
+    *spellings(
+        "l2_normalization with another epsilon",
+        FLOORED,
+        every(floats, _last_axis, _has_floor),
+        _scaled_unit,
+        tolerance=1e-6,
+        phrase="unit vector[s] recognised",
+    ),
+]
+
+# For files only: transposes cost more than the operators that they save where all are one step.
+OTHER_AXES = [
+    # exp(x - max(x)) / sum(exp(x - max(x))) along another axis -> transpose(softmax(transpose(x)))
+    Rule(
+        "softmax along another axis",
+        _softmax,
+        every(floats, _another_axis),
+        _with_axis_last("softmax"),
+        tolerance=1e-6,
+        phrase="softmax[es] recognised",
+    ),
+    # x - log(sum(exp(x))) along another axis -> transpose(log_softmax(transpose(x)))
+    *spellings(
+        "log_softmax along another axis",
+        LOGARITHMS,
+        every(floats, _another_axis),
+        _with_axis_last("log_softmax"),
+        tolerance=1e-6,
+        phrase="log-softmax[es] recognised",
     ),
 ]

@@ -258,6 +258,8 @@ def is_splat(value: Value, number: float) -> bool:
     if data is None or data.size == 0 or value.quant is not None or data.dtype.kind not in "fiu":
         return False
     first = data.flat[0]
+    if not np.isfinite(number):
+        return bool((data == number).all())
     ulp = 2 * abs(number) * float(np.finfo(data.dtype).eps) if data.dtype.kind == "f" else 0.0
     return abs(float(first) - number) <= ulp and bool((data == first).all())
 

@@ -10,8 +10,14 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import elements
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
+from edgewise.ops.activation import Relu
+from edgewise.ops.arithmetic import Mul
 from edgewise.ops.axes import shown
+from edgewise.ops.binary import SquaredDifference
 from edgewise.ops.broadcast import broadcast_shape
+from edgewise.ops.reduce import Mean, Sum
+from edgewise.ops.reshape import Reshape, Transpose
+from edgewise.ops.unary import Abs, Exp, Square
 from edgewise.passes.conditions import floats, keeps_type, same_shape
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
@@ -93,6 +99,18 @@ def _root(p: PatternBuilder) -> Result:
     return p.sqrt(p.value("x"))
 
 
+def _not_negative(match: Match) -> Verdict:
+    """What the root is taken of has no negative number, whose root would be a NaN."""
+    node = match["x"].producer
+    while node is not None and isinstance(node.op, Mean | Sum | Reshape | Transpose):
+        node = node.operand(0).producer
+    if node is not None and isinstance(node.op, Square | SquaredDifference | Abs | Relu | Exp):
+        return keeps_type(match)
+    if node is not None and isinstance(node.op, Mul) and node.inputs[0] is node.inputs[1]:
+        return keeps_type(match)
+    return f"{match['x'].name!r} may be negative"
+
+
 POWERS = [
     # x ** 2 -> square(x)
     _power("power as square", 2.0, "square"),
@@ -129,6 +147,15 @@ POWERS = [
         ),
         every(floats, keeps_type),
         lambda b, match: b.abs(match["x"]),
+        tolerance=1e-6,
+        phrase=PHRASE,
+    ),
+    # sqrt(x) ** 2 -> x, where x is a square or a sum of squares
+    Rule(
+        "square of a root",
+        lambda p: p.square(_root(p)),
+        every(floats, _not_negative),
+        lambda b, match: match["x"],
         tolerance=1e-6,
         phrase=PHRASE,
     ),
