@@ -78,8 +78,46 @@ def two_pads_requantized(b):
     return b.pad(y, b.constant(np.array([[0, 1]], np.int32)), quant=quantized(0.2))
 
 
+def in_space(pads=(1, 1), kernel=3, channels=(0, 0), padding=Padding.VALID):
+    """PAD on depth, height and width, then CONV_3D."""
+
+    def build(b):
+        x = b.input("x", (1, 4, 5, 6, 2))
+        table = np.array([[0, 0], pads, pads, pads, channels], np.int32)
+        y = b.pad(x, b.constant(table))
+        w = b.constant(normal(*[kernel] * 3, 2 + sum(channels), 3))
+        return b.conv_3d(y, w, padding=padding)
+
+    return build
+
+
+def bordered(border, dtype=DType.FLOAT32, x_quant=None, quant=None):
+    def build(b):
+        x = b.input("x", (2, 3), dtype, x_quant)
+        pads = b.constant(np.array([[0, 1], [2, 0]], np.int32))
+        value = b.constant(np.array(border, dtype.numpy), quant=x_quant)
+        return b.padv2(x, pads, value, quant=quant)
+
+    return build
+
+
+SPACE, ZEROS = "pad into SAME of three dimensions", "padv2 with zeros"
 STRIDES = "stride_w=2, stride_h=2)"
 EXAMPLES = [
+    Example(
+        in_space(),
+        "conv_3d(pad(x, [5,2]), [3,3,3,2,3], padding=VALID)",
+        "conv_3d(x, [3,3,3,2,3])",
+        (SPACE,),
+        1e-6,
+    ),
+    Example(bordered(0.0), "padv2(x, {0, 1, 2, 0}, 0)", "pad(x, {0, 1, 2, 0})", (ZEROS,)),
+    Example(
+        bordered(3, INT8, quantized(), quantized()),
+        "padv2(x, {0, 1, 2, 0}, 3)",
+        "pad(x, {0, 1, 2, 0})",
+        (ZEROS,),
+    ),
     # Keras: ZeroPadding2D(((0, 1), (0, 1))), then a stride of 2 on an even size
     Example(
         padded(8, 3, 2, (0, 1)),
@@ -121,6 +159,11 @@ def dynamic(b):
 
 
 TWINS = [
+    Twin(in_space((0, 1)), SPACE, "SAME pads a depth of 4 by (1, 1)"),
+    Twin(in_space(channels=(0, 1)), SPACE, "are not on depth, height and width alone"),
+    Twin(bordered(-1.0), ZEROS, "the border is [-1.0], not 0"),
+    Twin(bordered(-0.0), ZEROS, "the border is [-0.0], not 0"),
+    Twin(bordered(0, INT8, quantized(), quantized()), ZEROS, "the border is [0], not 3"),
     # MobileNet's symmetric pad in torch: SAME would put the odd row behind
     Twin(
         padded(8, 3, 2, (1, 1)),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.ir.build import Builder
+from edgewise.ir.dim import Dim
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 from edgewise.ops.conv import Conv2D, Convolution, DepthwiseConv2D
+from edgewise.ops.conv3d import Conv3D
+from edgewise.ops.pad import Pad
 from edgewise.ops.window import Axis
 from edgewise.passes.conditions import same_bits
 from edgewise.passes.pattern import Match
@@ -29,16 +32,24 @@ def _agrees_with_same(match: Match) -> Verdict:
     for name, size, axis, given in zip(
         ("height", "width"), x.shape[1:3], axes, pads[1:3], strict=True
     ):
-        if not isinstance(size, int):
-            return f"the {name} is unknown, so SAME's pads are"
-        same = axis.pads(size, Padding.SAME)
-        if same != tuple(given):
-            return (
-                f"SAME pads a {name} of {size} by {same} (kernel {axis.kernel}, stride "
-                f"{axis.stride}); the pad is {tuple(int(n) for n in given)}"
-            )
-        if axis.output(size, Padding.SAME) != axis.output(size + sum(same), Padding.VALID):
-            return f"SAME gives another {name}"
+        verdict = _same_as(name, size, axis, given)
+        if verdict is not True:
+            return verdict
+    return True
+
+
+def _same_as(name: str, size: Dim, axis: Axis, given: np.ndarray) -> Verdict:
+    """SAME pads one dimension by the numbers `given`."""
+    if not isinstance(size, int):
+        return f"the {name} is unknown, so SAME's pads are"
+    same = axis.pads(size, Padding.SAME)
+    if same != tuple(given):
+        return (
+            f"SAME pads a {name} of {size} by {same} (kernel {axis.kernel}, stride "
+            f"{axis.stride}); the pad is {tuple(int(n) for n in given)}"
+        )
+    if axis.output(size, Padding.SAME) != axis.output(size + sum(same), Padding.VALID):
+        return f"SAME gives another {name}"
     return True
 
 
@@ -51,6 +62,37 @@ def _into_same(b: Builder, match: Match) -> Value:
     node = match.root
     op = node.op.replace(padding=Padding.SAME)
     return b.node(op, match["x"], *node.inputs[1:], results=[node.output.type]).output
+
+
+def _agrees_in_space(match: Match) -> Verdict:
+    """The same of depth, height and width."""
+    op, x, w, pads = match.root.op, match["x"], match["w"], match.array("paddings")
+    assert isinstance(op, Conv3D)
+    if pads.shape != (5, 2) or pads[[0, 4]].any():
+        return f"the pads {pads.tolist()} are not on depth, height and width alone"
+    strides = (op.stride_d, op.stride_h, op.stride_w)
+    dilations = (op.dilation_d_factor, op.dilation_h_factor, op.dilation_w_factor)
+    names = ("depth", "height", "width")
+    for i, (name, stride, dilation) in enumerate(zip(names, strides, dilations, strict=True)):
+        kernel, size = w.shape[i], x.shape[1 + i]
+        if not isinstance(kernel, int):
+            return "the kernel is unknown"
+        verdict = _same_as(name, size, Axis(kernel, stride, dilation), pads[1 + i])
+        if verdict is not True:
+            return verdict
+    return True
+
+
+def _neutral(match: Match) -> Verdict:
+    """The border is what PAD pads with: zero, or the zero point."""
+    x, border = match["x"], match.array("border").reshape(-1)
+    verdict = same_bits(x, match.root.output)
+    if verdict is not True:
+        return verdict
+    zero = 0 if x.quant is None else int(x.quant.zero_point.flat[0])
+    if border.size != 1 or border[0] != zero or np.signbit(border[0]):
+        return f"the border is {border.tolist()}, not {zero}"
+    return x.quant is None or match["border"].quant == x.quant or "the border has another scale"
 
 
 def _sum_of_pads(b: Builder, match: Match) -> Value:
@@ -76,6 +118,31 @@ PADDING = [
         every(_agrees_with_same, _same_zero),
         _into_same,
         phrase="pad[s] folded into SAME",
+    ),
+    Rule(
+        "pad into SAME of three dimensions",
+        lambda p: p.any(
+            Conv3D,
+            operands=(
+                p.pad(p.value("x"), p.constant("paddings"), name="padded", shared=True),
+                p.value("w"),
+                p.optional(),
+            ),
+            padding=Padding.VALID,
+        ),
+        every(_agrees_in_space, _same_zero),
+        _into_same,
+        phrase="pad[s] folded into SAME",
+    ),
+    # padv2(x, paddings, 0) -> pad(x, paddings)
+    Rule(
+        "padv2 with zeros",
+        lambda p: p.padv2(p.value("x"), p.constant("paddings"), p.constant("border")),
+        _neutral,
+        lambda b, match: (
+            b.node(Pad(), match["x"], match["paddings"], results=[match.root.output.type]).output
+        ),
+        phrase="pad[s] with zeros written as PAD",
     ),
     # pad(pad(x, a), b) -> pad(x, a + b)
     Rule(
