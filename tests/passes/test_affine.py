@@ -171,7 +171,35 @@ def scores(scale, dense=True, right=False):
     return build
 
 
+def negated(*steps, act=Activation.NONE):
+    """A convolution, reshapes and transposes, NEG."""
+
+    def build(b):
+        y = conv(b, b.input("x", X), fused_activation_function=act)
+        for op, constant in steps:
+            y = getattr(b, op)(y, b.constant(constant))
+        return b.neg(y)
+
+    return build
+
+
+NEGATED = "negation into the operator before"
+INTO = "scale into the operator before"
 EXAMPLES = [
+    Example(
+        negated(),
+        "neg(conv_2d(x, [6,3,3,4], [6]))",
+        "conv_2d(x, [6,3,3,4], [6])",
+        (NEGATED, INTO),
+        CLOSE,
+    ),
+    Example(
+        negated(("reshape", ints(2, 30, 6))),
+        "neg(reshape(conv_2d(x, [6,3,3,4], [6]), {2, 30, 6}))",
+        "reshape(conv_2d(x, [6,3,3,4], [6]), {2, 30, 6})",
+        (NEGATED, "scale before the reshape", INTO),
+        CLOSE,
+    ),
     *[
         Example(
             scores(0.5, right=right),
@@ -338,6 +366,8 @@ def float16_weights(b):
 
 
 TWINS = [
+    Twin(negated(act=RELU), NEGATED, "is not computed by an operator before"),
+    Twin(lambda b: b.neg(b.input("x", X)), NEGATED, "is not computed by an operator before"),
     Twin(computed_weights, NORM[0], "the weights 'w' of conv_2d 'conv_2d' are no constant"),
     Twin(float16_weights, NORM[0], "are no constant"),
     Twin(shared, NORM[0], "is also read by neg"),

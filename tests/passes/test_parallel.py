@@ -40,8 +40,33 @@ def read_twice(b):
     return b.concatenation(a, c, axis=3), a, b.neg(c)
 
 
+def packed(axis=-1, filters=(4, 4), kernels=(3, 3), bias=True):
+    """Real and imaginary parts of a transform, by two convolutions."""
+
+    def build(b):
+        x = b.input("x", (1, 6, 6, 3))
+        made = []
+        for n, k in zip(filters, kernels, strict=True):
+            c = b.constant(normal(n)) if bias else None
+            made.append(b.conv_2d(x, b.constant(normal(n, k, k, 3)), c))
+        return b.pack(*made, axis=axis)
+
+    return build
+
+
+PACKED = ("parallel convolutions that are packed",)
 FIRST, SECOND = "conv_2d(x, [4,3,3,3], [4])", "conv_2d(x, [2,3,3,3])"
 EXAMPLES = [
+    *[
+        Example(
+            packed(axis),
+            f"pack({FIRST}, {FIRST}, axis={axis})",
+            f"reshape(conv_2d(x, [8,3,3,3], [8]), {{{shape}}})",
+            PACKED,
+            1e-6,
+        )
+        for axis, shape in ((-1, "1, 6, 6, 4, 2"), (3, "1, 6, 6, 2, 4"))
+    ],
     Example(
         branches((4, 3, True), (2, 3, False)),
         f"concatenation({FIRST}, {SECOND}, axis=3)",
@@ -73,6 +98,8 @@ EXAMPLES = [
 ]
 NONE = "no two operands are convolutions of one input that it alone reads"
 TWINS = [
+    Twin(packed(1), PACKED[0], "it packs axis 1, not next to the channels"),
+    Twin(packed(kernels=(3, 5)), PACKED[0], "are convolutions of one input that it alone reads"),
     Twin(branches((4, 3, True), (4, 3, True), axis=1), RULE[0], "joins axis 1, not the channels"),
     Twin(branches((4, 3, True), (2, 1, True)), RULE[0], NONE),
     Twin(branches((4, 3, True), (2, 3, True, {"fused_activation_function": RELU})), RULE[0], NONE),

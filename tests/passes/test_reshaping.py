@@ -5,6 +5,7 @@ import pytest
 
 from edgewise.dtypes import DType
 from edgewise.ir import Sym
+from edgewise.ir.enums import Activation
 from edgewise.passes.dense import DENSE
 from edgewise.passes.reshaping import REDUCTIONS, RESHAPES, shape_vector
 from tests.passes.example import INT8, Example, Twin, declines, ints, normal, quantized, shows
@@ -53,6 +54,19 @@ def matmul_left(b):
     return b.batch_matmul(b.transpose(x, b.constant(ints(0, 2, 1))), y)
 
 
+def pixels(size=1, kernel=1, matrix=True):
+    """A convolution of [2, size, size, 3] and a reshape to rows."""
+
+    def build(b):
+        x = b.input("x", (2, size, size, 3))
+        w = b.constant(normal(4, kernel, kernel, 3))
+        y = b.conv_2d(x, w, b.constant(normal(4)), fused_activation_function=Activation.RELU)
+        return b.reshape(y, b.constant(ints(2, -1) if matrix else ints(2, 1, 4)))
+
+    return build
+
+
+PIXEL = ("convolution of one pixel as fully_connected",)
 AXES = ints(1, 2)
 RESHAPE = ("squeeze or expand_dims as reshape",)
 KEEP = ("reshape into keep_dims",)
@@ -62,6 +76,13 @@ ONE_MORE = np.array([[0, 0], [0, 0], [1, 2]], np.int32)
 FIRST = np.array([[0, 0], [1, 0], [0, 0]], np.int32)
 BEHIND = ("reshape behind a pad",)
 EXAMPLES = [
+    Example(
+        pixels(),
+        "reshape(conv_2d(x, [4,1,1,3], [4], RELU), {2, -1})",
+        "fully_connected(x, [4,3], [4], RELU)",
+        PIXEL,
+        1e-6,
+    ),
     Example(
         chain(
             ("reshape", ints(6, 1, 4)),
@@ -271,6 +292,9 @@ def swap_more(left):
 
 
 TWINS = [
+    Twin(pixels(2), PIXEL[0], "are not of single pixels"),
+    Twin(pixels(kernel=3), PIXEL[0], "are not of single pixels"),
+    Twin(pixels(matrix=False), PIXEL[0], "gives no matrix of 4 columns"),
     Twin(
         chain(("reshape", ints(6, 1, 4)), ("pad", ONE_MORE), shape=(6, 4)),
         BEHIND[0],

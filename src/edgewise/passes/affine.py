@@ -166,11 +166,21 @@ def _from_linear(value: Value | None) -> bool:
     while value is not None and len(value.uses) == 1 and value.producer is not None:
         node = value.producer
         if isinstance(node.op, LINEAR):
-            return constant_weights(node) is True
+            act = getattr(node.op, "fused_activation_function", NONE)
+            return act is NONE and constant_weights(node) is True
         if not isinstance(node.op, Reshape | Transpose):
             return False
         value = node.operand(0)
     return False
+
+
+def _comes_from_linear(match: Match) -> Verdict:
+    return _from_linear(match["x"]) or "what it negates is not computed by an operator before"
+
+
+def _scaled_by_minus_one(b: Builder, match: Match) -> Value:
+    minus = np.array(-1, match["x"].dtype.numpy)
+    return b.mul(match["x"], b.constant(minus, name=f"{match.root.output.name}/minus"))
 
 
 def _same_product(match: Match) -> Verdict:
@@ -244,6 +254,15 @@ AFFINE = [
         every(floats, _scalar, _same_rank),
         _before_transpose,
         phrase="scale[s] moved towards the operator before",
+    ),
+    # -(w*x) -> (w*x) * -1, which goes into w; reshapes may stand between
+    Rule(
+        "negation into the operator before",
+        lambda p: p.neg(p.value("x")),
+        every(floats, _comes_from_linear),
+        _scaled_by_minus_one,
+        is_quiet=True,
+        phrase="negation[s] folded into the operator before",
     ),
     # (a @ b) * c -> (a * c) @ b, of attention's scores: towards the operator that computes a
     Rule(

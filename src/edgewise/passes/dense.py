@@ -8,6 +8,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import same_dim
 from edgewise.ir.graph import Value
 from edgewise.ir.infer import result_types
+from edgewise.ops.conv import Conv2D
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.passes.conditions import floats, same_bits, same_shape
 from edgewise.passes.pattern import Match
@@ -82,6 +83,28 @@ def _to_dense(b: Builder, match: Match) -> Value:
     return b.node(op, match["x"], weights, results=[match.root.output.type]).output
 
 
+def _single_pixels(match: Match) -> Verdict:
+    """The convolution sees images of one pixel through a kernel of one, and gives a matrix."""
+    x, w, y = match["x"], match["w"], match.node("conv").output
+    if list(x.shape[1:3]) != [1, 1] or list(w.shape[1:3]) != [1, 1] or x.shape[3] != w.shape[3]:
+        return Usual(f"{x.type} and {w.type} are not of single pixels")
+    if list(y.shape[1:3]) != [1, 1] or w.data is None:
+        return f"{y.type} is padded, or the weights are no constant"
+    result = match.root.output.shape
+    if len(result) != 2 or same_dim(result[1], w.shape[0]) is not True:
+        return f"the reshape to {match.root.output.type} gives no matrix of {w.shape[0]} columns"
+    return True
+
+
+def _pixels_as_rows(b: Builder, match: Match) -> Value:
+    node, w = match.node("conv"), match.array("w")
+    assert isinstance(node.op, Conv2D)
+    op = FullyConnected(fused_activation_function=node.op.fused_activation_function)
+    weights = b.constant(w.reshape(w.shape[0], w.shape[3]), name=match["w"].name)
+    types = [match.root.output.type]
+    return b.node(op, match["x"], weights, *node.inputs[2:], results=types).output
+
+
 def _without_bias(b: Builder, match: Match) -> Value:
     node = match.root
     return b.node(node.op, match["x"], match["w"], results=[node.output.type]).output
@@ -116,6 +139,17 @@ DENSE = [
         _flip,
         is_quiet=True,
         phrase="reshape[s] taken into fully connected layers",
+    ),
+    # reshape(conv_2d(x)) of one pixel -> fully_connected(x)
+    Rule(
+        "convolution of one pixel as fully_connected",
+        lambda p: p.reshape(
+            p.conv_2d(p.value("x"), p.constant("w"), p.optional(), name="conv"), p.optional()
+        ),
+        every(floats, _single_pixels),
+        _pixels_as_rows,
+        tolerance=1e-6,
+        phrase="convolution[s] of single pixels made fully connected layers",
     ),
     # x @ constant -> fully_connected(x, constant transposed)
     Rule(

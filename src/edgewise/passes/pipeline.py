@@ -26,13 +26,16 @@ from edgewise.passes.dilation import DILATIONS
 from edgewise.passes.flow import fold_flow
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.joins import JOINS
+from edgewise.passes.last_axis import OTHER_AXES
 from edgewise.passes.layer_norm import LAYER_NORMS
+from edgewise.passes.lookups import LOOKUPS
 from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.parallel import PARALLEL
 from edgewise.passes.powers import FACTORS, POWERS
 from edgewise.passes.prescale import PRESCALE
+from edgewise.passes.quantized import QUANTIZED
 from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.report import PipelineReport, StageReport
@@ -42,12 +45,16 @@ from edgewise.passes.sequence import fuse_sequences
 from edgewise.passes.slices import SLICES
 from edgewise.passes.target import require_target
 from edgewise.passes.transposing import TRANSPOSES
+from edgewise.passes.transposing_axes import TRANSPOSED_AXES
+from edgewise.passes.transposing_parts import TRANSPOSED_PARTS
 
 # One way to write each thing, so that the rules after these need one pattern each.
 SIMPLIFY = (
     *(*IDENTITIES, *CONSTANTS, *POWERS, *CLAMPS_NAMED, *CHOICES),
-    *(*RESHAPES, *TRANSPOSES, *SLICES, *JOINS, *BROADCASTS),
+    *(*RESHAPES, *TRANSPOSES, *TRANSPOSED_PARTS, *TRANSPOSED_AXES, *SLICES, *JOINS, *BROADCASTS),
 )
+# What frameworks write in pieces, in one operator.
+WHOLE = (*RECOMPOSE, *OTHER_AXES, *QUANTIZED, *LAYER_NORMS, *FACTORS, *DILATIONS)
 # Rounds of the canonical stages; a second one finds what the last stages of the first uncovered.
 # Real models need two, the last of which changes nothing.
 ROUNDS = 8
@@ -82,9 +89,9 @@ def canonicalize(
         run.whole("flow", fold_flow)
         run.rules("simplify", SIMPLIFY)
         # Before the offset and the clamp of a hard swish go into its neighbours.
-        run.rules("recompose", [*RECOMPOSE, *LAYER_NORMS, *FACTORS, *DILATIONS])
+        run.rules("recompose", WHOLE)
         # Linear operators take in what stands around them ...
-        run.rules("linear", [*DENSE, *AFFINE, *PRESCALE, *PARALLEL])
+        run.rules("linear", [*DENSE, *LOOKUPS, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.
         run.rules("fuse", [*ACTIVATIONS, *PADDING])
         run.stage("clean", eliminate_common)
