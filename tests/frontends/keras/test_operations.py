@@ -24,6 +24,8 @@ ARCHIVES = (
     "tf_functions",
 )  # fmt: skip
 TOLERANCE = 3e-4  # of the output range
+# What Keras rounds and we do not: several scales in a row of weights, the inputs of a layer.
+ROUNDED = {"_rounded": 1e-2, "_inputs": 2e-2}
 
 
 @cache
@@ -52,6 +54,7 @@ def arrays(name: str, case: str, kind: str) -> list[np.ndarray]:
 
 
 def check(model: Model, name: str, case: str) -> None:
+    bar = next((bar for end, bar in ROUNDED.items() if case.endswith(end)), TOLERANCE)
     outputs = evaluate(model.main, arrays(name, case, "x"))
     wanted = arrays(name, case, "y")
     assert len(outputs) == len(wanted)
@@ -60,7 +63,7 @@ def check(model: Model, name: str, case: str) -> None:
         assert np.array_equal(np.isfinite(y), np.isfinite(want)), f"output {i}"
         wide, exact = y.astype(np.float64), np.nan_to_num(want.astype(np.float64))
         scale = max(float(np.ptp(exact)), float(np.abs(exact).max()) / 10, 1e-6)
-        assert np.abs(np.nan_to_num(wide) - exact).max() <= TOLERANCE * scale, f"output {i}"
+        assert np.abs(np.nan_to_num(wide) - exact).max() <= bar * scale, f"output {i}"
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)

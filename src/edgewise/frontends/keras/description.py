@@ -96,6 +96,25 @@ class DTypePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Integers:
+    """Weights that Keras stores as integers: `q * scale`, in the axes of the float weights.
+
+    `q` is int8 with the values of `bits` bits; `scale` is float32 of the same rank, with 1s along
+    the axes that share a scale. `is_rounded`: Keras has a scale for each of several groups in a
+    row, so these are not its own integers but the nearest ones with one scale.
+    """
+
+    q: np.ndarray
+    scale: np.ndarray
+    bits: int = 8
+    is_rounded: bool = False
+
+    def floats(self) -> np.ndarray:
+        """The weights, float32."""
+        return self.q * self.scale
+
+
+@dataclass(frozen=True, slots=True)
 class KerasLayer:
     """One layer, or one `keras.ops` operation (`is_operation`) of a functional graph.
 
@@ -103,6 +122,7 @@ class KerasLayer:
     functions `FunctionRef`, bytecode `PythonCode` (then `has_code`).
     `weights` are the layer's own arrays, read-only, by the names of `variables.py`
     (`kernel`, `query/bias`); for classes unknown to it, by the path in the file.
+    `integers` has those instead, of layers that Keras quantized, once `quantized.py` has seen them.
     `sublayers` are wrapped layers: `layer`, `forward_layer`, `backward_layer`, `cell`, `cells/0`,
     `layers/0`. `assets` are side files such as `vocabulary.txt`.
     `entry` is the JSON of a class that is not Keras's, for whoever has the class.
@@ -122,6 +142,7 @@ class KerasLayer:
     has_code: bool = False
     is_shared: bool = False
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    integers: Mapping[str, Integers] = field(default_factory=dict)
     sublayers: Mapping[str, KerasNode] = field(default_factory=dict)
     assets: Mapping[str, bytes] = field(default_factory=dict)
     entry: Mapping[str, object] = field(default_factory=dict)

@@ -82,6 +82,7 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
     c, outputs = _walked(file, expand, may_fuse=True)
     if c.kept and c.forgets:  # variable tensors are reset for each run, or for none
         c, outputs = _walked(file, expand, may_fuse=False)
+    quantized.tell_rounded([layer for _, layer in c.quantized.values()], file.file)
     graph = c.b.finish(*values_of(outputs))
     initialize(graph, c.variables)
     names = {ref.layer: i for i, ref in enumerate(flatten(file.model.inputs))}
@@ -205,7 +206,7 @@ def _layer(
 ) -> Structure:
     """By the handler of its class; what has none or refuses, by its own code where that is live."""
     try:
-        layer = c.dequantized.setdefault(id(layer), (layer, quantized.dequantized(layer)))[1]
+        layer = c.quantized.setdefault(id(layer), (layer, quantized.readable(layer)))[1]
         handler = _handler(layer)
         if c.training:
             training.check(layer)

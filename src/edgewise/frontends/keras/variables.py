@@ -90,7 +90,9 @@ def _kernel_layouts(layer: KerasLayer, has_bias: bool) -> tuple[tuple[str, ...],
     bias = ("bias",) if has_bias else ()
     if layer.policy.quantization in ("gptq", "awq"):
         awq = ("awq_scales",) if layer.policy.quantization == "awq" else ()
-        return ((*bias, "kernel", "kernel_scale", "kernel_zero", *awq, "g_idx"),)
+        whole = (*bias, "kernel", "kernel_scale", "kernel_zero", *awq, "g_idx")
+        # Keras 3.15 does not save the zeros (`save_own_variables` in layers/core/dense.py)
+        return (whole, tuple(name for name in whole if name != "kernel_zero"))
     base = ("kernel", *bias)
     parts = ("inputs", "kernel", "outputs_grad")
     float8 = tuple(f"{part}_{name}" for part in parts for name in ("scale", "amax_history"))

@@ -99,7 +99,7 @@ def _attention_axes(layer: KerasLayer, rank: int) -> list[int]:
 def _projected(c: Context, layer: KerasLayer, part: str, x: Value, heads: int) -> Value:
     """[..., I] to [..., N, H]."""
     kernel = c.weight(layer, f"{part}/kernel")  # [I, N, H]
-    w = c.constant(layer, f"{part}/kernel", kernel.reshape(kernel.shape[0], -1).T)
+    w = c.matrix(layer, f"{part}/kernel", lambda w: w.reshape(w.shape[0], -1).T)
     y = c.b.fully_connected(c.real(x), w, _bias(c, layer, part), keep_num_dims=True)
     return c.reshape(y, (*x.shape[:-1], heads, kernel.shape[-1]))
 
@@ -140,7 +140,7 @@ def _per_head(c: Context, mask: Value | None, outer: int) -> Value | None:
 def _output(c: Context, layer: KerasLayer, y: Value, query: Value) -> Value:
     kernel = c.weight(layer, "output/kernel")  # [N, H, ...]
     rows = kernel.shape[0] * kernel.shape[1]
-    w = c.constant(layer, "output/kernel", kernel.reshape(rows, -1).T)
+    w = c.matrix(layer, "output/kernel", lambda w: w.reshape(rows, -1).T)
     flat = c.reshape(y, (*y.shape[:-2], rows))
     z = c.b.fully_connected(flat, w, _bias(c, layer, "output"), keep_num_dims=True)
     return c.reshape(z, (*query.shape[:-1], *kernel.shape[2:]))

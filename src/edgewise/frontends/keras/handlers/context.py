@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.errors import FormatError
 from edgewise.frontends import context
 from edgewise.frontends.context import Structure, Unsupported
@@ -20,6 +21,7 @@ from edgewise.frontends.keras.description import (
 )
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
+from edgewise.ir.types import Quant
 
 Activation: TypeAlias = "Callable[[Context, Value], Value]"
 
@@ -34,7 +36,7 @@ class Context(context.Context):
     inline: Callable[..., Structure] = field(init=False)  # a model's graph, on Values
     expand: Callable[..., Structure] | None = None  # a live layer that no handler knows
     training: bool = False  # of the call that is converted
-    dequantized: dict[int, tuple[KerasLayer, KerasLayer]] = field(default_factory=dict)
+    quantized: dict[int, tuple[KerasLayer, KerasLayer]] = field(default_factory=dict)
     masks: dict[Value, Value] = field(default_factory=dict)
     # what variables hold at first, by name
     variables: dict[str, np.ndarray] = field(default_factory=dict)
@@ -82,24 +84,43 @@ class Context(context.Context):
         Raises:
             FormatError: the layer has no such variable.
         """
+        if name in layer.integers:
+            return layer.integers[name].floats()
         found = layer.weights.get(name)
         if found is None:
-            held = ", ".join(layer.weights) or "none"
+            held = ", ".join([*layer.weights, *layer.integers]) or "none"
             raise FormatError(
                 f"layer '{layer.name}' ({layer.class_name}) must have '{name}'; it has {held}"
             )
         return found.astype(np.float32, copy=False)
 
-    def constant(self, layer: KerasLayer, name: str, array: np.ndarray) -> Value:
+    def constant(
+        self, layer: KerasLayer, name: str, array: np.ndarray, quant: Quant | None = None
+    ) -> Value:
         """A constant made of the layer's weights: one Value for all calls of the layer."""
         # a layer shared between models has one mapping of weights
         known = self._constants.setdefault((id(layer.weights), name), [])
         for value in known:
-            if value.data is not None and np.array_equal(value.data, array):
+            same = value.data is not None and np.array_equal(value.data, array)
+            if same and value.quant == quant:
                 return value
         data = np.ascontiguousarray(array)
-        known.append(self.b.constant(data, name="/".join([*self.path, name])))
+        known.append(self.b.constant(data, name="/".join([*self.path, name]), quant=quant))
         return known[-1]
+
+    def matrix(
+        self, layer: KerasLayer, name: str, arranged: Callable[[np.ndarray], np.ndarray]
+    ) -> Value:
+        """The weight as rows that outputs are computed from: `arranged` is what moves its elements
+        to [O, K]. Integers stay integers, where each row has one scale."""
+        stored = layer.integers.get(name)
+        if stored is None:
+            return self.constant(layer, name, arranged(self.weight(layer, name)))
+        q, scale = arranged(stored.q), arranged(np.broadcast_to(stored.scale, stored.q.shape))
+        if (scale != scale[:, :1]).any() or not np.isfinite(scale).all():
+            return self.constant(layer, name, q * scale)
+        dtype = DType.INT4 if stored.bits == 4 else DType.INT8
+        return self.constant(layer, name, q.astype(dtype.numpy), Quant(scale[:, 0], axis=0))
 
     def bias(self, layer: KerasLayer) -> Value | None:
         """The layer's `bias`, None where it has none."""

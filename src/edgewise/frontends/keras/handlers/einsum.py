@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgewise.frontends.decompose.einsum import contract, ordered, parse, reduced
@@ -20,11 +22,19 @@ def dense(c: Context, layer: KerasLayer, name: str, equation: str, x: Value) -> 
     free, new = labels.free(labels.x), labels.free(labels.y)
     lone = tuple(i for i, a in enumerate(labels.y) if a not in new + labels.summed)
     kept = [a for a in labels.y if a in new + labels.summed]
-    w = w.sum(lone).transpose([kept.index(a) for a in new + labels.summed])
-    count = len(new)
-    matrix = w.reshape(int(np.prod(w.shape[:count])), int(np.prod(w.shape[count:])))
+    order, count = [kept.index(a) for a in new + labels.summed], len(new)
+    sizes = w.sum(lone).transpose(order).shape
+    rest = math.prod(sizes[count:])
+
+    def rows_of(weights: np.ndarray) -> np.ndarray:
+        return weights.transpose(order).reshape(-1, rest)
+
+    if lone:
+        matrix = c.constant(layer, name, rows_of(w.sum(lone)))
+    else:
+        matrix = c.matrix(layer, name, rows_of)
     rows = ordered(c, x, labels.x, free + labels.summed)
     shape = rows.shape[: len(free)]
-    rows = c.reshape(rows, (*shape, matrix.shape[1]))
-    y = c.b.fully_connected(rows, c.constant(layer, name, matrix), keep_num_dims=True)
-    return ordered(c, c.reshape(y, (*shape, *w.shape[:count])), free + new, labels.result)
+    rows = c.reshape(rows, (*shape, rest))
+    y = c.b.fully_connected(rows, matrix, keep_num_dims=True)
+    return ordered(c, c.reshape(y, (*shape, *sizes[:count])), free + new, labels.result)
