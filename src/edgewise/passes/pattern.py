@@ -106,6 +106,11 @@ class Pattern:
             if bound is not None:
                 yield bound
 
+    def may_fit(self, value: Value | None) -> bool:
+        """False where `match` cannot find anything, which is cheap to see: at most one operator
+        is looked at."""
+        return value is not None or self.absent
+
     @property
     def depth(self) -> int:
         """Nodes on the longest path through the pattern."""
@@ -117,6 +122,9 @@ class Constant(Pattern):
     """A constant; with `equal`, every element must be that number (to two ulp)."""
 
     equal: float | None = None
+
+    def may_fit(self, value: Value | None) -> bool:
+        return value is not None and value.data is not None
 
     def match(self, value: Value | None, found: Match) -> Iterator[Match]:
         if value is None or value.data is None:
@@ -130,6 +138,9 @@ class Constant(Pattern):
 class Computed(Pattern):
     """An operand that is no constant: computed, an input, or (with `absent`) missing."""
 
+    def may_fit(self, value: Value | None) -> bool:
+        return value.data is None if value is not None else self.absent
+
     def match(self, value: Value | None, found: Match) -> Iterator[Match]:
         if value is None or value.data is None:
             yield from Pattern.match(self, value, found)
@@ -140,6 +151,9 @@ class Either(Pattern):
     """One of several patterns, tried in order; `name` captures the value whichever fits."""
 
     choices: tuple[Pattern, ...] = ()
+
+    def may_fit(self, value: Value | None) -> bool:
+        return any(choice.may_fit(value) for choice in self.choices)
 
     def match(self, value: Value | None, found: Match) -> Iterator[Match]:
         bound = found.bind(self.name, value)
@@ -161,6 +175,10 @@ class Result(Pattern):
     attributes: Mapping[str, object] = field(default_factory=dict)
     shared: bool = False
 
+    def may_fit(self, value: Value | None) -> bool:
+        node = value.producer if value is not None else None
+        return node is not None and isinstance(node.op, self.ops)
+
     def match(self, value: Value | None, found: Match) -> Iterator[Match]:
         node = value.producer if value is not None else None
         if node is None or value is not node.outputs[0] or not self._fits(node):
@@ -171,7 +189,7 @@ class Result(Pattern):
 
     def at(self, node: Node) -> Iterator[Match]:
         """Every way in which the pattern fits with `node` as its root."""
-        if self._fits(node):
+        if self._fits(node) and self._operands_may_fit(node):
             values = {self.name: node.output} if self.name else {}
             yield from self._operands(node, Match((node,), values))
 
@@ -183,6 +201,16 @@ class Result(Pattern):
             if not (wanted(got) if callable(wanted) else got == wanted):
                 return False
         return True
+
+    def _operands_may_fit(self, node: Node) -> bool:
+        """Most roots end here: a rule list has dozens of patterns for one MUL."""
+        patterns, given = self.operands, node.inputs
+        if patterns is None or len(given) < len(patterns):
+            return True
+        if len(patterns) == 2 and node.op.name in COMMUTATIVE:
+            (p, q), (x, y) = patterns, given[:2]
+            return (p.may_fit(x) and q.may_fit(y)) or (p.may_fit(y) and q.may_fit(x))
+        return all(p.may_fit(x) for p, x in zip(patterns, given, strict=False))
 
     def _operands(self, node: Node, found: Match) -> Iterator[Match]:
         if self.operands is None:

@@ -241,11 +241,10 @@ class _Driver:
         if heir is not None and heir in made and heir.location is not None:
             heir.location = heir.location.taking(node.location for node in gone)
         self.changes.append(Change(rule.name, gone, tuple(made), heir))
-        self.push(made, self.depth)
-        self.push(readers, self.depth)
         for value in touched:
             if len(value.uses) <= FEW:
-                self.push(value.consumers, self.depth)
+                readers += value.consumers
+        self.push([*made, *readers])
         return True
 
     def erase_unread(self, nodes: Iterable[Node]) -> list[Value]:
@@ -257,15 +256,21 @@ class _Driver:
                 self.graph.erase(node)
         return read
 
-    def push(self, nodes: Iterable[Node], depth: int) -> None:
+    def push(self, nodes: Iterable[Node]) -> None:
         """Put nodes, and their readers as far down as a pattern reaches, on the worklist."""
-        level = list(dict.fromkeys(nodes))
-        for _ in range(depth):
+        level, seen = list(nodes), set[Node]()
+        for _ in range(self.depth):
+            below: list[Node] = []
             for node in level:
+                if node in seen:
+                    continue
+                seen.add(node)
                 if node not in self.waiting and node.op.name in self.rules:
                     self.waiting.add(node)
                     self.work.append(node)
-            level = [user for node in level for value in node.outputs for user in value.consumers]
+                for value in node.outputs:
+                    below += value.consumers
+            level = below
 
 
 @cache
