@@ -102,6 +102,7 @@ class Executor:
         resources: Resources | None = None,
         into: Sequence[np.ndarray] | None = None,
         serial: int = 1,
+        deadline_s: float = math.inf,
     ) -> list[np.ndarray]:
         """The outputs; `inputs` have the plan's shapes and dtypes. `state` is updated: its arrays
         of this plan's variables lie in the executor's memory. Host steps read and write
@@ -110,6 +111,7 @@ class Executor:
         Args:
             into: dense arrays of the outputs' shapes and dtypes that are filled and returned.
             serial: the number of this run, for `cancel`; not 0.
+            deadline_s: seconds that are left, where that is less than the limits say.
 
         Raises:
             LimitError: a loop or the deadline. CancelledError: by `cancel`.
@@ -120,7 +122,7 @@ class Executor:
         if self._views:
             self._bind(state)
         self._resources = resources = Resources() if resources is None else resources
-        self._start(serial)
+        self._start(serial, deadline_s)
         if self.plan.once or self._named:
             self._bind_named(resources)
         self._walk(io, before_step)
@@ -205,7 +207,7 @@ class Executor:
 
     # -- the run ------------------------------------------------------------------------------
 
-    def _start(self, serial: int) -> None:
+    def _start(self, serial: int, deadline_s: float = math.inf) -> None:
         """What C and Host steps need to know of this run."""
         run = self._run
         run.serial = serial
@@ -214,7 +216,7 @@ class Executor:
             run.spread = structures().NULL if run.pool is None else self._spread
         if self._clock is not None:
             now = int(self._clock.clock(self._clock.system))
-            run.deadline = now + math.ceil(self._limits.deadline_s * 1e9)
+            run.deadline = now + math.ceil(min(self._limits.deadline_s, deadline_s) * 1e9)
 
     def _walk(self, io: Sequence[np.ndarray], before_step: BeforeStep | None) -> None:
         """Run all steps; `before_step` is called before each."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.passes.lineage import Lineage
-from edgewise.passes.runtime import to_runtime
+from edgewise.passes.runtime import settle_shapes, to_runtime
 from edgewise.runtime.calls import Call
 from edgewise.runtime.code import encode
 from edgewise.runtime.drafts import Drafts
@@ -20,20 +20,20 @@ from edgewise.runtime.groups import Bound, Group, Mark
 from edgewise.runtime.named import Names, NotSettled
 from edgewise.runtime.places import Places
 from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, Target, While
-from edgewise.runtime.plannable import require_plannable
+from edgewise.runtime.plannable import NotPlannable, require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
 
 
 def plan(graph: Graph, target: Target, *, keep: bool = False) -> Plan:
-    """The plan of a graph whose shapes are all known. `keep`: every value survives the run, so
-    that nothing is fused away.
+    """The plan of a graph whose shapes are all known, or are when what is constant is computed.
+    `keep`: every value survives the run, so that nothing is fused away.
 
     Raises:
         NotPlannable: a shape is unknown until the model runs, or a tensor holds strings.
     """
-    require_plannable(graph)
     if keep:
+        require_plannable(graph)
         return _plan(graph, target, Lineage.of(graph), keep=True)
     try:
         return _plan_copy(graph, target)
@@ -45,7 +45,14 @@ def _plan_copy(graph: Graph, target: Target, *, unsettled: str = "") -> Plan:
     copy = graph.copy()
     originals = dict(zip(copy.values(), graph.values(), strict=True))
     names = None if unsettled else Names(copy)
-    lineage = to_runtime(copy)
+    lineage = Lineage.of(copy)
+    try:
+        require_plannable(copy)
+    except NotPlannable:
+        for outcome in settle_shapes(copy):
+            lineage.take(outcome)
+        require_plannable(copy)
+    to_runtime(copy, lineage)
     return _plan(copy, target, lineage, originals=originals, names=names, unsettled=unsettled)
 
 

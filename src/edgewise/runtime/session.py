@@ -1,8 +1,8 @@
 """Session: one graph made ready to run, with its variables. The seam to the native runtime.
 
 Everything above (the public `Interpreter`, `edgewise.lite`) only uses `Session`; what executes
-the graph is chosen here: a native plan where all shapes follow from those of the inputs, else (or
-with `native=False`) the operators' NumPy references.
+the graph is chosen here: a native plan where all shapes follow from those of the inputs, plans in
+stages where they depend on data, else (or with `native=False`) the operators' NumPy references.
 
 Long because all that a run may meet (other shapes, limits, cancelling, a fork) is decided here.
 """
@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.specialize import Executors, Stored
 from edgewise.runtime.threads import Threads
+
+if TYPE_CHECKING:
+    from edgewise.runtime.staged import Staged
 
 _log = logging.getLogger("edgewise")
 
@@ -91,7 +95,7 @@ class Session:
             self._executors = Executors(self._get_graph, keep_all, self._threads, limits, stored)
         # the number of the present run, the one to cancel, and what runs it
         self._serial, self._cancelled = 0, 0
-        self._running: Executor | None = None
+        self._running: Executor | Staged | None = None
         _all.add(self)
 
     @property
@@ -126,18 +130,21 @@ class Session:
             if self.stateless:
                 self._state.clear()
             executors = self._executors
-            executor = None if executors is None else executors.of(inputs)
-            if executors is not None and isinstance(executor, Executor):
-                try:
-                    outputs = self._run_plan(executor, inputs, into)
-                except Unfit as reason:
-                    _log.info("graph %r runs on the references: %s", self.graph.name, reason)
-                else:
-                    executors.save()
-                    if executor.can_repeat and self.progress is None:
-                        self._again = (inputs, into, executor)
-                    return outputs
-            return self._run_references(inputs)
+            executor = "" if executors is None else executors.of(inputs)
+            if isinstance(executor, str):
+                return self._run_references(inputs)
+            if not isinstance(executor, Executor):
+                return self._run_staged(executor, inputs)
+            try:
+                outputs = self._run_plan(executor, inputs, into)
+            except Unfit as reason:
+                _log.info("graph %r runs on the references: %s", self.graph.name, reason)
+                return self._run_references(inputs)
+            assert executors is not None
+            executors.save()
+            if executor.can_repeat and self.progress is None:
+                self._again = (inputs, into, executor)
+            return outputs
         finally:
             self._lock.release()
 
@@ -272,6 +279,29 @@ class Session:
             self.kept = executor.kept()
         return outputs
 
+    def _run_staged(self, staged: Staged, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        from edgewise.runtime.staged import Run
+
+        serial = self._serial
+        self._running = staged
+        try:
+            outputs = staged.run(
+                inputs,
+                Run(
+                    self._state,
+                    self._resources,
+                    serial,
+                    self._guard(),
+                    lambda: self._cancelled == serial,
+                    iteration_guard(self._limits),
+                    self._step_counter(),
+                    time.monotonic() + self._limits.deadline_s,
+                ),
+            )
+        finally:
+            self._running = None
+        return self._our_own(outputs, inputs)
+
     def _run_references(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         _require_supported(self.graph)
         self._limits.check(demand_of(self.graph))
@@ -285,8 +315,13 @@ class Session:
             before_node=self._guard(),
             before_iteration=iteration_guard(self._limits),
         )
-        # A RESHAPE is a view of its operand: what the caller gets must not be what it gave,
-        # nor a constant or a variable of ours.
+        return self._our_own(outputs, inputs)
+
+    def _our_own(
+        self, outputs: Sequence[np.ndarray], inputs: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """A RESHAPE is a view of its operand: what the caller gets must not be what it gave, nor a
+        constant or a variable of ours."""
         ours = (v.data for v in self.graph.constants() if v.data is not None)
         held = [*inputs, *ours, *self._state.values()]
         return [_apart(array, held) for array in outputs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -22,9 +23,13 @@ from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
 from edgewise.values import dataclass
 
+if TYPE_CHECKING:
+    from edgewise.runtime.staged import Staged
+
 MOST_PLANS = 4  # shapes that are kept ready
 
 Shapes = tuple[tuple[int, ...], ...]
+Runnable: TypeAlias = "Executor | Staged"
 
 _log = logging.getLogger("edgewise")
 
@@ -66,7 +71,8 @@ class Stored:
 
 
 class Executors:
-    """Executors of a graph for the shapes it is run with, and why where there is none.
+    """Executors of a graph for the shapes it is run with, stages where shapes depend on data, and
+    why where there is neither.
 
     `graph` gives it when it is needed: not for a plan that is in `stored`. `keep` plans so that
     every value survives a run.
@@ -86,18 +92,18 @@ class Executors:
         self._graph, self._keep = graph, keep
         self._threads, self._limits = threads, limits
         self._stored = None if keep else stored
-        self._ready: OrderedDict[Shapes, Executor | str] = OrderedDict()
-        self._last: tuple[Shapes | None, Executor | str] = (None, "")
+        self._ready: OrderedDict[Shapes, Runnable | str] = OrderedDict()
+        self._last: tuple[Shapes | None, Runnable | str] = (None, "")
         self._unsaved: list[tuple[Shapes, Plan, Mapping[Value, int], Mapping[str, int]]] = []
 
-    def of(self, inputs: Sequence[np.ndarray]) -> Executor | str:
-        """The executor for these arrays, or the reason why the references run the graph."""
+    def of(self, inputs: Sequence[np.ndarray]) -> Runnable | str:
+        """What runs these arrays, or the reason why the references run the graph."""
         shapes = tuple([a.shape for a in inputs])
         if shapes != self._last[0]:
             self._last = (shapes, self._of(shapes, inputs))
         return self._last[1]
 
-    def _of(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
+    def _of(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Runnable | str:
         if shapes in self._ready:
             self._ready.move_to_end(shapes)
             return self._ready[shapes]
@@ -125,6 +131,8 @@ class Executors:
         last = next(reversed(self._ready.values()), "nothing has run yet")
         if isinstance(last, Executor):
             return last.plan.placement
+        if not isinstance(last, str):
+            return last.placement()
         return tuple(Placement(str(node), "host", last) for node in self._graph().nodes)
 
     def _load(self, shapes: Shapes) -> Executor | None:
@@ -143,11 +151,12 @@ class Executors:
         self._limits.check_plan(made)
         return Executor(made, threads=self._threads, limits=self._limits)
 
-    def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Executor | str:
+    def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Runnable | str:
         # what plans is imported where something is planned: a warm start needs none of it
         from edgewise.ops.opaque import require_supported
         from edgewise.runtime.plannable import NotPlannable
         from edgewise.runtime.planner import plan
+        from edgewise.runtime.staged import staged
 
         require_supported([self._graph()])
         try:
@@ -155,7 +164,12 @@ class Executors:
             graph, originals = specialize(self._graph(), inputs)
             demand = demand_of(graph)
             self._limits.check(demand)
-            made = plan(graph, target, keep=self._keep)
+            try:
+                made = plan(graph, target, keep=self._keep)
+            except NotPlannable:
+                if self._keep:
+                    raise
+                return staged(graph, originals or {}, target, self._threads, self._limits)
             self._limits.check_plan(made)
         except NotBuilt as error:
             _log.warning("inference is slow: %s", error)
