@@ -213,6 +213,9 @@ def by_hand(case: Case, arrays: list[np.ndarray]) -> list[np.ndarray]:
     if case.op.startswith("Segment"):
         name = case.op.removeprefix("Segment").removesuffix("V2").lower()
         return [getattr(tf.math, f"unsorted_segment_{name}")(*arrays).numpy()]
+    if case.op == "ApproxTopK":  # the smallest along the first axis
+        order = np.argsort(arrays[0], 0)[: case.attrs["k"]]
+        return [np.take_along_axis(arrays[0], order, 0), order.astype(np.int32)]
     if case.op == "ParallelConcat":
         return [np.concatenate(arrays)]
     if case.op == "_FusedBatchNormEx":

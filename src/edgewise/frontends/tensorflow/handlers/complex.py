@@ -69,8 +69,8 @@ def _alike(c: Context, *xs: Value) -> Sequence[Value]:
 # -- of each part -----------------------------------------------------------------------------
 
 
-def _by_parts(handler: Handler) -> Handler:
-    def on_parts(c: Context, node: TFNode, *xs: Operand) -> list[Operand]:
+def _by_parts(handler: Handler) -> Callable[..., list[Parts]]:
+    def on_parts(c: Context, node: TFNode, *xs: Operand) -> list[Parts]:
         real = _listed(handler(c, node, *(x.real if isinstance(x, Parts) else x for x in xs)))
         imag = _listed(handler(c, node, *(x.imag if isinstance(x, Parts) else x for x in xs)))
         return [_pair(a, b) for a, b in zip(real, imag, strict=True)]
@@ -182,6 +182,11 @@ def _matmul(handler: Handler) -> Handler:
     return on_parts
 
 
+def _conjugate_transpose(c: Context, node: TFNode, x: Parts, perm: Value) -> Operand:
+    (y,) = _by_parts(shapes.HANDLERS["Transpose"])(c, node, conjugate(c, x), perm)
+    return y
+
+
 def _einsum(c: Context, node: TFNode, *xs: Parts) -> Operand | Sequence[Operand]:
     if len(xs) == 1:
         return _by_parts(linear.HANDLERS["Einsum"])(c, node, *xs)
@@ -220,6 +225,7 @@ COMPLEX: dict[str, Handler] = {
     **{name: _of_real(shapes.HANDLERS[name]) for name in ("Shape", "Rank", "Size")},
     **{name: _matmul(linear.HANDLERS[name]) for name in ("MatMul", "BatchMatMulV2")},
     "Einsum": _einsum,
+    "ConjugateTranspose": _conjugate_transpose,
     "Real": lambda c, node, x: x.real,
     "Imag": lambda c, node, x: x.imag,
     "Conj": _conjugate,

@@ -84,6 +84,12 @@ def _reverse(c: Context, node: TFNode, x: Value, axes: Value) -> Value:
     return x
 
 
+def _old_reverse(c: Context, node: TFNode, x: Value, chosen: Value) -> Value:
+    """as ReverseV2"""
+    flags = c.array(chosen, "its axes").reshape(-1)
+    return _reverse(c, node, x, c.ints([int(i) for i in np.flatnonzero(flags)]))
+
+
 def _reverse_sequence(c: Context, node: TFNode, x: Value, lengths: Value) -> Value:
     return c.b.reverse_sequence(
         x,
@@ -180,6 +186,7 @@ HANDLERS: dict[str, Handler] = {
     "Split": _split,
     "SplitV": _split_v,
     "ReverseV2": _reverse,
+    "Reverse": _old_reverse,
     "ReverseSequence": _reverse_sequence,
     "Roll": _roll,
     "SpaceToBatchND": _space_to_batch,

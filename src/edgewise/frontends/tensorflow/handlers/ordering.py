@@ -11,12 +11,14 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.frontends.context import known_sizes
-from edgewise.frontends.decompose.index import one_hot
+from edgewise.frontends.decompose import functions as fn
+from edgewise.frontends.decompose.index import last_axis, one_hot
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.binary import wide
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
+from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
 from edgewise.ir.op import operator
 
@@ -53,25 +55,41 @@ def _segment_sum(c: Context, node: TFNode, x: Value, segments: Value) -> Value:
     return c.b.segment_sum(x, int32(c, segments))
 
 
-def _segment(name: str, empty: float | None) -> Handler:
+def _segment(name: str, empty: float) -> Handler:
     """Per segment of ascending ids; a segment without elements has `empty`."""
 
     def handler(c: Context, node: TFNode, x: Value, segments: Value) -> Value:
-        ids = c.array(segments, "its segments").astype(np.int32).reshape(-1)
+        known = c.known(segments)
+        if known is None:
+            at = c.b.strided_slice(segments, c.ints([-1]), c.ints([0]), c.ints([1]), end_mask=1)
+            last = c.reshape(int32(c, at), ())
+            return _per_segment(c, name, x, int32(c, segments), fn.plus(c, last, 1), empty)
+        ids = known.astype(np.int32).reshape(-1)
         count = int(ids.max()) + 1 if ids.size else 0
-        if len(np.unique(ids)) < count and empty is None:
-            raise Unsupported("a segment without elements; number the segments one after the other")
+        has_all = len(np.unique(ids)) == count
         size = c.b.constant(np.array(count, np.int32))
-        if name != "mean":
-            y = getattr(c.b, f"unsorted_segment_{name}")(x, c.b.constant(ids), size)
-            assert isinstance(y, Value)
-            return y
-        total = c.b.unsorted_segment_sum(x, c.b.constant(ids), size)
-        counts = np.maximum(np.bincount(ids, minlength=count), 1).astype(x.dtype.numpy)
-        return c.b.div(total, c.b.constant(counts.reshape(-1, *[1] * (len(x.shape) - 1))))
+        return _per_segment(c, name, x, c.b.constant(ids), size, None if has_all else empty)
 
-    handler.__doc__ = "by the unsorted one; constant segments, none of them empty"
+    handler.__doc__ = "by the unsorted one; SELECT_V2 where a segment may have no elements"
     return handler
+
+
+def _per_segment(
+    c: Context, name: str, x: Value, ids: Value, count: Value, empty: float | None
+) -> Value:
+    """The unsorted operator; `empty` for segments without elements, None: there are none."""
+    is_mean = name in ("mean", "sqrt_n")
+    y = getattr(c.b, f"unsorted_segment_{'sum' if is_mean else name}")(x, ids, count)
+    assert isinstance(y, Value)
+    if not is_mean and (empty is None or name == "sum"):
+        return y
+    ones = c.b.fill(c.shape(ids.shape), c.scalar(1, x))
+    sizes = c.b.unsorted_segment_sum(ones, ids, count)
+    sizes = c.reshape(sizes, (*sizes.shape, *[1] * (len(x.shape) - 1)))
+    if not is_mean:
+        return c.b.select_v2(c.b.greater(sizes, c.scalar(0, x)), y, c.scalar(empty or 0, x))
+    sizes = c.b.maximum(sizes, c.scalar(1, x))
+    return c.b.div(y, c.b.sqrt(sizes) if name == "sqrt_n" else sizes)
 
 
 def _unsorted_segment(name: str) -> Handler:
@@ -111,11 +129,15 @@ def _in_top_k(c: Context, node: TFNode, scores: Value, targets: Value, k: Value)
 
 
 def _sparse_segment(name: str) -> Handler:
-    def handler(c: Context, node: TFNode, x: Value, indices: Value, segments: Value) -> Value:
+    def handler(
+        c: Context, node: TFNode, x: Value, indices: Value, segments: Value, *count: Value
+    ) -> Value:
         rows = c.b.gather(x, indices)
+        if count:
+            return _per_segment(c, name, rows, int32(c, segments), int32(c, count[0]), 0)
         if name == "sum":
             return _segment_sum(c, node, rows, segments)
-        y = _segment("mean", 0.0)(c, node, rows, segments)
+        y = _segment(name, 0.0)(c, node, rows, segments)
         assert isinstance(y, Value)
         return y
 
@@ -135,6 +157,61 @@ def _bound(name: str) -> Handler:
     return handler
 
 
+def _in_top_k_of(c: Context, node: TFNode, scores: Value, targets: Value) -> Value:
+    """as InTopKV2"""
+    k = c.b.constant(np.array(attrs.integer(node, "k"), np.int32))
+    return _in_top_k(c, node, scores, targets, k)
+
+
+def _approximate_top_k(c: Context, node: TFNode, x: Value) -> Sequence[Value]:
+    """TOPK_V2, which is exact; of the smallest numbers with their signs changed"""
+    axis = attrs.integer(node, "reduction_dimension", -1) % len(x.shape)
+    if not attrs.flag(node, "aggregate_to_topk", True):
+        raise Unsupported("candidates that are not sorted; use aggregate_to_topk=True")
+    k = c.b.constant(np.array(attrs.integer(node, "k"), np.int32))
+    largest = attrs.flag(node, "is_max_k", True)
+    x, perm = last_axis(c, x, axis)
+    values, places = c.b.node(operator("topk_v2")(), x if largest else c.b.neg(x), k).outputs
+    values = values if largest else c.b.neg(values)
+    return c.transpose(values, perm), c.transpose(places, perm)
+
+
+def _nth_element(c: Context, node: TFNode, x: Value, n: Value) -> Value:
+    """the last element of TOPK_V2"""
+    place = c.integer(n, "its n")
+    reverse = attrs.flag(node, "reverse", False)
+    k = c.b.constant(np.array(place + 1, np.int32))
+    values = c.b.node(operator("topk_v2")(), x if reverse else c.b.neg(x), k).outputs[0]
+    rank = len(x.shape)
+    start, size = [*[0] * (rank - 1), place], [*[-1] * (rank - 1), 1]
+    y = c.reshape(c.b.slice(values, c.ints(start), c.ints(size)), x.shape[:-1])
+    return y if reverse else c.b.neg(y)
+
+
+def _histogram(c: Context, node: TFNode, x: Value, ends: Value, count: Value) -> Value:
+    """the sum of ONE_HOT of floor((x - low) / width), limited to the bins"""
+    low, high = (float(end) for end in c.array(ends, "its range").reshape(-1))
+    bins = c.integer(count, "its number of bins")
+    if not high > low:
+        raise Unsupported(f"a histogram from {low} to {high}; give it a range that is not empty")
+    flat = c.reshape(c.real(x), (elements(x.shape),))
+    place = fn.scaled(c, fn.plus(c, flat, -low), bins / (high - low))
+    place = c.cast(fn.clip(c, c.b.floor(place), 0, bins - 1), DType.INT32)
+    hot = one_hot(c, place, bins, 1, attrs.dtype(node, "dtype", DType.INT32))
+    return c.b.sum(hot, c.ints([0]))
+
+
+def _unraveled(c: Context, node: TFNode, index: Value, dims: Value) -> Value:
+    """FLOOR_DIV and FLOOR_MOD by the sizes of the parts; constant dimensions"""
+    sizes = c.integers(dims, "its dimensions")
+    parts = np.cumprod([1, *sizes[:0:-1]])[::-1]
+    shape = (len(sizes), *[1] * len(index.shape))
+    steps, limits = (
+        c.b.constant(np.array(v, index.dtype.numpy).reshape(shape)) for v in (parts, sizes)
+    )
+    return c.b.floor_mod(c.b.floor_div(index, steps), limits)
+
+
 _COMBINED = ("Sum", "Prod", "Max", "Min")
 
 HANDLERS: dict[str, Handler] = {
@@ -144,8 +221,8 @@ HANDLERS: dict[str, Handler] = {
     "SegmentSum": _segment_sum,
     "SegmentMean": _segment("mean", 0.0),
     "SegmentProd": _segment("prod", 1.0),
-    "SegmentMax": _segment("max", None),
-    "SegmentMin": _segment("min", None),
+    "SegmentMax": _segment("max", 0.0),
+    "SegmentMin": _segment("min", 0.0),
     "UnsortedSegmentSum": _unsorted_segment("sum"),
     "UnsortedSegmentProd": _unsorted_segment("prod"),
     "UnsortedSegmentMax": _unsorted_segment("max"),
@@ -154,8 +231,16 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("Bincount", "DenseBincount"), _bincount),
     "InTopKV2": _in_top_k,
     **{f"Segment{name}V2": _unsorted_segment(name.lower()) for name in _COMBINED},
-    "SparseSegmentSum": _sparse_segment("sum"),
-    "SparseSegmentMean": _sparse_segment("mean"),
+    **{
+        f"SparseSegment{name}{suffix}": _sparse_segment(kind)
+        for name, kind in (("Sum", "sum"), ("Mean", "mean"), ("SqrtN", "sqrt_n"))
+        for suffix in ("", "WithNumSegments")
+    },
+    "InTopK": _in_top_k_of,
+    "ApproxTopK": _approximate_top_k,
+    "NthElement": _nth_element,
+    "HistogramFixedWidth": _histogram,
+    "UnravelIndex": _unraveled,
     "LowerBound": _bound("less"),
     "UpperBound": _bound("less_equal"),
 }

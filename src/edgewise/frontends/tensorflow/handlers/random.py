@@ -5,12 +5,20 @@ Source: tensorflow/core/ops/random_ops.cc, TensorFlow 2.21.
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from edgewise.dtypes import DType
+from edgewise.frontends.context import known_sizes
+from edgewise.frontends.decompose import functions as fn
+from edgewise.frontends.decompose.special import ndtri
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.graph import Value
+from edgewise.ir.op import operator
 
 
 def _seeds(node: TFNode) -> dict[str, int]:
@@ -40,9 +48,26 @@ def _multinomial(c: Context, node: TFNode, logits: Value, count: Value) -> Value
     return c.b.multinomial(logits, int32(c, count), dtype=wanted, **_seeds(node))
 
 
+def _truncated_normal(c: Context, node: TFNode, shape: Value) -> Value:
+    """the quantile (Ndtri) of RANDOM_UNIFORM between those of -2 and 2"""
+    tail = 0.5 * math.erfc(2 / math.sqrt(2))
+    drawn = _uniform(c, node, shape)
+    return ndtri(c, fn.plus(c, fn.scaled(c, drawn, 1 - 2 * tail), tail))
+
+
+def _shuffled(c: Context, node: TFNode, x: Value) -> Value:
+    """GATHER by the order (TOPK_V2) of RANDOM_UNIFORM numbers"""
+    (count,) = known_sizes(x.shape[:1], "an axis")
+    drawn = _uniform(c, node, c.ints([count]))
+    size = c.b.constant(np.array(count, np.int32))
+    return c.b.gather(x, c.b.node(operator("topk_v2")(), drawn, size).outputs[1])
+
+
 HANDLERS: dict[str, Handler] = {
     "RandomUniform": _uniform,
     "RandomStandardNormal": _normal,
     "RandomUniformInt": _uniform_int,
     "Multinomial": _multinomial,
+    "TruncatedNormal": _truncated_normal,
+    "RandomShuffle": _shuffled,
 }

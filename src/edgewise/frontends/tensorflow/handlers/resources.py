@@ -34,7 +34,11 @@ from edgewise.ops.state import AssignVariable, ReadVariable, VarHandle
 # Operations that a model runs although no result needs them.
 EFFECTS = frozenset((
     "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp",
-    "Assign", "AssignAdd", "AssignSub",
+    "Assign", "AssignAdd", "AssignSub", "ResourceStridedSliceAssign", "StridedSliceAssign",
+    *(f"{prefix}Scatter{name}" for prefix in ("Resource", "")
+      for name in ("Update", "Add", "Sub", "Mul", "Div", "Max", "Min")),
+    *(f"{prefix}ScatterNd{name}" for prefix in ("Resource", "")
+      for name in ("Update", "Add", "Sub", "Max", "Min")),
 ))  # fmt: skip
 
 

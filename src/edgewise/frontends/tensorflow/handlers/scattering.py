@@ -26,7 +26,7 @@ def _scatter_nd(c: Context, node: TFNode, indices: Value, updates: Value, shape:
     return c.b.scatter_nd(indices, updates, size)
 
 
-def _scattered(c: Context, x: Value, indices: Value, updates: Value) -> Value:
+def scattered(c: Context, x: Value, indices: Value, updates: Value) -> Value:
     shape = c.cast(c.shape(x.shape), indices.dtype)
     return c.b.scatter_nd(indices, updates, shape)
 
@@ -42,10 +42,10 @@ def _written(c: Context, x: Value, indices: Value, updates: Value) -> Value:
     return c.reshape(mask, [*x.shape[:depth], *[1] * (len(x.shape) - depth)])
 
 
-def _updated(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
+def updated(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
     """SELECT_V2 between SCATTER_ND and the tensor; which of equal indices wins is undefined"""
     _distinct(c, indices)
-    return c.b.select_v2(_written(c, x, indices, updates), _scattered(c, x, indices, updates), x)
+    return c.b.select_v2(_written(c, x, indices, updates), scattered(c, x, indices, updates), x)
 
 
 def _distinct(c: Context, indices: Value) -> None:
@@ -56,9 +56,9 @@ def _distinct(c: Context, indices: Value) -> None:
             raise Unsupported("it writes to one place twice; write to each place once")
 
 
-def _added(name: str) -> Handler:
+def added(name: str) -> Handler:
     def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
-        y = getattr(c.b, name)(x, _scattered(c, x, indices, updates))
+        y = getattr(c.b, name)(x, scattered(c, x, indices, updates))
         assert isinstance(y, Value)
         return y
 
@@ -66,7 +66,7 @@ def _added(name: str) -> Handler:
     return handler
 
 
-def _extreme(name: str) -> Handler:
+def extreme(name: str) -> Handler:
     """x and the updates where there are any; equal indices would be added before."""
 
     def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
@@ -74,7 +74,7 @@ def _extreme(name: str) -> Handler:
             raise Unsupported("extremes at computed places; use constant indices")
         _distinct(c, indices)
         there = c.b.select_v2(
-            _written(c, x, indices, updates), _scattered(c, x, indices, updates), x
+            _written(c, x, indices, updates), scattered(c, x, indices, updates), x
         )
         y = getattr(c.b, name)(x, there)
         assert isinstance(y, Value)
@@ -99,7 +99,7 @@ def _inverted(c: Context, node: TFNode, x: Value) -> Value:
     return c.b.scatter_nd(c.reshape(x, (size, 1)), places, c.cast(c.ints([size]), x.dtype))
 
 
-def _slice_updated(
+def slice_updated(
     c: Context, node: TFNode, x: Value, begin: Value, end: Value, strides: Value, value: Value
 ) -> Value:
     """GATHER from the tensor and the value, one behind the other; constant bounds"""
@@ -132,14 +132,14 @@ def _stitched(c: Context, node: TFNode, *operands: Value) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     "ScatterNd": _scatter_nd,
-    "TensorScatterUpdate": _updated,
-    "TensorScatterAdd": _added("add"),
-    "TensorScatterSub": _added("sub"),
-    "TensorScatterMax": _extreme("maximum"),
-    "TensorScatterMin": _extreme("minimum"),
+    "TensorScatterUpdate": updated,
+    "TensorScatterAdd": added("add"),
+    "TensorScatterSub": added("sub"),
+    "TensorScatterMax": extreme("maximum"),
+    "TensorScatterMin": extreme("minimum"),
     "SparseToDense": _sparse_to_dense,
     "InvertPermutation": _inverted,
-    "ScatterNdNonAliasingAdd": _added("add"),
-    "TensorStridedSliceUpdate": _slice_updated,
+    "ScatterNdNonAliasingAdd": added("add"),
+    "TensorStridedSliceUpdate": slice_updated,
     **dict.fromkeys(("DynamicStitch", "ParallelDynamicStitch"), _stitched),
 }

@@ -173,7 +173,7 @@ HANDLERS: dict[str, Handler] = {
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "ExpandDims": _expand_dims,
-    "Transpose": _transpose,
+    **dict.fromkeys(("Transpose", "ConjugateTranspose"), _transpose),
     "Shape": _shape,
     "ShapeN": _shapes,
     "Size": _size,

@@ -22,6 +22,7 @@ from edgewise.frontends.tensorflow.context import (
     TensorList,
     Unsupported,
 )
+from edgewise.frontends.tensorflow.handlers.scattering import updated
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.dim import Dim, is_static, same_dim
 from edgewise.ir.graph import Value
@@ -276,6 +277,32 @@ def _concat_lists(c: Context, node: TFNode, x: Operand, y: Operand) -> TensorLis
     return TensorList(c.b.concatenation(items_of(c, x), items_of(c, y), axis=0))
 
 
+def _resize(c: Context, node: TFNode, x: Operand, size: Value) -> _List:
+    """elements that are added are zeros"""
+    found = list_of(x)
+    if isinstance(found, Reserved):
+        return Reserved(size, found.dtype, found.dims)
+    items, rank = found.items, len(found.items.shape)
+    wanted = c.b.reshape(c.cast(size, DType.INT32), c.ints([1]))
+    after = c.b.maximum(c.b.sub(wanted, length(c, items)), c.ints([0]))
+    rest = c.ints([0] * (2 * rank - 2))
+    pads = [c.ints([0]), after, *([rest] if rank > 1 else [])]
+    edges = c.b.reshape(c.b.concatenation(*pads, axis=0), c.ints([rank, 2]))
+    longer = _of_dims(c, c.b.pad(items, edges), items.shape[1:])
+    kept = c.b.concatenation(wanted, c.ints([-1] * (rank - 1)), axis=0) if rank > 1 else wanted
+    cut = c.b.slice(longer, c.ints([0] * rank), kept)
+    return TensorList(_of_dims(c, cut, items.shape[1:]), found.dims)
+
+
+def _scatter_into(c: Context, node: TFNode, x: Operand, value: Value, indices: Value) -> _List:
+    """SELECT_V2 between SCATTER_ND and the elements there were"""
+    found = list_of(x)
+    items = items_of(c, found, value.shape[1:])
+    places = c.reshape(indices, (*indices.shape, 1))
+    dims = found.dims if isinstance(found, TensorList) else None
+    return TensorList(updated(c, node, items, places, value), dims)
+
+
 OBJECTS: dict[str, Handler] = {
     "TensorListReserve": _reserve,
     "EmptyTensorList": _empty,
@@ -292,4 +319,6 @@ OBJECTS: dict[str, Handler] = {
     "TensorListGather": _gather,
     **dict.fromkeys(("TensorListScatter", "TensorListScatterV2"), _scatter),
     "TensorListSplit": _split,
+    "TensorListResize": _resize,
+    "TensorListScatterIntoExistingList": _scatter_into,
 }
