@@ -27,6 +27,7 @@ def _scatter_nd(c: Context, node: TFNode, indices: Value, updates: Value, shape:
 
 
 def scattered(c: Context, x: Value, indices: Value, updates: Value) -> Value:
+    """The updates in a tensor of zeros of the shape of x; equal indices are added."""
     shape = c.cast(c.shape(x.shape), indices.dtype)
     return c.b.scatter_nd(indices, updates, shape)
 
@@ -57,6 +58,8 @@ def _distinct(c: Context, indices: Value) -> None:
 
 
 def added(name: str) -> Handler:
+    """The operator `name` of the tensor and the scattered updates."""
+
     def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
         y = getattr(c.b, name)(x, scattered(c, x, indices, updates))
         assert isinstance(y, Value)
