@@ -12,12 +12,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgewise.api import Model, convert, export_c, load
-    from edgewise.custom import register_op
+    from edgewise.custom import get_include, load_op_library, register_op
     from edgewise.runtime import Interpreter, Limits
 
 __version__ = "0.1.0"
-__all__ = ["Interpreter", "Limits", "Model", "convert", "export_c", "load", "register_op"]
-_HOMES = {"Interpreter": "runtime", "Limits": "runtime", "register_op": "custom"}
+_HOMES = {
+    "Interpreter": "runtime",
+    "Limits": "runtime",
+    "Model": "api",
+    "convert": "api",
+    "export_c": "api",
+    "get_include": "custom",
+    "load": "api",
+    "load_op_library": "custom",
+    "register_op": "custom",
+}
+__all__ = [
+    "Interpreter",
+    "Limits",
+    "Model",
+    "convert",
+    "export_c",
+    "get_include",
+    "load",
+    "load_op_library",
+    "register_op",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -28,7 +48,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
     import_module("edgewise.api")  # always: it teaches Model to save itself
-    home = import_module(f"edgewise.{_HOMES.get(name, 'api')}")
+    home = import_module(f"edgewise.{_HOMES[name]}")
     globals()[name] = getattr(home, name)
     return globals()[name]
 

@@ -20,6 +20,8 @@ from edgewise.ir.dim import Shape
 from edgewise.ir.op import Operand, Quantized, by_custom
 from edgewise.ir.types import TensorType
 from edgewise.ops.opaque import Definition, definitions
+from edgewise.runtime import op_library
+from edgewise.runtime.op_library import load_library
 
 Decode = Callable[[bytes], Mapping[str, object]]
 
@@ -68,8 +70,7 @@ def register_op(
     Raises:
         InputError: Edgewise has this operator.
     """
-    if by_custom().get(name) is not None:
-        raise InputError(f"register_op({name!r}): Edgewise has this operator; leave it out")
+    _require_unknown(name)
 
     def decoded(data: bytes) -> dict[str, object]:
         try:
@@ -83,7 +84,11 @@ def register_op(
     def reference(data: bytes, operands: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return _arrays(function(*operands, **decoded(data)))
 
-    def shapes(data: bytes, operands: Sequence[Operand | None]) -> tuple[Shape | None, ...]:
+    def shapes(
+        data: bytes,
+        operands: Sequence[Operand | None],
+        declared: Sequence[TensorType | None],
+    ) -> tuple[Shape | None, ...]:
         assert infer is not None
         try:
             return _shapes(infer(*operands, **decoded(data)))
@@ -104,6 +109,29 @@ def register_op(
     )
 
 
+def load_op_library(path: str | os.PathLike[str]) -> list[str]:
+    """Load custom operators from a shared library of C kernels, which `edgewise_op.h` in
+    `get_include()` says how to make. They run as Edgewise's own do: in the same memory and threads,
+    and `cancel` stops between them. The library's code may do whatever this process may.
+
+    Returns: the names that became known.
+
+    Raises:
+        InputError: it cannot be loaded, is no library of operators, or has one of Edgewise's.
+    """
+    found = load_library(path, _readable)
+    for op in found:
+        _require_unknown(op.name)
+    for op in found:
+        definitions[op.name] = Definition(infer=op.infer, integer=op.compute, native=op)
+    return [op.name for op in found]
+
+
+def get_include() -> str:
+    """The folder of `edgewise_op.h`, for the compiler's -I."""
+    return str(Path(op_library.__file__).resolve().parent.parent / "kernels")
+
+
 def load_ops(path: str | os.PathLike[str]) -> list[str]:
     """Load operators from a Python file, which is run and calls `register_op`, or a shared library
     (`load_op_library`). The names that became known.
@@ -122,9 +150,25 @@ def load_ops(path: str | os.PathLike[str]) -> list[str]:
             raise
         except Exception as problem:  # of somebody else's code
             raise InputError(f"{file}: {type(problem).__name__}: {problem}") from problem
+    elif file.suffix in _LIBRARIES:
+        load_op_library(file)
     else:
-        raise InputError(f"{file}: operators are in a Python file ({_PYTHON})")
+        kinds = ", ".join((_PYTHON, *_LIBRARIES))
+        raise InputError(f"{file}: operators are in files that end with one of {kinds}")
     return [name for name in definitions if definitions[name] is not before.get(name)]
+
+
+def _require_unknown(name: str) -> None:
+    if name in by_custom():
+        raise InputError(f"{name!r} cannot be told: Edgewise has this operator; leave it out")
+
+
+def _readable(data: bytes) -> dict[str, object]:
+    """A FlexBuffer's entries; none of other bytes, which libraries read themselves."""
+    try:
+        return flexbuffer(data)
+    except ValueError:
+        return {}
 
 
 def _arrays(found: object) -> tuple[np.ndarray, ...]:

@@ -195,7 +195,7 @@ def _reads(step: Draft) -> list[Value]:
         return [] if step.condition is None else [step.condition]
     if isinstance(step, Node):
         return [v for v in step.inputs if v is not None]
-    return [v for v in step.operands[:-1] if isinstance(v, Value)]
+    return [v for v in step.read if isinstance(v, Value)]
 
 
 def _writes(step: Draft) -> list[Value]:
@@ -203,8 +203,7 @@ def _writes(step: Draft) -> list[Value]:
         return []
     if isinstance(step, Node):
         return [*step.outputs, *updated(step)]
-    result = step.operands[-1]
-    return [result] if isinstance(result, Value) else []
+    return [v for v in step.written if isinstance(v, Value)]
 
 
 def _space(place: Operand) -> tuple[tuple[int, int], int]:

@@ -28,7 +28,7 @@ from edgewise.ir.evaluate import BodyRunner, evaluate_node
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.resources import Resources, Variable
-from edgewise.runtime.library import LIBRARY, Isa, kernel_source
+from edgewise.runtime.library import LIBRARY, Isa, constant, kernel_index, kernel_source
 from edgewise.runtime.plan import Plan, Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
@@ -113,6 +113,11 @@ def _planned(
     once = {str(node) for node in made.once}
     refused = [
         f"{p.node}: {p.detail}" for p in made.placement if p.where == "host" and p.node not in once
+    ]
+    refused += [
+        f"{made.placement[step['node']].node}: its kernel is in a library that was loaded"
+        for step in made.code.steps
+        if step["kind"] == constant("EW_STEP_kernel") and step["index"] >= len(kernel_index())
     ]
     if refused:
         raise UnsupportedOp(listing(refused, "operators have no kernel and cannot be exported"))

@@ -143,7 +143,7 @@ def evaluate_op(
         QuantizationError: an integer operand or result without the scales the operator needs.
     """
     first = next((t for t in (*types, *results) if t is not None and t.is_quantized), None)
-    if first is None or not _is_integer(op, types, results):
+    if not op.needs_types and (first is None or not _is_integer(op, types, results)):
         arrays = [
             _float_operand(op, i, a, t)
             for i, (a, t) in enumerate(zip(operands, types, strict=True))

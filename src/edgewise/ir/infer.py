@@ -29,7 +29,7 @@ def result_types(
             message does not name the node.
     """
     check_operands(op, operands)
-    shapes = _shapes(op, operands, max(op.result_count(), len(declared)))
+    shapes = _shapes(op, operands, declared)
     types = []
     for index, shape in enumerate(shapes):
         known = declared[index] if index < len(declared) else None
@@ -86,12 +86,15 @@ def result_declaration(op: Op, index: int) -> Out:
     return op.results[min(index, len(op.results) - 1)]
 
 
-def _shapes(op: Op, operands: Sequence[Value | None], count: int) -> tuple[Shape | None, ...]:
+def _shapes(
+    op: Op, operands: Sequence[Value | None], declared: Sequence[TensorType | None]
+) -> tuple[Shape | None, ...]:
+    count = max(op.result_count(), len(declared))
     if any(o is not None and o.type.shape is None for o in operands):
         variadic = bool(op.results) and op.results[-1].variadic
         return (None,) * (count if variadic else len(op.results))
     padded = list(operands) + [None] * (len(op.operands) - len(operands))
-    shapes = op.infer(*padded)
+    shapes = op.infer_for(padded, declared)
     if count == 0:
         return ()
     several = isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple | None)

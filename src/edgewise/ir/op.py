@@ -194,6 +194,7 @@ class Op:
     # reads or writes what survives the inference (`Runner.resources`): `run` is its meaning
     is_stateful: ClassVar[bool] = False
     needs_scales: ClassVar[bool] = True  # integers beside quantized data have a scale, too
+    needs_types: ClassVar[bool] = False  # `integer` computes always, and `reference` never
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
     # option fields of attributes that cannot have their names
     option_fields: ClassVar[dict[str, str]] = {}
@@ -253,6 +254,12 @@ class Op:
         Operands are `Operand`s, None where absent. Raises ShapeError through `require`.
         """
         raise NotImplementedError
+
+    def infer_for(
+        self, operands: Sequence[Any], declared: Sequence[TensorType | None]
+    ) -> Shape | tuple[Shape | None, ...] | None:
+        """`infer`, for who has to know what is declared of the results."""
+        return self.infer(*operands)
 
     def reference(self, *operands: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """The meaning, on NumPy arrays: constant folder and test oracle."""

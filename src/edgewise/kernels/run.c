@@ -186,7 +186,8 @@ typedef struct {
 
 static int is_sound_kernel(const bounds *b, uint32_t place, uint32_t end) {
     const ew_step *step = &b->run->steps[place];
-    if (step->index >= EW_KERNELS || step->n_operands > EW_MAX_OPERANDS) return 0;
+    if (step->index >= (uint64_t)EW_KERNELS + b->run->more_kernels) return 0;
+    if (step->n_operands > EW_MAX_OPERANDS) return 0;
     if (step->params > b->n_params || step->locked > EW_MAX_LOCKED) return 0;
     if (step->locked > end - place - 1) return 0;
     for (uint32_t s = 1; s <= step->locked; s++)

@@ -68,12 +68,14 @@ typedef struct {
     const ew_step *steps;
     const ew_operand *operands;
     const uint8_t *params;
-    ew_kernel *const *kernels; /* `ew_table` of an instruction set */
+    ew_kernel *const *kernels; /* `ew_table` of an instruction set, and `more_kernels` behind it */
     void *const *regions;      /* base addresses; that of EW_REGION_scratch is unused */
     uint8_t *scratch;
     uint64_t scratch_stride; /* bytes from one thread's scratch to the next one's */
     uint32_t n_steps;
     uint32_t one_step; /* return after each step */
+    uint32_t more_kernels;
+    uint32_t outside; /* 0; set by the thread whose tile has met such an index */
 
     ew_spread *spread; /* NULL: one thread */
     void *pool;
@@ -89,8 +91,6 @@ typedef struct {
     /* Where the run is: all 0 before it begins. */
     uint64_t iterations;
     uint32_t next, depth;
-    uint32_t outside; /* set by the thread whose tile has met such an index */
-    uint32_t reserved;
     ew_frame frames[EW_MAX_DEPTH];
 } ew_run_state;
 
@@ -115,5 +115,6 @@ int pthread_create(void **thread, const void *attributes, void *(*entry)(void *)
 int pthread_join(void *thread, void **result);
 int clock_gettime(int clock, void *time);
 long syscall(long number, ...);
+#include "edgewise_op.h"
 #endif
 #endif

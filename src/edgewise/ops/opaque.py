@@ -21,6 +21,9 @@ from edgewise.values import dataclass
 
 Results = tuple[np.ndarray, ...]
 _T = TypeVar("_T")
+Infer = Callable[
+    [bytes, Sequence[Operand | None], Sequence[TensorType | None]], tuple[Shape | None, ...]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,12 @@ class Definition:
 
     `infer` gives the shapes of the results, or None: they are what the file declares. `integer` is
     the arithmetic on stored integers; where it is None, they are dequantized and the results
-    quantized. `native` is what chooses kernels for it (`runtime/select/custom.py`); None: it runs
-    in Python.
+    quantized. Where `reference` is None, it is for floats, too. `native` is what has a kernel for
+    it (`runtime/select/custom.py`); None: it runs in Python.
     """
 
-    reference: Callable[[bytes, Sequence[np.ndarray | None]], Results]
-    infer: Callable[[bytes, Sequence[Operand | None]], tuple[Shape | None, ...]] | None = None
+    reference: Callable[[bytes, Sequence[np.ndarray | None]], Results] | None = None
+    infer: Infer | None = None
     integer: Callable[[bytes, Sequence[Quantized | None], Sequence[TensorType]], Results] | None = (
         None
     )
@@ -88,17 +91,28 @@ class Opaque(Op, abstract=True):
         """What somebody has told that it does; read anew, since a name may be told again."""
         return definitions.get(self.custom_code)
 
+    @property
+    def needs_types(self) -> bool:  # type: ignore[override]
+        known = self.definition
+        return known is not None and known.reference is None
+
     def infer(self, *operands: Operand | None) -> tuple[Shape | None, ...]:
+        return self.infer_for(operands, ())
+
+    def infer_for(
+        self, operands: Sequence[Operand | None], declared: Sequence[TensorType | None]
+    ) -> tuple[Shape | None, ...]:
         known = self.definition
         if known is None or known.infer is None:
             return (None,) * self.result_total
-        shapes = known.infer(self.custom_options, _given(operands))
+        shapes = known.infer(self.custom_options, _given(operands), declared)
         self._require_all(len(shapes), "infer")
         return shapes
 
     def reference(self, *operands: np.ndarray | None) -> Results:
         known = self.definition
         assert known is not None
+        assert known.reference is not None
         results = known.reference(self.custom_options, _given(operands))
         self._require_all(len(results), "the function")
         return results

@@ -52,7 +52,8 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A kernel call. Operands are values and packed constants, the result last.
+    """A kernel call. Operands are values and packed constants, the results last (`results` of them,
+    which is one where anything else here is said of the result).
 
     `tile_elements`: tile t writes exactly the elements [t * E, (t + 1) * E) of the result (the last
     one fewer); None where that is not so. `in_place`: operands whose memory the result may take
@@ -70,6 +71,17 @@ class Call:
     in_place: tuple[int, ...] = ()
     is_elementwise: bool = False
     moves: tuple[int, int, int] | None = None
+    results: int = 1
+
+    @property
+    def read(self) -> tuple[Value | np.ndarray | Packed, ...]:
+        """The operands that are no results."""
+        return self.operands[: len(self.operands) - self.results]
+
+    @property
+    def written(self) -> tuple[Value | np.ndarray | Packed, ...]:
+        """The results."""
+        return self.operands[len(self.operands) - self.results :]
 
 
 @dataclass(frozen=True, slots=True)

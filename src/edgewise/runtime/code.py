@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from functools import cache
 
 import numpy as np
 
 from edgewise.errors import InternalError
 from edgewise.ir.graph import Node
-from edgewise.runtime.library import kernel_index
+from edgewise.runtime.library import kernel_name, kernel_number
 from edgewise.runtime.plan import (
     Code,
     Delegate,
@@ -117,7 +116,7 @@ class _Encoder:
 
 def _index(kernel: str) -> int:
     try:
-        return kernel_index()[kernel]
+        return kernel_number(kernel)
     except KeyError:
         raise InternalError(f"there is no kernel {kernel!r}") from None
 
@@ -148,7 +147,7 @@ def _range(code: Code, begin: int, end: int) -> Iterator[Step]:
         place += 1
         if kind is Kernel:
             yield Kernel(
-                _kernel_names()[step["index"]],
+                kernel_name(int(step["index"])),
                 _params(code, place - 1),
                 present,
                 int(step["n_tiles"]),
@@ -185,8 +184,3 @@ def _params(code: Code, place: int) -> bytes:
     start = int(code.steps[place]["params"])
     later = (int(s["params"]) for s in code.steps[place + 1 :] if s["kind"] == 0)
     return code.params[start : next(later, None)].tobytes()
-
-
-@cache
-def _kernel_names() -> dict[int, str]:
-    return {index: name for name, index in kernel_index().items()}

@@ -210,6 +210,6 @@ class Drafts:
         count = elements(call.operands[-1])
         return all(
             elements(v) == count
-            for v in call.operands[:-1]
+            for v in call.read
             if isinstance(v, Value) and self._made.get(v) == place
         )

@@ -20,7 +20,7 @@ from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.resources import Resources
 from edgewise.runtime.code import operands_of
-from edgewise.runtime.library import constant, library, structures
+from edgewise.runtime.library import constant, kernel_table, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
 from edgewise.runtime.plan import Operand, Plan, Region
@@ -353,12 +353,14 @@ class Executor:
         for region, memory in self._memory.items():
             self._regions[region] = from_buffer(memory)
         self._cancelled = ffi.new("uint32_t *")
+        self._kernels, more = kernel_table(plan.target.isa)
         # `new` takes addresses and keeps nothing alive: all that is here is the plan's or ours
         fields = {
             "steps": from_buffer("ew_step[]", code.steps),
             "operands": from_buffer("ew_operand[]", code.operands),
             "params": from_buffer("uint8_t[]", code.params),
-            "kernels": lib.ew_table(int(plan.target.isa)),
+            "kernels": self._kernels,
+            "more_kernels": more,
             "regions": self._regions,
             "scratch": from_buffer("uint8_t[]", self._memory[Region.SCRATCH]),
             "scratch_stride": aligned(plan.scratch_bytes),

@@ -76,6 +76,46 @@ def kernel_index() -> Mapping[str, int]:
     return {n: int(getattr(lib, prefix + n)) for n in names}
 
 
+# kernels of loaded libraries of operators, behind those of kernels.def; for the process, because
+# plans know them by their number. Any: cffi's function pointers.
+_added: list[tuple[str, Any]] = []
+
+
+def add_kernel(name: str, kernel: Any) -> str:
+    """Make a kernel of a library known; the name by which calls of it go, one of its own."""
+    unique = f"{name}#{len(_added) + 1}"
+    _added.append((unique, kernel))
+    return unique
+
+
+def kernel_number(name: str) -> int:
+    """The place of a kernel in the tables. Raises KeyError."""
+    if name in kernel_index():
+        return kernel_index()[name]
+    return {n: len(kernel_index()) + i for i, (n, _) in enumerate(_added)}[name]
+
+
+def kernel_name(number: int) -> str:
+    """The kernel at a place in the tables."""
+    builtin = len(kernel_index())
+    return _added[number - builtin][0] if number >= builtin else _kernel_names()[number]
+
+
+@cache
+def _kernel_names() -> Mapping[int, str]:
+    return {number: name for name, number in kernel_index().items()}
+
+
+def kernel_table(isa: Isa) -> tuple[Any, int]:
+    """The functions for an instruction set, those of libraries behind them, and how many those
+    are. Any: an array of cffi's, which its owner keeps."""
+    table = library().ew_table(int(isa))
+    if not _added:
+        return table, 0
+    kernels = [table[i] for i in range(len(kernel_index()))]
+    return structures().new("ew_kernel *[]", [*kernels, *(k for _, k in _added)]), len(_added)
+
+
 def kernel_source(kernel: str) -> tuple[str, str]:
     """The source file that defines a kernel, and the structure of its parameters."""
     structures()

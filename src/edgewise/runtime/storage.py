@@ -59,7 +59,14 @@ class Storage:
         self._base.update({y: (x, 0) for y, x in drafts.aliases.items()})
         copies = [group for group in drafts.groups if _moves(group) is not None]
         dropped = {id(group) for group in self._join(copies)}
-        writes = Counter(_written(step) for group in drafts.groups for _, step in group.steps)
+        writes = Counter(
+            value
+            for group in drafts.groups
+            for _, step in group.steps
+            if isinstance(step, Call)
+            for value in step.written
+            if isinstance(value, Value)
+        )
         for group in copies:
             is_only = writes[_result(group)] == 1
             if id(group) not in dropped and is_only and self._look_inside(group):
@@ -180,7 +187,7 @@ class Storage:
         # the head reads its operands beyond the tile
         head = group.head
         if place[1] and isinstance(head, Call):
-            read = (v for v in head.operands[:-1] if isinstance(v, Value))
+            read = (v for v in head.read if isinstance(v, Value))
             if any(self.root(v)[0] is old for v in read):
                 return False
         self._base[old] = (y, 0)
@@ -214,9 +221,7 @@ class Storage:
         if not isinstance(step, Call):
             return False
         read = [
-            k
-            for k, v in enumerate(step.operands[:-1])
-            if isinstance(v, Value) and self.root(v)[0] is whole
+            k for k, v in enumerate(step.read) if isinstance(v, Value) and self.root(v)[0] is whole
         ]
         is_copy = step.moves is not None and step.moves[:2] == (0, 0)
         return all(
@@ -255,12 +260,6 @@ def loops(groups: Sequence[Group]) -> list[tuple[int, int]]:
         elif isinstance(head, Mark) and head.is_loop and head.bound is Bound.END:
             found.append((open_.pop(), place))
     return found
-
-
-def _written(step: Draft) -> Value | None:
-    """The value that a kernel writes."""
-    value = step.operands[-1] if isinstance(step, Call) else None
-    return value if isinstance(value, Value) else None
 
 
 def _operand(group: Group) -> Value:

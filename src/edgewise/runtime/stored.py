@@ -17,7 +17,7 @@ from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import STATELESS, Model, Signature
 from edgewise.ir.types import Quant, TensorType
 from edgewise.runtime.code import OPERAND, STEP
-from edgewise.runtime.library import Isa
+from edgewise.runtime.library import Isa, kernel_index
 from edgewise.runtime.plan import Code, Operand, Placement, Plan, Region, Target
 
 Json = dict[str, Any]  # Any: what the json module reads and writes
@@ -27,10 +27,12 @@ _SIZES = ("arena_bytes", "arena_lower_bound", "state_bytes", "scratch_bytes", "n
 
 
 def is_storable(plan: Plan) -> bool:
-    """C runs the plan alone, nothing of it is kept, and it knows no names: what runs once is a
-    graph of the model."""
-    kinds = {int(k) for k in plan.code.steps["kind"]}
-    return kinds <= {0, 1, 2} and not (plan.kept or plan.named or plan.once)
+    """C runs the plan alone and with kernels of ours, nothing of it is kept, and it knows no names:
+    what runs once is a graph of the model."""
+    steps = plan.code.steps
+    kinds = {int(k) for k in steps["kind"]}
+    is_ours = bool((steps["index"][steps["kind"] == 0] < len(kernel_index())).all())
+    return is_ours and kinds <= {0, 1, 2} and not (plan.kept or plan.named or plan.once)
 
 
 def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:

@@ -32,6 +32,7 @@ from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.mediapipe import Convolution2DTransposeBias
+from edgewise.ops.opaque import Opaque
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
@@ -41,6 +42,7 @@ from edgewise.runtime.select import (
     choose,
     conv,
     convert,
+    custom,
     depthwise,
     gather,
     matmul,
@@ -96,6 +98,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     ZerosLike: unary.zeros_like,
     FakeQuant: unary.fake_quant,
     Quantize: convert.quantize,
+    Opaque: custom.custom,
     Dequantize: convert.dequantize,
     Cast: convert.cast,
     **move.TABLE,
