@@ -42,7 +42,9 @@ from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
 from edgewise.passes.sequence import fuse_sequences
+from edgewise.passes.shapes import sharpen_shapes
 from edgewise.passes.slices import SLICES
+from edgewise.passes.splats import fill_splats
 from edgewise.passes.target import require_target
 from edgewise.passes.transposing import TRANSPOSES
 from edgewise.passes.transposing_axes import TRANSPOSED_AXES
@@ -85,6 +87,7 @@ def canonicalize(
     for _ in range(ROUNDS):
         before = run.applied
         # Values before structure: what is constant is known to all the later stages.
+        run.stage("shapes", sharpen_shapes)
         run.stage("fold", fold_constants)
         run.whole("flow", fold_flow)
         run.rules("simplify", SIMPLIFY)
@@ -137,6 +140,8 @@ def to_tflite(
         run.rules("fuse", ACTIVATIONS)
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
+    # Behind everything that looks for constants.
+    run.stage("splats", fill_splats)
     lowered = run.finish()
     require_target(lowered, target)
     return lowered
