@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
+from edgewise.ir import Quant
 from edgewise.ir.enums import Activation
 from edgewise.ir.op import operator
-from edgewise.passes.lookups import LOOKUPS, bounds
-from tests.passes.example import Example, Twin, declines, ints, normal, shows
+from edgewise.ir.types import TensorType
+from edgewise.passes.lookups import LOOKUPS, TABLES, bounds
+from tests.passes.example import INT8, Example, Twin, declines, ints, normal, shows
 
 RULE = ("product with one hot vector",)
 DEPTH = 6
@@ -85,3 +87,44 @@ def test_bounds(build, found):
 
     b = Builder()
     assert bounds(build(b, b.input("x", (2, 3), DType.INT32))) == found
+
+
+def table(*, scales=4, zero=0, dtype=INT8, stored=False):
+    """EMBEDDING_LOOKUP of int32 [3] in a table [4, 5] of integers."""
+
+    def build(b):
+        ids = b.minimum(b.maximum(b.input("x", (3,), DType.INT32), b.constant(0)), b.constant(3))
+        q = np.arange(-10, 10).reshape(4, 5) % (1 << (dtype.bits - 1))
+        quant = Quant([0.1, 0.3, 0.7, 1.1][:scales], zero, axis=0 if scales > 1 else None)
+        rows = b.constant(q.astype(dtype.numpy), quant=quant)
+        shape = (3, 5)
+        result = rows.type.with_shape(shape) if stored else TensorType(shape, DType.FLOAT32)
+        return b.node(operator("embedding_lookup")(), ids, rows, results=[result]).output
+
+    return build
+
+
+CLIPPED = "minimum(maximum(x, 0), 3)"
+
+
+@pytest.mark.parametrize(("scales", "dtype"), [(4, INT8), (4, DType.INT4), (1, INT8)])
+def test_rows_of_integers_are_dequantized_alone(scales, dtype):
+    scale = f"gather([4,1], {CLIPPED})"
+    example = Example(
+        table(scales=scales, dtype=dtype),
+        f"embedding_lookup({CLIPPED}, [4,5])",
+        f"mul(cast(gather([4,5], {CLIPPED})), {scale})",
+        ("rows of a table of integers",),
+    )
+    shows(example, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (table(stored=True, scales=1), "stay as they are stored"),
+        (table(zero=3, scales=1), "has no symmetric scale per row"),
+    ],
+)
+def test_other_tables_stay(build, reason):
+    declines(Twin(build, "rows of a table of integers", reason), TABLES)

@@ -15,6 +15,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
+from edgewise.ops.embedding import EmbeddingLookup
 from edgewise.ops.fill import BroadcastTo, Tile
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.gather import Gather
@@ -24,7 +25,7 @@ from edgewise.ops.select import OneHot
 from edgewise.ops.slice import Slice, StridedSlice
 from edgewise.passes.conditions import floats
 from edgewise.passes.pattern import Match, PatternBuilder, Result
-from edgewise.passes.rewrite import Rule, Verdict, every
+from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
 # Operators whose results are among the elements of their first operand.
 MOVING = (Reshape, ExpandDims, Squeeze, Transpose, Slice, StridedSlice, Tile, BroadcastTo, Gather)
@@ -121,6 +122,43 @@ def _row(b: Builder, match: Match) -> Value:
     rows = b.constant(table, name=match["w"].name)
     return b.node(Gather(), rows, match["ids"], results=[match.root.output.type]).output
 
+
+# -- tables of integers ---------------------------------------------------------------------------
+
+
+def _has_scale_per_row(match: Match) -> Verdict:
+    table, quant = match["table"], match["table"].quant
+    if quant is None or not match.root.output.dtype.is_float:
+        return Usual("its rows stay as they are stored")
+    if quant.block_size or quant.zero_point.any() or quant.axis not in (0, None):
+        return f"{table.name!r} has no symmetric scale per row"
+    return True
+
+
+def _scaled_rows(b: Builder, match: Match) -> Value:
+    # (q * s[:, None])[i] = q[i] * s[i][:, None]: the rows that are read, not the table
+    table, ids, quant = match["table"], match["ids"], match["table"].quant
+    assert quant is not None
+    q = match.array("table").astype(np.int8)
+    shape = (q.shape[0], *[1] * (q.ndim - 1))
+    scales = np.broadcast_to(quant.scale.reshape(-1), q.shape[:1]).reshape(shape)
+    row = b.gather(b.constant(q, name=table.name), ids)
+    scale = b.gather(b.constant(np.ascontiguousarray(scales), name=f"{table.name}/scale"), ids)
+    wide = b.cast(row, dtype=match.root.output.dtype)
+    return b.mul(wide, scale)
+
+
+# For kernels: the reference dequantizes the whole table.
+TABLES = [
+    # embedding_lookup(i, q with scales s) -> gather(q, i) * gather(s, i)
+    Rule(
+        "rows of a table of integers",
+        lambda p: p.any(EmbeddingLookup, operands=(p.value("ids"), p.constant("table"))),
+        _has_scale_per_row,
+        _scaled_rows,
+        phrase="row[s] of quantized tables dequantized one by one",
+    ),
+]
 
 LOOKUPS = [
     # one_hot(i) @ w.T + b -> gather(w.T + b, i)

@@ -17,6 +17,7 @@ from edgewise.passes.composites import place_composites
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lineage import Lineage
+from edgewise.passes.lookups import TABLES
 from edgewise.passes.lower import BATCH_NORMS, ERRORS
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
@@ -31,7 +32,7 @@ from edgewise.passes.windows import WINDOWS
 # Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
 _MOST_ROUNDS = 32  # resizes one after the other
 _SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
-_WHOLE = (*ROWS, *RECOMPOSE, *LAYER_NORMS)
+_WHOLE = (*ROWS, *TABLES, *RECOMPOSE, *LAYER_NORMS)
 _FUSE = (*ACTIVATIONS, *PADDING, *WINDOWS)
 
 
