@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -209,6 +210,112 @@ def test_a_model_trains_itself(native: bool) -> None:
     assert losses[-1] < 0.01 * losses[0]
     x = np.array([[1, 2, 3]], np.float32)
     np.testing.assert_allclose(run(x, signature="infer")["y"], x @ w + b, rtol=1e-4)
+
+
+def test_it_trains_by_the_runners_of_lite() -> None:
+    """As `tf.lite.Interpreter` trains on a device; `infer` sees each step, whose inputs and outputs
+    are the same arrays every time."""
+    steps = batches(60)
+    run = lite.Interpreter(model_content=regression().to_bytes())
+    train, infer = run.get_signature_runner("train"), run.get_signature_runner("infer")
+    x, found = np.array([[1, 2, 3]], np.float32), []
+    for count, step in enumerate(steps, 1):
+        found.append(float(train(**step)["loss"]))
+        if count in (1, 2, 3, 60):
+            losses, w, b = descended(steps[:count])
+            np.testing.assert_allclose(infer(x=x)["y"], x @ w + b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, losses, rtol=1e-4, atol=1e-5)
+
+
+def test_a_variable_tensor_and_named_ones_are_reset_apart() -> None:
+    """`reset_all_variables` of LiteRT leaves what has a name; ours leaves nothing."""
+    run = lite.Interpreter(model_content=regression().to_bytes())
+    train, infer = run.get_signature_runner("train"), run.get_signature_runner("infer")
+    x = np.array([[1, 2, 3]], np.float32)
+    train(**batches(1)[0])
+    before = infer(x=x)["y"]
+    run.reset_all_variables()
+    np.testing.assert_array_equal(infer(x=x)["y"], before)
+    ours = edgewise.Interpreter(regression())
+    ours(**batches(1)[0], signature="train")
+    assert np.abs(ours(x, signature="infer")["y"]).max() > 0
+    ours.reset_variables()
+    np.testing.assert_array_equal(ours(x, signature="infer")["y"], [[0]])
+
+
+@BOTH
+def test_threads_on_two_signatures_lose_no_step(native: bool) -> None:
+    """While one thread trains, others infer: what they see is what some step left."""
+    steps = batches(150)
+    run = edgewise.Interpreter(regression(), native=native)
+    x = np.array([[1, 0, 0]], np.float32)
+    run(x, signature="infer")
+    is_done, seen, errors = threading.Event(), [], []
+
+    def infer() -> None:
+        try:
+            while not is_done.is_set():
+                seen.append(float(run(x, signature="infer")["y"][0, 0]))
+        except EdgewiseError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=infer)
+    thread.start()
+    losses = [float(run(**step, signature="train")["loss"]) for step in steps]
+    is_done.set()
+    thread.join()
+    assert errors == []
+    wanted, w, b = descended(steps)
+    np.testing.assert_allclose(losses, wanted, rtol=1e-3, atol=1e-5)
+    possible = [0.0]
+    for count in range(1, len(steps) + 1):
+        _, w, b = descended(steps[:count])
+        possible.append(float(w[0, 0] + b[0]))
+    distance = np.abs(np.array(seen)[:, None] - np.array(possible)).min(1)
+    assert distance.max() < 1e-3
+
+
+@BOTH
+def test_a_signature_waits_for_the_other_one(native: bool) -> None:
+    """In the middle of a step another thread infers: it sees the variables after the step."""
+    [step] = batches(1)
+    x, seen = np.array([[1, 2, 3]], np.float32), []
+    waiting: list[bool] = []
+
+    def infer() -> None:
+        seen.append(run(x, signature="infer")["y"])
+
+    def progress(done: int, total: int) -> None:
+        if (
+            is_training
+            and threading.current_thread() is main
+            and done == total // 2
+            and not other.ident
+        ):
+            other.start()
+            other.join(0.3)
+            waiting.append(other.is_alive())
+
+    main, other = threading.current_thread(), threading.Thread(target=infer)
+    run = edgewise.Interpreter(regression(), native=native, progress=progress)
+    is_training = False
+    run(x, signature="infer")
+    is_training = True
+    run(**step, signature="train")
+    other.join()
+    assert waiting == [True]
+    _, w, b = descended([step])
+    np.testing.assert_allclose(seen[0], x @ w + b, rtol=1e-4)
+
+
+def test_a_run_that_repeats_sees_what_others_assigned() -> None:
+    """The same arrays again cost no set-up: until another signature changes the variable."""
+    run = lite.Interpreter(model_content=counter().to_bytes())
+    add, peek = run.get_signature_runner("add"), run.get_signature_runner("peek")
+    for count in range(1, 4):
+        for _ in range(3):
+            np.testing.assert_array_equal(peek(x=ZERO)["y"], np.array([5, 7]) + count - 1)
+        add(x=ONE)
 
 
 @pytest.mark.parity

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from edgewise.errors import ShapeError
-from edgewise.ir.graph import Graph
+from edgewise.ir.graph import Graph, Node
 
 MAX_DEPTH = 32  # of graphs inside graphs; models have two or three
 MAX_NODES = 1_000_000  # when every graph stands where it is run
@@ -37,6 +37,13 @@ def reachable(graph: Graph) -> dict[Graph, None]:
                 found[inner] = None
                 waiting.append(inner)
     return found
+
+
+def names_resources(node: Node) -> bool:
+    """The operator, or one in a graph that it runs, is about variables or tables that have names
+    (`Resources`)."""
+    inner = (step for graph in node.op.graphs for g in reachable(graph) for step in g.nodes)
+    return node.op.is_stateful or any(step.op.is_stateful for step in inner)
 
 
 def _inner(graph: Graph) -> Iterator[Graph]:

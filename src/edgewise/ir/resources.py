@@ -6,6 +6,8 @@ in the `Resources` of an interpreter, whichever signature made it.
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from edgewise.errors import InputError
@@ -37,10 +39,13 @@ class Table:
 
 
 class Resources:
-    """What handles stand for. `values` holds the array of each variable that was assigned, and the
-    dict of each table that was imported; `initialized` the graphs that CALL_ONCE has run."""
+    """What handles stand for. `values` holds the array of each variable that was assigned (by
+    `assign`, which counts `changes`), `tables` the dict of each table that was imported;
+    `initialized` the graphs that CALL_ONCE has run. Who runs operators on them holds `lock`."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.changes = 0
         self.values: dict[Variable, np.ndarray] = {}
         self.tables: dict[Table, dict[object, object]] = {}
         self.initialized: set[Graph] = set()
@@ -63,8 +68,15 @@ class Resources:
             raise InputError(f"no variable or table has the handle {handle}")
         return self._names[handle]
 
+    def assign(self, name: Variable, array: np.ndarray) -> None:
+        """The variable is this array from now on."""
+        self.values[name] = array
+        self.changes += 1
+
     def clear(self) -> None:
         """Nothing has a value, and no graph has run; handles stay what they are."""
-        self.values.clear()
-        self.tables.clear()
-        self.initialized.clear()
+        with self.lock:
+            self.changes += 1
+            self.values.clear()
+            self.tables.clear()
+            self.initialized.clear()

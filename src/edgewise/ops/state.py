@@ -100,7 +100,7 @@ class AssignVariable(Stateful, builtin="ASSIGN_VARIABLE", options="AssignVariabl
 
     def run(self, operands: Sequence[Any], runner: Runner) -> tuple[np.ndarray, ...]:
         name = variable_of(operands[0], runner.resources)
-        runner.resources.values[name] = operands[1].copy()
+        runner.resources.assign(name, operands[1].copy())
         return ()
 
 

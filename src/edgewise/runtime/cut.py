@@ -21,7 +21,7 @@ from edgewise.errors import EdgewiseError
 from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
-from edgewise.ir.nesting import reachable
+from edgewise.ir.nesting import names_resources
 from edgewise.ir.report import macs_of
 from edgewise.ops.control import While
 from edgewise.ops.hashtable import Hashtable
@@ -208,8 +208,5 @@ def _is_variable(value: Value) -> bool:
 
 def _has_effect(node: Node) -> bool:
     """It writes, or reads what others write."""
-    op = node.op
-    if op.updates or op.is_stateful or any(v is not None and _is_variable(v) for v in node.inputs):
-        return True
-    inner = (n.op for graph in op.graphs for g in reachable(graph) for n in g.nodes)
-    return any(o.is_stateful or o.updates for o in inner)
+    reads = any(v is not None and _is_variable(v) for v in node.inputs)
+    return bool(node.op.updates) or reads or names_resources(node)

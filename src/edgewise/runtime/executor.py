@@ -18,6 +18,7 @@ import numpy as np
 from edgewise.errors import CancelledError, InputError, InternalError, LimitError, ShapeError
 from edgewise.ir.evaluate import BodyRunner, State, evaluate_node
 from edgewise.ir.graph import Node, Value
+from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
 from edgewise.runtime.code import operands_of
 from edgewise.runtime.library import constant, kernel_table, library, structures
@@ -90,7 +91,13 @@ class Executor:
         self.can_repeat = False
         self._io: Sequence[np.ndarray] = ()
         self._outputs: list[np.ndarray] = []
+        self._state: State = {}
         self._resources = Resources()
+        self._bound: Resources | None = None  # whose variables are ours, as long as none changes
+        self._changes = 0
+        self.has_variables = bool(self._views)
+        hosts = plan.code.hosts
+        self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
 
     def run(
@@ -121,6 +128,7 @@ class Executor:
         io, are_lasting = self._bind_arrays(inputs, into)
         if self._views:
             self._bind(state)
+        self._state = state
         self._resources = resources = Resources() if resources is None else resources
         self._start(serial, deadline_s)
         if self.plan.once or self._named:
@@ -131,15 +139,18 @@ class Executor:
         if not self._are_direct:
             return self._results(io, into)
         outputs = [io[place] for place in self._direct.values()]
-        has_state = self._views or self._named or self.plan.once
-        if are_lasting and not (has_state or self._kept or before_step):
+        if are_lasting and not (self._kept or before_step):
             self.can_repeat, self._io, self._outputs = True, io, outputs
         return outputs
 
     def repeat(self, serial: int) -> list[np.ndarray]:
-        """The last run with what is in its arrays now; its very list of outputs.
+        """The last run with what is in its arrays and variables now; its very list of outputs.
 
         Raises: as `run`."""
+        if self._views:
+            self._bind(self._state)
+        if self.has_names:
+            self._bind_named(self._resources)
         if self._threads.count > 1 or self._clock is not None:
             self._start(serial)
             self._walk(self._io, None)
@@ -312,7 +323,10 @@ class Executor:
             state[value] = view
 
     def _bind_named(self, resources: Resources) -> None:
-        """Run what runs once; let the variables that the plan names be ours. Raises Unfit."""
+        """Run what runs once; let the variables that the plan names be ours. Nothing is to do where
+        nobody has assigned one since. Raises Unfit."""
+        if resources is self._bound and resources.changes == self._changes:
+            return
         for node in self.plan.once:
             evaluate_node(node, (), self._runner(node))
         held = [resources.values.get(name) for name, _, _ in self._named]
@@ -327,7 +341,8 @@ class Executor:
                 continue
             if array is not None:
                 view[...] = array
-            resources.values[name] = view
+            resources.assign(name, view)
+        self._bound, self._changes = resources, resources.changes
 
     def _view(self, place: Operand, io: Sequence[np.ndarray]) -> np.ndarray:
         """The array at a place, not copied."""

@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,12 +26,13 @@ from edgewise.ir.dim import Shape, Sym, same_dim, substitute
 from edgewise.ir.evaluate import BeforeNode, State, evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
+from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement
-from edgewise.runtime.specialize import Executors, Stored
+from edgewise.runtime.specialize import Executors, Runnable, Stored
 from edgewise.runtime.threads import Threads
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ class Session:
         # what it binds, every time anew
         self._declared: dict[Value, TensorType] | None = None
         self._lock = threading.Lock()
+        self._has_names: bool | None = None
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
         # the tuples of arrays of the last run and its executor, where nothing else has to be done
         # to run it again
@@ -119,7 +122,10 @@ class Session:
         """
         last_inputs, last_into, again = self._again
         if again is not None and inputs is last_inputs and into is last_into:
-            return self._run_again(again)
+            try:
+                return self._run_again(again)
+            except Unfit:
+                pass  # a variable has another type now; nothing has run
         self._check(inputs)
         self._enter()
         try:
@@ -131,22 +137,35 @@ class Session:
                 self._state.clear()
             executors = self._executors
             executor = "" if executors is None else executors.of(inputs)
-            if isinstance(executor, str):
-                return self._run_references(inputs)
-            if not isinstance(executor, Executor):
-                return self._run_staged(executor, inputs)
-            try:
-                outputs = self._run_plan(executor, inputs, into)
-            except Unfit as reason:
-                _log.info("graph %r runs on the references: %s", self.graph.name, reason)
-                return self._run_references(inputs)
+            with self._names_of(executor):
+                if isinstance(executor, str):
+                    return self._run_references(inputs)
+                if not isinstance(executor, Executor):
+                    return self._run_staged(executor, inputs)
+                try:
+                    outputs = self._run_plan(executor, inputs, into)
+                except Unfit as reason:
+                    _log.info("graph %r runs on the references: %s", self.graph.name, reason)
+                    return self._run_references(inputs)
             assert executors is not None
             executors.save()
-            if executor.can_repeat and self.progress is None:
+            starts_anew = self.stateless and executor.has_variables
+            if executor.can_repeat and self.progress is None and not starts_anew:
                 self._again = (inputs, into, executor)
             return outputs
         finally:
             self._lock.release()
+
+    def _names_of(self, executor: Runnable | str) -> AbstractContextManager[object]:
+        """Held while operators read and write what they name: sessions of one model share it, and
+        each may run in a thread of its own. A run waits for the others' to end."""
+        if isinstance(executor, Executor):
+            has_names = executor.has_names
+        else:
+            if self._has_names is None:
+                self._has_names = any(map(names_resources, self.graph.nodes))
+            has_names = self._has_names
+        return self._resources.lock if has_names else nullcontext()
 
     def _run_again(self, executor: Executor) -> list[np.ndarray]:
         """What `run` does, of which for a small network nothing is left but this."""
@@ -157,7 +176,13 @@ class Session:
             self._running = executor
             if self._cancelled == serial:
                 raise CancelledError("the run was cancelled before its first operator")
+            if executor.has_names:
+                with self._resources.lock:
+                    return executor.repeat(serial)
             return executor.repeat(serial)
+        except Unfit:
+            self._again = (None, None, None)
+            raise
         finally:
             self._running = None
             self._lock.release()
@@ -250,7 +275,7 @@ class Session:
         """In the child no thread but this one is there, and none runs the session."""
         self._threads.forget()
         self._again = (None, None, None)
-        self._lock = threading.Lock()
+        self._lock, self._resources.lock = threading.Lock(), threading.Lock()
 
     def _run_plan(
         self,
