@@ -85,6 +85,7 @@ class Worker:
         self.seed, self.sources, self.save = seed, sources, save
         self.slowest, self.greediest = 0.0, 0
         self._began = False
+        self._clock = time.process_time()  # at the end of the turn before
         _watch(Executor, "run", self._begin)
         _watch(session, "evaluate", self._begin)
 
@@ -104,12 +105,12 @@ class Worker:
         self._began, fault = False, ""
         before = _memory("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        began = time.process_time()
         try:
             outcome = "i" if attempt(data, generator) else "s" if self._began else "r"
         except BaseException:
             outcome, fault = "F", traceback.format_exc(limit=-6)[-2500:]
-        seconds, memory = time.process_time() - began, _memory("VmHWM") - before
+        began, self._clock = self._clock, time.process_time()
+        seconds, memory = self._clock - began, _memory("VmHWM") - before
         is_small = "networks" not in self.sources
         if not fault and is_small and (seconds > SLOWEST or memory > GREEDIEST):
             outcome, fault = "F", f"took {seconds:.1f} s and {memory} KiB"

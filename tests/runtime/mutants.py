@@ -69,6 +69,10 @@ def options(sanitizer: str | None, cache: Path | None = None, save: Path | None 
     return Options(builds.library(sanitizer, folder), save, environment)
 
 
+# NumPy's products wait for each other where several workers share the processors
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+
+
 def run(seed: int, first: int, count: int, sources: str, chosen: Options) -> Batch:
     """The turns of a seed from `first` on."""
     batch, turn = Batch(), first
@@ -88,7 +92,7 @@ def _worker(batch: Batch, seed: int, first: int, stop: int, sources: str, chosen
     done = subprocess.run(
         command,
         cwd=builds.ROOT,
-        env={**os.environ, **chosen.environment},
+        env={**os.environ, **_ONE_THREAD, **chosen.environment},
         capture_output=True,
         text=True,
         check=False,
