@@ -16,6 +16,7 @@ from edgewise.format.container import model_chunks, read_model
 from edgewise.format.record import record_type
 from edgewise.ir import Builder, Model, Quant, Signature
 from edgewise.ir.enums import Padding
+from edgewise.passes.pipeline import canonicalize
 from tests.ops.case import all_cases, model_of
 
 from .mutants import mutate
@@ -104,6 +105,19 @@ def without_options(table: str | None) -> bytes:
 def test_an_operator_that_does_not_say_what_it_runs(table: str | None) -> None:
     with pytest.raises(FormatError, match="IF must have IfOptions: they say which graphs it runs"):
         load(without_options(table))
+
+
+def test_a_result_with_another_shape_that_becomes_a_constant() -> None:
+    """The shape that a file declares of a result does not count, and is not that of a constant."""
+    b = Builder("main")
+    model = Model()
+    model.add(b.finish(b.neg(b.constant(np.ones(255, np.float32)))))
+    record = read_model(b"".join(write(model)))
+    record.subgraphs[0].tensors[record.subgraphs[0].outputs[0]].shape = np.zeros(0, np.int32)
+    folded = canonicalize(load(b"".join(model_chunks(record))))
+    (output,) = load(b"".join(write(folded))).main.outputs
+    assert output.data is not None
+    assert output.type.shape == (255,)
 
 
 def test_a_variable_that_is_computed_later() -> None:

@@ -30,9 +30,12 @@ import numpy as np
 from edgewise import Interpreter
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InternalError
+from edgewise.format import load, write
 from edgewise.ir.dim import Dim
 from edgewise.ir.graph import Graph
+from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
+from edgewise.passes.pipeline import canonicalize, to_tflite
 from edgewise.runtime import library, session
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
@@ -130,7 +133,7 @@ class Worker:
 
 
 def attempt(data: bytes, generator: random.Random) -> bool:
-    """Run a model by kernels and by references, and again with other shapes: True where all of it
+    """Run a model by kernels and by references, some again with other shapes; write some anew: True where all of it
     was done, False where an error of ours ended a part. Whatever else is raised goes on."""
     try:
         interpreter = Interpreter(data, limits=LIMITS, cache=False)
@@ -145,8 +148,19 @@ def attempt(data: bytes, generator: random.Random) -> bool:
         runs.append(partial(_run, Session(main, native=False, limits=LIMITS), generator))
         if generator.random() < 0.4:
             runs.append(partial(_run_resized, main, generator))
+        if generator.random() < 0.15:
+            runs.append(partial(_rewrite, interpreter.model))
     survived = [_survives(run) for run in runs]
     return all(survived)
+
+
+def _rewrite(model: Model) -> None:
+    """What the passes make of it can be read again. Raises AssertionError."""
+    data = b"".join(write(to_tflite(canonicalize(model))))
+    try:
+        load(data)
+    except EdgewiseError as error:
+        raise AssertionError(f"what was written cannot be read: {error}") from error
 
 
 def _survives(run: Callable[[], object]) -> bool:

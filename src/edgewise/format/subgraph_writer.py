@@ -154,7 +154,7 @@ class GraphWriter:
             fields.update((name, getattr(kept, name)) for name in _KEPT_OF_TENSOR)
         if value.name or kept is None or kept.name is not None:
             fields["name"] = value.name
-        if kept is not None and value.type.shape == read.shape:
+        if kept is not None and value.type.shape == read.shape and _is_declared(value, kept):
             fields.update(shape=kept.shape, shape_signature=kept.shape_signature)
         else:
             fields.update(_shape_fields(value.name, value.type.shape))
@@ -207,6 +207,13 @@ _KEPT_OF_OPERATOR = (
     "debug_metadata_index",
 )
 _KEPT_OF_TENSOR = ("has_rank", "variant_tensors", "external_buffer")
+
+
+def _is_declared(value: Value, kept: Record) -> bool:
+    """The file's shape may stay: of a result it may be anything, as readers derive it, but not of
+    one that has become a constant."""
+    declared = [] if kept.shape is None else kept.shape.tolist()
+    return value.data is None or declared == list(value.data.shape)
 
 
 def _shape_fields(name: str, shape: Shape | None) -> dict[str, object]:
