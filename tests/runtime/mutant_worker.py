@@ -134,7 +134,8 @@ class Worker:
 
 def attempt(data: bytes, generator: random.Random) -> bool:
     """Run a model by kernels and by references, some again with other shapes, and write some anew:
-    True where all of it was done, False where an error of ours ended a part. Whatever else is raised goes on."""
+    True where all of it was done, False where an error of ours ended a part. Whatever else is
+    raised goes on."""
     try:
         interpreter = Interpreter(data, limits=LIMITS, cache=False)
     except InternalError:

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgewise.errors import FormatError
+from edgewise import Interpreter
+from edgewise.dtypes import DType
+from edgewise.errors import FormatError, LimitError, QuantizationError
 from edgewise.format import load
+from edgewise.ir import Builder, Model
+from edgewise.ops.requant import multiplier
+from edgewise.runtime.limits import Limits
 from tests.ops.case import all_cases, model_of
 
 from .mutant_files import DATA
@@ -84,3 +90,53 @@ def test_files_of_one_operator_cut_off_anywhere() -> None:
         for end in range(len(data) - 16):
             with pytest.raises(FormatError):
                 load(data[:end])
+
+
+# -- what the mutants found -------------------------------------------------------------------
+
+
+def repeated(dtype: DType, times: list[int] | None) -> Model:
+    """TILE of twos; `times` None: of a row, given with the inputs."""
+    b = Builder("main")
+    x = b.input("x", (2,) * len(times or [0]), dtype)
+    n = b.input("n", (1,), DType.INT32) if times is None else b.constant(times)
+    model = Model()
+    model.add(b.finish(b.tile(x, n)))
+    return model
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_results_that_grow_with_the_operands(native: bool) -> None:
+    """A few computed multiples filled the memory before any limit was asked."""
+    interpreter = Interpreter(
+        repeated(DType.FLOAT32, None), native=native, limits=Limits(max_bytes=1 << 20)
+    )
+    with pytest.raises(LimitError, match="and the model has 8000000000 bytes in tile"):
+        interpreter(np.ones(2, np.float32), np.array([10**9], np.int32))
+    (y,) = interpreter(np.ones(2, np.float32), np.array([2], np.int32)).values()
+    assert y.shape == (4,)
+
+
+def test_strings_have_a_size() -> None:
+    words = np.array([b"a", b"b"], object)
+    with pytest.raises(LimitError, match="max_bytes is 1048576"):
+        Interpreter(repeated(DType.STRING, [10**6]), limits=Limits(max_bytes=1 << 20))(words)
+    with pytest.raises(LimitError, match="the run needs more memory than there is"):
+        Interpreter(repeated(DType.STRING, [2**29, 2**20]), limits=Limits(max_bytes=1 << 62))(
+            np.array([words, words])
+        )
+
+
+def test_nothing_repeated_often_is_nothing() -> None:
+    """np.tile makes its way to an empty result over a large one."""
+    b = Builder("main")
+    model = Model()
+    x = b.input("x", (3, 0), DType.STRING)
+    model.add(b.finish(b.tile(x, b.constant([2**30 // 3, 1]))))
+    (y,) = Interpreter(model)(np.empty((3, 0), object)).values()
+    assert y.shape == (2**30 // 3 * 3, 0)
+
+
+def test_a_factor_that_is_no_number() -> None:
+    with pytest.raises(QuantizationError, match="must give a finite factor; got nan"):
+        multiplier(float("nan"))

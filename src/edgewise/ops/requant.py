@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.errors import QuantizationError
 from edgewise.ir.enums import Activation
 from edgewise.ir.op import require
 from edgewise.ir.types import Quant, TensorType
@@ -47,7 +48,12 @@ def multiplier(real: float) -> tuple[int, int]:
     """(m, shift) with real = m * 2**(shift - 31), 2**30 <= m < 2**31; (0, 0) for 0.
 
     Source: QuantizeMultiplier in TensorFlow Lite's quantization_util.
+
+    Raises:
+        QuantizationError: `real` is no number.
     """
+    if not math.isfinite(real):
+        raise QuantizationError(f"scales (and alpha) must give a finite factor; got {real}")
     if real == 0.0:
         return 0, 0
     fraction, shift = math.frexp(real)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InputError, LimitError
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
@@ -66,9 +67,9 @@ class Limits:
     def check_results(self, node: Node, operands: Sequence[np.ndarray | None]) -> None:
         """Raise LimitError where an operator's results on these arrays would be too big: sizes
         that only the run knows (the paddings of a PAD that are computed)."""
-        if node.op.graph_fields or (
-            _is_settled(node) and all(v.type.is_static for v in node.outputs)
-        ):
+        ends = (*node.inputs, *node.outputs)
+        known = all(v is None or v.type.is_static for v in ends) and _is_settled(node)
+        if known or node.op.graph_fields:
             return
         values = [
             None if v is None or a is None else Value(v.type.with_shape(a.shape), v.name, a)
@@ -80,7 +81,7 @@ class Limits:
             raise type(error)(f"{node}: {error}") from None
         for type_ in types:
             shape = [d for d in type_.shape or () if isinstance(d, int)]
-            self._require("max_bytes", type_.dtype.nbytes(math.prod(shape)), f"bytes in {node}")
+            self._require("max_bytes", _nbytes(type_.dtype, shape), f"bytes in {node}")
 
     def _require(self, name: str, found: int, what: str) -> None:
         limit = getattr(self, name)
@@ -130,4 +131,9 @@ def _is_settled(node: Node) -> bool:
 
 def _bytes(value: Value) -> int:
     shape = [d for d in value.type.shape or () if isinstance(d, int)]
-    return value.dtype.nbytes(math.prod(shape)) if value.type.is_static else 0
+    return _nbytes(value.dtype, shape) if value.type.is_static else 0
+
+
+def _nbytes(dtype: DType, shape: Sequence[int]) -> int:
+    """Bytes of an array; of strings those of their addresses."""
+    return math.prod(shape) * 8 if dtype is DType.STRING else dtype.nbytes(math.prod(shape))

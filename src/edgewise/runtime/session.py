@@ -153,6 +153,8 @@ class Session:
             if executor.can_repeat and self.progress is None and not starts_anew:
                 self._again = (inputs, into, executor)
             return outputs
+        except MemoryError as error:
+            raise LimitError(f"the run needs more memory than there is: {error}") from error
         finally:
             self._lock.release()
 
