@@ -36,7 +36,7 @@ from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.passes.pipeline import canonicalize, to_tflite
-from edgewise.runtime import library, session
+from edgewise.runtime import library, session, staged
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.session import Session
@@ -91,6 +91,7 @@ class Worker:
         self._clock = time.process_time()  # at the end of the turn before
         _watch(Executor, "run", self._begin)
         _watch(session, "evaluate", self._begin)
+        _watch(staged, "evaluate", self._begin)
 
     def _begin(self) -> None:
         self._began = True
