@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tools import numerics, operators, tensorflow_operations
+from tools import fuzz, numerics, operators, tensorflow_operations
 
 from edgewise.ir.op import Arithmetic, Op, Role
 from tests.ops.case import all_cases
@@ -20,6 +20,10 @@ def test_tensorflow_page_is_fresh() -> None:
     assert tensorflow_operations.PAGE.read_text() == made, (
         "run python tools/tensorflow_operations.py"
     )
+
+
+def test_robustness_page_is_fresh() -> None:
+    assert fuzz.PAGE.read_text() == fuzz.render(), "run python tools/fuzz.py"
 
 
 def test_numerics_page_is_fresh() -> None:
