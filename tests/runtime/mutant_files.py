@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from edgewise.errors import EdgewiseError, UnsupportedOp
 from edgewise.format import write
@@ -24,6 +26,7 @@ from .builds import ROOT
 
 DATA = ROOT.parent / "shared" / "data"
 SMALL, LARGE = 100_000, 6_000_000  # bytes
+Thing = TypeVar("Thing")
 SOURCES = ("operators", "real", "networks")
 
 
@@ -31,14 +34,24 @@ def pick(sources: Sequence[str], generator: random.Random) -> tuple[str, bytes]:
     """Name and bytes of a file of one of the sources."""
     chosen = generator.choice(sources)
     if chosen != "operators":
-        path = generator.choice(_paths(chosen))
+        path = _choice(
+            {path.relative_to(DATA).as_posix(): path for path in _paths(chosen)}, generator
+        )
         return path.stem, _bytes(path)
-    kinds = _operators()
     for _ in range(100):  # a few operators have no form in a file
-        case = generator.choice(kinds[generator.choice(list(kinds))])
+        case = _choice(_choice(_operators(), generator), generator)
         with contextlib.suppress(UnsupportedOp):
             return case.id, _written(case)
     raise AssertionError("no operator can be written")
+
+
+def _choice(things: Mapping[str, Thing], generator: random.Random) -> Thing:
+    """One of them, each as often. A new one changes only the turns that pick it, so that what a
+    seed finds in a commit depends little on cases that others add (rendezvous hashing)."""
+    start = generator.getrandbits(32)
+    return things[
+        max(things, key=lambda name: zlib.crc32(name.encode(), start) * 2654435761 % 2**32)
+    ]
 
 
 _files: dict[str, bytes] = {}
@@ -51,12 +64,12 @@ def _written(case: Case) -> bytes:
 
 
 @cache
-def _operators() -> dict[str, list[Case]]:
+def _operators() -> dict[str, dict[str, Case]]:
     """The cases by operator and dtype: each of these is picked equally often."""
-    found: dict[str, list[Case]] = defaultdict(list)
+    found: dict[str, dict[str, Case]] = defaultdict(dict)
     for case in all_cases():
         if not case.error:
-            found[case.id.split("-")[0] + case.id.split("-")[1]].append(case)
+            found["-".join(case.id.split("-")[:2])][case.id] = case
     return dict(found)
 
 
