@@ -205,12 +205,15 @@ class ReduceWindow(Op, builtin="REDUCE_WINDOW", options="ReduceWindowOptions"):
             f"reduce_function must be one of {', '.join(f.name for f in FUNCTIONS)}; "
             f"got {self.reduce_function.name}",
         )
-        given = [integers(v) for v in (window, strides, dilations)]
+        operands = {"window": window, "strides": strides, "dilations": dilations}
+        given = [integers(v) for v in operands.values()]
         rank = len(x.shape)
-        for name, numbers in zip(("window", "strides", "dilations"), given, strict=True):
+        for (name, operand), numbers in zip(operands.items(), given, strict=True):
+            ok = numbers is None or (len(numbers) == rank and all(n >= 1 for n in numbers))
             require(
-                numbers is None or (len(numbers) == rank and all(n >= 1 for n in numbers)),
-                f"{name} must be {rank} numbers of 1 or more; got {numbers}",
+                ok and len(operand.shape) == 1,
+                f"{name} must be {rank} numbers of 1 or more; "
+                f"got {numbers if len(operand.shape) == 1 else shown(operand.shape)}",
             )
         known = [numbers for numbers in given if numbers is not None]
         if len(known) < len(given):

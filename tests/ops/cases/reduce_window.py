@@ -81,4 +81,5 @@ CASES = [
     *[numbered(f, d) for f in (F.ALL, F.ANY) for d in ("int32", "bool")],
     numbered(F.UNSUPPORTED, "int32", error="reduce_function must be one of"),
     numbered(F.ADD, "int32", window=(2, 0), error="window must be 2 numbers of 1 or more"),
+    numbered(F.ADD, "int32", window=((2, 3),), label="rows", error="of 1 or more; got [1, 2]"),
 ]
