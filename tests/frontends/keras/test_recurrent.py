@@ -60,9 +60,10 @@ def compare(found: Arrays, wanted: Arrays, what: str) -> None:
         np.testing.assert_allclose(y, want, rtol=0, atol=BAR * scale, err_msg=what)
 
 
-# What the SavedModel route cannot take yet: loops whose values have the batch of different inputs.
-OPEN = {("decoder", "saved"), ("given_states", "saved"), ("given_mask", "saved")}
-CASES = [(name, route) for name in NAMES for route in ROUTES if (name, route) not in OPEN]
+# Keras 3.15 exports TimeDistributed of unknown time with the batch as its number of steps:
+# TensorFlow's own answers from that SavedModel are other ones, or errors.
+EXPORTED_WRONG = {("decoder", "saved")}
+CASES = [(name, route) for name in NAMES for route in ROUTES if (name, route) not in EXPORTED_WRONG]
 
 
 @pytest.mark.parametrize(("name", "route"), CASES)

@@ -129,11 +129,20 @@ def _body(c: Context, loop: _Loop) -> Context:
 
 
 def _written(c: Context, loop: _Loop, results: Sequence[Operand]) -> bool:
-    """Lists that the body writes first are allocated before the loop; whether there are any."""
+    """Lists that the body writes first are allocated before the loop; whether there are any.
+
+    What an element has of its sizes from nothing but the body (a sum over two unknown batches) is
+    what a carried value of that size begins with.
+    """
     found = False
+    begins: dict[Dim, Dim] = {}
+    for x, y, fixed in zip(loop.xs, results, loop.fixed, strict=True):
+        pair = [v.type.shape or () for end in (x, y) for v in tensors(end, constants=not fixed)]
+        if len(pair) == 2 and len(pair[0]) == len(pair[1]):
+            begins |= {n: m for m, n in zip(*pair, strict=True) if not isinstance(n, int)}
     for i, (x, after) in enumerate(zip(loop.xs, results, strict=True)):
         if isinstance(x, Reserved) and isinstance(after, TensorList):
-            loop.xs[i] = allocated(c, x, after.element)
+            loop.xs[i] = allocated(c, x, [begins.get(d, d) for d in after.element])
             found = True
     return found
 
