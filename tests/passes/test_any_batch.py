@@ -10,8 +10,10 @@ from edgewise.dtypes import DType
 from edgewise.ir import Builder, Model, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
 from edgewise.ir.model import STATELESS
+from edgewise.ops.over_steps import counter
 from edgewise.passes import PipelineReport, canonicalize
 from edgewise.passes.any_batch import loops_of_any_batch
+from edgewise.passes.recurrent import recognize_layers
 from tests.oracle.litert import Oracle
 
 RNG = np.random.default_rng(31)
@@ -76,6 +78,20 @@ def test_a_target_gets_a_loop_of_the_same_numbers(kind, attributes):
         x = given(attributes, batch, time)
         wanted, found = (next(iter(run(x).values())) for run in runs)
         np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_our_interpreter_sees_the_layer_in_the_loop():
+    """Steps along the second axis, one product before the loop, a number of them that is known by
+    its name alone; not where the loop counts to another dimension."""
+    made = canonicalize(model("lstm"), target=TARGET)
+    other = made.copy()
+    (loop,) = (node for node in other.main.nodes if node.op.name == "while")
+    b = Builder(other.main, before=loop)
+    batch = counter(b, other.main.inputs[0], 0)
+    other.main.set_input(loop, 1, batch)
+    assert recognize_layers(other) == 0
+    assert recognize_layers(made) == 1
+    assert "while" not in [node.op.name for node in made.main.nodes]
 
 
 @pytest.mark.parity

@@ -138,6 +138,12 @@ EXAMPLES = [
         "x",
         ("transpose of transpose", "transpose as reshape", "reshape to the same shape"),
     ),
+    Example(
+        chain(("transpose", ints(1, 0, 2)), ("transpose", ints(1, 0, 2)), shape=(N, Sym("m"), 4)),
+        "transpose(transpose(x, {1, 0, 2}), {1, 0, 2})",
+        "x",
+        ("transpose of transpose", "transpose to the same order"),
+    ),
     # a batch that is unknown stays where it is
     Example(
         chain(("transpose", ints(0, 2, 1)), shape=(N, 1, 4)),
@@ -334,6 +340,11 @@ TWINS = [
     Twin(chain(("transpose", ints(0, 3, 2, 1))), "transpose as reshape", "it permutes"),
     Twin(
         chain(("transpose", ints(1, 0, 2)), shape=(N, 2, 1)), "transpose as reshape", "it permutes"
+    ),
+    Twin(
+        chain(("transpose", ints(1, 0, 2)), shape=(N, N, 4)),
+        "transpose to the same order",
+        "it permutes",
     ),
     Twin(swap_more(False), "transpose into batch_matmul", "more than swap the last two axes"),
     Twin(quantized_transpose(False), "transpose into batch_matmul", "int8"),

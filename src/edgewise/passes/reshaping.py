@@ -75,6 +75,11 @@ def _moves_nothing(match: Match) -> Verdict:
     return moved == sorted(moved) or f"it permutes {match['x'].type} by {order}"
 
 
+def _keeps_order(match: Match) -> Verdict:
+    order = _order(match, "perm")
+    return order == sorted(order) or f"it permutes {match['x'].type} by {order}"
+
+
 def _swaps_matrix(match: Match) -> Verdict:
     order = _order(match, "perm")
     rank = len(order)
@@ -235,6 +240,15 @@ RESHAPES = [
         lambda p: p.transpose(p.value("x"), p.constant("perm")),
         every(_keeps_bits, _moves_nothing, _shape_is_known),
         _reshape_x,
+        is_quiet=True,
+        phrase="reshape[s] and transpose[s] put together or removed",
+    ),
+    # transpose(x) by the order that x has -> x, whatever is known of its shape
+    Rule(
+        "transpose to the same order",
+        lambda p: p.transpose(p.value("x"), p.constant("perm")),
+        every(keeps_type, _keeps_order),
+        lambda b, match: match["x"],
         is_quiet=True,
         phrase="reshape[s] and transpose[s] put together or removed",
     ),

@@ -17,6 +17,7 @@ from edgewise.ir.types import TensorType
 from edgewise.ops.control import While
 from edgewise.ops.join import Concatenation
 from edgewise.ops.lstm import UnidirectionalSequenceLSTM
+from edgewise.ops.state import AssignVariable, CallOnce
 from edgewise.passes.flow import drop_graphs
 from edgewise.passes.recurrent import Layer, layer_of
 from edgewise.passes.rewrite import Miss, Outcome, nodes_between
@@ -38,8 +39,8 @@ BATCH_FIRST = [1, 0, 2]
 def fuse_sequences(model: Model) -> Outcome:
     """Replace the loops that can be one UNIDIRECTIONAL_SEQUENCE_LSTM, in place."""
     outcome = Outcome()
-    if not model.is_stateless and _has_variables(model):
-        return outcome  # variable tensors that survive a run, among which none may be reset
+    if _keeps_state(model):
+        return outcome  # whose runs belong together; the variables would have to be reset between
     for graph in model.graphs.values():
         for node in graph.nodes:
             layer = layer_of(node, node.op) if isinstance(node.op, While) else None
@@ -57,15 +58,25 @@ def fuse_sequences(model: Model) -> Outcome:
     return outcome
 
 
-def _has_variables(model: Model) -> bool:
-    return any(value.is_variable for graph in model.graphs.values() for value in graph.values())
+def _keeps_state(model: Model) -> bool:
+    """Something of a run is there in the next one."""
+    inits = {inner for g in model.graphs.values() for n in g.nodes for inner in _inits(n)}
+    graphs = [graph for graph in model.graphs.values() if graph not in inits]
+    if any(isinstance(node.op, AssignVariable) for graph in graphs for node in graph.nodes):
+        return True
+    has_variables = any(value.is_variable for graph in graphs for value in graph.values())
+    return has_variables and not model.is_stateless
+
+
+def _inits(node: Node) -> tuple[Graph, ...]:
+    return (node.op.init,) if isinstance(node.op, CallOnce) else ()
 
 
 def _refusal(graph: Graph, node: Node, layer: Layer) -> str:
     """Why the layer stays a loop, or ''."""
     if not all(_is_zero(node.operand(place)) for place in (layer.h, layer.c)):
         return "its states do not begin as zeros, which those of the operator do"
-    batch = node.operand(layer.x).shape[1]
+    batch = layer.x.shape[1 - layer.axis]
     named = [v.type.shape[0] for v in graph.inputs if v.type.shape]
     if not isinstance(batch, int) and batch not in named:
         return "its batch is none of the model's inputs'; a file can name no other for its states"
@@ -91,7 +102,7 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     """Put the operator, and what makes the loop's results of its own, in place; returns them."""
     b = Builder(graph, before=node)
     before = node.prev
-    x, is_turned = _batch_first(b, node.operand(layer.x))
+    x, is_turned = (layer.x, True) if layer.axis else _batch_first(b, layer.x)
     units = layer.r.shape[1]
     batch = x.shape[0 if is_turned else 1]
     states = [
@@ -106,15 +117,14 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     none = [None] * 3
     operands = [x, *matrices, *none, *biases, None, None, *states]
     y = b.node(op, *operands).output
-    values: list[Value] = [x] * len(node.outputs)
-    turned = b.transpose(y, b.constant(np.array(BATCH_FIRST, np.int32))) if is_turned else y
-    values[layer.x] = node.operand(layer.x)
-    values[layer.c] = node.operand(layer.c)  # read by nobody
+    # what stays, and what nobody reads: the cell state
+    values: list[Value] = list(map(node.operand, range(len(node.outputs))))
+    turns = is_turned and not layer.axis
+    turned = b.transpose(y, b.constant(np.array(BATCH_FIRST, np.int32))) if turns else y
     last = _last(b, y, axis=1 if is_turned else 0)
     values[layer.h] = last
     for counter in layer.counters:
-        dtype = node.outputs[counter].dtype.numpy
-        values[counter] = b.constant(np.array(layer.steps, dtype))
+        values[counter] = layer.counted(b, node, counter)
     if layer.written is not None:
         values[layer.written] = turned if layer.keeps_all else _as_row(b, last)
     for old, new in zip(node.outputs, values, strict=True):
