@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError
 from edgewise.ir import Builder, Graph, Model, Signature, TensorType, Value
 from edgewise.ops.state import AssignVariable, CallOnce, ReadVariable, VarHandle
+from edgewise.runtime import planner
 from tests.oracle.litert import Oracle
 
 BOTH = pytest.mark.parametrize("native", [True, False], ids=["native", "references"])
@@ -316,6 +318,24 @@ def test_a_run_that_repeats_sees_what_others_assigned() -> None:
         for _ in range(3):
             np.testing.assert_array_equal(peek(x=ZERO)["y"], np.array([5, 7]) + count - 1)
         add(x=ONE)
+
+
+def test_its_plans_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start plans nothing, and begins with what CALL_ONCE assigns."""
+    data, steps = regression().to_bytes(), batches(5)
+    with edgewise.Interpreter(data, cache=tmp_path) as run:
+        first = [float(run(**step, signature="train")["loss"]) for step in steps]
+        answer = run(steps[0]["x"][:1], signature="infer")["y"]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the plan is stored")
+
+    monkeypatch.setattr(planner, "plan", refuse)
+    with edgewise.Interpreter(data, cache=tmp_path) as run:
+        again = [float(run(**step, signature="train")["loss"]) for step in steps]
+        assert again == first
+        np.testing.assert_array_equal(run(steps[0]["x"][:1], signature="infer")["y"], answer)
+        assert [p.where for p in run.placement("train") if p.where == "host"] == ["host"]
 
 
 @pytest.mark.parity

@@ -14,6 +14,7 @@ from edgewise.ir.dim import substitute
 from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
+from edgewise.ir.nesting import reachable
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import NotBuilt, host_isa
@@ -43,7 +44,7 @@ class Stored:
     graph: str
 
     def get(
-        self, shapes: Shapes, target: Target, values: Callable[[], Sequence[Value]]
+        self, shapes: Shapes, target: Target, graph: Callable[[], Graph]
     ) -> tuple[Plan, dict[str, int]] | None:
         """The plan and what its graph demands (`limits.demand_of`)."""
         key = ("plan", self.digest, self.graph, shapes, target)
@@ -51,7 +52,8 @@ class Stored:
         if found is None:
             return None
         try:
-            return read_plan(*found, values), found[0]["demand"]
+            made = read_plan(*found, lambda: list(graph().values()), lambda n: _inner(graph(), n))
+            return made, found[0]["demand"]
         except (LookupError, TypeError, ValueError) as problem:
             _log.info("a cached plan cannot be read and is made anew: %s", problem)
             self.cache.forget(key)
@@ -143,7 +145,7 @@ class Executors:
             target = Target(host_isa(), threads=self._threads.count)
         except NotBuilt:
             return None
-        found = self._stored.get(shapes, target, lambda: list(self._graph().values()))
+        found = self._stored.get(shapes, target, self._graph)
         if found is None:
             return None
         made, demand = found
@@ -183,6 +185,11 @@ class Executors:
             numbers = {v: order[v if originals is None else originals[v]] for v in made.variables}
             self._unsaved.append((shapes, made, numbers, demand))
         return Executor(made, originals, threads=self._threads, limits=self._limits)
+
+
+def _inner(graph: Graph, name: str) -> Graph:
+    """The graph of this name that the graph runs. Raises LookupError."""
+    return {inner.name: inner for inner in reachable(graph)}[name]
 
 
 def specialize(

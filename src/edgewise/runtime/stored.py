@@ -1,7 +1,8 @@
 """Plans and the interface of models <-> what a cache entry holds: JSON and arrays.
 
 Stored are plans that C runs alone. Values of the graph are numbers in the order of
-`Graph.values()`, so the graph is needed only where a plan has variables.
+`Graph.values()`, so the graph is needed only where a plan has variables, or a graph of the model
+that CALL_ONCE runs before it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.dim import Dim, Sym
-from edgewise.ir.graph import Graph, Value
+from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import STATELESS, Model, Signature
+from edgewise.ir.resources import Variable
 from edgewise.ir.types import Quant, TensorType
 from edgewise.runtime.code import OPERAND, STEP
 from edgewise.runtime.library import Isa, kernel_index
-from edgewise.runtime.plan import Code, Operand, Placement, Plan, Region, Target
+from edgewise.runtime.plan import Code, Named, Operand, Placement, Plan, Region, Target
 
 Json = dict[str, Any]  # Any: what the json module reads and writes
 Arrays = dict[str, np.ndarray]
@@ -27,12 +29,11 @@ _SIZES = ("arena_bytes", "arena_lower_bound", "state_bytes", "scratch_bytes", "n
 
 
 def is_storable(plan: Plan) -> bool:
-    """C runs the plan alone and with kernels of ours, nothing of it is kept, and it knows no names:
-    what runs once is a graph of the model."""
+    """C runs the plan alone and with kernels of ours, and nothing of it is kept."""
     steps = plan.code.steps
     kinds = {int(k) for k in steps["kind"]}
     is_ours = bool((steps["index"][steps["kind"] == 0] < len(kernel_index())).all())
-    return is_ours and kinds <= {0, 1, 2} and not (plan.kept or plan.named or plan.once)
+    return is_ours and kinds <= {0, 1, 2} and not plan.kept
 
 
 def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
@@ -45,14 +46,25 @@ def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
         "io": [_from_operand(o) for o in plan.io],
         "outputs": [_from_operand(o) for o in plan.outputs],
         "variables": [[numbers[v], _from_operand(o)] for v, o in plan.variables.items()],
+        "named": [
+            [name.container, name.shared_name, _from_operand(n.place), n.is_assigned_first]
+            for name, n in plan.named.items()
+        ],
+        "once": [graph.name for node in plan.once for graph in node.op.graphs],
         "placement": [[p.node, p.where, p.detail, p.into] for p in plan.placement],
     }
     arrays = {"steps": code.steps, "operands": code.operands, "params": code.params}
     return fields, {**arrays, "constants": plan.constants}
 
 
-def read_plan(fields: Json, arrays: Arrays, values: Callable[[], Sequence[Value]]) -> Plan:
-    """The plan of an entry; `values` gives those of the graph."""
+def read_plan(
+    fields: Json,
+    arrays: Arrays,
+    values: Callable[[], Sequence[Value]],
+    inner: Callable[[str], Graph],
+) -> Plan:
+    """The plan of an entry; `values` gives those of the graph, `inner` the graph of a name that it
+    runs."""
     isa, threads, block_bytes = fields["target"]
     variables = fields["variables"]
     found = values() if variables else ()
@@ -72,8 +84,19 @@ def read_plan(fields: Json, arrays: Arrays, values: Callable[[], Sequence[Value]
         variables={found[number]: _to_operand(place) for number, place in variables},
         kept={},
         placement=tuple(Placement(*p) for p in fields["placement"]),
+        named={
+            Variable(container, shared_name): Named(_to_operand(place), is_first)
+            for container, shared_name, place, is_first in fields["named"]
+        },
+        once=tuple(_call_once(inner(name)) for name in fields["once"]),
         **dict(zip(_SIZES, fields["sizes"], strict=True)),
     )
+
+
+def _call_once(init: Graph) -> Node:
+    from edgewise.ops.state import CallOnce  # all operators, which other plans do not need
+
+    return Node(CallOnce(init=init), (), ())
 
 
 def _from_operand(place: Operand) -> list[object]:
