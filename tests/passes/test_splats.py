@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import edgewise
+import edgewise.api
 from edgewise.ir import Builder, Model
 from edgewise.ir.evaluate import evaluate
 from edgewise.passes import PipelineReport, to_tflite
