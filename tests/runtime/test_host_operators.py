@@ -21,11 +21,16 @@ from tests.ops.case import Case, model_of, quantized
 FAMILIES = (
     "activation",
     "binary",
+    "boxes",
     "choose",
     "compare",
+    "conv3d",
     "convert",
+    "detection",
     "hashtable",
+    "matrix",
     "state",
+    "svdf",
     "unary",
 )
 
@@ -33,9 +38,6 @@ INT16 = "16x8 models have their own issue; LiteRT runs its reference kernels the
 TABLES = "keys or values are strings"
 CHANNELS = "scales per channel belong to weights, which are folded"
 PERMITTED = {
-    ("add", "int16"): INT16,
-    ("sub", "int16"): INT16,
-    ("mul", "int16"): INT16,
     ("div", "int16"): INT16,
     ("prelu", "int16"): INT16,
     ("equal", "int16"): INT16,

@@ -17,7 +17,7 @@ from edgewise.ops.activation import Relu
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.binary import Atan2
 from edgewise.ops.embedding import EmbeddingLookup
-from edgewise.ops.gather import Gather, GatherNd
+from edgewise.ops.gather import Gather, GatherNd, ScatterNd
 from edgewise.ops.reshape import Reshape
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.runtime.executor import Executor
@@ -111,13 +111,16 @@ def picks(kind: str) -> Graph:
         y = b.node(EmbeddingLookup(), b.input("i", (2,), DType.INT32), x).output
     elif kind == "gather":
         y = b.node(Gather(axis=1), x, b.input("i", (2,), DType.INT64)).output
+    elif kind == "scatter_nd":
+        shape = b.constant(np.array([4, 3], np.int32), name="shape")
+        y = b.node(ScatterNd(), b.input("i", (5, 1), DType.INT32), x, shape).output
     else:
         y = b.node(GatherNd(), x, b.input("i", (2, 2), DType.INT32)).output
     return b.finish(b.add(y, y))
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-@pytest.mark.parametrize("kind", ["gather", "gather_nd", "embedding_lookup"])
+@pytest.mark.parametrize("kind", ["gather", "gather_nd", "embedding_lookup", "scatter_nd"])
 def test_a_computed_index_outside_is_refused_as_by_the_reference(
     kind: str, num_threads: int
 ) -> None:

@@ -1,5 +1,6 @@
 /* BATCH_MATMUL, and FULLY_CONNECTED with weights that are computed, in 8 bits: a tile stages its
  * rows of x, and packs one panel of y after the other as gemm_b8.h wants them. */
+#include "fixed.h"
 #include "gemm_b8.h"
 
 /* Where matrix `batch` of an operand with these strides begins. */
@@ -11,18 +12,8 @@ static size_t matrix_at(const ew_matmul_b8 *p, uint32_t batch, const uint32_t *s
 
 #if EW_LANES == 1
 
-/* x * multiplier * 2**(shift - 31): a doubled high product rounded to nearest, then a division by
- * a power of two that rounds halves away from zero. */
-static inline int32_t multiply_fixed(int32_t x, int32_t multiplier, int32_t shift) {
-    int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    int64_t product = (int64_t)(x << left) * multiplier;
-    int32_t high = (int32_t)((product + (1 << 30)) >> 31);
-    int32_t mask = (int32_t)((1u << right) - 1);
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0));
-}
-
 EW_INLINE uint8_t finish(const ew_matmul_b8 *p, int32_t acc) {
-    int32_t z = multiply_fixed(acc, p->multiplier, p->shift) + p->z_zero;
+    int32_t z = ew_multiply_fixed(acc, p->multiplier, p->shift) + p->z_zero;
     return (uint8_t)ew_min_s32(ew_max_s32(z, p->low), p->high);
 }
 

@@ -191,7 +191,9 @@ enum { EW_EQUAL, EW_NOT_EQUAL, EW_LESS, EW_LESS_EQUAL };
  * by the bytes of a and b, y; row_table_b8: x, a number that is the same along each run of x, a table
  * [256] for each of its bytes that occur, y. Bytes of bool are 0 or 1.
  * add_b8: y = ((a * a_multiplier + b * b_multiplier + bias) >> shift) + y_zero, the sum in 32 bits.
- * mul_b8: y = rne(clamp(f32((a - a_zero) * (b - b_zero)) * scale)) + y_zero. */
+ * mul_b8: y = rne(clamp(f32((a - a_zero) * (b - b_zero)) * scale)) + y_zero.
+ * q16 (zero points 0): each of a, b (times 2**15) and y (`shift`) has a multiplier and shift of its
+ * own (fixed.h); add_shifted_q16 divides a and b by 2**shift. */
 typedef struct {
     ew_broadcast shape;
     int64_t low_int, high_int; /* fused activation, integers */
@@ -202,6 +204,8 @@ typedef struct {
     int32_t low, high; /* stored integers, b8 */
     int32_t a_multiplier, b_multiplier, bias, shift;
     float scale;
+    uint32_t is_difference; /* q16 */
+    int32_t a_shift, b_shift, y_multiplier;
 } ew_binary;
 
 /* Pools. Operands: x, y. Tiles: output rows (N * OH). b8: windows of fewer than 2**23 taps. */
@@ -399,6 +403,52 @@ typedef struct {
     uint32_t most[EW_COPY_RANK];  /* the last start that lies inside y */
     uint64_t y_stride[EW_COPY_RANK]; /* bytes */
 } ew_update_slice;
+
+/* Runs of updates added to zeros, y [total elements], where an index of `depth` numbers says: as
+ * ew_gather. Operands: updates, indices, y. Tiles: one. Scratch: a u32. */
+typedef struct {
+    uint32_t total, count, run, depth, index_bytes;
+    uint32_t dims[EW_COPY_RANK];
+} ew_scatter;
+
+/* Operands: boxes f32 [boxes, 4], scores f32 [boxes], most overlap f32, least score f32, where is_soft
+ * sigma f32; indices s32 [size], where is_soft scores f32 [size], count s32. Tiles: one.
+ * Scratch: 12 bytes for each box. */
+typedef struct {
+    uint32_t boxes, size, is_soft;
+} ew_non_max_suppression;
+
+/* Operands: encodings [boxes, width] (y, x, h, w) and scores [boxes, columns], each f32 or u8 (is_..
+ * _stored), anchors f32 [boxes, 4] with sides of at least 0; boxes f32 [most * most_classes, 4],
+ * classes, scores, count f32 [1]. Classes are the last columns. Tiles: one.
+ * Scratch: 40 bytes for each box, and 12 * most. */
+typedef struct {
+    uint32_t boxes, width, columns, classes;
+    uint32_t is_regular; /* each class for itself, at most per_class of it */
+    uint32_t most, most_classes, per_class, is_box_stored, is_score_stored;
+    float box_scale, box_zero, score_scale, score_zero;
+    float scale[4]; /* of encodings */
+    float least, overlap;
+} ew_detection;
+
+/* Three spatial axes, outermost first. Operands: x [n, x.., c], w [O / (2 * EW_LANES) rounded up]
+ * [kernel..][c][2 * EW_LANES], bias [O rounded up so], y [n, y.., o]. Tiles: lines of y.
+ * Scratch: c f32. */
+typedef struct {
+    uint32_t n, c, o;
+    uint32_t x[3], y[3], kernel[3], stride[3], dilation[3], pad[3];
+    float low, high; /* fused activation */
+} ew_conv_3d_f32;
+
+/* Operands: x [batch, inputs], feature weights [units * rank, inputs], time weights [units * rank,
+ * memory], bias [units], state [batch, units * rank, memory], read and written, y [batch, units].
+ * s8: time weights and state s16; bias s32 is less x's zero point times the sums of the feature
+ * weights [units * rank], then that of the units; multipliers and shifts as fixed.h. Tiles: one. */
+typedef struct {
+    uint32_t batch, inputs, units, rank, memory;
+    int32_t feature_multiplier, feature_shift, y_multiplier, y_shift, y_zero;
+    float low_f32, high_f32;
+} ew_svdf;
 
 /* Loops that measure the processor: peak.c. */
 typedef struct {

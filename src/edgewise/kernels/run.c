@@ -50,10 +50,16 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
     return base + operand->offset;
 }
 
+/* Kernels whose indices may lie outside. */
+static int picks(uint32_t kernel) {
+    return kernel == EW_KERNEL_gather ||
+           (kernel >= EW_KERNEL_scatter_nd_f32 && kernel <= EW_KERNEL_scatter_nd_s64);
+}
+
 /* Tiles [begin, end) of one step. An index outside is said in scratch: kernels know no run. */
 static void run_kernel(ew_run_state *run, const ew_step *step, void *const *buffers, uint32_t begin,
                        uint32_t end, uint8_t *scratch) {
-    uint32_t *is_outside = step->index == EW_KERNEL_gather ? (uint32_t *)(void *)scratch : 0;
+    uint32_t *is_outside = picks(step->index) ? (uint32_t *)(void *)scratch : 0;
     if (is_outside) *is_outside = 0;
     run->kernels[step->index](run->params + step->params, buffers, begin, end, scratch);
     if (is_outside && *is_outside) __atomic_store_n(&run->outside, 1, __ATOMIC_RELAXED);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError
-from edgewise.runtime.library import library, structures
+from edgewise.runtime.library import kernel_name, kernel_source, library, structures
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan
 
@@ -30,7 +30,8 @@ def refuse_indices(plan: Plan, place: int, indices: np.ndarray) -> None:
 
     ffi, code = structures(), plan.code
     at = int(code.steps[place]["params"])
-    params = ffi.cast("ew_gather *", ffi.from_buffer(code.params[at:]))
+    structure = kernel_source(kernel_name(int(code.steps[place]["index"])))[1]
+    params = ffi.cast(f"{structure} *", ffi.from_buffer(code.params[at:]))
     depth = params.depth
     try:
         check_ranges(indices.reshape(-1, depth), list(params.dims[0:depth]))

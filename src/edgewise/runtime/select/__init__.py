@@ -29,21 +29,26 @@ from edgewise.ops.compare import (
     RightShift,
 )
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.mediapipe import Convolution2DTransposeBias
 from edgewise.ops.opaque import Opaque
 from edgewise.ops.pool import AveragePool2D, MaxPool2D
+from edgewise.ops.svdf import SVDF
 from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
 from edgewise.runtime.calls import Alias, NotNative, Selection, Site, require
 from edgewise.runtime.select import (
     binary,
+    boxes,
     choose,
     conv,
+    conv3d,
     convert,
     custom,
     depthwise,
+    diagonal,
     gather,
     matmul,
     move,
@@ -56,6 +61,7 @@ from edgewise.runtime.select import (
     reduce,
     resize,
     softmax,
+    svdf,
     transpose_conv,
     unary,
 )
@@ -111,6 +117,10 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **rank.TABLE,
     **norm.TABLE,
     **recurrent.TABLE,
+    **boxes.TABLE,
+    **diagonal.TABLE,
+    Conv3D: conv3d.conv_3d,
+    SVDF: svdf.svdf,
 }
 
 # Kernels count scratch memory in 32 bits. Real models need a megabyte; more is what a file asks for

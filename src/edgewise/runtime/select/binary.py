@@ -36,7 +36,7 @@ from edgewise.runtime.calls import (
     require,
 )
 from edgewise.runtime.library import Number, constant
-from edgewise.runtime.select import binary_b8
+from edgewise.runtime.select import binary_b8, binary_s16
 from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
 
 SUFFIX = {
@@ -80,6 +80,8 @@ def arithmetic(site: Site) -> Sequence[Call]:
     op = site.node.op
     if is_8_bit(a, b, y) and op.arithmetic_for(y.dtype) is not Arithmetic.NONE:
         return binary_b8.arithmetic(site)
+    if y.dtype is DType.INT16 and y.quant is not None and isinstance(op, (Add, Sub, Mul)):
+        return binary_s16.arithmetic(site)
     if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
         return with_constant(site, "mul", a)
     name, dtypes = _KERNELS[type(op)]

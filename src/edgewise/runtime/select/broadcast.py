@@ -24,6 +24,7 @@ _NUMBERS = (
     *("low_int", "high_int", "low_f32", "high_f32", "relation", "is_signed"),
     *("a_zero", "b_zero", "y_zero", "low", "high"),
     *("a_multiplier", "b_multiplier", "bias", "shift", "scale"),
+    *("is_difference", "a_shift", "b_shift", "y_multiplier"),
 )
 
 
