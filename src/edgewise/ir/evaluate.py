@@ -184,6 +184,8 @@ def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[Te
     # The scale of wide integers counts only on the way from or to floats (DEQUANTIZE); elsewhere
     # converters leave one behind, and LiteRT does not look at it.
     to_float = any(t.dtype.is_float != data.dtype.is_float for t in results) if data else False
+    if data is None and results and results[0].dtype in _STORED:
+        return op.arithmetic_for(results[0].dtype) is not Arithmetic.NONE  # rows of a table
     probe = next(
         (
             t

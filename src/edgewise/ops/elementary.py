@@ -57,7 +57,9 @@ def erfc(x: Array) -> Array:
 
 
 def logistic(x: Array) -> Array:
-    """1 / (1 + e**-x), without overflow on either side."""
+    """1 / (1 + e**-x), without overflow on either side; half precision is rounded once."""
+    if x.dtype.itemsize == 2:
+        return logistic(x.astype(np.float32)).astype(x.dtype)
     small = exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 

@@ -77,11 +77,14 @@ class AveragePool2D(Pool, builtin="AVERAGE_POOL_2D", options="Pool2DOptions"):
     border is divided by the number of its taps inside x.
 
     Quantized: x and y have one scale; the mean is taken of the stored integers and rounded half
-    away from zero (of the stored integer, not of the real number).
+    away from zero (of the stored integer, not of the real number), also without a scale.
     **Source:** TensorFlow Lite reference_ops pooling.h; equal to LiteRT 2.3 in every output.
     """
 
     def reference(self, x: np.ndarray) -> np.ndarray:
+        if x.dtype.kind in "iu":
+            y = self._pool_integers(x).astype(x.dtype)
+            return activate(y, self.fused_activation_function)
         total = self._windows(x).sum((3, 4))
         return activate(total / self._taps(x).astype(x.dtype), self.fused_activation_function)
 
@@ -98,8 +101,9 @@ class MaxPool2D(Pool, builtin="MAX_POOL_2D", options="Pool2DOptions"):
     """
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        lowest = -np.inf if x.dtype.kind not in "iu" else int(np.iinfo(x.dtype).min)
-        highest = self._windows(x, lowest).max((3, 4), initial=lowest)
+        if x.dtype.kind in "iu":
+            return activate(self._pool_integers(x), self.fused_activation_function)
+        highest = self._windows(x, -np.inf).max((3, 4), initial=-np.inf)
         return activate(highest.astype(x.dtype), self.fused_activation_function)
 
     def _pool_integers(self, x: np.ndarray) -> np.ndarray:

@@ -63,7 +63,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
     Quantized: int8 and uint8 with weights of 11 fractional bits per axis, the sum rounded half
     up after both axes, as XNNPACK does: at most one step from the exact value (LiteRT's own
     kernels use coordinates of 10 bits: measured up to 30 steps off in int8 and 7,400 in int16,
-    31 x 29 to 224 x 200). int16: float64 on the same coordinates, halves away from zero.
+    31 x 29 to 224 x 200). int16: float64 on the same coordinates, halves away from zero. Integers
+    without a scale are the same.
     **Source:** TensorFlow Lite resize_bilinear.h; XNNPACK's ibilinear kernels; measured against
     LiteRT 2.3.
     """
@@ -79,6 +80,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
         return super().infer(x, size)
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
+        if x.dtype in (np.int8, np.uint8, np.int16):
+            return self._on_integers(x, size)
         rows, cols = _sizes(size)
         if x.size == 0:
             return _nothing(x, rows, cols)
@@ -97,24 +100,26 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
         x, size = operands
         assert x is not None
         assert size is not None
-        if results[0].dtype is DType.INT16:
-            y = round_away(self.reference(x.data.astype(np.float64), size.data))
-            return y.astype(np.int16)
-        rows, cols = _sizes(size.data)
-        if x.data.size == 0:
-            return _nothing(x.data, rows, cols)
-        top, bottom, v = self.neighbours(x.data.shape[1], rows)
-        left, right, h = self.neighbours(x.data.shape[2], cols)
+        return self._on_integers(x.data, size.data)
+
+    def _on_integers(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
+        if x.dtype == np.int16:
+            return round_away(self.reference(x.astype(np.float64), size)).astype(np.int16)
+        rows, cols = _sizes(size)
+        if x.size == 0:
+            return _nothing(x, rows, cols)
+        top, bottom, v = self.neighbours(x.shape[1], rows)
+        left, right, h = self.neighbours(x.shape[2], cols)
         one = 1 << WEIGHT_BITS
         fixed_v = np.rint(v * F32(one)).astype(np.int64)[:, None, None]
         fixed_h = np.rint(h * F32(one)).astype(np.int64)[:, None]
-        image = x.data.astype(np.int64)
+        image = x.astype(np.int64)
         upper, lower = image[:, top], image[:, bottom]
         above = upper[:, :, left] * (one - fixed_h) + upper[:, :, right] * fixed_h
         below = lower[:, :, left] * (one - fixed_h) + lower[:, :, right] * fixed_h
         total: np.ndarray = above * (one - fixed_v) + below * fixed_v
         half = 1 << (2 * WEIGHT_BITS - 1)
-        return ((total + half) >> (2 * WEIGHT_BITS)).astype(x.data.dtype)
+        return ((total + half) >> (2 * WEIGHT_BITS)).astype(x.dtype)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         return _version(results[0].dtype, self.half_pixel_centers)

@@ -45,6 +45,7 @@ _OPS = {
     ReduceAll: "EW_REDUCE_min",
     ReduceProd: "EW_REDUCE_prod",
 }
+_BOOL_OPS = {**_OPS, Sum: "EW_REDUCE_max", ReduceProd: "EW_REDUCE_min"}
 
 
 def reduction(site: Site) -> Selection:
@@ -63,7 +64,7 @@ def reduction(site: Site) -> Selection:
     params = pack(
         "ew_reduce",
         {
-            "op": constant(_OPS[type(op)]),
+            "op": constant((_BOOL_OPS if x.dtype is DType.BOOL else _OPS)[type(op)]),
             "rows": rows,
             "columns": columns,
             **walk,
