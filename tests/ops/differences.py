@@ -8,6 +8,7 @@ LiteRT cannot be compared on at all says so itself (`Case.no_litert`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,130 @@ def known_difference(case_id: str) -> Difference | None:
     return next((d for d in DIFFERENCES if case_id.startswith(d.cases)), None)
 
 
+def known_wide(case_id: str) -> Difference | None:
+    """The entry for a case of wide.py, None where it has to agree."""
+    return next((d for d in WIDE if fnmatch(case_id, d.cases)), known_difference(case_id))
+
+
 def known_refusal(operator: str, text: str) -> Refusal | None:
     """The entry for a refusal, None where LiteRT has to run the case."""
     return next((r for r in REFUSALS if r.operator == operator and r.text in text), None)
+
+
+_INT32 = "LiteRT reads int32 whatever the type says: other sizes give numbers that are not there"
+_NO_SCALE = "integers without a scale: LiteRT computes with a scale of 0, ours with the integers"
+_HYBRID = (
+    "bidirectional_sequence_lstm bidirectional_sequence_rnn conv_2d depthwise_conv_2d "
+    "fully_connected lstm rnn svdf transpose_conv unidirectional_sequence_lstm "
+    "unidirectional_sequence_rnn"
+)
+
+
+def _each(operators: str, patterns: str, cause: str) -> tuple[Difference, ...]:
+    """An entry for each operator and pattern of what follows it in a case's name."""
+    pairs = ((name, p) for name in operators.split() for p in patterns.split())
+    return tuple(Difference(f"{name}-{pattern}", cause) for name, pattern in pairs)
+
+
+# Of the cases of wide.py: names with wildcards, refusals among them.
+WIDE = (
+    *_each(
+        "batch_matmul div exp elu leaky_relu max_pool_2d mean mul prelu relu relu6 relu_0_to_1 "
+        "relu_n1_to_1 sum tanh hard_swish average_pool_2d",
+        "*-data-int8-????????",
+        _NO_SCALE,
+    ),
+    *_each(
+        "div hard_swish leaky_relu max_pool_2d mean mul prelu relu relu6 relu_0_to_1 sum tanh "
+        "average_pool_2d",
+        "*-data-uint8-????????",
+        _NO_SCALE,
+    ),
+    *_each(
+        "batch_matmul div exp leaky_relu max_pool_2d mean prelu relu relu6 sum not_equal "
+        "average_pool_2d",
+        "*-data-int16-????????",
+        _NO_SCALE,
+    ),
+    *_each("quantize", "*-data-int32-*", _NO_SCALE),
+    *_each(_HYBRID, "*-hybrid-int[48]/q-*", "LiteRT quantizes the activations on the fly"),
+    *_each(
+        "bidirectional_sequence_lstm bidirectional_sequence_rnn conv_2d embedding_lookup "
+        "fully_connected lstm rnn svdf unidirectional_sequence_lstm unidirectional_sequence_rnn",
+        "*-hybrid-uint8/q-*",
+        "LiteRT reads them as int8",
+    ),
+    *_each(
+        "average_pool_2d conv_2d conv_3d conv_3d_transpose depthwise_conv_2d fully_connected "
+        "l2_pool_2d max_pool_2d transpose_conv",
+        "*-fused_activation_function-tanh-*",
+        "LiteRT leaves a fused TANH out, or refuses it",
+    ),
+    *_each(
+        "concatenation",
+        "*-fused_activation_function-*",
+        "LiteRT leaves the activation of a concatenation of floats out, or refuses it",
+    ),
+    *_each(
+        "bidirectional_sequence_lstm lstm unidirectional_sequence_lstm",
+        "*-fused_activation_function-none-*",
+        "without an activation LiteRT multiplies the output gate with memory it has not written",
+    ),
+    *_each(
+        "matrix_diag matrix_set_diag",
+        "*-data-bool-* *-data-float16-* *-data-bfloat16-* *-data-float64-* *-data-uint16-* "
+        "*-data-uint64-* *-data-complex64-*",
+        "LiteRT writes nothing for types that its kernel does not know, and reports no error",
+    ),
+    *_each("fake_quant", "*-data-*", "LiteRT reads float32 whatever the type says"),
+    *_each("*", "*-data-int4-* *-data-int4/q-*", "its Python interface cannot feed an int4 input"),
+    *_each("matrix_diag", "*-data-string-*", "LiteRT dies"),
+    *_each(
+        "equal not_equal fill expand_dims",
+        "*-data-string-*",
+        "its Python interface stores an address where a string is a scalar",
+    ),
+    *_each("embedding_lookup", "*-data-string-*", "LiteRT copies strings as numbers and dies"),
+    *_each("gather", "*-data-string-*", "LiteRT gathers strings of rank 1 only"),
+    *_each("embedding_lookup", "*-hybrid-int4/q-*", "LiteRT begins every row at a whole byte"),
+    *_each("prelu", "int16-*-q-*", "LiteRT reads int16 slopes as int8"),
+    *_each(
+        "resize_bilinear",
+        "*-data-int8-???????? *-data-uint8-????????",
+        "without a scale XNNPACK leaves it to LiteRT's kernel, whose coordinates have 10 bits",
+    ),
+    *_each("log", "float16-edges-*", "XNNPACK gives -inf for numbers below the normal ones"),
+    *_each("batch_to_space_nd space_to_batch_nd", "*-int64-????????", _INT32),
+    *_each("slice", "*-begin-int64-* *-size-int64-*", "LiteRT takes both or none as int64"),
+    *_each("transpose", "*-perm-int64-*", "LiteRT's reference reads int32; its default refuses"),
+    *_each(
+        "strided_slice",
+        "*-offset-true-*",
+        "with an offset LiteRT reads beyond the operand where a bound is out of range or masked",
+    ),
+    *_each(
+        "transpose_conv conv_3d_transpose",
+        "*-padding-valid-* *-padding-same-*",
+        "an output shape that does not belong to the padding: ours obeys the shape",
+    ),
+    *_each(
+        "conv_2d depthwise_conv_2d",
+        "*-padding-valid-*",
+        "its Python interface cannot read an empty output",
+    ),
+    *_each(
+        "neg",
+        "*-q-*",
+        "LiteRT negates the stored integers, whatever their zero point and scale",
+    ),
+    *_each(
+        "div",
+        "*-data-*/q-*",
+        "LiteRT shifts by more than 31 bits where the quotient is small, or refuses the divisor",
+    ),
+    *_each("mul", "*-data-complex64-*", "LiteRT refuses an activation of complex numbers"),
+    *_each("mul", "uint32-relu*-data-uint32-*", "LiteRT clamps to bounds of signed integers"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +242,6 @@ class Gap:
     kinds: str
     cause: str
 
-
-_INT32 = "LiteRT reads int32 whatever the type says: other sizes give numbers that are not there"
 
 GAPS = (
     Gap(
@@ -141,6 +261,7 @@ GAPS = (
         "*",
         "integers without a scale: LiteRT computes with a scale of 0, and divides by it",
     ),
+    Gap("bitcast", "x, result y", "int4 int4/q", "LiteRT counts an int4 as a whole byte"),
     Gap("lsh_projection", "seeds", "*", "LiteRT reads float32 whatever the type says"),
     Gap("lsh_projection", "data", "string int4 int4/q", "bytes in memory are no numbers there"),
     Gap("conv_2d embedding_lookup", "hybrid", "int16/q", "LiteRT reads the weights as int8"),

@@ -95,7 +95,7 @@ def retyped(case: Case, changes: Mapping[str, Kind]) -> tuple[Case, tuple[Tensor
             if slot == "data" and a.dtype is old and role in _COMPUTED:
                 args[index] = _typed(a, _of_role(kind, role), _quant(kind, role))
             elif slot == "hybrid" and role is Role.WEIGHT:
-                args[index] = _typed(a, kind.dtype, Quant(0.5))
+                args[index] = _typed(a, kind.dtype, Quant(1 / kind.dtype.range[1]))
             elif role is Role.PARAMETER and slot in (case.op.declared(index).name, "parameters"):
                 args[index] = _typed(a, kind.dtype, None)
         for index, t in enumerate(outputs):
