@@ -139,7 +139,8 @@ def _scaled_rows(b: Builder, match: Match) -> Value:
     # (q * s[:, None])[i] = q[i] * s[i][:, None]: the rows that are read, not the table
     table, ids, quant = match["table"], match["ids"], match["table"].quant
     assert quant is not None
-    q = match.array("table").astype(np.int8)
+    q = match.array("table")
+    q = q if q.dtype == np.uint8 else q.astype(np.int8)  # int4 has no kernels
     shape = (q.shape[0], *[1] * (q.ndim - 1))
     scales = np.broadcast_to(quant.scale.reshape(-1), q.shape[:1]).reshape(shape)
     row = b.gather(b.constant(q, name=table.name), ids)
