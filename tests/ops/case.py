@@ -217,7 +217,8 @@ def _data(a: Arg, rng: np.random.Generator) -> np.ndarray:
     if a.dtype is DType.COMPLEX64:
         parts = rng.uniform(a.low, a.high, (*a.shape, 2))
         return (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64)
-    return rng.uniform(a.low, a.high, a.shape).astype(a.dtype.numpy)
+    with np.errstate(over="ignore"):  # a range of integers may be beyond that of float16
+        return rng.uniform(a.low, a.high, a.shape).astype(a.dtype.numpy)
 
 
 def _first(op: Op, args: Sequence[Arg | None], role: Role) -> Arg | None:
