@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import edgewise
 from edgewise import lite
 from edgewise.cli.tflite_convert import main as tflite_convert
 from edgewise.errors import ConversionError
@@ -139,6 +142,21 @@ def test_operator_sets(converter):
     with pytest.raises(ConversionError, match=r"TFLITE_BUILTINS_INT8.* without TFLITE_BUILTINS"):
         converter.convert()
     assert lite.OpsSet.get_options() == [str(option) for option in lite.OpsSet]
+
+
+def test_recurrent_layers_of_any_batch_keep_no_state_whatever_the_operators(tmp_path):
+    """With SELECT_TF_OPS, which tutorials set for LSTM layers, as without."""
+    with (
+        np.load(FIXTURES / "loops.npz") as archive,
+        zipfile.ZipFile(io.BytesIO(archive["lstm.saved"].tobytes())) as file,
+    ):
+        file.extractall(tmp_path / "saved")
+    converter = lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    for others in ([], [lite.OpsSet.SELECT_TF_OPS]):
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS, *others]
+        main = edgewise.load(converter.convert()).main
+        assert "while" in [node.op.name for node in main.nodes]
+        assert not any(value.is_variable for value in main.values())
 
 
 def test_types_without_optimizations_change_nothing_as_in_tensorflow(converter):

@@ -18,6 +18,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.lite.nearest import no_attribute
 from edgewise.lite.notice import ignored
+from edgewise.passes import canonicalize
 
 _LITERT = "litert-2.3"  # what TFLITE_BUILTINS means
 
@@ -191,7 +192,10 @@ class TFLiteConverter:
                 builtin ones only, as by default; all are listed.
         """
         self._check_options()
-        return self._source().to_bytes(target=self._target())
+        model, target = self._source(), self._target()
+        if target is None:  # LiteRT all the same: its loops run at any batch
+            model = canonicalize(model, fuse_loops=False, target=_LITERT)
+        return model.to_bytes(target=target)
 
     def _target(self) -> str | None:
         """The release that has to run the file: TensorFlow Lite's builtin operators are those of

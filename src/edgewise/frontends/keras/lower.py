@@ -80,7 +80,7 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
         LimitError: nested models unfold to more than MAX_NODES operators.
     """
     c, outputs = _walked(file, expand, may_fuse=True)
-    if c.kept and c.forgets:  # variable tensors are reset for each run, or for none
+    if (c.kept or c.variables) and c.forgets:  # no variable tensor may be reset then
         c, outputs = _walked(file, expand, may_fuse=False)
     quantized.tell_rounded([layer for _, layer in c.quantized.values()], file.file)
     graph = c.b.finish(*values_of(outputs))

@@ -148,6 +148,18 @@ def test_recurrent_layers_with_any_batch(kind):
     check(model, image(4, 7, 5))
 
 
+def test_state_is_kept_from_call_to_call():
+    model = keras.Sequential(
+        [L.Input(batch_shape=(2, 6, 3)), L.GRU(4, stateful=True, return_sequences=True), L.LSTM(3)]
+    )
+    randomize(model)
+    for layer in model.layers:
+        layer.reset_state() if layer.stateful else None
+    run = edgewise.Interpreter(edgewise.convert(model).to_bytes())
+    for x in (image(2, 6, 3), image(2, 6, 3)):
+        compare(list(run(x).values()), answers(model, x))
+
+
 def test_a_cell_of_the_user_s():
     source = keras.Input((6, 3))
     model = keras.Model(source, L.RNN(networks.Leaky(4), return_sequences=True)(source))

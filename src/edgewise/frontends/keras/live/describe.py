@@ -280,13 +280,14 @@ def _is_symbolic(value: object) -> bool:
 
 def _fixed_shapes(graph: Any, model: Any) -> Callable[[Any], Sequence[int | None]]:
     """Shapes of the InputLayers. A Sequential model built by its first call has the batch of that
-    call written down, and takes any."""
+    call written down, and takes any, unless a layer of it keeps state from call to call."""
+    keeps_state = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
 
     def shape_of(operation: Any) -> Sequence[int | None]:
         shape = list(operation.batch_shape)
         auto = getattr(operation, "_auto_config", None)
         is_chosen = auto is not None and auto.config.get("batch_size") is not None
-        if graph is not model and shape and not is_chosen:
+        if graph is not model and shape and not is_chosen and not keeps_state:
             shape[0] = None
         return shape
 
