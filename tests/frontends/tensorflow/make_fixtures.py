@@ -1,6 +1,6 @@
 """Makes the SavedModels in `fixtures/`, each a zip, with what TensorFlow says about them.
 
-    ORACLE-PYTHON tests/frontends/tensorflow/make_fixtures.py
+    ORACLE-PYTHON tests/frontends/tensorflow/make_fixtures.py [FIXTURE ...]
 
 `expected.npz` has, by fixture: the tensors of the checkpoint as `tf.train.load_checkpoint` gives
 them (`NAME/checkpoint/KEY`), and inputs and outputs of its signatures in the order in which they
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -39,8 +40,13 @@ def main() -> None:
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     HERE.mkdir(exist_ok=True)
+    wanted = set(sys.argv[1:])
+    if wanted:
+        keep(wanted)
     for make in (keras_export, module, control, tables, types, captures, partitioned, tf1_tables,
-                 several_graphs, no_signature, ragged, debug):  # fmt: skip
+                 several_graphs, no_signature, ragged, composites, debug):  # fmt: skip
+        if wanted and make.__name__ not in wanted:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             calls = make(Path(folder) / make.__name__)
             store(make.__name__, Path(folder) / make.__name__, calls or {})
@@ -48,6 +54,15 @@ def main() -> None:
     about = {"tensorflow": tf.__version__, "keras": keras.__version__}
     text = {"versions": about, "strings": STRINGS, "types": TYPES}
     (HERE / "expected.json").write_text(json.dumps(text, indent=1) + "\n")
+
+
+def keep(wanted: set[str]) -> None:
+    """What is known of the fixtures that are not made anew."""
+    about = json.loads((HERE / "expected.json").read_text())
+    with np.load(HERE / "expected.npz") as archive:
+        ARRAYS.update({k: archive[k] for k in archive.files if k.split("/")[0] not in wanted})
+    for known, table in ((STRINGS, about["strings"]), (TYPES, about["types"])):
+        known.update({k: v for k, v in table.items() if k.split("/")[0] not in wanted})
 
 
 def store(name: str, folder: Path, calls: dict[str, list[dict[str, np.ndarray]]]) -> None:
@@ -69,7 +84,10 @@ def store(name: str, folder: Path, calls: dict[str, list[dict[str, np.ndarray]]]
             for key, value in given.items():
                 note(f"{name}/{signature}/{i}/in/{key}", np.asarray(value))
             for key, value in found.items():
-                note(f"{name}/{signature}/{i}/out/{key}", value.numpy())
+                parts = tf.nest.flatten(value, expand_composites=True)
+                for part, tensor in enumerate(parts):  # named as TensorFlow names arguments
+                    end = f"_{part}" if part else ""
+                    note(f"{name}/{signature}/{i}/out/{key}{end}", tensor.numpy())
 
 
 def note(key: str, value: np.ndarray) -> None:
@@ -367,6 +385,47 @@ def ragged(path: Path) -> dict:
     )
     tf.saved_model.save(made, path, {"serving_default": made.split})
     return {"serving_default": [{"text": np.array(["A bee", "see", ""])}]}
+
+
+def composites(path: Path) -> dict:
+    """Ragged and sparse tensors as arguments, and a ragged one as a result."""
+    made = tf.Module()
+    made.table = tf.Variable(random(10, 2))
+    made.weights = tf.Variable(random(5, 3))
+    of_ids, of_numbers = (tf.RaggedTensorSpec([None, None], k) for k in (tf.int32, tf.float32))
+
+    @tf.function(input_signature=[of_ids])
+    def bag(ids):
+        words = tf.gather(made.table, ids)
+        padded = ids.to_tensor(-1)
+        cut = words.to_tensor(shape=[None, 3, None])
+        return {"mean": tf.reduce_mean(words, 1), "padded": padded, "cut": cut}
+
+    @tf.function(input_signature=[tf.SparseTensorSpec([None, 5])])
+    def linear(x):
+        return {
+            "y": tf.sparse.sparse_dense_matmul(x, made.weights),
+            "turned": tf.sparse.sparse_dense_matmul(
+                x, tf.constant(np.eye(4, 3, dtype=np.float32)), adjoint_a=True
+            ),
+            "dense": tf.sparse.to_dense(x),
+        }
+
+    @tf.function(input_signature=[of_numbers])
+    def twice(r):
+        return {"twice": r * 2.0}
+
+    made.bag, made.linear, made.twice = bag, linear, twice
+    signatures = {"bag": bag, "linear": linear, "twice": twice}
+    tf.saved_model.save(made, path, signatures)
+    ids = np.array([3, 1, 4, 1, 5, 9], np.int32)
+    splits = np.array([0, 2, 2, 6])
+    x = np.array([[0, 1], [0, 4], [2, 0], [3, 3]])
+    return {
+        "bag": [{"ids": ids, "ids_1": splits}],
+        "linear": [{"x": x, "x_1": random(4), "x_2": np.array([4, 5])}],
+        "twice": [{"r": random(6), "r_1": splits}],
+    }
 
 
 def debug(path: Path) -> dict:

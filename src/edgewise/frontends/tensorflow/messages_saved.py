@@ -50,6 +50,13 @@ class TensorInfo(Message):
     coo_sparse: CooSparse | None = nested(4, lambda: CooSparse)
     composite_tensor: CompositeTensor | None = nested(5, lambda: CompositeTensor)
 
+    @classmethod
+    def named(cls, name: str) -> TensorInfo:
+        """The tensor `name`, of which nothing else is told."""
+        found = cls()
+        found.name = name
+        return found
+
 
 class SignatureDef(Message):
     """What one use of the model takes and gives, by name."""

@@ -26,12 +26,40 @@ _CONTROL = (
     "tf.compat.v1.enable_control_flow_v2()"
 )
 _FILES = "a .tflite model writes and reads no files; export the function that only predicts"
+_RAGGED = (
+    "ragged tensors are taken apart only to become dense; call to_tensor() and mask what it adds"
+)
+_XLA = (
+    "it holds a program of XLA's, which is not read; export from JAX with "
+    "jax2tf.convert(..., native_serialization=False, enable_xla=False)"
+)
+_MATRIX = (
+    "matrices are not decomposed or solved in a .tflite model; compute it before and give the "
+    "result as an input or a constant"
+)
+_QUANTIZED = (
+    "TensorFlow 1's quantized operations are not converted; export the float model, or the one "
+    "with FakeQuant operations, and quantize it with edgewise.quantize"
+)
+_TABLE = (
+    "a table that changes or is read as a whole; use tf.lookup.StaticHashTable and look keys up"
+)
+_SPECIAL = "there is no formula for this function here; give its results as an input"
 _OTHER = "has no handler in this version; write it with other operations"
 
 # reason by pattern of the operation's name; the first that matches counts
 _REASONS = {
     r"String.*|.*Regex.*|AsString|Substr|Unicode.*|(De|En)codeBase64": _TEXT,
-    r".*Ragged.*|.*Tokenize.*": _TEXT,
+    r".*Tokenize.*": _TEXT,
+    r".*Ragged.*": _RAGGED,
+    r"XlaCallModule|Xla(Conv|Dot|Reduce|Sort|Gather|Scatter|SelectAndScatter|CustomCall).*": _XLA,
+    r"(Matrix|BatchMatrix)(Inverse|Determinant|Solve|SolveLs|TriangularSolve|Exponential|Logarithm|"
+    r"SquareRoot)|LogMatrixDeterminant|(Batch)?(Cholesky|Svd|SelfAdjointEig.*)|Qr|Eig|Lu|"
+    r"(Banded|Tridiagonal).*": _MATRIX,
+    r"(Requantize|Requantization|Quantized).*|QuantizeV2|Dequantize|QuantizeDown.*": _QUANTIZED,
+    r"Uniform(Quantize|Dequantize|Requantize).*": _QUANTIZED,
+    r"Anonymous.*Table.*|Mutable.*Table.*|LookupTable(Insert|Remove|Import|Export).*": _TABLE,
+    r"Igamma.*|Betainc|Zeta|Polygamma|Bessel.*|Expint|Dawsn|Fresnel.*|Spence": _SPECIAL,
     r"Lookup.*|(Mutable)?HashTable.*|Sentencepiece.*|.*NGrams.*|.*Vocab.*": _TEXT,
     r"Decode(Jpeg|Png|Gif|Bmp|Image|Wav|Raw|CSV|AndCropJpeg|JSON.*|PaddedRaw|WebP)": _RECORDS,
     r"Parse(Example|SingleExample|Tensor|SequenceExample).*": _RECORDS,

@@ -73,3 +73,28 @@ case("RandomShuffle", x(5, 2), only_shape=True)
 case("ConjugateTranspose", x(2, 3, 4), k([2, 0, 1]))
 case("ConjugateTranspose", x(2, 3, dtype="complex64"), k([1, 0]), in_parts=True, label="complex")
 case("Reverse", x(2, 3, 4), k(np.array([True, False, True])))
+
+ROWS = {"row_partition_types": ["ROW_SPLITS"]}
+SPLITS = x(np.array([0, 2, 2, 5], np.int64))
+case("RaggedTensorToTensor", k(np.array([-1, -1], np.int64)), x(5), s(0.0), [SPLITS], **ROWS)
+case("RaggedTensorToTensor", k(np.array([3, 2, 2], np.int64)), x(5, 2), s(-1.0), [SPLITS],
+     label="cut", **ROWS)  # fmt: skip
+case("RaggedTensorToTensor", k(np.array([-1, 4], np.int64)), x(5), s(7.0), [SPLITS],
+     label="wide", **ROWS)  # fmt: skip
+case("RaggedTensorToTensor", s(-1), x(4), x(np.array(5.0, np.float32)),
+     [x(np.array(4, np.int64)), x(np.array([0, 0, 2, 3], np.int64))], label="row_numbers",
+     row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"])  # fmt: skip
+case(
+    "RaggedTensorToTensor",
+    s(-1),
+    x(5),
+    s(0.0),
+    [x(np.array([0, 1, 3], np.int64)), SPLITS],
+    row_partition_types=["ROW_SPLITS", "ROW_SPLITS"],
+    label="two",
+    refused="several ragged axes",
+)
+PLACES_OF = x(np.array([[0, 1], [0, 4], [2, 0], [3, 3]], np.int64))
+case("SparseTensorDenseMatMul", PLACES_OF, x(4), k(np.array([4, 5], np.int64)), x(5, 3))
+case("SparseTensorDenseMatMul", PLACES_OF, x(4), k(np.array([4, 5], np.int64)), x(3, 4),
+     adjoint_a=True, adjoint_b=True, label="turned")  # fmt: skip

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.errors import ConversionError, FormatError, listing
+from edgewise.errors import ConversionError, FormatError
 from edgewise.files import read_model_file
 from edgewise.frontends.protobuf import Later, decode
 from edgewise.frontends.tensorflow.graph_def import Graph, entry_of
@@ -62,11 +63,11 @@ def read_saved_model(
     stored = Stored(path, Assets(path, meta))
     objects = Objects(meta.object_graph_def, graph, stored) if meta.object_graph_def else None
     keys = _signatures(meta, signature_keys, objects, path.name)
-    _check_tensors({key: meta.signature_def[key] for key in keys}, path.name)
+    signatures = {key: _flat(meta.signature_def[key]) for key in keys}
     resources = GraphResources(graph, stored)
     entries = tuple(
-        _function_entry(graph, key, meta.signature_def[key], objects)
-        or _graph_entry(graph, key, meta.signature_def[key], resources)
+        _function_entry(graph, key, signatures[key], objects)
+        or _graph_entry(graph, key, signatures[key], resources)
         for key in keys
     )
     stored.check()
@@ -146,25 +147,40 @@ def _signatures(
     return there if wanted is None else list(dict.fromkeys(wanted))
 
 
-def _check_tensors(signatures: Mapping[str, SignatureDef], name: str) -> None:
-    """Raise ConversionError for sparse and ragged arguments and results; all of them."""
-    problems = [
-        f"{what} '{argument}' of signature '{key}' is "
-        + ("sparse" if info.coo_sparse else "ragged or another composite")
-        for key, signature in signatures.items()
-        for what, infos in (("input", signature.inputs), ("output", signature.outputs))
-        for argument, info in infos.items()
-        if info.coo_sparse or info.composite_tensor
-    ]
-    if problems:
-        raise ConversionError(
-            f"{name}: {listing(problems, 'arguments and results are not dense tensors', most=20)}\n"
-            "Save a signature of dense tensors, or leave this one out with signature_keys=[...]."
-        )
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What a signature takes and gives: tensors by name."""
+
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
+
+
+def _flat(signature: SignatureDef) -> _Signature:
+    """A sparse or ragged tensor `x` as its tensors `x`, `x_1`, ..., which is how TensorFlow's own
+    signatures name those of arguments."""
+    return _Signature(_tensors(signature.inputs), _tensors(signature.outputs))
+
+
+def _tensors(infos: Mapping[str, TensorInfo]) -> dict[str, TensorInfo]:
+    found: dict[str, TensorInfo] = {}
+    for name, info in infos.items():
+        for place, part in enumerate(_parts(info)):
+            found[f"{name}_{place}" if place else name] = part
+    return found
+
+
+def _parts(info: TensorInfo) -> Sequence[TensorInfo]:
+    if info.coo_sparse:
+        sparse = info.coo_sparse
+        names = (
+            sparse.indices_tensor_name, sparse.values_tensor_name, sparse.dense_shape_tensor_name
+        )  # fmt: skip
+        return [TensorInfo.named(name) for name in names]
+    return info.composite_tensor.components if info.composite_tensor else [info]
 
 
 def _function_entry(
-    graph: Graph, key: str, signature: SignatureDef, objects: Objects | None
+    graph: Graph, key: str, signature: _Signature, objects: Objects | None
 ) -> Entry | None:
     """The function that the signature's node calls; None: it is none of the saved ones."""
     call = _call(graph, signature.outputs.values())
@@ -201,9 +217,7 @@ def _call(graph: Graph, outputs: Collection[TensorInfo]) -> TFNode | None:
     return node if node is not None and node.op in _CALLS else None
 
 
-def _graph_entry(
-    graph: Graph, key: str, signature: SignatureDef, resources: GraphResources
-) -> Entry:
+def _graph_entry(graph: Graph, key: str, signature: _Signature, resources: GraphResources) -> Entry:
     order = {name: i for i, name in enumerate(graph.nodes)}
     named = {name: info.name for name, info in signature.inputs.items()}
     inputs = dict(sorted(named.items(), key=lambda item: order.get(item[1].split(":")[0], 0)))
