@@ -39,7 +39,7 @@ _MATRIX = (
 )
 _QUANTIZED = (
     "TensorFlow 1's quantized operations are not converted; export the float model, or the one "
-    "with FakeQuant operations, and quantize it with edgewise.quantize"
+    "with FakeQuant operations"
 )
 _TABLE = (
     "a table that changes or is read as a whole; use tf.lookup.StaticHashTable and look keys up"
