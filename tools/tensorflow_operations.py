@@ -11,6 +11,7 @@ the messages of the cases that are refused.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.frontends.tensorflow.case import CASES  # noqa: E402
 from tests.frontends.tensorflow.test_operations import finished, lowered  # noqa: E402
 
 ON_TENSORS = COMPLEX | HANDLERS
+CONVERTIBLE = ROOT / "tests/frontends/tensorflow/answers/convertible.json"
 PAGE = ROOT / "docs" / "tensorflow_operations.md"
 
 
@@ -69,6 +71,17 @@ def _lines() -> Iterator[str]:
     yield "|---|---|"
     for name in sorted(OBJECTS, key=str.lower):
         yield f"| {name} | {_remark(OBJECTS[name].__doc__)} |"
+    yield ""
+    answers = json.loads(CONVERTIBLE.read_text())["operations"]
+    lacking = sorted(name for name in answers if name not in ON_TENSORS | OBJECTS)
+    theirs = [name for name in lacking if isinstance(answers[name], int)]
+    failing = sum(answers[name] == "fails" for name in lacking)
+    yield (
+        f"TensorFlow's own converter was asked about {len(lacking)} operations that are not above, "
+        f"each alone in a graph: it makes builtin operators of {len(theirs)}"
+        f"{': ' + ', '.join(theirs) if theirs else ''}, fails on {failing}, and for the others no "
+        "operands were found (`tools/oracle/store_convertible.py`)."
+    )
     yield ""
     yield "What is refused, with what the message says:"
     yield ""

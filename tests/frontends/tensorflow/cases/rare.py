@@ -98,3 +98,6 @@ PLACES_OF = x(np.array([[0, 1], [0, 4], [2, 0], [3, 3]], np.int64))
 case("SparseTensorDenseMatMul", PLACES_OF, x(4), k(np.array([4, 5], np.int64)), x(5, 3))
 case("SparseTensorDenseMatMul", PLACES_OF, x(4), k(np.array([4, 5], np.int64)), x(3, 4),
      adjoint_a=True, adjoint_b=True, label="turned")  # fmt: skip
+case("SparseMatMul", x(3, 4), k(4, 5))
+case("SparseMatMul", x(4, 3), x(5, 4), transpose_a=True, transpose_b=True, a_is_sparse=True,
+     label="turned")  # fmt: skip

@@ -22,6 +22,11 @@ def _matmul(c: Context, node: TFNode, x: Value, y: Value) -> Value:
     )
 
 
+def _sparse_matmul(c: Context, node: TFNode, x: Value, y: Value) -> Value:
+    """as MatMul: zeros are multiplied, too"""
+    return _matmul(c, node, x, y)
+
+
 def _batch_matmul(c: Context, node: TFNode, x: Value, y: Value) -> Value:
     """as MatMul; leading axes broadcast"""
     wanted = attrs.dtype(node, "Tout", x.dtype)
@@ -80,6 +85,7 @@ def _cross(c: Context, node: TFNode, x: Value, y: Value) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     "MatMul": _matmul,
+    "SparseMatMul": _sparse_matmul,
     **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), _batch_matmul),
     "Einsum": _einsum,
     "_FusedMatMul": _fused_matmul,
