@@ -1,4 +1,7 @@
-"""Every network of keras.applications in memory, at a small resolution, against Keras itself."""
+"""Every network of keras.applications, at a small resolution: in memory against Keras itself, and
+saved as a file, which converts to the same bytes.
+
+Next to TensorFlow's converter, as SavedModels too: `tests/e2e/test_applications.py`."""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="Keras is not installed here")
 
+import edgewise  # noqa: E402
+
 from .checks import check  # noqa: E402
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
-SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71, "NASNetLarge": 331}
+SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 NAMES = sorted(
     name
     for name, value in vars(keras.applications).items()
@@ -19,13 +24,11 @@ NAMES = sorted(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_converts(name):
+def test_converts(tmp_path, name):
     size = SIZES.get(name, 64)
-    options = {"input_shape": (size, size, 3)} if "NASNet" not in name else {}
-    if name == "NASNetMobile":
-        size, options = 224, {}
+    options = {"input_shape": (size, size, 3), "weights": None, "classes": 10}
     options["classifier_activation"] = None  # logits: probabilities would hide mistakes
-    model = getattr(keras.applications, name)(weights=None, classes=10, **options)
+    model = getattr(keras.applications, name)(**options)
     rng = np.random.default_rng(2)
     for layer in model._flatten_layers():  # no statistics of 0 and 1; near them, or depths overflow
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -33,4 +36,7 @@ def test_converts(name):
             layer.moving_mean.assign(rng.normal(size=layer.moving_mean.shape) * 0.1)
             layer.beta.assign(rng.normal(size=layer.beta.shape) * 0.1)
     x = np.random.default_rng(1).uniform(0, 255, (1, size, size, 3)).astype(np.float32)
-    check(model, x)
+    live = check(model, x).to_bytes()
+    for suffix in ("keras", "h5"):
+        model.save(tmp_path / f"model.{suffix}")
+        assert edgewise.convert(tmp_path / f"model.{suffix}").to_bytes() == live, suffix
