@@ -21,6 +21,7 @@ from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.parallel import PARALLEL
 from edgewise.passes.pipeline import SIMPLIFY, WHOLE
+from edgewise.passes.powers import OFFSETS
 from edgewise.passes.prescale import PRESCALE
 from tests.passes import (
     test_activation,
@@ -49,7 +50,7 @@ from tests.passes.example import expression, ints, model_of, normal, same_number
 
 RULES = [
     *(*SIMPLIFY, *WHOLE, *DENSE, *LOOKUPS, *AFFINE, *PRESCALE),
-    *(*PARALLEL, *NORMS, *ACTIVATIONS, *PADDING, *LOWER),
+    *(*PARALLEL, *NORMS, *ACTIVATIONS, *PADDING, *OFFSETS, *LOWER),
 ]
 TABLES = [
     *(test_activation, test_affine, test_arithmetic, test_broadcasts, test_choices, test_dilation),
@@ -179,6 +180,24 @@ def test_pipelines_keep_the_numbers(build):
     same_numbers(model.main, canonical.main, 3e-6)
     same_numbers(model.main, lowered.main, 3e-6)
     assert canonical.main.outputs[0].name == model.main.outputs[0].name
+
+
+def test_offsets_of_a_sum_are_biases_where_they_can_be():
+    """A shortcut and its block, both normalised in pieces, as in the SavedModel of a ResNet: put
+    together first, the two offsets cost an ADD."""
+
+    def build(b):
+        x = b.input("x", (1, 6, 6, 4))
+        y = [
+            b.add(b.mul(conv(b, x, 5), b.constant(normal(5))), b.constant(normal(5)))
+            for _ in range(2)
+        ]
+        return b.relu(b.add(*y))
+
+    model = model_of(build)
+    canonical = canonicalize(model, check_each=True)
+    assert operators(canonical) == "conv_2d conv_2d add"
+    same_numbers(model.main, canonical.main, 3e-6)
 
 
 @pytest.mark.parametrize("build", MODELS, ids=lambda f: f.__name__)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.passes.powers import FACTORS, POWERS
+from edgewise.passes.powers import FACTORS, OFFSETS, POWERS
 from tests.passes.example import (
     INT8,
     Example,
@@ -155,9 +155,9 @@ TWINS = [
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.before)
 def test_rewrites(example):
-    shows(example, [*POWERS, *FACTORS])
+    shows(example, [*POWERS, *FACTORS, *OFFSETS])
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=lambda t: f"{t.rule}-{t.reason}")
 def test_must_not_match(twin):
-    declines(twin, [*POWERS, *FACTORS])
+    declines(twin, [*POWERS, *FACTORS, *OFFSETS])

@@ -33,7 +33,7 @@ from edgewise.passes.lower import LOWER
 from edgewise.passes.norms import NORMS
 from edgewise.passes.padding import PADDING
 from edgewise.passes.parallel import PARALLEL
-from edgewise.passes.powers import FACTORS, POWERS
+from edgewise.passes.powers import FACTORS, OFFSETS, POWERS
 from edgewise.passes.prescale import PRESCALE
 from edgewise.passes.quantized import QUANTIZED
 from edgewise.passes.recompose import RECOMPOSE
@@ -96,7 +96,7 @@ def canonicalize(
         # Linear operators take in what stands around them ...
         run.rules("linear", [*DENSE, *LOOKUPS, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.
-        run.rules("fuse", [*ACTIVATIONS, *PADDING])
+        run.rules("fuse", [*ACTIVATIONS, *PADDING, *OFFSETS])
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
         if fuse_loops:

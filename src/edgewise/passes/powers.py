@@ -191,15 +191,6 @@ POWERS = [
         _sum,
         phrase=SIGNS,
     ),
-    # (x + a) + (y + c) -> (x + y) + (a + c)
-    Rule(
-        "offsets of a sum",
-        lambda p: p.add(_offset(p, "x", "a"), _offset(p, "y", "c")),
-        every(floats, _both_stay_small),
-        _one_offset,
-        tolerance=1e-6,
-        phrase="product[s] and sum[s] with constants put together",
-    ),
 ]
 
 
@@ -245,5 +236,19 @@ FACTORS = [
         ),
         tolerance=1e-5,
         phrase="common factor[s] taken out of sums",
+    ),
+]
+
+
+# After linear operators took in what offsets they could: a bias costs nothing.
+OFFSETS = [
+    # (x + a) + (y + c) -> (x + y) + (a + c)
+    Rule(
+        "offsets of a sum",
+        lambda p: p.add(_offset(p, "x", "a"), _offset(p, "y", "c")),
+        every(floats, _both_stay_small),
+        _one_offset,
+        tolerance=1e-6,
+        phrase="product[s] and sum[s] with constants put together",
     ),
 ]
