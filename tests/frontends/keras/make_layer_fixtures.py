@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers as L
+from keras.src.applications import convnext, inception_resnet_v2
 
 HERE = Path(__file__).parent
 Case = tuple[Callable[[list[object]], object], list[np.ndarray]]
@@ -33,7 +34,18 @@ def one(layer: object, *inputs: np.ndarray) -> Case:
 
 def cases() -> Iterator[tuple[str, Case]]:
     """Every case with its name."""
-    families = (convolutions, transposed, pools, activations, merges, norms, shapes, others, tables)
+    families = (
+        convolutions,
+        transposed,
+        pools,
+        activations,
+        merges,
+        norms,
+        shapes,
+        others,
+        tables,
+        of_applications,
+    )
     for family in families:
         yield from family()
 
@@ -262,6 +274,14 @@ def tables() -> Iterator[tuple[str, Case]]:
     for name, arguments in (("tied", {}), ("untied", {"tie_weights": False})):
         table = L.ReversibleEmbedding(10, 4, logit_soft_cap=0.7, **arguments)
         yield f"reversible_{name}", ((lambda xs, t=table: t(t(xs[0]), reverse=True)), [ids])
+
+
+def of_applications() -> Iterator[tuple[str, Case]]:
+    """Layers that keras.applications defines for its own networks."""
+    a, b = image(2, 4, 3, 5), image(2, 4, 3, 5)
+    yield "scaled_sum", one(inception_resnet_v2.CustomScaleLayer(0.17), a, b)
+    yield "layer_scale", one(convnext.LayerScale(1e-6, 5), a)
+    yield "stochastic_depth", one(convnext.StochasticDepth(0.3), a)
 
 
 def _shared_nested(xs: list[object]) -> object:

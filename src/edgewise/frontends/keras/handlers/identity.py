@@ -1,6 +1,7 @@
 """Layers that do nothing at inference: dropout, noise, regularization, random augmentation.
 
-Source: keras/src/layers/regularization and preprocessing/image_preprocessing, Keras 3.15.
+Source: keras/src/layers/regularization and preprocessing/image_preprocessing, and
+applications/convnext.py (StochasticDepth), Keras 3.15.
 RandomCrop is in images.py: what it does at inference depends on the version of Keras.
 """
 
@@ -22,6 +23,6 @@ GaussianDropout AlphaDropout ActivityRegularization AugMix CutMix MixUp RandAugm
 RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform
 RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert
 RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-RandomTranslation RandomWidth RandomZoom"""
+RandomTranslation RandomWidth RandomZoom StochasticDepth"""
 
 HANDLERS: dict[str, Handler] = dict.fromkeys(_NAMES.split(), identity)

@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.errors import FormatError
 from edgewise.frontends.context import Handler, is_float
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import flag, integer, numbers
+from edgewise.frontends.keras.handlers.config import flag, integer, number, numbers
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
@@ -41,6 +41,13 @@ def average(c: Context, layer: KerasLayer, xs: Sequence[Value]) -> Value:
     z = c.b.mul(y, c.scalar(1 / len(xs)))
     c.set_mask(z, c.mask(y))
     return z
+
+
+def scaled_sum(c: Context, layer: KerasLayer, xs: Sequence[Value]) -> Value:
+    """x + y * scale (InceptionResNetV2 in keras.applications)."""
+    _check(layer, xs, 2)
+    x, y = xs[0], xs[1]
+    return c.b.add(x, c.b.mul(y, c.scalar(number(layer, "scale", 1.0))))
 
 
 def concatenate(c: Context, layer: KerasLayer, xs: Sequence[Value]) -> Value:
@@ -118,6 +125,7 @@ HANDLERS: dict[str, Handler] = {
     "Maximum": partial(_merge, "maximum"),
     "Minimum": partial(_merge, "minimum"),
     "Average": average,
+    "CustomScaleLayer": scaled_sum,
     "Concatenate": concatenate,
     "Dot": dot,
 }
