@@ -51,12 +51,13 @@ def hollow(data: bytes, weights: Sequence[np.ndarray]) -> tuple[bytes, Places]:
         while at >= 0:
             places.append((at, number))
             at = data.find(values, at + len(values))
-    places.sort()
-    rest, end = [], 0
-    for at, number in places:
-        rest.append(data[end:at])
-        end = at + weights[number].nbytes
-    return b"".join([*rest, data[end:]]), places
+    rest, kept, end = [], [], 0
+    for at, number in sorted(places):
+        if at >= end:  # weights of one repeated number may be found in each other
+            rest.append(data[end:at])
+            kept.append((at, number))
+            end = at + weights[number].nbytes
+    return b"".join([*rest, data[end:]]), kept
 
 
 def filled(rest: bytes, places: Places, weights: Sequence[np.ndarray]) -> bytes:
