@@ -122,7 +122,7 @@ VARIANTS = (
 CASES = {case.name: case for case in (*FAMILIES, *VARIANTS)}
 
 # Those that are stored, for machines without TensorFlow: small files, and every kind of layer.
-STORED = ("MobileNet-narrow", "MobileNetV2-any-size")
+STORED = ("MobileNet-narrow", "MobileNetV2-any-size", "MobileNetV3Small")
 
 
 def images(case: Case, count: int) -> np.ndarray:
