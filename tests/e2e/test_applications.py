@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import edgewise
+from edgewise.errors import EdgewiseError
 from tests.e2e.answers import distance, operators
 from tests.e2e.applications import CASES
 from tests.oracle.litert import Oracle
@@ -51,7 +52,7 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
         least = _least(theirs, route == "static" or CASES[name].shape is None)
         try:
             data = _converted(tmp_path / route)
-        except (edgewise.EdgewiseError, FileNotFoundError) as error:
+        except (EdgewiseError, FileNotFoundError) as error:
             problems.append(f"{route}: {error}")
             continue
         answer = oracle.run(data, [x[:1]])
