@@ -14,10 +14,11 @@ import pytest
 
 from edgewise import Interpreter
 from edgewise.dtypes import DType
-from edgewise.errors import FormatError, LimitError, QuantizationError
-from edgewise.format import load
+from edgewise.errors import FormatError, LimitError, QuantizationError, UnsupportedOp
+from edgewise.format import load, write
 from edgewise.ir import Builder, Model
 from edgewise.ops.requant import multiplier
+from edgewise.passes.pipeline import to_tflite
 from edgewise.runtime.limits import Limits
 from tests.ops.case import all_cases, model_of
 
@@ -85,9 +86,11 @@ def test_a_thousand_mutants_of_networks(seed: int) -> None:
 @pytest.mark.ci
 def test_files_of_one_operator_cut_off_anywhere() -> None:
     """The last bytes may be padding that nobody misses."""
-    cases = [case for case in all_cases() if not case.error][::150]
-    for case in cases:
-        data = model_of(case).to_bytes()
+    for case in [case for case in all_cases() if not case.error][::150]:
+        try:
+            data = b"".join(write(to_tflite(model_of(case))))
+        except UnsupportedOp:  # an operator that no file can hold
+            continue
         for end in range(len(data) - 16):
             with pytest.raises(FormatError):
                 load(data[:end])
