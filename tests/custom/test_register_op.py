@@ -61,6 +61,15 @@ def test_a_function_is_all_it_takes() -> None:
     assert [p.where for p in interpreter.placement()] == ["kernel", "host"]
 
 
+def test_the_example_of_the_page_runs() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "custom_operators.md"
+    exec(page.read_text().split("```python\n")[1].split("```")[0])  # noqa: S102 (our own text)
+    opaque.definitions["Mine"] = opaque.definitions["MyLeaky"]
+    interpreter = edgewise.Interpreter(file_of(FLOATS, options=write({"alpha": 0.5})))
+    [y] = interpreter(X).values()
+    np.testing.assert_array_equal(y, np.where(X > 0, 2 * X, X))
+
+
 def test_the_operator_of_a_real_file(shared_data: Path) -> None:
     file = shared_data / "tflite" / "litert_unit" / "testdata__custom_sinh.bin"
     edgewise.register_op("Sinh", np.sinh, infer=lambda x, **_: x.shape, options=lambda _: {})
