@@ -55,8 +55,9 @@ CELL = {**LSTM, "activation": "softsign"}  # no operator has it
     [
         (layer("LSTM", **CELL, stateful=True), [None, 3, 2], "stateful=True needs a fixed batch"),
         (layer("LSTM", **CELL), [None, 0, 2], "has no steps"),
-        (layer("StringLookup"), [None, 2], "strings"),
-        (layer("TextVectorization"), [None, 2], "strings"),
+        (layer("StringLookup"), [None, 2], "no vocabulary"),
+        (layer("StringLookup", vocabulary=["a"]), [None, 2], "it takes strings; got float32"),
+        (layer("TextVectorization"), [None, 2], "splits text"),
         (layer("Hashing", num_bins=3), [None, 2], "hashes"),
         (layer("HashedCrossing", num_bins=3), [None, 2], "hashes"),
         (layer("AutoContrast"), [None, 4, 4, 3], "statistics of the image"),

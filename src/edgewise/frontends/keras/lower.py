@@ -41,7 +41,6 @@ from edgewise.frontends.keras.description import (
 from edgewise.frontends.keras.handlers import HANDLERS, OPERATIONS
 from edgewise.frontends.keras.handlers.activations import ACTIVATIONS
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.handlers.recurrent_memory import initialize
 from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
@@ -84,7 +83,7 @@ def lower(file: KerasFile, expand: Expand | None = None) -> Model:
         c, outputs = _walked(file, expand, may_fuse=False)
     quantized.tell_rounded([layer for _, layer in c.quantized.values()], file.file)
     graph = c.b.finish(*values_of(outputs))
-    initialize(graph, c.variables)
+    c.initialize(graph)
     names = {ref.layer: i for i, ref in enumerate(flatten(file.model.inputs))}
     signature = Signature("serving_default", graph.name, names, _output_names(outputs))
     model = Model(signatures=[signature], description=file.model.name, file=file.file)

@@ -1,5 +1,7 @@
 """Categories: Discretization, CategoryEncoding, IntegerLookup, and what cannot be converted.
 
+Words are in `words.py`.
+
 Source: keras/src/layers/preprocessing and utils/numerical_utils.py, Keras 3.15.
 """
 
@@ -29,7 +31,7 @@ def discretization(c: Context, layer: KerasLayer, x: Value) -> Value:
     if not isinstance(edges, list | tuple | np.ndarray):
         raise Unsupported("it has no bin_boundaries; call adapt() before saving")
     bins = c.b.bucketize(c.real(x), boundaries=tuple(float(edge) for edge in edges))
-    y = _encoded(c, layer, bins, len(edges) + 1)
+    y = encoded(c, layer, bins, len(edges) + 1)
     return y if c.is_keras_3 or y.dtype is DType.FLOAT32 else c.cast(y, DType.INT64)
 
 
@@ -37,10 +39,10 @@ def category_encoding(
     c: Context, layer: KerasLayer, x: Value, count_weights: Value | None = None
 ) -> Value:
     """Whole numbers below `num_tokens` as 0 and 1, or as counts."""
-    return _encoded(c, layer, c.cast(x, DType.INT32), integer(layer, "num_tokens"), count_weights)
+    return encoded(c, layer, c.cast(x, DType.INT32), integer(layer, "num_tokens"), count_weights)
 
 
-def _encoded(
+def encoded(
     c: Context, layer: KerasLayer, x: Value, depth: int, weights: Value | None = None
 ) -> Value:
     """Indices in the layer's `output_mode`.
@@ -92,7 +94,7 @@ def integer_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
     depth = first + unknowns + len(words)
     if flag(layer, "pad_to_max_tokens"):
         depth = integer(layer, "max_tokens")
-    y = _encoded(c, layer, y, depth)
+    y = encoded(c, layer, y, depth)
     return c.cast(y, DType.INT64) if c.is_keras_3 or is_index else y
 
 
@@ -148,7 +150,10 @@ def _refused(reason: str) -> Handler:
     return handler
 
 
-_STRINGS = "works on strings, which .tflite has no operators for; do it before the model"
+_STRINGS = (
+    "splits text, which .tflite has no operators for; do it before the model, and let the model "
+    "begin with a StringLookup of words, or with numbers"
+)
 _HASHES = "hashes its input as text, which .tflite has no operator for; do it before the model"
 _HISTOGRAM = "stretches colours by statistics of the image; do it before the model"
 _BOXES = "changes bounding boxes of training data; leave it out of the model"
@@ -157,7 +162,7 @@ HANDLERS: dict[str, Handler] = {
     "Discretization": discretization,
     "CategoryEncoding": category_encoding,
     "IntegerLookup": integer_lookup,
-    **dict.fromkeys(("StringLookup", "TextVectorization"), _refused(_STRINGS)),
+    "TextVectorization": _refused(_STRINGS),
     **dict.fromkeys(("Hashing", "HashedCrossing"), _refused(_HASHES)),
     **dict.fromkeys(
         ("AutoContrast", "CLAHE", "Equalization", "Solarization"), _refused(_HISTOGRAM)

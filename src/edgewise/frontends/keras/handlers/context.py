@@ -20,8 +20,10 @@ from edgewise.frontends.keras.description import (
     LiveFunction,
 )
 from edgewise.ir.build import Builder
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.types import Quant
+from edgewise.ops.hashtable import Hashtable, HashtableImport
+from edgewise.ops.state import AssignVariable, CallOnce, VarHandle
 
 Activation: TypeAlias = "Callable[[Context, Value], Value]"
 
@@ -40,6 +42,8 @@ class Context(context.Context):
     masks: dict[Value, Value] = field(default_factory=dict)
     # what variables hold at first, by name
     variables: dict[str, np.ndarray] = field(default_factory=dict)
+    # hash tables by the layer that has one, with their keys and values
+    tables: dict[str, tuple[Hashtable, np.ndarray, np.ndarray]] = field(default_factory=dict)
     # layers that keep their state in variable tensors; whether one is reset that has some; whether
     # it may have some
     kept: set[str] = field(default_factory=set)
@@ -68,6 +72,19 @@ class Context(context.Context):
             yield
         finally:
             self.b, self.masks, self._shared, self._constants, self._dims = before
+
+    def initialize(self, graph: Graph) -> None:
+        """Before its first run, the graph gives variables and tables what they hold."""
+        if not (self.variables or self.tables):
+            return
+        b = Builder("initialize")
+        for name, data in self.variables.items():
+            handle = b.node(VarHandle(shared_name=name)).output
+            b.node(AssignVariable(), handle, b.constant(data))
+        for op, keys, values in self.tables.values():
+            b.node(HashtableImport(), b.node(op).output, b.constant(keys), b.constant(values))
+        first = next(iter(graph.nodes), None)
+        graph.insert(CallOnce(init=b.finish()), (), (), before=first)
 
     def shared(self, array: np.ndarray) -> Value:
         """An array that code uses as a tensor: one constant for all its uses."""

@@ -8,7 +8,7 @@ variable tensors are reset for each run of a model that is marked stateless, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,10 +18,9 @@ from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.recurrent_cells import Cell
-from edgewise.ir.build import Builder
-from edgewise.ir.graph import Graph, Value
+from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
-from edgewise.ops.state import AssignVariable, CallOnce, ReadVariable, VarHandle
+from edgewise.ops.state import AssignVariable, ReadVariable, VarHandle
 
 
 @dataclass(slots=True)
@@ -77,15 +76,3 @@ class Memory:
         for name, state in zip(self.names, states if self.is_kept else (), strict=True):
             handle = self.c.b.node(VarHandle(shared_name=name)).output
             self.c.b.node(AssignVariable(), handle, state)
-
-
-def initialize(graph: Graph, variables: Mapping[str, np.ndarray]) -> None:
-    """Before its first run, the graph gives variables what they hold."""
-    if not variables:
-        return
-    b = Builder("initialize")
-    for name, data in variables.items():
-        handle = b.node(VarHandle(shared_name=name)).output
-        b.node(AssignVariable(), handle, b.constant(data))
-    first = next(iter(graph.nodes), None)
-    graph.insert(CallOnce(init=b.finish()), (), (), before=first)
