@@ -101,7 +101,7 @@ def bordered(border, dtype=DType.FLOAT32, x_quant=None, quant=None):
     return build
 
 
-SPACE, ZEROS = "pad into SAME of three dimensions", "padv2 with zeros"
+SPACE, ZEROS = "pad into SAME", "padv2 with zeros"
 STRIDES = "stride_w=2, stride_h=2)"
 EXAMPLES = [
     Example(

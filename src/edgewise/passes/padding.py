@@ -8,7 +8,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
-from edgewise.ops.conv import Conv2D, Convolution, DepthwiseConv2D
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.pad import Pad
 from edgewise.ops.window import Axis
@@ -16,23 +16,25 @@ from edgewise.passes.conditions import same_bits
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict, every
 
+SPACE = ("depth", "height", "width")
+STEPS = ("stride_{}", "dilation_{}_factor")  # of an operator's attributes, with the letter
+
 
 def _agrees_with_same(match: Match) -> Verdict:
-    """The pads are those that SAME computes for this size, kernel and stride, on H and W only."""
-    op, x, w = match.root.op, match["x"], match["w"]
-    assert isinstance(op, Convolution)
-    pads = match.array("paddings")
-    if pads.shape != (4, 2) or pads[[0, 3]].any():
-        return f"the pads {pads.tolist()} are not on height and width alone"
-    kernel = w.shape[1:3]
-    axes = (
-        Axis(int(kernel[0]), op.stride_h, op.dilation_h_factor),  # type: ignore[arg-type]
-        Axis(int(kernel[1]), op.stride_w, op.dilation_w_factor),  # type: ignore[arg-type]
-    )
-    for name, size, axis, given in zip(
-        ("height", "width"), x.shape[1:3], axes, pads[1:3], strict=True
-    ):
-        verdict = _same_as(name, size, axis, given)
+    """The pads are those that SAME computes for this size, kernel and stride, in space only."""
+    op, x, w, pads = match.root.op, match["x"], match["w"], match.array("paddings")
+    names, first = (SPACE, 0) if isinstance(op, Conv3D) else (SPACE[1:], 1)
+    if pads.shape != (len(names) + 2, 2) or pads[[0, -1]].any():
+        where = ", ".join(names[:-1]) + f" and {names[-1]}"
+        return f"the pads {pads.tolist()} are not on {where} alone"
+    for place, name in enumerate(names):
+        kernel = w.shape[first + place]
+        if not isinstance(kernel, int):
+            return "the kernel is unknown"
+        stride, dilation = (getattr(op, form.format(name[0])) for form in STEPS)
+        verdict = _same_as(
+            name, x.shape[1 + place], Axis(kernel, stride, dilation), pads[1 + place]
+        )
         if verdict is not True:
             return verdict
     return True
@@ -64,25 +66,6 @@ def _into_same(b: Builder, match: Match) -> Value:
     return b.node(op, match["x"], *node.inputs[1:], results=[node.output.type]).output
 
 
-def _agrees_in_space(match: Match) -> Verdict:
-    """The same of depth, height and width."""
-    op, x, w, pads = match.root.op, match["x"], match["w"], match.array("paddings")
-    assert isinstance(op, Conv3D)
-    if pads.shape != (5, 2) or pads[[0, 4]].any():
-        return f"the pads {pads.tolist()} are not on depth, height and width alone"
-    strides = (op.stride_d, op.stride_h, op.stride_w)
-    dilations = (op.dilation_d_factor, op.dilation_h_factor, op.dilation_w_factor)
-    names = ("depth", "height", "width")
-    for i, (name, stride, dilation) in enumerate(zip(names, strides, dilations, strict=True)):
-        kernel, size = w.shape[i], x.shape[1 + i]
-        if not isinstance(kernel, int):
-            return "the kernel is unknown"
-        verdict = _same_as(name, size, Axis(kernel, stride, dilation), pads[1 + i])
-        if verdict is not True:
-            return verdict
-    return True
-
-
 def _neutral(match: Match) -> Verdict:
     """The border is what PAD pads with: zero, or the zero point."""
     x, border = match["x"], match.array("border").reshape(-1)
@@ -108,20 +91,6 @@ PADDING = [
         lambda p: p.any(
             Conv2D,
             DepthwiseConv2D,
-            operands=(
-                p.pad(p.value("x"), p.constant("paddings"), name="padded", shared=True),
-                p.value("w"),
-                p.optional(),
-            ),
-            padding=Padding.VALID,
-        ),
-        every(_agrees_with_same, _same_zero),
-        _into_same,
-        phrase="pad[s] folded into SAME",
-    ),
-    Rule(
-        "pad into SAME of three dimensions",
-        lambda p: p.any(
             Conv3D,
             operands=(
                 p.pad(p.value("x"), p.constant("paddings"), name="padded", shared=True),
@@ -130,7 +99,7 @@ PADDING = [
             ),
             padding=Padding.VALID,
         ),
-        every(_agrees_in_space, _same_zero),
+        every(_agrees_with_same, _same_zero),
         _into_same,
         phrase="pad[s] folded into SAME",
     ),

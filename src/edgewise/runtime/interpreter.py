@@ -15,8 +15,9 @@ from edgewise.runtime.cache import finish_writing
 from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Placement
-from edgewise.runtime.session import Progress, Session
+from edgewise.runtime.session import Session
 from edgewise.runtime.source import CacheOption, Source
+from edgewise.runtime.watch import Progress
 from edgewise.values import dataclass
 
 

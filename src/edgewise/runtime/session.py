@@ -9,11 +9,9 @@ Long because all that a run may meet (other shapes, limits, cancelling, a fork) 
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,26 +19,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise.errors import CancelledError, EdgewiseError, InputError, LimitError
-from edgewise.ir.dim import Shape, Sym, same_dim, substitute
-from edgewise.ir.evaluate import BeforeNode, State, evaluate
-from edgewise.ir.graph import Graph, Node, Value
+from edgewise.errors import CancelledError, EdgewiseError, LimitError
+from edgewise.ir.dim import Shape, Sym, substitute
+from edgewise.ir.evaluate import State, evaluate
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
+from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement
 from edgewise.runtime.specialize import Executors, Runnable, Stored
 from edgewise.runtime.threads import Threads
+from edgewise.runtime.watch import Progress, Watch
 
 if TYPE_CHECKING:
     from edgewise.runtime.staged import Staged
 
 _log = logging.getLogger("edgewise")
-
-Progress = Callable[[int, int], None]  # (operators done, operators in all)
 
 
 class BusyError(EdgewiseError, RuntimeError):
@@ -286,7 +284,7 @@ class Session:
         into: Sequence[np.ndarray] | None,
     ) -> list[np.ndarray]:
         serial = self._serial
-        counter = None if self.progress is None else self._step_counter()
+        counter = None if self.progress is None else self._watch().before_step()
         self._running = executor
         try:
             # `cancel` notes the number first and then asks who runs: one of us sees the other
@@ -309,7 +307,7 @@ class Session:
     def _run_staged(self, staged: Staged, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         from edgewise.runtime.staged import Run
 
-        serial = self._serial
+        serial, watch = self._serial, self._watch()
         self._running = staged
         try:
             outputs = staged.run(
@@ -318,11 +316,11 @@ class Session:
                     self._state,
                     self._resources,
                     serial,
-                    self._guard(),
-                    lambda: self._cancelled == serial,
+                    watch.before_node(),
+                    watch.is_cancelled,
                     iteration_guard(self._limits),
-                    self._step_counter(),
-                    time.monotonic() + self._limits.deadline_s,
+                    watch.before_step(),
+                    watch.end,
                 ),
             )
         finally:
@@ -339,7 +337,7 @@ class Session:
             state=self._state,
             resources=self._resources,
             keep=keep,
-            before_node=self._guard(),
+            before_node=self._watch().before_node(),
             before_iteration=iteration_guard(self._limits),
         )
         return self._our_own(outputs, inputs)
@@ -351,46 +349,12 @@ class Session:
         constant or a variable of ours."""
         ours = (v.data for v in self.graph.constants() if v.data is not None)
         held = [*inputs, *ours, *self._state.values()]
-        return [_apart(array, held) for array in outputs]
+        return [apart(array, held) for array in outputs]
 
-    def _step_counter(self) -> Callable[[int], None] | None:
-        """Counts operators where steps are executed: one may be several steps, or none."""
-        count = self._counter()
-        if count is None:
-            return None
-        nodes, known = iter(list(self.graph.nodes)), itertools.count()
-        done = -1
-
-        def before_step(number: int) -> None:
-            nonlocal done
-            while done < number:
-                done = next(known)
-                count(next(nodes))
-
-        return before_step
-
-    def _guard(self) -> BeforeNode:
-        """Counts operators of a run on the references, and stops it where it must."""
-        count = self._counter()
-        limit = self._limits.deadline_s
-        end = time.monotonic() + limit
-
-        def before_node(node: Node, operands: Sequence[np.ndarray | None]) -> None:
-            if self._cancelled == self._serial:
-                raise CancelledError(f"the run was cancelled at {node}")
-            if time.monotonic() >= end:
-                raise LimitError(f"deadline_s is {limit}; stopped at {node}")
-            self._limits.check_results(node, operands)
-            if count is not None and node.graph is self.graph:
-                count(node)
-
-        return before_node
-
-    def _counter(self) -> Callable[[Node], None] | None:
-        if self.progress is None:
-            return None
-        progress, total, done = self.progress, len(self.graph), itertools.count()
-        return lambda _: progress(next(done), total)
+    def _watch(self) -> Watch:
+        """What looks at the run that begins."""
+        serial = self._serial
+        return Watch(self.graph, self._limits, self.progress, lambda: self._cancelled == serial)
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
@@ -406,29 +370,6 @@ def _require_supported(graph: Graph) -> None:
     from edgewise.ops.opaque import require_supported
 
     require_supported([graph])
-
-
-def _apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:
-    """The array, copied where its memory may be that of one of the others."""
-    return array.copy() if any(np.may_share_memory(array, other) for other in held) else array
-
-
-def check_array(name: str, type_: TensorType, array: np.ndarray) -> None:
-    """Raise InputError unless the array may be fed to an input of this type."""
-    if array.dtype != type_.dtype.numpy:
-        raise InputError(
-            f"input {name!r} takes {type_.dtype.text}; got {array.dtype}. "
-            f"Convert it with .astype({type_.dtype.text!r})"
-            + ("" if type_.quant is None else ", or quantize it with the input's scale")
-        )
-    if type_.shape is None:
-        return
-    fits = array.ndim == len(type_.shape) and all(
-        same_dim(a, b) is not False for a, b in zip(array.shape, type_.shape, strict=True)
-    )
-    if not fits:
-        wanted = [d if isinstance(d, int) else str(d) for d in type_.shape]
-        raise InputError(f"input {name!r} takes shape {wanted}; got {list(array.shape)}")
 
 
 _all: weakref.WeakSet[Session] = weakref.WeakSet()
