@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,16 @@ def test_what_is_refused(config, reason):
 def test_a_vocabulary_of_something_else():
     with pytest.raises(FormatError, match="its vocabulary must be words"):
         lower(model(layer("StringLookup", vocabulary=[1, 2]), [None, 3], "string"))
+
+
+def test_a_word_that_is_no_text():
+    with pytest.raises(FormatError, match="must fit together; 'utf-8' codec can't encode"):
+        lower(model(layer("StringLookup", vocabulary=["\ud800"]), [None, 3], "string"))
+
+
+def test_lines_of_the_file_end_at_newlines_only():
+    words = "a\u2028b\nc"
+    made = replace(layer("StringLookup"), assets={"vocabulary.txt": words.encode()})
+    read = canonicalize(lower(model(made, [None, 2], "string")))
+    [y] = edgewise.Interpreter(read.to_bytes())(as_bytes([["a\u2028b", "c"]])).values()
+    assert y.tolist() == [[1, 2]]

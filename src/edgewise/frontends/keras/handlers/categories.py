@@ -8,6 +8,7 @@ Source: keras/src/layers/preprocessing and utils/numerical_utils.py, Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, text
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
+
+_T = TypeVar("_T", int, str)
 
 # A lookup is a table over all values from the smallest to the largest word if that is short
 # (4 MB), else a comparison with every word.
@@ -72,29 +75,42 @@ def encoded(
 
 def integer_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
     """The position of each number in the vocabulary; numbers that are not in it come first."""
-    is_index = text(layer, "output_mode", "int") == "int"
-    mask, unknowns = layer.config.get("mask_token"), integer(layer, "num_oov_indices", 1)
-    if mask is not None and not is_index:
-        raise Unsupported("mask_token together with encoded outputs; use output_mode='int'")
-    first = 0 if mask is None else 1
-    special = [] if mask is None else [integer(layer, "mask_token")]
-    special += [integer(layer, "oov_token", -1)] * unknowns
-    words = _vocabulary(layer)
-    words = words[len(special) :] if words[: len(special)] == special else words
+    mask, unknown = layer.config.get("mask_token"), integer(layer, "oov_token", -1)
+    if mask is not None:
+        mask = integer(layer, "mask_token")
+    special, words = split_vocabulary(layer, _vocabulary(layer), mask, unknown)
+    first, unknowns = int(mask is not None), len(special) - int(mask is not None)
     x = c.cast(x, DType.INT64)
     if flag(layer, "invert"):
-        return _inverted(c, x, [*special, *words], integer(layer, "oov_token", -1))
+        return _inverted(c, x, [*special, *words], unknown)
     if unknowns > 1:
         y = _positions(c, x, words, first + unknowns, -1)
         y = c.b.select_v2(c.b.less(y, c.scalar(0, y)), _bucket(c, layer, x, first, unknowns), y)
     else:
         y = _positions(c, x, words, first + unknowns, first if unknowns else -1)
     if mask is not None:
-        y = c.b.select_v2(c.b.equal(x, c.scalar(special[0], x)), c.scalar(0, y), y)
-    depth = first + unknowns + len(words)
+        y = c.b.select_v2(c.b.equal(x, c.scalar(mask, x)), c.scalar(0, y), y)
+    return looked_up(c, layer, y, len(special) + len(words))
+
+
+def split_vocabulary(
+    layer: KerasLayer, words: list[_T], mask: _T | None, unknown: _T
+) -> tuple[list[_T], list[_T]]:
+    """What comes first, the mask and `num_oov_indices` times `unknown`, and the words, which may
+    begin with just that."""
+    if mask is not None and text(layer, "output_mode", "int") != "int":
+        raise Unsupported("mask_token together with encoded outputs; use output_mode='int'")
+    special = [] if mask is None else [mask]
+    special += [unknown] * integer(layer, "num_oov_indices", 1)
+    return special, words[len(special) :] if words[: len(special)] == special else words
+
+
+def looked_up(c: Context, layer: KerasLayer, y: Value, depth: int) -> Value:
+    """Positions below `depth` in the layer's `output_mode` and dtype."""
+    is_index = text(layer, "output_mode", "int") == "int"
     if flag(layer, "pad_to_max_tokens"):
         depth = integer(layer, "max_tokens")
-    y = encoded(c, layer, y, depth)
+    y = encoded(c, layer, y if is_index else c.cast(y, DType.INT32), depth)
     return c.cast(y, DType.INT64) if c.is_keras_3 or is_index else y
 
 
@@ -106,15 +122,25 @@ def _bucket(c: Context, layer: KerasLayer, x: Value, first: int, count: int) -> 
     return c.cast(bucket, DType.INT32)
 
 
-def _vocabulary(layer: KerasLayer) -> list[int]:
+def given_vocabulary(layer: KerasLayer) -> list[object]:
+    """The entries of a lookup's vocabulary: those of its config, or the lines of its file."""
     given = layer.config.get("vocabulary")
     if given is None and "vocabulary.txt" in layer.assets:
-        given = layer.assets["vocabulary.txt"].decode(errors="replace").split()
-    if not isinstance(given, list | tuple | np.ndarray):
+        try:
+            given = layer.assets["vocabulary.txt"].decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise FormatError(f"layer '{layer.name}': its vocabulary must be UTF-8") from error
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    if not isinstance(given, list | tuple) or not given:
         raise Unsupported("it has no vocabulary; call adapt() before saving")
+    return list(given)
+
+
+def _vocabulary(layer: KerasLayer) -> list[int]:
     try:
-        return [int(word) for word in given]
-    except (TypeError, ValueError) as error:
+        return [int(word) for word in given_vocabulary(layer) if word != ""]  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"layer '{layer.name}': its vocabulary must be whole; {error}") from error
 
 

@@ -11,8 +11,12 @@ from edgewise.dtypes import DType
 from edgewise.errors import FormatError
 from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.categories import encoded
-from edgewise.frontends.keras.handlers.config import flag, integer, text
+from edgewise.frontends.keras.handlers.categories import (
+    given_vocabulary,
+    looked_up,
+    split_vocabulary,
+)
+from edgewise.frontends.keras.handlers.config import flag, text
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.ir.graph import Value
 from edgewise.ops.hashtable import Hashtable, HashtableFind
@@ -25,12 +29,10 @@ def string_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
     with `invert`, the word at each position."""
     if text(layer, "encoding", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Unsupported("its encoding must be utf-8")
-    mask, unknowns = layer.config.get("mask_token"), integer(layer, "num_oov_indices", 1)
-    unknown = text(layer, "oov_token", "[UNK]")
-    special = [] if mask is None else [text(layer, "mask_token")]
-    special += [unknown] * unknowns
-    words = _vocabulary(layer)
-    words = words[len(special) :] if words[: len(special)] == special else words
+    mask, unknown = layer.config.get("mask_token"), text(layer, "oov_token", "[UNK]")
+    if mask is not None:
+        mask = text(layer, "mask_token")
+    special, words = split_vocabulary(layer, _vocabulary(layer), mask, unknown)
     if flag(layer, "invert"):
         known = [*special, *words]
         table = _table(c, np.arange(len(known), dtype=np.int64), _bytes(known))
@@ -38,25 +40,17 @@ def string_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
         return c.b.node(HashtableFind(), table, c.cast(x, DType.INT64), default).output
     if x.dtype is not DType.STRING:
         raise Unsupported(f"it takes strings; got {x.dtype.text}")
+    unknowns = len(special) - int(mask is not None)
     if unknowns > 1:
         raise Unsupported(f"num_oov_indices={unknowns} {_HASHES}; use num_oov_indices=1")
-    first = len(special)
-    positions = {word: first + place for place, word in enumerate(words)}
+    positions = {word: len(special) + place for place, word in enumerate(words)}
     if mask is not None:
-        positions[special[0]] = 0
+        positions[mask] = 0
     values = np.array(list(positions.values()), np.int64)
-    beyond = first - 1 if unknowns else -1
     table = _table(c, _bytes(list(positions)), values)
-    found = c.b.node(HashtableFind(), table, x, c.b.constant(np.array(beyond, np.int64))).output
-    if text(layer, "output_mode", "int") == "int":
-        return found
-    if mask is not None:
-        raise Unsupported("mask_token together with encoded outputs; use output_mode='int'")
-    depth = first + len(words)
-    if flag(layer, "pad_to_max_tokens"):
-        depth = integer(layer, "max_tokens")
-    y = encoded(c, layer, c.cast(found, DType.INT32), depth)
-    return c.cast(y, DType.INT64) if c.is_keras_3 else y
+    beyond = c.b.constant(np.array(len(special) - 1 if unknowns else -1, np.int64))
+    found = c.b.node(HashtableFind(), table, x, beyond).output
+    return looked_up(c, layer, found, len(special) + len(words))
 
 
 def _table(c: Context, keys: np.ndarray, values: np.ndarray) -> Value:
@@ -74,19 +68,10 @@ def _bytes(words: list[str]) -> np.ndarray:
 
 
 def _vocabulary(layer: KerasLayer) -> list[str]:
-    given = layer.config.get("vocabulary")
-    if given is None and "vocabulary.txt" in layer.assets:
-        try:
-            given = layer.assets["vocabulary.txt"].decode().splitlines()
-        except UnicodeDecodeError as error:
-            raise FormatError(f"layer '{layer.name}': its vocabulary must be UTF-8") from error
-    if isinstance(given, np.ndarray):
-        given = given.tolist()
-    if not isinstance(given, list | tuple) or not given:
-        raise Unsupported("it has no vocabulary; call adapt() before saving")
-    if not all(isinstance(word, str) for word in given):
+    words = given_vocabulary(layer)
+    if not all(isinstance(word, str) for word in words):
         raise FormatError(f"layer '{layer.name}': its vocabulary must be words")
-    return list(given)
+    return [str(word) for word in words]
 
 
 HANDLERS: dict[str, Handler] = {"StringLookup": string_lookup}
