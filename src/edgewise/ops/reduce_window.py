@@ -18,7 +18,7 @@ from edgewise.ops.binary import INTEGERS
 from edgewise.ops.interior import spread
 from edgewise.values import dataclass
 
-_VALUES = FLOATS | QUANTIZED | INTEGERS | {DType.UINT16, DType.BOOL}
+VALUES = FLOATS | QUANTIZED | INTEGERS | {DType.UINT16, DType.BOOL}
 _MOST_RANK = 6
 
 Array = np.ndarray
@@ -122,7 +122,7 @@ class StablehloReduceWindow(
     window_dilations: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
 
-    operands = (In("x", _VALUES), In("init", _VALUES))
+    operands = (In("x", VALUES), In("init", VALUES))
     quantization = NotQuantized()
     tolerance = 1e-6
     graph_fields = {"body": "body_subgraph_index"}
@@ -189,8 +189,8 @@ class ReduceWindow(Op, builtin="REDUCE_WINDOW", options="ReduceWindowOptions"):
     reduce_function: ReduceWindowFunction = ReduceWindowFunction.UNSUPPORTED
 
     operands = (
-        In("x", _VALUES),
-        In("init", _VALUES),
+        In("x", VALUES),
+        In("init", VALUES),
         *(In(n, {DType.INT64}, Role.PARAMETER) for n in ("window", "strides", "dilations")),
     )
     quantization = NotQuantized()

@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
+from edgewise.dtypes import INDICES
 from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.graph import Graph
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Role, Runner, require
 from edgewise.ops.axes import axes_in, shown
-from edgewise.ops.binary import INTEGERS
-from edgewise.ops.reduce_window import Function, function_of
-
-_VALUES = FLOATS | QUANTIZED | INTEGERS | {DType.UINT16, DType.BOOL}
+from edgewise.ops.reduce_window import VALUES, Function, function_of
 
 
 class StablehloGather(Op, builtin="STABLEHLO_GATHER", options="StablehloGatherOptions"):
@@ -107,7 +104,7 @@ class StablehloScatter(Op, builtin="STABLEHLO_SCATTER", options="StablehloScatte
     index_vector_dim: int = 0
     unique_indices: bool = False
 
-    operands = (In("x", _VALUES), In("indices", INDICES, Role.PARAMETER), In("updates", _VALUES))
+    operands = (In("x", VALUES), In("indices", INDICES, Role.PARAMETER), In("updates", VALUES))
     quantization = NotQuantized()
     graph_fields = {"update": "update_computation_subgraph_index"}
 

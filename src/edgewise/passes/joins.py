@@ -13,7 +13,7 @@ from edgewise.ops.reshape import Reshape
 from edgewise.ops.slice import Slice, StridedSlice
 from edgewise.passes.conditions import same_bits, same_type
 from edgewise.passes.pattern import Match
-from edgewise.passes.reshaping import reshape, shape_vector
+from edgewise.passes.reshaping import reshape, shape_is_known
 from edgewise.passes.rewrite import Rule, Usual, Verdict
 from edgewise.passes.slices import index_of
 
@@ -201,8 +201,7 @@ def _meets_known_shape(match: Match) -> Verdict:
     found = _reshapes(match)
     if isinstance(found, str):
         return found
-    vector = shape_vector(match.root.output.type.shape)
-    return vector if isinstance(vector, str) else True
+    return shape_is_known(match)
 
 
 def _reshaped_once(b: Builder, match: Match) -> Value:
@@ -224,8 +223,7 @@ def _single(match: Match) -> Verdict:
     verdict = same_bits(x, root.output)
     if verdict is not True:
         return verdict
-    vector = shape_vector(root.output.type.shape)
-    return vector if isinstance(vector, str) else True
+    return shape_is_known(match)
 
 
 def _reshaped(b: Builder, match: Match) -> Value:

@@ -22,7 +22,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.join import Concatenation, Pack
 from edgewise.passes.linear import constant_weights
 from edgewise.passes.pattern import Match
-from edgewise.passes.reshaping import reshape, shape_vector
+from edgewise.passes.reshaping import reshape, shape_is_known
 from edgewise.passes.rewrite import Rule, Verdict
 
 # Their output channels are the first axis of their weights, and the last one of their result.
@@ -124,8 +124,7 @@ def _packs_channels(match: Match) -> Verdict:
     assert isinstance(op, Pack)
     if op.axis % (rank + 1) < rank - 1:
         return f"it packs axis {op.axis}, not next to the channels"
-    vector = shape_vector(match.root.output.type.shape)
-    return vector if isinstance(vector, str) else True
+    return shape_is_known(match)
 
 
 def _interleaved(b: Builder, match: Match) -> Value:

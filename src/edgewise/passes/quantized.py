@@ -16,18 +16,14 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.op import Op
 from edgewise.ir.types import TensorType
 from edgewise.ops.activation import Clipped, HardSwish
 from edgewise.ops.convert import Dequantize, FakeQuant, Quantize
-from edgewise.ops.fill import Tile
 from edgewise.ops.pool import MaxPool2D
-from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze, Transpose
 from edgewise.ops.resize import ResizeNearestNeighbor
 from edgewise.ops.reverse import ReverseV2
-from edgewise.ops.slice import Slice, StridedSlice
 from edgewise.passes.activation import CLIPPED
-from edgewise.passes.conditions import same_bits
+from edgewise.passes.conditions import MOVING, same_bits
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict
 
@@ -35,11 +31,7 @@ NONE = Activation.NONE
 # Steps of the result by which a hard swish in three operators, which round three times, may
 # differ from the one that rounds once.
 STEPS = 2
-# Operators whose results are elements of x, chosen by what is no data.
-MOVING: tuple[type[Op], ...] = (
-    *(Reshape, ExpandDims, Squeeze, Transpose, Slice, StridedSlice, Tile, ReverseV2),
-    *(MaxPool2D, ResizeNearestNeighbor),
-)
+CHOOSING = (*MOVING, ReverseV2, MaxPool2D, ResizeNearestNeighbor)
 
 
 # -- hard swish ---------------------------------------------------------------------------------
@@ -127,7 +119,7 @@ def _moved(p: PatternBuilder) -> Result:
     """quantize(move(dequantize(x))) with up to three further operands of the move."""
     wide = p.dequantize(p.value("x"), name="wide", shared=True)
     rest = [p.optional("a"), p.optional("b"), p.optional("c")]
-    return p.quantize(p.any(*MOVING, operands=(wide, *rest), name="moved"))
+    return p.quantize(p.any(*CHOOSING, operands=(wide, *rest), name="moved"))
 
 
 def _rounds_nothing(match: Match) -> Verdict:
@@ -172,7 +164,7 @@ def _same_grid(match: Match) -> Verdict:
 def _moved_fake(p: PatternBuilder) -> Result:
     inner = p.any(FakeQuant, name="inner", shared=True)
     rest = [p.optional(), p.optional(), p.optional()]
-    return p.any(FakeQuant, operands=(p.any(*MOVING, operands=(inner, *rest), name="moved"),))
+    return p.any(FakeQuant, operands=(p.any(*CHOOSING, operands=(inner, *rest), name="moved"),))
 
 
 def _clamps_nothing(match: Match) -> Verdict:

@@ -37,7 +37,8 @@ def _keeps_bits(match: Match) -> Verdict:
     return same_bits(match["x"], match.root.output)
 
 
-def _shape_is_known(match: Match) -> Verdict:
+def shape_is_known(match: Match) -> Verdict:
+    """The root's first result can be written as a RESHAPE."""
     vector = shape_vector(match.root.output.type.shape)
     return vector if isinstance(vector, str) else True
 
@@ -181,7 +182,7 @@ RESHAPES = [
                 p.constant("pads"),
             ),
         ),
-        every(_meets_reshape, _shape_is_known),
+        every(_meets_reshape, shape_is_known),
         _pad_first,
         phrase="reshape[s] and transpose[s] put together or removed",
     ),
@@ -189,7 +190,7 @@ RESHAPES = [
     Rule(
         "squeeze or expand_dims as reshape",
         lambda p: p.any(Squeeze, ExpandDims, operands=(p.value("x"), p.optional())),
-        every(_keeps_bits, _shape_is_known),
+        every(_keeps_bits, shape_is_known),
         _reshape_x,
         phrase="reshape[s] and transpose[s] put together or removed",
     ),
@@ -197,7 +198,7 @@ RESHAPES = [
     Rule(
         "reshape to a known shape",
         lambda p: p.reshape(p.value("x"), p.computed()),
-        every(_keeps_bits, _shape_is_known),
+        every(_keeps_bits, shape_is_known),
         _reshape_x,
         phrase="computed shape[s] found to be known",
     ),
@@ -238,7 +239,7 @@ RESHAPES = [
     Rule(
         "transpose as reshape",
         lambda p: p.transpose(p.value("x"), p.constant("perm")),
-        every(_keeps_bits, _moves_nothing, _shape_is_known),
+        every(_keeps_bits, _moves_nothing, shape_is_known),
         _reshape_x,
         is_quiet=True,
         phrase="reshape[s] and transpose[s] put together or removed",
@@ -290,7 +291,7 @@ RESHAPES = [
     Rule(
         "reduction of single elements",
         lambda p: p.any(*REDUCTIONS, operands=(p.value("x"), p.constant("axes"))),
-        every(_keeps_bits, _reduces_nothing, _shape_is_known),
+        every(_keeps_bits, _reduces_nothing, shape_is_known),
         _reshape_x,
         is_quiet=True,
         phrase="reduction[s] of single elements made reshapes",

@@ -21,7 +21,7 @@ from edgewise.ops.pad import Pad
 from edgewise.ops.slice import Slice, StridedSlice
 from edgewise.passes.conditions import same_bits
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
-from edgewise.passes.reshaping import reshape, shape_vector
+from edgewise.passes.reshaping import reshape, shape_is_known
 from edgewise.passes.rewrite import Rule, Verdict, every
 
 ALL = None
@@ -254,8 +254,7 @@ def _takes_everything(match: Match) -> Verdict:
     for part, size in zip(index, shape, strict=True):
         if part is not ALL and size != 1:
             return f"it takes a part of {match['x'].type}"
-    vector = shape_vector(match.root.output.type.shape)
-    return vector if isinstance(vector, str) else True
+    return shape_is_known(match)
 
 
 def _joined(p: PatternBuilder) -> Pattern:
