@@ -89,7 +89,8 @@ def test_structures_have_one_layout(kernels: ModuleType, tmp_path: Path, target:
     """Python (cffi) and C agree on every field of params.h, on 32 and 64-bit machines."""
     header = ROOT / kernels.KERNELS / "params.h"
     lines = [f'#include "{header}"']
-    for name in re.findall(r"^} (ew_\w+);", header.read_text(), re.MULTILINE):
+    texts = "".join(p.read_text() for p in sorted(header.parent.glob("params*.h")))
+    for name in re.findall(r"^} (ew_\w+);", texts, re.MULTILINE):
         kind = structures().typeof(name)
         size = structures().sizeof(kind)
         lines.append(f'_Static_assert(sizeof({name}) == {size}, "{name}");')

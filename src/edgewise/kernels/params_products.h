@@ -1,0 +1,176 @@
+/* Parameters of kernels whose work is sums of products: convolutions, matrix products,
+ * recurrences. Part of params.h, which says how to read it. */
+#ifndef EW_PARAMS_PRODUCTS_H
+#define EW_PARAMS_PRODUCTS_H
+
+/* A window over the two spatial axes of x [N, H, W, C], and the result y [N, OH, OW, O]. */
+typedef struct {
+    uint32_t n, h, w, c;
+    uint32_t oh, ow, o;
+    uint32_t kernel_h, kernel_w;
+    uint32_t stride_h, stride_w;
+    uint32_t dilation_h, dilation_w;
+    uint32_t pad_top, pad_left; /* rows and columns of padding before x */
+} ew_window;
+
+/* Convolutions of float32 with groups; a fully connected layer is one of 1x1 windows.
+ * Operands: x, w, bias f32, y. Weights [K, O / groups] of every group, K = kernel_h * kernel_w *
+ * C / groups, are packed by vectors of the instruction set (gemm_f32.h, ew_pack_f32), and so are
+ * biases [O / groups rounded up to vectors].
+ * Tiles: (group, block of output rows of all N * OH, block of output columns, block of panels).
+ * Pixels of y lie y_pixel elements apart, its lines y_line, images y_image; the first is y_first. */
+typedef struct {
+    ew_window window;
+    uint32_t groups;
+    uint32_t rows_per_tile, columns_per_tile, panels_per_tile;
+    uint32_t y_first, y_image, y_line, y_pixel;
+    float low, high; /* fused activation */
+} ew_conv_2d_f32;
+
+/* 8-bit convolutions with groups. A fully connected layer, and a convolution of 1x1 windows without
+ * strides, is one image of a single line of M pixels; a transposed one has a call for every phase
+ * of its stride.
+ * Operands: x, w, bias s32 [O padded], scale f32 [O padded] (finite), y.
+ * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
+ * w is s8 and stands for w - w_zero. In the scalar build it is [O][K], K = KH * KW * C / groups,
+ * and nothing is padded. With vectors it is packed per group as
+ *   [panels][KH][KW * C / groups / EW_PER_LANE rounded up][2 * EW_LANES][EW_PER_LANE]
+ * (where dilation_w > 1, as [panels][KH * KW][C / groups / EW_PER_LANE rounded up]...), zeros
+ * beyond; O is padded to whole panels. With 16 lanes, EW_PER_LANE is 4 (else 2), x is staged as u8
+ * and bias is less x_zero (as u8) times the sums of w - w_zero.
+ * Pixel (n, i, j) of y starts at element y_first + n * y_image + i * y_line + j * y_pixel.
+ * Tiles: (group, image, block of lines, block of columns, block of panels); if scalar, (group, image,
+ * line). Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 64 bytes; if
+ * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
+typedef struct {
+    ew_window window;
+    uint32_t groups;
+    uint32_t lines_per_tile, columns_per_tile; /* of output pixels */
+    uint32_t panels_per_tile;
+    uint32_t y_first, y_image, y_line, y_pixel;
+    uint32_t is_signed; /* x and y */
+    int32_t x_zero, w_zero, y_zero;
+    int32_t low, high; /* stored integers */
+} ew_conv_b8;
+
+/* 8-bit matrix products of two operands that are computed while the model runs, and fully connected
+ * layers with such weights: z[b, i, j] = requantized sum over l of x[b, i, l] * y[b, l, j].
+ * Operands: x, y, bias s32 [N], scale f32 [N], z [batches, M, N]; bias and scale have EW_COLUMNS
+ * elements more than N, and so have their copies in scratch.
+ * Requantized as ew_conv_b8, or where is_fixed by LiteRT's 32-bit multiplier: acc * multiplier *
+ * 2**(shift - 31), rounded twice. Strides count elements; those of a broadcast dimension are 0.
+ * Tiles: (batch, block of rows_per_tile rows). Scratch: rows_per_tile * (K + 16) staged elements
+ * and row sums s32, a packed panel and its biases, EW_COLUMNS accumulators per row; none if scalar.
+ */
+typedef struct {
+    uint32_t m, k, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK], x_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t x_row, x_k, y_k, y_column;
+    uint32_t rows_per_tile;
+    uint32_t is_signed;   /* x and z */
+    uint32_t is_y_signed; /* uint8 is moved by -128, in y_zero too */
+    int32_t x_zero, y_zero, z_zero;
+    int32_t low, high;
+    uint32_t is_fixed;
+    int32_t multiplier, shift;
+} ew_matmul_b8;
+
+/* z[..., m, n] = clamp(bias[n] + sum over k of x[..., m, k] * y[..., k, n]), float32. Operands: x, y,
+ * bias f32 [N], z, which is dense. Strides of a broadcast batch dimension are 0.
+ * Tiles: (batch, block of rows_per_tile rows, block of panels of gemm_f32.h).
+ * Scratch: (K + 1) * 3 * EW_LANES f32, and rows_per_tile * K more where x_k is not 1. */
+typedef struct {
+    uint32_t m, k, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK];
+    uint32_t x_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t x_row, x_k;
+    uint32_t y_k, y_column;
+    uint32_t rows_per_tile, panels_per_tile;
+    float low, high; /* fused activation */
+} ew_matmul_f32;
+
+/* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
+ * reads every column of x once for all pixels of a group, or by one for any. */
+enum {
+    EW_DEPTHWISE_any,
+    EW_DEPTHWISE_3x1, /* kernel 3 x 3, stride_w 1, no dilation_w */
+    EW_DEPTHWISE_3x2,
+    EW_DEPTHWISE_5x1,
+    EW_DEPTHWISE_5x2,
+    EW_DEPTHWISE_BODIES
+};
+
+/* Depthwise convolutions; O = C * multiplier. `channels` is O, or where rows are spread (see
+ * depthwise.c) a multiple of O and of the block: several pixels together. Weights, biases and
+ * scales come in blocks of channels; where O is no multiple, the last block ends at O.
+ * f32 operands: x, w f32 [blocks, KH * KW, block], bias f32 [blocks, block], y; a block is EW_LANES.
+ * b8 operands: x, w, bias s32 [blocks, block] less the products of x's zero point (of x as it is
+ *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_b8. A block is
+ *   2 * EW_LANES, in the order of v_zip_s16. w is [blocks, products, 2, EW_LANES] of pairs of s16
+ *   or quads of s8; a product has the taps of 2 or 4 neighbouring kernel rows of one column, then
+ *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of
+ *   neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
+ *   Plain build: x, w s8 [KH * KW, O] plus w_zero, bias s32 [O], scale f32 [O], y.
+ * Tiles: output rows (N * OH).
+ * Scratch: rows + rows * columns addresses, rows u32, then elements of x: channels, 4 * channels,
+ *   and where rows are spread KH * stride_w * phase_columns * O. Plain b8: none. */
+typedef struct {
+    ew_window window;
+    uint32_t multiplier;
+    uint32_t y_stride;      /* elements between the pixels of y */
+    uint32_t body;          /* EW_DEPTHWISE_... */
+    uint32_t taps_per_lane; /* b8: 2 (s16) or 4 (s8) taps of a channel are multiplied at once */
+    uint32_t channels;
+    uint32_t is_spread;
+    uint32_t phase_columns; /* columns of a spread row that are stride_w apart in x */
+    uint32_t rows;          /* KH, or the next multiple of taps_per_lane */
+    uint32_t columns;       /* addresses per row: most columns of x under a group */
+    uint32_t is_signed;
+    int32_t x_zero, y_zero;
+    int32_t w_zero; /* plain b8 */
+    int32_t low, high;
+    float low_f32, high_f32;
+} ew_depthwise_conv_2d;
+
+/* The recurrence of LSTM (4 gates: input, forget, cell, output; 3 without the input gate, which is
+ * then 1 - forget) and RNN (1) layers. G = gates * cells, C = cells, O = outputs.
+ * Operands: products of the input [rows, G], a row for every step of every sequence;
+ *   recurrent weights [G / EW_RECURRENT_PANEL rounded up][O][EW_RECURRENT_PANEL];
+ *   vectors: bias [G], then has_peephole: [3 * C] (input, forget, output), has_norm: [G];
+ *   has_projection: weights packed as the recurrent ones [.., C, ..], then the bias [O];
+ *   h [batch, O] and c [batch, C], read and written (c: any memory for one gate);
+ *   y, rows y_stride elements apart, from y_offset on.
+ * Tiles: one. Scratch: G + EW_RECURRENT_PANEL f32, and has_projection O + EW_RECURRENT_PANEL. */
+typedef struct {
+    uint32_t time, batch;
+    uint32_t cells, outputs, gates;
+    uint32_t is_time_major, is_backward;
+    uint32_t is_tanh; /* the activation; else a clamp */
+    uint32_t has_peephole, has_norm, has_projection;
+    uint32_t y_stride, y_offset;
+    float low_f32, high_f32;
+    float cell_clip, proj_clip; /* 0: none */
+} ew_recurrent;
+
+/* Three spatial axes, outermost first. Operands: x [n, x.., c], w [O / (2 * EW_LANES) rounded up]
+ * [kernel..][c][2 * EW_LANES], bias [O rounded up so], y [n, y.., o]. Tiles: lines of y.
+ * Scratch: c f32. */
+typedef struct {
+    uint32_t n, c, o;
+    uint32_t x[3], y[3], kernel[3], stride[3], dilation[3], pad[3];
+    float low, high; /* fused activation */
+} ew_conv_3d_f32;
+
+/* Operands: x [batch, inputs], feature weights [units * rank, inputs], time weights [units * rank,
+ * memory], bias [units], state [batch, units * rank, memory], read and written, y [batch, units].
+ * s8: time weights and state s16; bias s32 is less x's zero point times the sums of the feature
+ * weights [units * rank], then that of the units; multipliers and shifts as fixed.h. Tiles: one. */
+typedef struct {
+    uint32_t batch, inputs, units, rank, memory;
+    int32_t feature_multiplier, feature_shift, y_multiplier, y_shift, y_zero;
+    float low_f32, high_f32;
+} ew_svdf;
+
+#endif
