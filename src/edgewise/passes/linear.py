@@ -117,6 +117,31 @@ def meets_every_tap(node: Node) -> Verdict:
     return f"{node} may pad with zeros, which the offset does not reach"
 
 
+def per_output(node: Node, vector: np.ndarray) -> np.ndarray:
+    """One number per output channel [O], shaped to broadcast against the weights."""
+    places = layout(node)
+    shape = [1] * len(node.operand(places.w).shape)
+    shape[places.output_axis] = -1
+    return vector.reshape(shape)
+
+
+def per_input(node: Node, vector: np.ndarray) -> np.ndarray:
+    """One number per input channel [C], shaped to broadcast against the weights."""
+    w = node.operand(layout(node).w).data
+    assert w is not None
+    if isinstance(node.op, DepthwiseConv2D):
+        return np.repeat(vector, w.shape[3] // vector.size)
+    axis = layout(node).input_axis
+    shape = [1] * w.ndim
+    shape[axis] = w.shape[axis]
+    if vector.size == w.shape[axis]:
+        return vector.reshape(shape)
+    # grouped CONV_2D: output channel o of group g sees the g-th part of the input channels
+    groups = vector.size // w.shape[axis]
+    parts = np.repeat(vector.reshape(groups, -1), w.shape[0] // groups, axis=0)
+    return parts.reshape(w.shape[0], 1, 1, w.shape[axis])
+
+
 def scale_output(
     b: Builder,
     node: Node,
@@ -126,9 +151,7 @@ def scale_output(
 ) -> Value:
     """The node with its result times `scale` [O] plus `offset` [O], both float64."""
     places = layout(node)
-    shape = [1] * len(node.operand(places.w).shape)
-    shape[places.output_axis] = -1
-    w = _wide(node.operand(places.w)) * scale.reshape(shape)
+    w = _wide(node.operand(places.w)) * per_output(node, scale)
     bias = node.optional(places.bias)
     total = offset if bias is None else _wide(bias).reshape(-1) * scale + offset
     op = node.op.replace(fused_activation_function=activation)
@@ -144,11 +167,11 @@ def scale_input(
     bias = node.optional(places.bias)
     total = None if bias is None else _wide(bias).reshape(-1)
     if offset is not None:
-        moved = (w * _per_input(node, w, offset)).sum(
+        moved = (w * per_input(node, offset)).sum(
             tuple(i for i in range(w.ndim) if i != places.output_axis)
         )
         total = moved if total is None else total + moved
-    return _rebuilt(b, node, node.op, x, w * _per_input(node, w, scale), total)
+    return _rebuilt(b, node, node.op, x, w * per_input(node, scale), total)
 
 
 def _rebuilt(
@@ -174,21 +197,6 @@ def _constant(
     if old is not None and old.data is not None and np.array_equal(old.data, stored):
         return old
     return b.constant(stored, name=old.name if old is not None else fresh)
-
-
-def _per_input(node: Node, w: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """One number per input channel, broadcast against w."""
-    if isinstance(node.op, DepthwiseConv2D):
-        return np.repeat(vector, w.shape[3] // vector.size)
-    axis = layout(node).input_axis
-    shape = [1] * w.ndim
-    shape[axis] = w.shape[axis]
-    if vector.size == w.shape[axis]:
-        return vector.reshape(shape)
-    # grouped CONV_2D: output channel o of group g sees the g-th part of the input channels
-    groups = vector.size // w.shape[axis]
-    parts = np.repeat(vector.reshape(groups, -1), w.shape[0] // groups, axis=0)
-    return parts.reshape(w.shape[0], 1, 1, w.shape[axis])
 
 
 def _wide(value: Value) -> np.ndarray:
