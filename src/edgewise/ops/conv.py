@@ -66,7 +66,7 @@ class Convolution(Op, abstract=True):
 
     def _output(self, x: Operand, w: Operand, bias: Operand | None, channels: Dim) -> Shape:
         check_activation(self.fused_activation_function)
-        rows, cols = self._axes(w.shape)
+        rows, cols = self.axes(w.shape)
         check_axis(rows, "h")
         check_axis(cols, "w")
         check_padding(self.padding)
@@ -79,7 +79,8 @@ class Convolution(Op, abstract=True):
         oh = rows.output(height, along(self.padding, 0))
         return n, oh, cols.output(width, along(self.padding, 1)), channels
 
-    def _axes(self, w: Shape) -> tuple[Axis, Axis]:
+    def axes(self, w: Shape) -> tuple[Axis, Axis]:
+        """The window along height and width, for weights of shape [_, KH, KW, _]."""
         kh, kw = w[1], w[2]
         if not (isinstance(kh, int) and isinstance(kw, int)):
             raise ShapeError("the kernel's height and width must be known")
@@ -142,7 +143,7 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
 
     def _accumulate(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """One matrix product per group and block of rows, whose patches fit into `_BLOCK` bytes."""
-        view = windows(x, *self._axes(w.shape), self.padding)
+        view = windows(x, *self.axes(w.shape), self.padding)
         n, oh, ow, kh, kw, c = view.shape
         o, per_group = w.shape[0], w.shape[3]
         taps, groups = kh * kw * per_group, c // per_group
@@ -205,7 +206,7 @@ class DepthwiseConv2D(Convolution, builtin="DEPTHWISE_CONV_2D", options="Depthwi
 
     def _accumulate(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """Tap by tap."""
-        view = windows(x, *self._axes(w.shape), self.padding)
+        view = windows(x, *self.axes(w.shape), self.padding)
         n, oh, ow, kh, kw, c = view.shape
         taps = w.reshape(kh, kw, c, -1)
         y = np.zeros((n, oh, ow, c, taps.shape[3]), x.dtype)

@@ -1,0 +1,117 @@
+"""Second moments of what linear layers read, over samples: the data that rounding weighs errors by.
+
+In: a prepared Model (`prepared.py`) and samples. Out: per linear node of the main graph
+H [G, K, K], the mean of x x^T over the vectors x [K] that its weights meet: K counts the taps and
+input channels of one output, in the order of the weights, and G the groups (of a depthwise
+convolution: its channels).
+
+Memory: H is K**2 numbers, 85 MB for a 3x3 convolution of 512 channels; `batches` says which layers
+fit together, and the samples are read once for each batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.ir.graph import Node, Value
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.window import windows
+from edgewise.passes.linear import layout
+
+Array = np.ndarray
+
+BUDGET = 512 << 20  # bytes of moments at once
+_VECTORS = 256  # of one sample; neighbouring pixels tell little that is new
+ROUNDED = (Conv2D, DepthwiseConv2D, FullyConnected)  # operators whose weights can be rounded
+
+
+def as_matrix(node: Node, w: Array) -> Array:
+    """Weights of a node as [G, O, K], float64: a view where that is possible."""
+    if isinstance(node.op, DepthwiseConv2D):
+        channels = node.input.shape[-1]
+        assert isinstance(channels, int)
+        kh, kw, o = w.shape[1:]
+        # output channel c * multiplier + m reads input channel c
+        return w.reshape(kh * kw, channels, o // channels).transpose(1, 2, 0).astype(np.float64)
+    groups = 1
+    if isinstance(node.op, Conv2D):
+        channels = node.input.shape[-1]
+        assert isinstance(channels, int)
+        groups = channels // w.shape[3]
+    return w.reshape(groups, w.shape[0] // groups, -1).astype(np.float64)
+
+
+def from_matrix(node: Node, matrix: Array, shape: Sequence[int]) -> Array:
+    """The inverse of `as_matrix`, for weights of this shape."""
+    if isinstance(node.op, DepthwiseConv2D):
+        return matrix.transpose(2, 0, 1).reshape(shape)
+    return matrix.reshape(shape)
+
+
+def batches(nodes: Iterable[Node], budget: int = BUDGET) -> Iterator[list[Node]]:
+    """The nodes in runs whose moments fit into `budget` bytes together (one alone may not)."""
+    batch: list[Node] = []
+    total = 0
+    for node in nodes:
+        w = node.operand(layout(node).w).data
+        assert w is not None
+        groups, _, k = as_matrix(node, w).shape
+        size = groups * k * k * 4
+        if batch and total + size > budget:
+            yield batch
+            batch, total = [], 0
+        batch.append(node)
+        total += size
+    if batch:
+        yield batch
+
+
+def moments(
+    nodes: Sequence[Node], observations: Iterable[Mapping[Value, Array]]
+) -> dict[Node, Array]:
+    """H [G, K, K], float32, of each node.
+
+    Args:
+        nodes: of `ROUNDED` operators.
+        observations: per sample the arrays of values, among them what the nodes read.
+    """
+    sums: dict[Node, Array] = {}
+    counts: dict[Node, int] = {}
+    for seen in observations:
+        for node in nodes:
+            x = _vectors(node, seen[node.operand(layout(node).x)])
+            total = np.matmul(x.transpose(0, 2, 1), x)
+            sums[node] = sums[node] + total if node in sums else total
+            counts[node] = counts.get(node, 0) + x.shape[1]
+    return {node: total / np.float32(max(counts[node], 1)) for node, total in sums.items()}
+
+
+def _vectors(node: Node, x: Array) -> Array:
+    """Vectors that the weights of a node meet, float32 [G, N, K]; of more than `_VECTORS` pixels
+    every n-th one."""
+    w = node.operand(layout(node).w).data
+    assert w is not None
+    x = x.astype(np.float32, copy=False)
+    if isinstance(node.op, FullyConnected):
+        rows = x.reshape(-1, w.shape[1])
+        return rows[:: _every(len(rows))][None]
+    assert isinstance(node.op, Conv2D | DepthwiseConv2D)
+    view = windows(x, *node.op.axes(w.shape), node.op.padding)
+    n, oh, ow, kh, kw, c = view.shape
+    picked = np.arange(n * oh * ow)[:: _every(n * oh * ow)]
+    taps = view[picked // (oh * ow), picked // ow % oh, picked % ow]  # [N, KH, KW, C]
+    if isinstance(node.op, DepthwiseConv2D):
+        return np.ascontiguousarray(taps.reshape(len(picked), kh * kw, c).transpose(2, 0, 1))
+    per_group = w.shape[3]
+    parts = taps.reshape(len(picked), kh, kw, c // per_group, per_group)
+    return np.ascontiguousarray(
+        parts.transpose(3, 0, 1, 2, 4).reshape(c // per_group, len(picked), -1)
+    )
+
+
+def _every(vectors: int) -> int:
+    """A step that leaves about `_VECTORS`; odd, so that columns of pixels are not picked alone."""
+    return max(vectors // _VECTORS, 1) | 1

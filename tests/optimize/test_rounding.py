@@ -1,0 +1,125 @@
+"""optimize/rounding.py and moments.py: weights rounded together, weighed by what a layer reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.ir.build import Builder
+from edgewise.ir.enums import Padding
+from edgewise.ir.evaluate import evaluate
+from edgewise.ir.graph import Node
+from edgewise.ir.model import Model
+from edgewise.optimize.moments import as_matrix, batches, from_matrix, moments
+from edgewise.optimize.rounding import descend, error, gptq, nearest
+
+RNG = np.random.default_rng(11)
+
+
+def problem(
+    groups: int, outputs: int, inputs: int, top: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights, moments of correlated inputs, scales."""
+    mix = RNG.normal(0, 1, (groups, inputs, inputs))
+    x = RNG.normal(0, 1, (groups, 3 * inputs, inputs)) @ mix + 1
+    w = RNG.normal(0, 1, (groups, outputs, inputs))
+    h = np.matmul(x.transpose(0, 2, 1), x) / x.shape[1]
+    return w, h, np.abs(w).max(2, keepdims=True) / top
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 64), (1, 5, 130), (12, 2, 9), (1, 1, 1), (3, 7, 2)])
+@pytest.mark.parametrize("top", [1, 7, 127])
+def test_rounding_together_loses_less(shape: tuple[int, int, int], top: int) -> None:
+    w, h, scale = problem(*shape, top)
+    alone = nearest(w, scale, -top, top)
+    together = gptq(w, h, scale, -top, top)
+    best = descend(w, together, h, scale, -top, top)
+    for q in (alone, together, best):
+        assert np.abs(q).max() <= top
+        assert (q == np.rint(q)).all()
+    before = error(w, alone, scale, h)
+    assert error(w, best, scale, h) <= error(w, together, scale, h) <= before * 1.1 + 1e-12
+    if shape[2] > 16 and top > 1:
+        assert error(w, best, scale, h) < 0.6 * before
+
+
+def test_descent_ends_where_no_single_step_helps() -> None:
+    w, h, scale = problem(2, 3, 6, 7)
+    q = descend(w, nearest(w, scale, -7, 7), h, scale, -7, 7, sweeps=100)
+    reached = error(w, q, scale, h)
+    for index in np.ndindex(*q.shape):
+        for step in (-1, 1):
+            other = q.copy()
+            other[index] += step
+            if abs(other[index]) <= 7:
+                assert error(w, other, scale, h) >= reached - 1e-12
+
+
+def test_a_scale_per_block_of_inputs() -> None:
+    w, h, _ = problem(1, 8, 64, 7)
+    blocks = np.abs(w.reshape(1, 8, 2, 32)).max(3) / 7
+    scale = np.repeat(blocks, 32, axis=2)
+    q = descend(w, gptq(w, h, scale, -7, 7), h, scale, -7, 7)
+    assert error(w, q, scale, h) < 0.6 * error(w, nearest(w, scale, -7, 7), scale, h)
+
+
+def test_inputs_that_are_always_zero() -> None:
+    w, h, scale = problem(1, 4, 10, 7)
+    h[:, 3], h[:, :, 3] = 0, 0
+    q = gptq(w, h, scale, -7, 7)
+    assert np.isfinite(q).all()
+    assert (q[..., 3] == nearest(w, scale, -7, 7)[..., 3]).all()
+    assert (gptq(w, np.zeros_like(h), scale, -7, 7) == nearest(w, scale, -7, 7)).all()
+
+
+def layer(kind: str) -> Model:
+    b = Builder("main")
+    normal = RNG.normal
+    if kind == "dense":
+        x = b.input("x", (7, 2, 10))
+        y = b.fully_connected(x, b.constant(normal(0, 1, (3, 10)).astype(np.float32)), None)
+    elif kind == "depthwise":
+        x = b.input("x", (2, 7, 8, 3))
+        w = normal(0, 1, (1, 3, 3, 6)).astype(np.float32)
+        y = b.depthwise_conv_2d(x, b.constant(w), None, stride_w=2, depth_multiplier=2)
+    else:
+        x = b.input("x", (2, 7, 8, 6))
+        groups = 2 if kind == "grouped" else 1
+        w = normal(0, 1, (4, 3, 2, 6 // groups)).astype(np.float32)
+        y = b.conv_2d(x, b.constant(w), None, padding=Padding.SAME, dilation_h_factor=2)
+    model = Model()
+    model.add(b.finish(y))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["plain", "grouped", "depthwise", "dense"])
+def test_moments_tell_the_power_of_the_results(kind: str) -> None:
+    """mean y**2 = w H w^T, where y has no bias."""
+    graph = layer(kind).main
+    (node,) = graph.nodes
+    x = graph.inputs[0]
+    samples = [RNG.normal(0.5, 1, x.shape).astype(np.float32) for _ in range(3)]
+    h = moments([node], [{x: s} for s in samples])[node]
+    y = np.concatenate(
+        [evaluate(graph, [s])[0].reshape(-1, node.output.shape[-1]) for s in samples]
+    )
+    data = node.operand(1).data
+    assert data is not None
+    w = as_matrix(node, data)
+    power = np.einsum("gok,gkl,gol->go", w, h.astype(np.float64), w)
+    np.testing.assert_allclose(power.reshape(-1), (y.astype(np.float64) ** 2).mean(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["plain", "grouped", "depthwise", "dense"])
+def test_weights_come_back_from_matrices(kind: str) -> None:
+    (node,) = layer(kind).main.nodes
+    w = node.operand(1).data
+    assert w is not None
+    np.testing.assert_array_equal(from_matrix(node, as_matrix(node, w), w.shape), w)
+
+
+def test_batches_fit_into_the_budget() -> None:
+    nodes: list[Node] = [next(layer("plain").main.nodes) for _ in range(5)]
+    size = 36 * 36 * 4
+    assert [len(b) for b in batches(nodes, 2 * size)] == [2, 2, 1]
+    assert [len(b) for b in batches(nodes, 1)] == [1] * 5
