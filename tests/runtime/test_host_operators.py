@@ -20,6 +20,7 @@ from tests.ops.case import Case, model_of, quantized
 
 FAMILIES = (
     "activation",
+    "bidirectional",
     "binary",
     "boxes",
     "choose",
@@ -28,7 +29,9 @@ FAMILIES = (
     "convert",
     "detection",
     "hashtable",
+    "lstm_layer",
     "matrix",
+    "rnn",
     "state",
     "svdf",
     "unary",

@@ -137,7 +137,8 @@ typedef struct {
 /* The recurrence of LSTM (4 gates: input, forget, cell, output; 3 without the input gate, which is
  * then 1 - forget) and RNN (1) layers. G = gates * cells, C = cells, O = outputs.
  * Operands: products of the input [rows, G], a row for every step of every sequence;
- *   recurrent weights [G / EW_RECURRENT_PANEL rounded up][O][EW_RECURRENT_PANEL];
+ *   recurrent weights [G / EW_RECURRENT_PANEL rounded up][O][EW_RECURRENT_PANEL], or is_diagonal
+ *   [G], where O = C;
  *   vectors: bias [G], then has_peephole: [3 * C] (input, forget, output), has_norm: [G];
  *   has_projection: weights packed as the recurrent ones [.., C, ..], then the bias [O];
  *   h [batch, O] and c [batch, C], read and written (c: any memory for one gate);
@@ -148,11 +149,18 @@ typedef struct {
     uint32_t cells, outputs, gates;
     uint32_t is_time_major, is_backward;
     uint32_t is_tanh; /* the activation; else a clamp */
-    uint32_t has_peephole, has_norm, has_projection;
+    uint32_t is_diagonal, has_peephole, has_norm, has_projection;
     uint32_t y_stride, y_offset;
     float low_f32, high_f32;
     float cell_clip, proj_clip; /* 0: none */
 } ew_recurrent;
+
+/* One step of BasicLSTMCell: c = logistic(i) * tanh(z) + logistic(f) * before; h = logistic(o) *
+ * tanh(c). Operands: gates [rows, 4 * C] in the order i, z, f, o, before [rows, C], h and c
+ * [rows, C]. Tiles: rows. Scratch: 4 * C f32. */
+typedef struct {
+    uint32_t cells;
+} ew_basic_lstm;
 
 /* Three spatial axes, outermost first. Operands: x [n, x.., c], w [O / (2 * EW_LANES) rounded up]
  * [kernel..][c][2 * EW_LANES], bias [O rounded up so], y [n, y.., o]. Tiles: lines of y.

@@ -39,6 +39,12 @@ static void add_product(float *y, const float *x, const float *w, uint32_t k, ui
     }
 }
 
+/* y[n] = x[k] w + y of diagonal matrices, one gate after the other: w [n]. */
+static void add_diagonals(float *y, const float *x, const float *w, uint32_t k, uint32_t n) {
+    for (uint32_t gate = 0; gate < n; gate += k)
+        for (uint32_t i = 0; i < k; i++) y[gate + i] += x[i] * w[gate + i];
+}
+
 /* y = function(y), the tail through a vector of its own. */
 #define DEFINE_MAP(name, function)                                                                 \
     static void name(float *y, uint32_t n) {                                                       \
@@ -153,7 +159,7 @@ EW_DEFINE(recurrent_f32) {
         float *h = (float *)operand[4] + (size_t)b * p->outputs, *found = g;
         float *y = (float *)operand[6] + row * p->y_stride + p->y_offset;
         ew_copy((uint8_t *)g, (const uint8_t *)(x + row * columns), columns * sizeof *g);
-        add_product(g, h, w, p->outputs, columns);
+        (p->is_diagonal ? add_diagonals : add_product)(g, h, w, p->outputs, columns);
         if (p->gates == 1) {
             for (uint32_t k = 0; k < columns; k++) g[k] += vectors[k];
             activate(p, g, columns);
@@ -166,5 +172,21 @@ EW_DEFINE(recurrent_f32) {
         }
         ew_copy((uint8_t *)h, (const uint8_t *)found, bytes);
         ew_copy((uint8_t *)y, (const uint8_t *)found, bytes);
+    }
+}
+
+/* The cell of BasicLSTMCell: gates in the order input, cell, forget, output. */
+EW_DEFINE(basic_lstm_f32) {
+    const ew_basic_lstm *p = params;
+    uint32_t n = p->cells;
+    float *g = scratch;
+    for (size_t row = tile_begin; row < tile_end; row++) {
+        const float *before = (const float *)operand[1] + row * n;
+        float *h = (float *)operand[2] + row * n, *c = (float *)operand[3] + row * n;
+        ew_copy((uint8_t *)g, (const uint8_t *)operand[0] + row * n * 16, (size_t)n * 16);
+        logistic(g, n), hyperbolic_tangent(g + n, n), logistic(g + (size_t)2 * n, 2 * n);
+        for (uint32_t i = 0; i < n; i++) h[i] = c[i] = g[i] * g[n + i] + g[2 * n + i] * before[i];
+        hyperbolic_tangent(h, n);
+        for (uint32_t i = 0; i < n; i++) h[i] *= g[3 * n + i];
     }
 }

@@ -127,13 +127,13 @@ class BidirectionalSequenceLSTM(
             f"cell_clip and proj_clip must be at least 0; got {self.cell_clip}, {self.proj_clip}",
         )
         batch = self._batch(x, operands[39])
-        outputs = [check_cell(batch, *_cell(operands, d)) for d in (0, 1)]
+        outputs = [check_cell(batch, *cell_of(operands, d)) for d in (0, 1)]
         return self._shapes(x, *outputs)
 
     def reference(self, *operands: Array | None) -> tuple[Array, ...]:
         found = []
         for direction in (0, 1):
-            cell, aux = _cell(operands, direction)
+            cell, aux = cell_of(operands, direction)
             x, h, c = cell[0], cell[18], cell[19]
             assert x is not None
             assert h is not None
@@ -150,8 +150,8 @@ class BidirectionalSequenceLSTM(
         return self._joined(fw, bw, fw_h, fw_c, bw_h, bw_c)
 
 
-def _cell(operands: Sequence[T | None], direction: int) -> tuple[list[T | None], list[T | None]]:
-    """The 24 operands of one direction's cell; its auxiliary input and weights."""
+def cell_of(operands: Sequence[T | None], direction: int) -> tuple[list[T | None], list[T | None]]:
+    """The 24 operands of one direction's cell (0: forward); its auxiliary input and weights."""
     first, state, extra = 1 + 17 * direction, 35 + 2 * direction, 40 + 4 * direction
     aux, weights = operands[39], operands[extra : extra + 4]
     linked = operands[41] is not None

@@ -1,204 +1,182 @@
-"""Kernels of recurrent layers in float32: one product for the inputs of all steps, as a fully
-connected layer has it, then the recurrence."""
+"""Kernels of recurrent layers: which operands of an operator are the parts of a cell."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, DType
 from edgewise.ir.enums import Activation, LSTMKernelType
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op
-from edgewise.ir.types import TensorType
+from edgewise.ops.bidirectional import (
+    Bidirectional,
+    BidirectionalSequenceLSTM,
+    BidirectionalSequenceRNN,
+    cell_of,
+)
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.lstm import LSTM, FullLSTM, UnidirectionalSequenceLSTM
 from edgewise.ops.lstm_layer import LstmLayer
 from edgewise.ops.lstm_operands import CELL_STATE, OUTPUT_STATE
 from edgewise.ops.rnn import RNN, Recurrent, UnidirectionalSequenceRNN
-from edgewise.runtime.calls import (
-    Alias,
-    Call,
-    Selection,
-    Site,
-    float_bounds,
-    is_float,
-    require,
-    shape_of,
-)
-from edgewise.runtime.library import constant, pack
+from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
+from edgewise.runtime.library import pack
 from edgewise.runtime.select.conv import fully_connected
-from edgewise.runtime.select.copy import copy, view
+from edgewise.runtime.select.copy import copies, copy, view
+from edgewise.runtime.select.recurrence import Cell, Layer, panels, real, recurrence
 
-Array = np.ndarray
 _GATES = (0, 1, 2, 3)  # input, forget, cell, output: offsets into the operands
 
 
 def lstm(site: Site) -> Selection:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM, and LSTM with the FULL kernel."""
-    op, node, x = site.node.op, site.node, site.node.operand(0)
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, and LSTM."""
+    op, node = site.node.op, site.node
     assert isinstance(op, FullLSTM)
-    is_basic = isinstance(op, LSTM) and op.kernel_type is LSTMKernelType.BASIC
-    require(not is_basic, "no kernel for the BASIC cell")
-    h, c = node.operand(OUTPUT_STATE), node.operand(CELL_STATE)
+    if isinstance(op, LSTM) and op.kernel_type is LSTMKernelType.BASIC:
+        return _basic(site)
+    operands = [node.optional(i) for i in range(len(op.operands))]
+    x, h, c = node.operand(0), node.operand(OUTPUT_STATE), node.operand(CELL_STATE)
     require(is_float(x, h, c, node.output), f"no kernel for {x.dtype.text}")
-    gates = [g for g in _GATES if node.optional(1 + g) is not None]
-    recurrent = [_real(site, 5 + g) for g in gates]
-    require(all(r.ndim == 2 for r in recurrent), "the recurrent weights are diagonal")
-    vectors = [_real(site, 12 + g) for g in gates]
-    cells, outputs = recurrent[0].shape
-    has_peephole = node.optional(10) is not None
+    layer = Layer([(x, _inputs(site, operands[1:5]))], h, c, node.output)
+    return recurrence(site, _lstm_cell(site, op, operands), layer)
+
+
+def _lstm_cell(
+    site: Site, op: FullLSTM | BidirectionalSequenceLSTM, operands: Sequence[Value | None]
+) -> Cell:
+    """The cell of the 24 operands."""
+    gates = [g for g in _GATES if operands[1 + g] is not None]
+    recurrent = [real(site, operands[5 + g]) for g in gates]
+    cells, outputs = len(recurrent[0]), recurrent[0].shape[-1]
+    vectors = [_bias(site, operands[12 + g], cells) for g in gates]
+    has_peephole, has_norm = operands[10] is not None, operands[21] is not None
     if has_peephole:
-        is_coupled = node.optional(9) is None
-        vectors += [np.zeros(cells, np.float32) if is_coupled else _real(site, 9)]
-        vectors += [_real(site, 10), _real(site, 11)]
-    has_norm = node.optional(21) is not None
+        is_coupled = operands[9] is None
+        vectors += [np.zeros(cells, np.float32) if is_coupled else real(site, operands[9])]
+        vectors += [real(site, operands[10]), real(site, operands[11])]
     if has_norm:
-        vectors += [_real(site, 20 + g) for g in gates]
-    projection = np.zeros(0, np.float32)
-    has_projection = node.optional(16) is not None
-    if has_projection:
-        has_bias = node.optional(17) is not None
-        bias = _real(site, 17) if has_bias else np.zeros(outputs, np.float32)
-        projection = np.concatenate([_panels(_real(site, 16)), bias])
-    return _layer(
-        site,
-        [_real(site, 1 + g) for g in gates],
+        vectors += [real(site, operands[20 + g]) for g in gates]
+    cell = Cell(
         recurrent,
         vectors,
-        projection,
-        (h, c),
         op.fused_activation_function,
-        has_peephole=int(has_peephole),
-        has_norm=int(has_norm),
-        has_projection=int(has_projection),
+        has_peephole=has_peephole,
+        has_norm=has_norm,
         cell_clip=op.cell_clip,
         proj_clip=op.proj_clip,
     )
+    if operands[16] is None:
+        return cell
+    projection = [panels(real(site, operands[16])), _bias(site, operands[17], outputs)]
+    return replace(cell, projection=np.concatenate(projection))
+
+
+def _inputs(site: Site, weights: Sequence[Value | None]) -> np.ndarray:
+    """Weights [G, I] of the gates that there are."""
+    return np.concatenate([real(site, w) for w in weights if w is not None])
+
+
+def _bias(site: Site, value: Value | None, size: int) -> np.ndarray:
+    return np.zeros(size, np.float32) if value is None else real(site, value)
+
+
+def _basic(site: Site) -> Selection:
+    """The inputs joined, their products, which are results as well, and the cell."""
+    node = site.node
+    x, h, w, bias, before = (node.operand(i) for i in range(5))
+    new_h, new_c, joined, gates = node.outputs
+    require(is_float(x, h, before, *node.outputs), f"no kernel for {x.dtype.text}")
+    size, cells = shape_of(x)[1], shape_of(h)[1]
+    whole = view(joined)
+    parts = whole.of(whole.elements[:, :size]), whole.of(whole.elements[:, size:])
+    product = Node(FullyConnected(), [joined, w, bias], [gates])
+    params = pack("ew_basic_lstm", {"cells": cells})
+    operands = (gates, before, new_h, new_c)
+    return [
+        *copies(list(zip((view(x), view(h)), parts, strict=True))),
+        *fully_connected(Site(product, site.target, site.known)),
+        Call("basic_lstm_f32", params, operands, shape_of(h)[0], 16 * cells, results=2),
+    ]
 
 
 def rnn(site: Site) -> Selection:
     """RNN and UNIDIRECTIONAL_SEQUENCE_RNN: one gate, without a cell."""
-    op, x, h = site.node.op, site.node.operand(0), site.node.operand(4)
+    op, node = site.node.op, site.node
     assert isinstance(op, Recurrent)
-    require(is_float(x, h, site.node.output), f"no kernel for {x.dtype.text}")
-    return _layer(
-        site,
-        [_real(site, 1)],
-        [_real(site, 2)],
-        [_real(site, 3)],
-        np.zeros(0, np.float32),
-        (h, h),
-        op.fused_activation_function,
-        has_peephole=0,
-        has_norm=0,
-        has_projection=0,
-        cell_clip=0.0,
-        proj_clip=0.0,
-    )
+    x, w, r, bias, h = (node.operand(i) for i in range(5))
+    require(is_float(x, h, node.output), f"no kernel for {x.dtype.text}")
+    cell = Cell([real(site, r)], [real(site, bias)], op.fused_activation_function)
+    return recurrence(site, cell, Layer([(x, real(site, w))], h, h, node.output))
 
 
-def _layer(
-    site: Site,
-    weights: Sequence[Array],
-    recurrent: Sequence[Array],
-    vectors: Sequence[Array],
-    projection: Array,
-    state: tuple[Value, Value],
-    act: Activation,
-    **numbers: int | float,
-) -> Selection:
-    """The product, and the recurrence over `time` steps of `batch` sequences."""
-    x, y = site.node.operand(0), site.node.output
-    *lead, _ = shape_of(x)
-    is_time_major = getattr(site.node.op, "time_major", True)
-    time, batch = (1, lead[0]) if len(lead) == 1 else lead if is_time_major else lead[::-1]
-    cells, outputs = recurrent[0].shape
-    products, product = _products(site, np.concatenate(weights), time * batch)
-    low, high = (0.0, 0.0) if act is Activation.TANH else float_bounds(act)
-    panel, columns = constant("EW_RECURRENT_PANEL"), len(weights) * cells
-    params = pack(
-        "ew_recurrent",
-        {
-            "time": time,
-            "batch": batch,
-            "cells": cells,
-            "outputs": outputs,
-            "gates": len(weights),
-            "is_time_major": int(is_time_major),
-            "is_backward": 0,
-            "is_tanh": int(act is Activation.TANH),
-            "y_stride": outputs,
-            "y_offset": 0,
-            "low_f32": low,
-            "high_f32": high,
-            **numbers,
-        },
-    )
-    matrix = _panels(np.concatenate(recurrent))
-    constants = (matrix, np.concatenate(vectors), projection)
-    scratch = 4 * (columns + outputs + 2 * panel)
-    operands = (products, *constants, *state, y)
-    n_tiles = 1 if math.prod(shape_of(y)) else 0
-    return [*product, Call("recurrent_f32", params, operands, n_tiles, scratch)]
+def bidirectional_lstm(site: Site) -> Selection:
+    """Two recurrences, the second one from the end."""
+    op, node = site.node.op, site.node
+    assert isinstance(op, BidirectionalSequenceLSTM)
+    operands = [node.optional(i) for i in range(len(op.operands))]
+    cells, layers = [], []
+    for direction in (0, 1):
+        cell, (aux, *aux_weights) = cell_of(operands, direction)
+        x, h, c = cell[0], cell[OUTPUT_STATE], cell[CELL_STATE]
+        assert x is not None
+        assert h is not None
+        assert c is not None
+        sequences = [(x, _inputs(site, cell[1:5]))]
+        if aux is not None:
+            sequences.append((aux, _inputs(site, aux_weights)))
+        cells.append(_lstm_cell(site, op, cell))
+        layers.append(Layer(sequences, h, c, node.outputs[0]))
+    return _both(site, op, cells, layers)
 
 
-def _products(site: Site, weights: Array, rows: int) -> tuple[Value, Sequence[Call]]:
-    """weights [G, I] @ every step of x, and the calls that compute it."""
-    shape = (rows, len(weights))
-    y = Value(TensorType(shape, DType.FLOAT32), "products")
-    w = Value(TensorType(weights.shape, DType.FLOAT32), "weights", weights)
-    node = Node(FullyConnected(), [site.node.operand(0), w, None], [y])
-    calls = fully_connected(Site(node, site.target, lambda v: v.data))
-    return y, calls
+def bidirectional_rnn(site: Site) -> Selection:
+    """Two recurrences of one gate, the second one from the end."""
+    op, node = site.node.op, site.node
+    assert isinstance(op, BidirectionalSequenceRNN)
+    aux, *aux_weights = (node.optional(i) for i in (9, 10, 11))
+    is_linked = aux is not None and aux_weights[0] is not None
+    cells, layers = [], []
+    for direction in (0, 1):
+        w, r, bias, h = (node.operand(1 + 4 * direction + i) for i in range(4))
+        x = aux if direction and aux is not None and not is_linked else node.operand(0)
+        sequences = [(x, real(site, w))]
+        if is_linked:
+            assert aux is not None
+            sequences.append((aux, real(site, aux_weights[direction])))
+        cell = Cell([real(site, r)], [real(site, bias)], op.fused_activation_function)
+        cells.append(cell)
+        layers.append(Layer(sequences, h, h, node.outputs[0]))
+    return _both(site, op, cells, layers)
 
 
-def _real(site: Site, index: int) -> Array:
-    """Weights in float32; integers with a scale are dequantized, which is what they mean."""
-    value, array = site.node.operand(index), site.constant(index, "weights")
-    if value.dtype in FLOATS:
-        return array.astype(np.float32)
-    require(value.quant is not None, f"no kernel for {value.dtype.text} weights")
-    assert value.quant is not None
-    return value.quant.dequantize(array).astype(np.float32)
-
-
-def _panels(matrix: Array) -> Array:
-    """[N, K] as [N / panel rounded up, K, panel], flat."""
-    n, k = matrix.shape
-    panel = constant("EW_RECURRENT_PANEL")
-    padded = np.zeros((-(-n // panel) * panel, k), np.float32)
-    padded[:n] = matrix
-    return padded.reshape(-1, panel, k).transpose(0, 2, 1).reshape(-1)
+def _both(
+    site: Site, op: Bidirectional, cells: Sequence[Cell], layers: Sequence[Layer]
+) -> Sequence[Call]:
+    """The recurrences into a result each, or into the halves of one."""
+    calls: list[Call] = []
+    for direction, (cell, layer) in enumerate(zip(cells, layers, strict=True)):
+        y = site.node.outputs[0 if op.merge_outputs else direction]
+        offset = cells[0].recurrent[0].shape[-1] if direction and op.merge_outputs else 0
+        values = [x for x, _ in layer.sequences]
+        require(is_float(*values, layer.h, layer.c, y), f"no kernel for {values[0].dtype.text}")
+        placed = replace(layer, y=y, y_offset=offset, is_backward=bool(direction))
+        calls += recurrence(site, cell, placed)
+    return calls
 
 
 def layer(site: Site) -> Selection:
     """LstmLayer: the recurrence works on the results that take the last state."""
     node = site.node
-    x, h, c = (node.operand(i) for i in (0, 4, 5))
+    x, w, r, bias, h, c = (node.operand(i) for i in range(6))
     y, last_h, last_c = node.outputs
     require(is_float(x, h, c, y), f"no kernel for {x.dtype.text}")
     # copies that are made in any case: a view would let the recurrence write into h and c
     begin = [*copy(view(h), view(last_h)), *copy(view(c), view(last_c))]
-    recurrence = _layer(
-        site,
-        np.split(_real(site, 1), 4),
-        np.split(_real(site, 2), 4),
-        [_real(site, 3)],
-        np.zeros(0, np.float32),
-        (last_h, last_c),
-        Activation.TANH,
-        has_peephole=0,
-        has_norm=0,
-        has_projection=0,
-        cell_clip=0.0,
-        proj_clip=0.0,
-    )
-    assert not isinstance(recurrence, Alias)
-    return [*(replace(call, moves=None) for call in begin), *recurrence]
+    cell = Cell(np.split(real(site, r), 4), [real(site, bias)], Activation.TANH)
+    steps = recurrence(site, cell, Layer([(x, real(site, w))], last_h, last_c, y))
+    return [*(replace(call, moves=None) for call in begin), *steps]
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
@@ -207,4 +185,6 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     LSTM: lstm,
     UnidirectionalSequenceRNN: rnn,
     RNN: rnn,
+    BidirectionalSequenceLSTM: bidirectional_lstm,
+    BidirectionalSequenceRNN: bidirectional_rnn,
 }
