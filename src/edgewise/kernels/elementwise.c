@@ -105,6 +105,12 @@ static void pow_f32_row(const void *params, const void *const *x, void *result, 
 }
 KERNEL(pow_f32, sizeof(float), sizeof(float))
 
+/* ---- float64: what StableHLO has ---- */
+PLAIN(add_f64, double, a[i] + b[i])
+PLAIN(mul_f64, double, a[i] * b[i])
+PLAIN(maximum_f64, double, a[i] > b[i] ? a[i] : b[i])
+PLAIN(minimum_f64, double, a[i] < b[i] ? a[i] : b[i])
+
 /* ---- integers; divisors are not 0 ---- */
 #define CLAMPED(name, type, formula)                                                               \
     ROW(name, type, type, const type low = (type)p->low_int; const type high = (type)p->high_int,  \
@@ -149,6 +155,10 @@ EXTREMES(u8, uint8_t)
 EXTREMES(s16, int16_t)
 EXTREMES(s32, int32_t)
 EXTREMES(s64, int64_t)
+EXTREMES(u16, uint16_t)
+EXTREMES(u32, uint32_t)
+EXTREMES(u64, uint64_t)
+INTEGERS(s8, int8_t)
 INTEGERS(s16, int16_t)
 INTEGERS(s32, int32_t)
 INTEGERS(s64, int64_t)
@@ -185,6 +195,9 @@ COMPARISON(compare_s64, int64_t)
 
 /* ---- bits ---- */
 PLAIN(and_u8, uint8_t, a[i] & b[i])
+PLAIN(and_u16, uint16_t, a[i] & b[i])
+PLAIN(and_u32, uint32_t, a[i] & b[i])
+PLAIN(and_u64, uint64_t, a[i] & b[i])
 PLAIN(or_u8, uint8_t, a[i] | b[i])
 PLAIN(xor_u8, uint8_t, a[i] ^ b[i])
 PLAIN(xor_u16, uint16_t, a[i] ^ b[i])
@@ -194,12 +207,23 @@ PLAIN(xor_u64, uint64_t, a[i] ^ b[i])
 #define SHIFT(suffix, type)                                                                        \
     static type shifted_##suffix(type a, type b) {                                                 \
         const type last = sizeof(type) * 8 - 1;                                                    \
-        return a >> (b < 0 ? 0 : b > last ? last : b);                                             \
+        return a >> (b > last ? last : b > 0 ? b : 0);                                             \
     }                                                                                              \
     PLAIN(right_shift_##suffix, type, shifted_##suffix(a[i], b[i]))
 SHIFT(s8, int8_t)
 SHIFT(s16, int16_t)
 SHIFT(s32, int32_t)
+SHIFT(u8, uint8_t)
+SHIFT(u16, uint16_t)
+SHIFT(u32, uint32_t)
+
+/* Nothing is left where b is no number of a bit. */
+#define SHIFT_LEFT(suffix, type)                                                                   \
+    PLAIN(shift_left_##suffix, type,                                                               \
+          (b[i] >= 0 && b[i] < (int)sizeof(type) * 8 ? (uint32_t)a[i] << b[i] : 0))
+SHIFT_LEFT(s8, int8_t)
+SHIFT_LEFT(s16, int16_t)
+SHIFT_LEFT(s32, int32_t)
 
 /* ---- one of two values: operands condition (bytes), x, y, result ---- */
 #define SELECT(name, type)                                                                         \

@@ -38,31 +38,26 @@ from edgewise.runtime.calls import (
 from edgewise.runtime.library import Number, constant
 from edgewise.runtime.select import binary_b8, binary_s16
 from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
+from edgewise.runtime.select.typed import typed
 
-SUFFIX = {
-    DType.FLOAT32: "f32",
-    DType.INT8: "s8",
-    DType.UINT8: "u8",
-    DType.INT16: "s16",
-    DType.INT32: "s32",
-    DType.INT64: "s64",
+SAME_BITS = {  # of wrapped results
+    DType.UINT8: DType.INT8,
+    DType.UINT16: DType.INT16,
+    DType.UINT32: DType.INT32,
+    DType.UINT64: DType.INT64,
 }
-_WIDE = (DType.INT32, DType.INT64)
-_SAME_BITS = {DType.UINT32: DType.INT32, DType.UINT64: DType.INT64}  # of wrapped results
-_SIGNED = (DType.INT8, DType.INT16, *_WIDE)
-# kernels without their suffix, and the types they exist for
-_KERNELS: Mapping[type[Op], tuple[str, tuple[DType, ...]]] = {
-    Add: ("add", (DType.FLOAT32, DType.INT16, *_WIDE)),
-    Sub: ("sub", (DType.FLOAT32, DType.INT16, *_WIDE)),
-    Mul: ("mul", (DType.FLOAT32, DType.INT16, *_WIDE)),
-    Div: ("div", (DType.FLOAT32, *_WIDE)),
-    Maximum: ("maximum", tuple(SUFFIX)),
-    Minimum: ("minimum", tuple(SUFFIX)),
-    Pow: ("pow", (DType.FLOAT32, *_WIDE)),
-    SquaredDifference: ("squared_difference", (DType.FLOAT32, *_WIDE)),
-    FloorDiv: ("floor_div", (DType.FLOAT32, *_SIGNED)),
-    FloorMod: ("floor_mod", (DType.FLOAT32, *_SIGNED)),
-    Prelu: ("prelu", (DType.FLOAT32,)),
+_KERNELS: Mapping[type[Op], str] = {
+    Add: "add",
+    Sub: "sub",
+    Mul: "mul",
+    Div: "div",
+    Maximum: "maximum",
+    Minimum: "minimum",
+    Pow: "pow",
+    SquaredDifference: "squared_difference",
+    FloorDiv: "floor_div",
+    FloorMod: "floor_mod",
+    Prelu: "prelu",
 }
 _RELATIONS: Mapping[type[Op], tuple[str, bool]] = {  # and whether the operands are exchanged
     Equal: ("EW_EQUAL", False),
@@ -84,41 +79,38 @@ def arithmetic(site: Site) -> Sequence[Call]:
         return binary_s16.arithmetic(site)
     if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
         return with_constant(site, "mul", a)
-    name, dtypes = _KERNELS[type(op)]
     _require_plain(op, a, b, y)
     dtype = y.dtype
     if isinstance(op, (Add, Sub, Mul)) and op.fused_activation_function is Activation.NONE:
-        dtype = _SAME_BITS.get(dtype, dtype)
-    require(dtype in dtypes, f"no kernel for {dtype.text}")
+        dtype = SAME_BITS.get(dtype, dtype)
+    kernel = typed(_KERNELS[type(op)], dtype)
     if dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
         # a zero divisor or negative exponent is refused, which a kernel cannot do
         what = "exponents" if isinstance(op, Pow) else "divisors"
-        numbers = site.constant(1, what)
-        require(bool(np.all(numbers >= 0 if isinstance(op, Pow) else numbers)), f"invalid {what}")
-    bounds: Mapping[str, Number] = {}
+        given = site.constant(1, what)
+        require(bool(np.all(given >= 0 if isinstance(op, Pow) else given)), f"invalid {what}")
+    numbers: Mapping[str, Number] = {}
     if isinstance(op, Fused):
-        bounds = _bounds(op.fused_activation_function, dtype)
-    return binary_call(site, suffixed(name, SUFFIX[dtype]), (a, b), bounds)
+        numbers = bounds(op.fused_activation_function, dtype)
+    return binary_call(site, kernel, (a, b), numbers)
 
 
 def add_n(site: Site) -> Sequence[Call]:
     """One sum after the other, into the result."""
     y, xs = site.node.output, [v for v in site.node.inputs if v is not None]
     require(len(xs) > 1, "a sum of one operand")
-    require(y.dtype in _KERNELS[Add][1], f"no kernel for {y.dtype.text}")
-    bounds, kernel = _bounds(Activation.NONE, y.dtype), suffixed("add", SUFFIX[y.dtype])
+    kernel, numbers = typed("add", y.dtype), bounds(Activation.NONE, y.dtype)
     totals = [xs[0], *[y] * (len(xs) - 2)]
     pairs = zip(totals, xs[1:], strict=True)
-    return [c for pair in pairs for c in binary_call(site, kernel, pair, bounds)]
+    return [c for pair in pairs for c in binary_call(site, kernel, pair, numbers)]
 
 
-def with_constant(site: Site, name: str, number: int | Value, **bounds: Number) -> Sequence[Call]:
+def with_constant(site: Site, name: str, number: int | Value, **given: Number) -> Sequence[Call]:
     """A node of one operand as a kernel of two, the other a number or again the operand."""
     x = site.node.operand(0)
-    require(x.dtype in _KERNELS[Mul][1], f"no kernel for {x.dtype.text}")
     other = np.array(number, x.dtype.numpy) if isinstance(number, int) else number
-    numbers = {**_bounds(Activation.NONE, x.dtype), **bounds}
-    return binary_call(site, suffixed(name, SUFFIX[x.dtype]), (x, other), numbers)
+    numbers = {**bounds(Activation.NONE, x.dtype), **given}
+    return binary_call(site, typed(name, x.dtype), (x, other), numbers)
 
 
 def comparison(site: Site) -> Sequence[Call]:
@@ -130,20 +122,18 @@ def comparison(site: Site) -> Sequence[Call]:
     if not (op.raw_int16 and a.dtype is DType.INT16 and a.quant is not None):
         _require_plain(op, a, b)
     is_equality = isinstance(op, (Equal, NotEqual))
-    dtype = _SAME_BITS.get(a.dtype, a.dtype) if is_equality else a.dtype
-    require(dtype in SUFFIX or dtype is DType.BOOL, f"no kernel for {dtype.text}")
-    suffix = SUFFIX.get(dtype, "u8")
+    dtype = SAME_BITS.get(a.dtype, a.dtype) if is_equality else a.dtype
     name, exchanged = _RELATIONS[type(op)]
     operands = (b, a) if exchanged else (a, b)
-    return binary_call(site, suffixed("compare", suffix), operands, {"relation": constant(name)})
+    relation = {"relation": constant(name)}
+    return binary_call(site, typed("compare", dtype), operands, relation)
 
 
 def logic(site: Site) -> Sequence[Call]:
     """LOGICAL_AND, LOGICAL_OR, BITWISE_XOR and RIGHT_SHIFT."""
     op, a, b = site.node.op, site.node.operand(0), site.node.operand(1)
     if isinstance(op, RightShift):
-        require(a.dtype in SUFFIX and a.dtype is not DType.UINT8, f"no kernel for {a.dtype.text}")
-        return binary_call(site, suffixed("right_shift", SUFFIX[a.dtype]), (a, b), {})
+        return binary_call(site, typed("right_shift", a.dtype), (a, b), {})
     if isinstance(op, BitwiseXor):
         return binary_call(site, suffixed("xor", BITS[a.dtype.numpy.itemsize]), (a, b), {})
     assert isinstance(op, (LogicalAnd, LogicalOr))
@@ -166,11 +156,14 @@ def _require_plain(op: Op, *values: Value) -> None:
     )
 
 
-def _bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
+def bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
     """The clamp of a fused activation."""
     if dtype is DType.FLOAT32:
         low, high = float_bounds(act)
         return {"low_f32": low, "high_f32": high}
+    if not dtype.is_integer:
+        require(act is Activation.NONE, f"no kernel for {dtype.text} with {act.name}")
+        return {}
     smallest, largest = dtype.range
     bottom, top = FLOAT_BOUNDS[act]
     return {"low_int": int(max(smallest, bottom)), "high_int": int(min(largest, top))}

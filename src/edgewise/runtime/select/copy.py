@@ -57,6 +57,11 @@ def copies(pairs: Sequence[tuple[View, View]]) -> Sequence[Call]:
     return [call for x, y in pairs for call in copy(x, y)]
 
 
+def filled(y: View, element: View) -> Sequence[Call]:
+    """y is one element everywhere."""
+    return copy(element.of(np.broadcast_to(element.elements, y.elements.shape)), y)
+
+
 def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
     """y = x, or y = table[x] for 8 bits; no call where there is nothing to move."""
     operands = (x.value, y.value) if table is None else (x.value, table, y.value)

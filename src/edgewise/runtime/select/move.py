@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
+from edgewise.ops.bitcast import Bitcast
 from edgewise.ops.fill import BroadcastTo, Fill, Tile
 from edgewise.ops.join import Concatenation, Pack, Split, SplitV, Unpack
 from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze, Transpose
@@ -20,8 +22,9 @@ from edgewise.ops.space import BatchToSpaceND, DepthToSpace, SpaceToBatchND, Spa
 from edgewise.runtime.calls import BYTES_8, Alias, Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import constant
 from edgewise.runtime.library import pack as pack_params
-from edgewise.runtime.select.copy import TILE_BYTES, View, constant_view, copies, copy, view
+from edgewise.runtime.select.copy import TILE_BYTES, View, constant_view, copies, copy, filled, view
 from edgewise.runtime.select.pad import border_of
+from edgewise.runtime.select.unary import unary_call
 
 
 def alias(site: Site) -> Alias:
@@ -29,6 +32,16 @@ def alias(site: Site) -> Alias:
     x, y = site.node.operand(0), site.node.output
     require(x.dtype is y.dtype, "x and y have different dtypes")
     return Alias()
+
+
+def bitcast(site: Site) -> Selection:
+    """The same bytes as another type; those of bool are 0 or 1."""
+    x, y = view(site.node.operand(0)), view(site.node.output)
+    if site.node.output.dtype is DType.BOOL:
+        types = {"low": constant("EW_TYPE_u8"), "high": constant("EW_TYPE_bool")}
+        return unary_call(site, "cast", (site.node.operand(0),), **types)
+    x, y = (v.of(v.elements.reshape(-1).view("u1")) for v in (x, y))
+    return copy(x, y)
 
 
 def shown(site: Site) -> Selection:
@@ -93,9 +106,7 @@ def space_to_batch(site: Site) -> Selection:
     paddings = site.constant(2, "paddings").reshape(-1, 2)
     fill: Sequence[Call] = []
     if paddings.any():
-        border = constant_view(border_of(x))
-        whole = view(y)
-        fill = copy(border.of(np.broadcast_to(border.elements, whole.elements.shape)), whole)
+        fill = filled(view(y), constant_view(border_of(x)))
     return [*fill, *copies(list(_places(x, y, sizes, paddings[:, 0].tolist())))]
 
 
@@ -238,6 +249,7 @@ def _moved(site: Site, x: View, elements: np.ndarray) -> Selection:
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Bitcast: bitcast,
     Reshape: alias,
     Squeeze: alias,
     ExpandDims: alias,

@@ -10,15 +10,14 @@ from edgewise.ir.op import Op
 from edgewise.ops.fourier import Imag, Real
 from edgewise.ops.matrix import MatrixDiag, MatrixSetDiag
 from edgewise.runtime.calls import Selection, Site, require, shape_of
-from edgewise.runtime.select.copy import View, constant_view, copies, view
+from edgewise.runtime.select.copy import View, constant_view, copies, filled, view
 
 
 def matrix_diag(site: Site) -> Selection:
     """Zeros, then x over their diagonals."""
     x, y = view(site.node.operand(0)), view(site.node.output)
     zero = constant_view(np.zeros(1, y.elements.dtype))
-    whole = zero.of(np.broadcast_to(zero.elements, y.elements.shape))
-    return copies([(whole, y), (x, _diagonals(site, y))])
+    return [*filled(y, zero), *copies([(x, _diagonals(site, y))])]
 
 
 def matrix_set_diag(site: Site) -> Selection:

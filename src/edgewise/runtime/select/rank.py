@@ -5,31 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
 from edgewise.ops.ranking import ArgMax, ArgMin, TopKV2
 from edgewise.ops.scan import Cumsum
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
-from edgewise.runtime.library import kernel_index, pack
+from edgewise.runtime.library import pack
+from edgewise.runtime.select.typed import typed
 
 TILE_ELEMENTS = 8192  # of x
-
-_KINDS = {
-    DType.FLOAT32: "f32",
-    DType.INT32: "s32",
-    DType.INT64: "s64",
-    DType.INT8: "s8",
-    DType.UINT8: "u8",
-    DType.BOOL: "u8",
-}
 
 
 def arg(site: Site) -> Selection:
     """The place of the extreme along an axis."""
     x, y = site.node.operand(0), site.node.output
     outer, n, inner = _around(x, int(site.constant(1, "axes").reshape(-1)[0]))
-    kernel = _kernel("arg", x)
+    kernel = typed("arg", x.dtype)
     rows_per_tile = max(TILE_ELEMENTS // max(n * inner, 1), 1)
     params = pack(
         "ew_arg",
@@ -50,7 +41,7 @@ def topk(site: Site) -> Selection:
     """One call for the elements and one for their indices."""
     x = site.node.operand(0)
     values, indices = site.node.outputs
-    kernel = _kernel("topk", x)
+    kernel = typed("topk", x.dtype)
     shape, k = shape_of(x), int(shape_of(values)[-1])
     rows, n = math.prod(shape[:-1]), shape[-1]
     rows_per_tile = max(TILE_ELEMENTS // max(n, 1), 1)
@@ -76,7 +67,7 @@ def cumsum(site: Site) -> Selection:
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Cumsum)
     outer, n, inner = _around(x, int(site.constant(1, "axes").reshape(-1)[0]))
-    kernel = _kernel("cumsum", x)
+    kernel = typed("cumsum", x.dtype)
     params = pack(
         "ew_cumsum",
         {
@@ -95,12 +86,6 @@ def _around(x: Value, axis: int) -> tuple[int, int, int]:
     require(-len(shape) <= axis < len(shape), "the axis is beyond the rank")
     axis %= len(shape)
     return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
-
-
-def _kernel(name: str, x: Value) -> str:
-    kernel = f"{name}_{_KINDS.get(x.dtype)}"
-    require(kernel in kernel_index(), f"no kernel for {x.dtype.text}")
-    return kernel
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
