@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import edgewise
+from edgewise.ir import Quant
 from edgewise.ir.evaluate import State, evaluate
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
 from tests.ops.case import Case, inputs_of, model_of
+from tests.ops.cases.lstm import integer
 
-from .matrix import cases, same_results
+from .matrix import cases, is_native, same_results
 
+ISAS = [isa for isa in Isa if isa <= host_isa()]
 STATEFUL = [
     case
     for case in cases()
@@ -27,3 +36,51 @@ def test_two_runs_are_those_of_the_reference(case: Case) -> None:
         wanted = evaluate(model.main, inputs, state=state)
         found = [np.asarray(y) for y in run(*inputs).values()]
         same_results(found, wanted, 2 * case.op.tolerance)
+
+
+FACTS = [
+    {},
+    {"coupled": True, "norm": True},
+    {"peephole": True, "cell_clip": 3.0},
+    {"norm": True, "peephole": True, "project": True, "proj_clip": 0.6},
+]
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("facts", FACTS, ids=str)
+@pytest.mark.parametrize(("size", "cells", "outputs"), [(19, 37, 21), (1, 33, 65), (64, 64, 64)])
+def test_integer_cells_wider_than_a_panel(
+    size: int, cells: int, outputs: int, facts: dict[str, object]
+) -> None:
+    """Odd tails, saturated gates: the reference's bits on every instruction set."""
+    outputs = outputs if facts.get("project") else cells
+    case = integer(3, 4, size, cells, outputs, time_major=False, **facts)
+    wide = replace(case.args[13], values=case.args[13].values * 40)
+    model = model_of(replace(case, args=(*case.args[:13], wide, *case.args[14:])))
+    inputs = inputs_of(case)
+    wanted = evaluate(model.main, inputs)
+    for isa in ISAS:
+        made = plan(model.main, Target(isa))
+        assert is_native(made)
+        same_results(Executor(made).run(inputs, {}, None), wanted, 0.0)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("log2", range(-15, -2))
+def test_fixed_point_functions(log2: int) -> None:
+    """Gates all over their range, and cells of every scale that the kernel takes."""
+    case = integer(1, 1, 1, 1021)
+    rng = np.random.default_rng(-log2)
+    args = list(case.args)
+    for at in (1, 2, 3, 4):
+        args[at] = replace(args[at], values=np.zeros((1021, 1), np.int8), quant=Quant(2.0**-6))
+        zeros = np.zeros((1021, 1021), np.int8)
+        args[at + 4] = replace(args[at + 4], values=zeros)
+        drawn = np.clip(rng.normal(0, 9000, 1021), -32768, 32767).astype(np.int32)
+        args[at + 11] = replace(args[at + 11], values=drawn)
+    args[0] = replace(args[0], quant=Quant(2.0**-6))
+    args[19] = replace(args[19], quant=Quant(2.0**log2))
+    model, inputs = model_of(replace(case, args=tuple(args))), inputs_of(case)
+    wanted = evaluate(model.main, inputs)
+    for isa in ISAS:
+        same_results(Executor(plan(model.main, Target(isa))).run(inputs, {}, None), wanted, 0.0)

@@ -162,6 +162,31 @@ typedef struct {
     uint32_t cells;
 } ew_basic_lstm;
 
+/* The integer LSTM. Gates, C, O, P (C rounded up to EW_RECURRENT_PANEL) as ew_recurrent, A = gates *
+ * P. Operands: x s8 [rows, inputs], weights of x s8 [A / panel][inputs / 2 rounded up][panel][2],
+ *   recurrent weights so, of O inputs; numbers s32: biases of the products with x [A] and with h [A]
+ *   (less the zero points' products), has_peephole: [3, P] (input, forget, output), has_norm:
+ *   coefficients [A] and biases [A], has_projection: biases [O]; projection weights as recurrent
+ *   ones; h s8 [batch, O], c s16 [batch, C], both read and written; y s8 [rows, O].
+ * Multipliers as fixed.h, one of each gate. c counts 2**cell_log2; the gates' are 2**-12.
+ * Tiles: one. Scratch: s32 [A + the larger of A and O + panel + P], s8 [C]. */
+typedef struct {
+    uint32_t time, batch, inputs;
+    uint32_t cells, outputs, gates;
+    uint32_t is_time_major;
+    uint32_t has_peephole, has_norm, has_projection;
+    int32_t cell_log2; /* -15 to -3 */
+    int32_t hidden_zero, y_zero;
+    int32_t cell_clip, proj_clip; /* stored; 0: none */
+    int32_t hidden_multiplier, hidden_shift;
+    int32_t projection_multiplier, projection_shift;
+    int32_t input_multiplier[4], input_shift[4];
+    int32_t recurrent_multiplier[4], recurrent_shift[4];
+    int32_t peephole_multiplier[4], peephole_shift[4];
+    int32_t norm_multiplier[4], norm_shift[4];
+    int32_t variance_guard[4];
+} ew_recurrent_s8;
+
 /* Three spatial axes, outermost first. Operands: x [n, x.., c], w [O / (2 * EW_LANES) rounded up]
  * [kernel..][c][2 * EW_LANES], bias [O rounded up so], y [n, y.., o]. Tiles: lines of y.
  * Scratch: c f32. */

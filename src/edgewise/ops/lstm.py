@@ -21,6 +21,7 @@ from edgewise.ir.op import (
     require,
 )
 from edgewise.ir.types import TensorType
+from edgewise.ops import lstm_integer
 from edgewise.ops.lstm_cell import run_cell, sigmoid
 from edgewise.ops.lstm_integer import run_cell_integer
 from edgewise.ops.lstm_operands import (
@@ -104,8 +105,16 @@ class FullLSTM(Op, abstract=True):
     def _run_integer(
         self, x: np.ndarray, operands: Sequence[Quantized | None], result: TensorType
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return run_cell_integer(
-            x,
+        h, c = operands[OUTPUT_STATE], operands[CELL_STATE]
+        assert h is not None
+        assert c is not None
+        return run_cell_integer(self.integer_cell(operands, result), x, h.data, c.data)
+
+    def integer_cell(
+        self, operands: Sequence[Quantized | None], result: TensorType
+    ) -> lstm_integer.Cell:
+        """The cell of quantized operands."""
+        return lstm_integer.integer_cell(
             operands,
             result,
             self.intermediate_scales,

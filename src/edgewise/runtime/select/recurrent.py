@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation, LSTMKernelType
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op
@@ -25,6 +26,7 @@ from edgewise.runtime.calls import Call, Selection, Site, is_float, require, sha
 from edgewise.runtime.library import pack
 from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.copy import copies, copy, view
+from edgewise.runtime.select.lstm_s8 import integer_lstm
 from edgewise.runtime.select.recurrence import Cell, Layer, panels, real, recurrence
 
 _GATES = (0, 1, 2, 3)  # input, forget, cell, output: offsets into the operands
@@ -38,6 +40,8 @@ def lstm(site: Site) -> Selection:
         return _basic(site)
     operands = [node.optional(i) for i in range(len(op.operands))]
     x, h, c = node.operand(0), node.operand(OUTPUT_STATE), node.operand(CELL_STATE)
+    if x.dtype is DType.INT8:
+        return integer_lstm(site)
     require(is_float(x, h, c, node.output), f"no kernel for {x.dtype.text}")
     layer = Layer([(x, _inputs(site, operands[1:5]))], h, c, node.output)
     return recurrence(site, _lstm_cell(site, op, operands), layer)
