@@ -94,20 +94,25 @@ def layer(kind: str) -> Model:
 
 @pytest.mark.parametrize("kind", ["plain", "grouped", "depthwise", "dense"])
 def test_moments_tell_the_power_of_the_results(kind: str) -> None:
-    """mean y**2 = w H w^T, where y has no bias."""
+    """mean y**2 = w H w^T and mean y = w x, where y has no bias."""
     graph = layer(kind).main
     (node,) = graph.nodes
     x = graph.inputs[0]
     samples = [RNG.normal(0.5, 1, x.shape).astype(np.float32) for _ in range(3)]
-    h = moments([node], [{x: s} for s in samples])[node]
+    found = moments([node], [{x: s} for s in samples])[node]
     y = np.concatenate(
         [evaluate(graph, [s])[0].reshape(-1, node.output.shape[-1]) for s in samples]
     )
     data = node.operand(1).data
     assert data is not None
     w = as_matrix(node, data)
-    power = np.einsum("gok,gkl,gol->go", w, h.astype(np.float64), w)
-    np.testing.assert_allclose(power.reshape(-1), (y.astype(np.float64) ** 2).mean(0), rtol=1e-4)
+    y = y.astype(np.float64)
+    power = np.einsum("gok,gkl,gol->go", w, found.second.astype(np.float64), w)
+    np.testing.assert_allclose(power.reshape(-1), (y**2).mean(0), rtol=1e-4)
+    spread = np.einsum("gok,gkl,gol->go", w, found.covariance.astype(np.float64), w)
+    np.testing.assert_allclose(spread.reshape(-1), y.var(0), rtol=1e-3)
+    mean = np.einsum("gok,gk->go", w, found.mean)
+    np.testing.assert_allclose(mean.reshape(-1), y.mean(0), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["plain", "grouped", "depthwise", "dense"])

@@ -1,12 +1,11 @@
-"""Second moments of what linear layers read, over samples: the data that rounding weighs errors by.
+"""Moments of what linear layers read, over samples: what rounding weighs errors by.
 
-In: a prepared Model (`prepared.py`) and samples. Out: per linear node of the main graph
-H [G, K, K], the mean of x x^T over the vectors x [K] that its weights meet: K counts the taps and
-input channels of one output, in the order of the weights, and G the groups (of a depthwise
-convolution: its channels).
+In: linear nodes and what they read, sample by sample. Out: per node the means over the vectors x
+[K] that its weights meet: K counts the taps and input channels of one output, in the order of the
+weights, and G the groups (of a depthwise convolution: its channels).
 
-Memory: H is K**2 numbers, 85 MB for a 3x3 convolution of 512 channels; `batches` says which layers
-fit together, and the samples are read once for each batch.
+Memory: x x^T is K**2 numbers, 85 MB for a 3x3 convolution of 512 channels; `batches` says which
+layers fit together, and the samples are read once for each batch.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.window import windows
 from edgewise.passes.linear import layout
+from edgewise.values import dataclass
 
 Array = np.ndarray
 
@@ -69,24 +69,42 @@ def batches(nodes: Iterable[Node], budget: int = BUDGET) -> Iterator[list[Node]]
         yield batch
 
 
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of the vectors x that G groups of weights meet: mean x [G, K], mean x x^T [G, K, K]."""
+
+    mean: Array
+    second: Array
+
+    @property
+    def covariance(self) -> Array:
+        """What is left of `second` where a bias takes the mean away, [G, K, K]."""
+        return self.second - self.mean[:, :, None] * self.mean[:, None, :]
+
+
 def moments(
     nodes: Sequence[Node], observations: Iterable[Mapping[Value, Array]]
-) -> dict[Node, Array]:
-    """H [G, K, K], float32, of each node.
+) -> dict[Node, Moments]:
+    """The moments, float32, of each node.
 
     Args:
         nodes: of `ROUNDED` operators.
         observations: per sample the arrays of values, among them what the nodes read.
     """
-    sums: dict[Node, Array] = {}
-    counts: dict[Node, int] = {}
+    sums: dict[Node, tuple[int, Array, Array]] = {}
     for seen in observations:
         for node in nodes:
             x = _vectors(node, seen[node.operand(layout(node).x)])
-            total = np.matmul(x.transpose(0, 2, 1), x)
-            sums[node] = sums[node] + total if node in sums else total
-            counts[node] = counts.get(node, 0) + x.shape[1]
-    return {node: total / np.float32(max(counts[node], 1)) for node, total in sums.items()}
+            count, mean, second = sums.get(node, (0, 0, 0))
+            sums[node] = (
+                count + x.shape[1],
+                mean + x.sum(1),
+                second + np.matmul(x.transpose(0, 2, 1), x),
+            )
+    return {
+        node: Moments(mean / np.float32(count or 1), second / np.float32(count or 1))
+        for node, (count, mean, second) in sums.items()
+    }
 
 
 def _vectors(node: Node, x: Array) -> Array:
