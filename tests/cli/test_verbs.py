@@ -265,7 +265,7 @@ def examples() -> list[tuple[str, str]]:
 @pytest.mark.ci
 @pytest.mark.parametrize("line", [line for _, line in examples()])
 def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path, line):
-    if line.startswith("edgewise demo"):
+    if line.startswith("edgewise demo") or "get efficientnet_lite0" in line:
         needs_demo()
     if "--html" in line:
         pytest.importorskip("matplotlib", reason="the extra `pages` is not installed")
@@ -276,6 +276,8 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     shutil.copy(shared_data / "frozen" / "mnist.pb", tmp_path / "frozen.pb")
     shutil.copytree(shared_data / "savedmodel" / "kws_ref_model", tmp_path / "saved_model")
     np.save(tmp_path / "array.npy", np.zeros((1, 32, 32, 3), np.float32))
+    weights = shared_data / "weights" / "mobilenet_v2_1.0_features_fp16.npz"
+    shutil.copy(weights, tmp_path / "weights.npz")
     (tmp_path / "labels.txt").write_text("".join(f"class {i}\n" for i in range(10)))
     said = terminal(*shlex.split(line)[1:])
     assert (said.code, said.err) == (0, "")

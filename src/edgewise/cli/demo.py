@@ -15,8 +15,9 @@ from edgewise.files import check_output
 from edgewise.runtime import Interpreter
 from edgewise.tasks.classify import imagenet_labels, top
 from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture, to_tensor
-from edgewise.zoo.efficientnet_lite import SIZE, checkpoint_path, efficientnet_lite0
-from edgewise.zoo.torch_checkpoint import read_checkpoint
+from edgewise.zoo import entries
+
+_NETWORK = "efficientnet_lite0"
 
 
 @click.command("demo")
@@ -52,8 +53,8 @@ def command(image: Path | None, output: Path | None, force: bool) -> None:
 def _build(path: Path, *, overwrite: bool, kept: bool) -> None:
     start = time.perf_counter()
     with progress_bar("building EfficientNet-Lite0"):
-        checkpoint = checkpoint_path()
-        raw = efficientnet_lite0(read_checkpoint(checkpoint))
+        checkpoint = entries.weights_path(entries.entry(_NETWORK))
+        raw = entries.get(_NETWORK)
         model = api.convert(raw)
         size = model.save(path, overwrite=overwrite)
     before, after = raw.report(), model.report()
@@ -80,7 +81,8 @@ def _classify(path: Path, image: Path) -> None:
         start = time.perf_counter()
         interpreter = Interpreter(path, progress=advance)
         loaded = time.perf_counter()
-        pixels = centre(open_picture(image), SIZE, SIZE)
+        size = entries.entry(_NETWORK).size
+        pixels = centre(open_picture(image), size, size)
         tensor = to_tensor(
             pixels, interpreter.inputs()["image"], NORMALIZATIONS["efficientnet-lite"]
         )

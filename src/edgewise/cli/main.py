@@ -26,6 +26,7 @@ VERBS = {
     "metadata": "Show or change what a .tflite file says of itself: labels, licence.",
     "profile": "Time every operator of a .tflite file against this machine's peak.",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
+    "zoo": "Pre-trained networks: list them, write one as .tflite.",
 }
 
 
