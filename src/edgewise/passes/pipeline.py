@@ -19,6 +19,7 @@ from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.affine import AFFINE
 from edgewise.passes.any_batch import loops_of_any_batch
 from edgewise.passes.arithmetic import CONSTANTS, IDENTITIES
+from edgewise.passes.batch_norm import RECTIFIED_NORMS
 from edgewise.passes.broadcasts import BROADCASTS
 from edgewise.passes.choices import CHOICES
 from edgewise.passes.dense import DENSE
@@ -96,7 +97,7 @@ def canonicalize(
         # Linear operators take in what stands around them ...
         run.rules("linear", [*DENSE, *LOOKUPS, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.
-        run.rules("fuse", [*ACTIVATIONS, *PADDING, *OFFSETS])
+        run.rules("fuse", [*RECTIFIED_NORMS, *ACTIVATIONS, *PADDING, *OFFSETS])
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
         if fuse_loops:
