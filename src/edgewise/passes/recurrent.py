@@ -1,4 +1,4 @@
-"""WHILE loops that are LSTM layers, as TensorFlow writes `keras.layers.LSTM`.
+"""WHILE loops that are recurrent layers, as TensorFlow writes `keras.layers.LSTM` and `SimpleRNN`.
 
 The loop carries (counter, time, what was written, h, c, x), and the number of steps where that is
 no constant; one counter may do for both, and what nobody reads need not be written. Its body is
@@ -6,6 +6,8 @@ no constant; one counter may do for both, and what nobody reads need not be writ
     g = W x[time] + R h + b, split into i, f, z, o
     c' = sigmoid(f) * c + sigmoid(i) * tanh(z);  h' = sigmoid(o) * tanh(c')
     written[time] = h'      (or h' alone, where the layer returns its last output)
+
+of an LSTM, and h' = act(g), without c, of a simple layer,
 
 with the pieces joined by SLICE and CONCATENATION of sizes that depend on the time (TensorFlow's
 converter), or by DYNAMIC_UPDATE_SLICE (`frontends/tensorflow`). In a loop of ours
@@ -22,6 +24,7 @@ import numpy as np
 
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim
+from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
 from edgewise.ops.control import While
@@ -36,20 +39,19 @@ from edgewise.passes.counted import (
     require,
     steps_of,
 )
+from edgewise.passes.recurrent_sum import Array, before_loop, products
 from edgewise.values import dataclass
-
-Array = np.ndarray
 
 
 def recognize_layers(model: Model) -> int:
-    """Replace such loops by LstmLayer, in place; how many there were."""
+    """Replace those that are LSTMs by LstmLayer, in place; how many there were."""
     graphs = list(model.graphs.values())
     count = 0
     for graph in graphs:
         for node in graph.nodes:
             layer = layer_of(node, node.op) if isinstance(node.op, While) else None
-            if layer is not None:
-                _replace(graph, node, layer)
+            if layer is not None and layer.c is not None:
+                _replace(graph, node, layer, layer.c)
                 count += 1
     return count
 
@@ -58,7 +60,8 @@ def recognize_layers(model: Model) -> int:
 class Layer:
     """What a loop computes, of the sequence `x` with its steps along `axis` (0 or 1).
 
-    Numbers are places among the carried values; `stay` those that the loop does not change.
+    Numbers are places among the carried values; `stay` those that the loop does not change, `c` is
+    None of a simple layer, whose activation is `act`.
     `written` is None where nobody reads what is written; `keeps_all`: the outputs of all steps
     are, not the last alone."""
 
@@ -68,7 +71,8 @@ class Layer:
     x: Value
     axis: int
     h: int
-    c: int
+    c: int | None
+    act: Activation
     written: int | None
     counters: tuple[int, ...]
     stay: tuple[int, ...]
@@ -86,38 +90,50 @@ class Layer:
         return b.cast(steps, in_data_type=steps.dtype, out_data_type=value.dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A step: its states, the terms of its sum, the order of the sum's parts (i, f, z, o)."""
+
+    h: int
+    c: int | None
+    terms: tuple[Value, ...]
+    order: tuple[int, ...]
+    act: Activation
+
+
 def layer_of(node: Node, op: While) -> Layer | None:
     """The layer that a WHILE is; None where it is another loop."""
-    try:
-        return _layer_of(node, op.cond, op.body)
-    except Differs:
-        return None
+    for cell_of in (_lstm_cell, _simple_cell):
+        try:
+            return _layer_of(node, op.cond, op.body, cell_of)
+        except Differs:
+            continue
+    return None
 
 
-def _layer_of(node: Node, cond: Graph, body: Graph) -> Layer:
+CellOf = Callable[[Sequence[Value], Sequence[Value]], Cell]
+
+
+def _layer_of(node: Node, cond: Graph, body: Graph, cell_of: CellOf) -> Layer:
     carried, results = body.inputs, body.outputs
     count = len(carried)
-    require(len(results) == len(node.inputs) == len(node.outputs) == count and 4 <= count <= 8)
+    require(len(results) == len(node.inputs) == len(node.outputs) == count and 3 <= count <= 8)
     stay = [i for i in range(count) if results[i] is carried[i]]
     (x,) = _places(carried, lambda i: i in stay and carried[i].dtype.is_float)
-    cell_state = [i for i in range(count) if _is_state(results[i], carried[i])]
-    require(len(cell_state) == 1)
-    c = cell_state[0]
-    gates, split = _gates(results[c], carried[c])
-    (h,) = _places(carried, lambda i: _is_hidden(results[i], results[c]))
-    output, other = _logistic_of(results[h])
-    gates["o"] = _part(output, split)
-    require(sorted(gates.values()) == [0, 1, 2, 3] and other is not None)
-    w, r, b, gather = _products(split.operand(1), carried[x], carried[h])
+    cell = cell_of(results, carried)
+    h = cell.h
+    w, r, b, gather = products(cell.terms, carried[x], carried[h])
     time, axis, sequence = gather.operand(1), getattr(gather.op, "axis", 0), node.operand(x)
     require(axis in (0, 1) and len(sequence.shape) == 3)
     if w is None:  # one product for all steps, before the loop
-        w, bias, sequence = _before(sequence)
+        w, bias, sequence = before_loop(sequence)
         require(len(w) == len(r))
         b = b + bias
+    parts = len(cell.order)
+    require(len(r) == parts * r.shape[1])
     counters = [i for i in range(count) if is_counted(results[i], carried[i])]
     require(len(counters) in (1, 2) and time in [carried[i] for i in counters])
-    others = sorted(set(range(count)) - {*stay, h, c, *counters})
+    others = sorted(set(range(count)) - {*stay, h, *counters} - {cell.c})
     require(len(others) <= 1)
     steps = steps_of(node, cond, counters)
     require(sequence.shape[axis] == steps)
@@ -127,11 +143,11 @@ def _layer_of(node: Node, cond: Graph, body: Graph) -> Layer:
         keeps_all = is_written(results, carried, written, results[h], time, axis)
         size = node.outputs[written].shape[axis if keeps_all else 0]
         require(size == (steps if keeps_all else 1))
-    order = [gates[name] for name in "ifzo"]
-    w, r, b = (np.concatenate([np.split(a, 4)[i] for i in order]) for a in (w, r, b))
+    w, r, b = (np.concatenate([np.split(a, parts)[i] for i in cell.order]) for a in (w, r, b))
     return Layer(
-        w, r, b, sequence, axis, h, c, written, tuple(counters), tuple(stay), steps, keeps_all
-    )
+        w, r, b, sequence, axis, h, cell.c, cell.act, written, tuple(counters), tuple(stay), steps,
+        keeps_all,
+    )  # fmt: skip
 
 
 def _places(values: Sequence[Value], rule: Callable[[int], bool]) -> tuple[int]:
@@ -140,7 +156,34 @@ def _places(values: Sequence[Value], rule: Callable[[int], bool]) -> tuple[int]:
     return (found[0],)
 
 
-# -- the cell -----------------------------------------------------------------------------------
+# -- the cells ----------------------------------------------------------------------------------
+
+
+def _lstm_cell(results: Sequence[Value], carried: Sequence[Value]) -> Cell:
+    (c,) = _places(carried, lambda i: _is_state(results[i], carried[i]))
+    gates, split = _gates(results[c], carried[c])
+    (h,) = _places(carried, lambda i: _is_hidden(results[i], results[c]))
+    output, other = _logistic_of(results[h])
+    gates["o"] = _part(output, split)
+    require(sorted(gates.values()) == [0, 1, 2, 3] and other is not None)
+    order = tuple(gates[name] for name in "ifzo")
+    return Cell(h, c, (split.operand(1),), order, Activation.TANH)
+
+
+def _simple_cell(results: Sequence[Value], carried: Sequence[Value]) -> Cell:
+    """h' = act(sum), where tanh is an operator and others are part of the addition."""
+    (h,) = _places(carried, lambda i: is_op(results[i], "tanh") or _is_sum(results[i]))
+    if is_op(results[h], "tanh"):
+        total = node_of(results[h], "tanh").operand(0)
+        return Cell(h, None, (total,), (0,), Activation.TANH)
+    node = results[h].producer
+    assert node is not None
+    act = getattr(node.op, "fused_activation_function", Activation.NONE)
+    return Cell(h, None, (node.operand(0), node.operand(1)), (0,), act)
+
+
+def _is_sum(result: Value) -> bool:
+    return is_op(result, "add") and result.dtype.is_float
 
 
 def _is_state(result: Value, carried: Value) -> bool:
@@ -187,81 +230,15 @@ def _part(value: Value, split: Node) -> int:
     return value.index
 
 
-# -- the products -------------------------------------------------------------------------------
-
-
-def _products(total: Value, x: Value, h: Value) -> tuple[Array | None, Array, Array, Node]:
-    """(W, R, b, GATHER) of the sum W x[time] + R h + b; W is None where x[time] is a term."""
-    w: Array | None = None
-    r: Array | None = None
-    bias: list[Array] = []
-    gather: Node | None = None
-    for leaf in _summands(total):
-        if leaf.data is not None:
-            bias.append(leaf.data.reshape(-1))
-            continue
-        if is_op(leaf, "gather"):
-            require(gather is None)
-            gather = node_of(leaf, "gather")
-            continue
-        product = node_of(leaf, "fully_connected")
-        operand, weights, constant = product.operand(0), product.operand(1), product.optional(2)
-        if constant is not None:
-            require(constant.data is not None)
-            bias.append(np.asarray(constant.data).reshape(-1))
-        if operand is h:
-            require(r is None)
-            r = _real(weights)
-        else:
-            require(gather is None)
-            gather, w = node_of(operand, "gather"), _real(weights)
-    if r is None or gather is None:
-        raise Differs
-    require(gather.operand(0) is x and getattr(gather.op, "batch_dims", 0) == 0)
-    rows = r.shape[0]
-    require((w is None or len(w) == rows) and all(part.size in (1, rows) for part in bias))
-    total_bias = sum((np.broadcast_to(p, rows) for p in bias), np.zeros(rows, np.float32))
-    return w, r, np.asarray(total_bias, np.float32), gather
-
-
-def _before(inputs: Value) -> tuple[Array, Array, Value]:
-    """(W, b, x) of W x + b for the steps of x."""
-    product = node_of(inputs, "fully_connected")
-    require(len(product.operand(0).shape) == 3)
-    w, bias = _real(product.operand(1)), product.optional(2)
-    require(bias is None or (bias.data is not None and bias.dtype.is_float))
-    zero = np.zeros(len(w), np.float32)
-    given = zero if bias is None or bias.data is None else bias.data.reshape(-1)
-    return w, np.asarray(given, np.float32), product.operand(0)
-
-
-def _real(weights: Value) -> Array:
-    """Constant weights in float32; integers with a scale are dequantized: that is their meaning."""
-    if weights.data is None or not (weights.dtype.is_float or weights.quant):
-        raise Differs
-    if weights.quant is not None:
-        return weights.quant.dequantize(weights.data).astype(np.float32)
-    return weights.data.astype(np.float32)
-
-
-def _summands(value: Value) -> list[Value]:
-    """The terms of nested additions; a reshape does not change a row."""
-    if is_op(value, "reshape"):
-        return _summands(node_of(value, "reshape").operand(0))
-    if is_op(value, "add"):
-        return [v for term in node_of(value, "add").inputs if term for v in _summands(term)]
-    return [value]
-
-
-def _replace(graph: Graph, node: Node, layer: Layer) -> None:
+def _replace(graph: Graph, node: Node, layer: Layer, state: int) -> None:
     b = Builder(graph, before=node)
-    h, c = (node.operand(i) for i in (layer.h, layer.c))
+    h, c = (node.operand(i) for i in (layer.h, state))
     turn = b.constant(np.array([1, 0, 2], np.int32))
     x = b.transpose(layer.x, turn) if layer.axis else layer.x
     constants = [b.constant(a) for a in (layer.w, layer.r, layer.b)]
     y, last_h, last_c = b.node(LstmLayer(), x, *constants, h, c).outputs
     values: list[Value] = list(map(node.operand, range(len(node.outputs))))
-    values[layer.h], values[layer.c] = last_h, last_c
+    values[layer.h], values[state] = last_h, last_c
     for counter in layer.counters:
         values[counter] = layer.counted(b, node, counter)
     if layer.written is not None:

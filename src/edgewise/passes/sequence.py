@@ -1,8 +1,12 @@
-"""Loops that are LSTM layers, as the operator that `.tflite` has for them; at conversion.
+"""Loops that are LSTM or simple recurrent layers, as the operator that `.tflite` has for them; at
+conversion.
 
-UNIDIRECTIONAL_SEQUENCE_LSTM keeps its states in variables, which are zero at first. So a loop can
-become one where it begins with zeros and nobody asks for the last cell state. LiteRT keeps the
-variables from run to run: the model is marked stateless, which whoever writes it is told.
+UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN keep their states in variables, which are zero at first. So a
+loop can become one where it begins with zeros and nobody asks for the last cell state. LiteRT keeps
+the variables from run to run: the model is marked stateless, which whoever writes it is told.
+
+SimpleRNN(64) on [1, 600, 16] with all outputs, ms of one thread in Edgewise and in LiteRT 2.3: loop
+0.44 and 19.1 (LiteRT copies all outputs in every step), operator 0.12 and 0.61.
 """
 
 from __future__ import annotations
@@ -10,20 +14,23 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.ir.build import Builder
-from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import STATELESS, Model
 from edgewise.ir.types import TensorType
 from edgewise.ops.control import While
 from edgewise.ops.join import Concatenation
 from edgewise.ops.lstm import UnidirectionalSequenceLSTM
+from edgewise.ops.rnn import UnidirectionalSequenceRNN
 from edgewise.ops.state import AssignVariable, CallOnce
 from edgewise.passes.flow import drop_graphs
 from edgewise.passes.recurrent import Layer, layer_of
 from edgewise.passes.rewrite import Miss, Outcome, nodes_between
 
-RULE = "LSTM from a loop"
-PHRASE = "loop[s] recognised as LSTM layers"
+LSTM, SIMPLE = "LSTM from a loop", "simple RNN from a loop"
+PHRASES = {
+    LSTM: "loop[s] recognised as LSTM layers",
+    SIMPLE: "loop[s] recognised as simple recurrent layers",
+}
 # What gives zeros where its first operand (of FILL: the second) is zeros.
 SPREADING = {
     "broadcast_to": 0,
@@ -37,7 +44,7 @@ BATCH_FIRST = [1, 0, 2]
 
 
 def fuse_sequences(model: Model) -> Outcome:
-    """Replace the loops that can be one UNIDIRECTIONAL_SEQUENCE_LSTM, in place."""
+    """Replace the loops that can be one UNIDIRECTIONAL_SEQUENCE_LSTM or _RNN, in place."""
     outcome = Outcome()
     if _keeps_state(model):
         return outcome  # whose runs belong together; the variables would have to be reset between
@@ -46,12 +53,13 @@ def fuse_sequences(model: Model) -> Outcome:
             layer = layer_of(node, node.op) if isinstance(node.op, While) else None
             if layer is None:
                 continue
+            rule = SIMPLE if layer.c is None else LSTM
             why = _refusal(graph, node, layer)
             if why:
-                outcome.misses.append(Miss(RULE, str(node), why))
+                outcome.misses.append(Miss(rule, str(node), why))
                 continue
             made = _replace(graph, node, layer)
-            outcome.replaced(RULE, node, made[0].output, made, PHRASE)
+            outcome.replaced(rule, node, made[0].output, made, PHRASES[rule])
     drop_graphs(model, outcome)
     if outcome.counts:
         model.metadata[STATELESS] = b""
@@ -74,13 +82,14 @@ def _inits(node: Node) -> tuple[Graph, ...]:
 
 def _refusal(graph: Graph, node: Node, layer: Layer) -> str:
     """Why the layer stays a loop, or ''."""
-    if not all(_is_zero(node.operand(place)) for place in (layer.h, layer.c)):
+    states = [place for place in (layer.h, layer.c) if place is not None]
+    if not all(_is_zero(node.operand(place)) for place in states):
         return "its states do not begin as zeros, which those of the operator do"
     batch = layer.x.shape[1 - layer.axis]
     named = [v.type.shape[0] for v in graph.inputs if v.type.shape]
     if not isinstance(batch, int) and batch not in named:
         return "its batch is none of the model's inputs'; a file can name no other for its states"
-    if node.outputs[layer.c].uses:
+    if layer.c is not None and node.outputs[layer.c].uses:
         return "its last cell state is read, which the operator keeps for itself"
     return ""
 
@@ -103,20 +112,7 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     b = Builder(graph, before=node)
     before = node.prev
     x, is_turned = (layer.x, True) if layer.axis else _batch_first(b, layer.x)
-    units = layer.r.shape[1]
-    batch = x.shape[0 if is_turned else 1]
-    states = [
-        Value(TensorType((batch, units), x.dtype), f"{node.output.name}/{name}", is_variable=True)
-        for name in ("output_state", "cell_state")
-    ]
-    matrices = [b.constant(part) for a in (layer.w, layer.r) for part in np.split(a, 4)]
-    biases = [b.constant(part) for part in np.split(layer.b, 4)]
-    op = UnidirectionalSequenceLSTM(
-        fused_activation_function=Activation.TANH, time_major=not is_turned
-    )
-    none = [None] * 3
-    operands = [x, *matrices, *none, *biases, None, None, *states]
-    y = b.node(op, *operands).output
+    y = _operator(b, node.output.name, layer, x, time_major=not is_turned)
     # what stays, and what nobody reads: the cell state
     values: list[Value] = list(map(node.operand, range(len(node.outputs))))
     turns = is_turned and not layer.axis
@@ -132,6 +128,25 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
     made = nodes_between(before, node, graph)
     graph.replace(node, values)
     return made
+
+
+def _operator(b: Builder, name: str, layer: Layer, x: Value, *, time_major: bool) -> Value:
+    """The outputs of all steps."""
+    shape = (x.shape[1 if time_major else 0], layer.r.shape[1])
+    states = [
+        Value(TensorType(shape, x.dtype), f"{name}/{state}", is_variable=True)
+        for state in ("output_state", "cell_state")
+    ]
+    act = layer.act
+    if layer.c is None:
+        constants = [b.constant(a) for a in (layer.w, layer.r, layer.b)]
+        simple = UnidirectionalSequenceRNN(fused_activation_function=act, time_major=time_major)
+        return b.node(simple, x, *constants, states[0]).output
+    matrices = [b.constant(part) for a in (layer.w, layer.r) for part in np.split(a, 4)]
+    biases = [b.constant(part) for part in np.split(layer.b, 4)]
+    lstm = UnidirectionalSequenceLSTM(fused_activation_function=act, time_major=time_major)
+    none = [None] * 3
+    return b.node(lstm, x, *matrices, *none, *biases, None, None, *states).output
 
 
 def _batch_first(b: Builder, x: Value) -> tuple[Value, bool]:
