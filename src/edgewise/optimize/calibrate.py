@@ -5,20 +5,15 @@ The model runs natively on one sample after the other; what is kept does not gro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Callable, Iterable
 
 from edgewise.dtypes import DType
-from edgewise.errors import InputError
 from edgewise.ir.graph import Value
-from edgewise.ir.model import Model, Signature
+from edgewise.ir.model import Model
+from edgewise.optimize.observe import Sample, observe
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.ranges import Range, Ranges
-from edgewise.runtime.session import Session
 from edgewise.values import dataclass
-
-Sample = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +46,14 @@ def calibrate(
     """
     prepared = prepare(model)
     entry = prepared.signature(signature)
-    graph = prepared.graphs[entry.graph]
-    session = Session(graph, keep_all=True, stateless=True, num_threads=threads or 1)
     found: dict[Value, Range] = {}
-    count = 0
-    for sample in samples:
-        arrays = _arrays(sample, entry, len(graph.inputs))
-        session.resize([a.shape for a in arrays])
-        session.run(arrays)
-        for value, array in [*zip(graph.inputs, arrays, strict=True), *session.kept.items()]:
+    for count, seen in enumerate(
+        observe(prepared, samples, signature=signature, threads=threads), start=1
+    ):
+        for value, array in seen.items():
             if value.dtype is DType.FLOAT32 and array.size:
-                seen = Range(float(array.min()), float(array.max()))
-                found[value] = found[value].union(seen) if value in found else seen
-        count += 1
+                range_ = Range(float(array.min()), float(array.max()))
+                found[value] = found[value].union(range_) if value in found else range_
         if progress is not None:
             progress(count)
-    if not count:
-        raise InputError("calibration needs at least one sample; got none")
-    return Ranges({graph.name: {value.name: r for value, r in found.items()}})
-
-
-def _arrays(sample: Sample, entry: Signature, count: int) -> list[np.ndarray]:
-    """The arrays of a sample in the order of the graph's inputs. Raises InputError."""
-    if isinstance(sample, Mapping):
-        if set(sample) != set(entry.inputs):
-            raise InputError(f"a sample needs {sorted(entry.inputs)}; got {sorted(sample)}")
-        arrays = [np.asarray(sample[name]) for name in entry.inputs]
-    else:
-        arrays = [np.asarray(a) for a in ([sample] if isinstance(sample, np.ndarray) else sample)]
-    if len(arrays) != len(entry.inputs) or len(arrays) != count:
-        raise InputError(f"a sample needs {count} arrays, one per input; got {len(arrays)}")
-    placed = dict(zip(entry.inputs.values(), arrays, strict=True))
-    return [placed[index] for index in range(count)]
+    return Ranges({entry.graph: {value.name: r for value, r in found.items()}})

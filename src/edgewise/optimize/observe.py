@@ -1,0 +1,60 @@
+"""What flows through a model while it runs on samples: every value, one sample after the other.
+
+In: a prepared model (`prepared.py`) and samples. Out: for each sample the arrays of the values, by
+Value. Nothing is kept from sample to sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.ir.graph import Value
+from edgewise.ir.model import Model, Signature
+from edgewise.runtime.session import Session
+
+# Of each inference the arrays: one, a sequence in the order of the signature's inputs, or a dict by
+# their names.
+Sample = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
+
+def observe(
+    prepared: Model,
+    samples: Iterable[Sample],
+    *,
+    signature: str | None = None,
+    threads: int | None = None,
+) -> Iterator[dict[Value, np.ndarray]]:
+    """The inputs and computed values of the signature's graph, for each sample.
+
+    Raises:
+        InputError: no samples, or arrays that are not those of the inputs.
+    """
+    entry = prepared.signature(signature)
+    graph = prepared.graphs[entry.graph]
+    session = Session(graph, keep_all=True, stateless=True, num_threads=threads or 1)
+    is_empty = True
+    for sample in samples:
+        arrays = _arrays(sample, entry, len(graph.inputs))
+        session.resize([a.shape for a in arrays])
+        session.run(arrays)
+        yield {**dict(zip(graph.inputs, arrays, strict=True)), **session.kept}
+        is_empty = False
+    if is_empty:
+        raise InputError("calibration needs at least one sample; got none")
+
+
+def _arrays(sample: Sample, entry: Signature, count: int) -> list[np.ndarray]:
+    """The arrays of a sample in the order of the graph's inputs. Raises InputError."""
+    if isinstance(sample, Mapping):
+        if set(sample) != set(entry.inputs):
+            raise InputError(f"a sample needs {sorted(entry.inputs)}; got {sorted(sample)}")
+        arrays = [np.asarray(sample[name]) for name in entry.inputs]
+    else:
+        arrays = [np.asarray(a) for a in ([sample] if isinstance(sample, np.ndarray) else sample)]
+    if len(arrays) != len(entry.inputs) or len(arrays) != count:
+        raise InputError(f"a sample needs {count} arrays, one per input; got {len(arrays)}")
+    placed = dict(zip(entry.inputs.values(), arrays, strict=True))
+    return [placed[index] for index in range(count)]
