@@ -7,6 +7,7 @@ that names the file. `tools/fuzz.py` does the same by the million (docs/robustne
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,14 @@ from edgewise import Interpreter
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError, LimitError, QuantizationError, UnsupportedOp
 from edgewise.format import load, write
-from edgewise.ir import Builder, Model
+from edgewise.ir import Builder, Model, Op, Quant, TensorType, Value
+from edgewise.ir.evaluate import evaluate_op
+from edgewise.ops.convert import Cast
+from edgewise.ops.pad import Pad
 from edgewise.ops.requant import multiplier
+from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
+from edgewise.ops.rnn import UnidirectionalSequenceRNN
+from edgewise.ops.softmax import LogSoftmax
 from edgewise.passes.pipeline import to_tflite
 from edgewise.runtime.limits import Limits
 from tests.ops.case import all_cases, model_of
@@ -144,3 +151,78 @@ def test_nothing_repeated_often_is_nothing() -> None:
 def test_a_factor_that_is_no_number() -> None:
     with pytest.raises(QuantizationError, match="must give a finite factor; got nan"):
         multiplier(float("nan"))
+
+
+@pytest.mark.parametrize("op", [ResizeNearestNeighbor(), ResizeBilinear()])
+def test_a_resize_needs_little_more_than_its_result(op: Op) -> None:
+    """The references held indices and products of all of it: 20 to 70 times its bytes."""
+    x, size = np.arange(2, dtype=np.uint8).reshape(1, 2, 1, 1), np.array([4_000_000, 2])
+    type_ = TensorType(x.shape, DType.UINT8, Quant(0.1, 3))
+    sizes, result = TensorType((2,), DType.INT32), type_.with_shape((1, *size.tolist(), 1))
+    tracemalloc.start()
+    (y,) = evaluate_op(op, [x, size], [type_, sizes], [result])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert y[0, [0, 1, -1], 0, 0].tolist() == [0, 0, 1]
+    assert peak < y.nbytes + (100 << 20)
+
+
+def test_recurrent_layers_on_references_have_a_limit_of_steps() -> None:
+    """A million steps in Python took 5 s, between two operators, where no deadline looks."""
+    b = Builder("main")
+    weights = [b.constant(np.ones(shape, np.float32)) for shape in ((1, 1), (1, 1), (1,))]
+    x = b.input("x", (1, 300, 1))
+    state = Value(TensorType((1, 1), DType.FLOAT32), "state", is_variable=True)
+    model = Model()
+    model.add(b.finish(b.node(UnidirectionalSequenceRNN(), x, *weights, state).output))
+    feed = np.zeros((1, 300, 1), np.float32)
+    limits = Limits(max_loop_iterations=200)
+    Interpreter(model, limits=limits)(feed)
+    with pytest.raises(LimitError, match="max_loop_iterations is 200, and the model has 300 steps"):
+        Interpreter(model, native=False, limits=limits)(feed)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_cast_goes_by_the_declared_dtype(native: bool) -> None:
+    """The references saturated to the attribute's dtype and let the declared one wrap."""
+    b = Builder("main")
+    x = b.input("x", (3,))
+    declared = TensorType((3,), DType.UINT8)
+    model = Model()
+    model.add(b.finish(b.node(Cast(out_data_type=DType.INT32), x, results=[declared]).output))
+    (y,) = Interpreter(model, native=native)(np.array([-3, 2, 300], np.float32)).values()
+    assert y.tolist() == [0, 2, 255]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_zero_is_the_border_of_integers_whose_scale_says_nothing(native: bool) -> None:
+    b = Builder("main")
+    x = b.input("x", (1,), DType.INT32, quant=Quant(0.5, 7))
+    model = Model()
+    model.add(b.finish(b.pad(x, b.constant([[1, 0]]))))
+    (y,) = Interpreter(model, native=native)(np.array([3], np.int32)).values()
+    assert y.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_scale_that_the_operator_needs_is_missing(native: bool) -> None:
+    """The kernel took it for none, the reference refused it."""
+    b = Builder("main")
+    x = b.input("x", (1,), DType.INT8)
+    declared = TensorType((2,), DType.INT8, Quant(0.5, 7))
+    model = Model()
+    model.add(b.finish(b.node(Pad(), x, b.constant([[1, 0]]), results=[declared]).output))
+    with pytest.raises(QuantizationError, match="operand 'x' must have a scale, as the data has"):
+        Interpreter(model, native=native)(np.array([3], np.int8))
+
+
+def test_a_scale_beyond_floats_saturates_alike() -> None:
+    b = Builder("main")
+    x = b.input("x", (1, 5), DType.INT8, quant=Quant(3e38, 0))
+    model = Model()
+    declared = TensorType((1, 5), DType.INT8, Quant(1 / 16, 127))
+    model.add(b.finish(b.node(LogSoftmax(), x, results=[declared]).output))
+    feed = np.array([[1, -3, 127, 127, 0]], np.int8)
+    with np.errstate(all="ignore"):
+        native, references = (Interpreter(model, native=n)(feed) for n in (True, False))
+    np.testing.assert_array_equal(*native.values(), *references.values())

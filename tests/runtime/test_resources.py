@@ -344,3 +344,17 @@ def test_litert_trains_it_alike(oracle: Oracle) -> None:
     answers = oracle.run_sequence(regression().to_bytes(), steps, signature="train")
     losses = [float(a.named["loss"]) for a in answers]
     np.testing.assert_allclose(losses, descended(steps)[0], rtol=1e-4, atol=1e-5)
+
+
+@BOTH
+def test_a_handle_as_a_result_is_its_number(native: bool) -> None:
+    """The plan had no number for it and returned whatever was in memory."""
+    b = Builder("main")
+    x = b.input("x", (2,))
+    assign(b, "a", x)
+    assign(b, "b", x)
+    model = Model()
+    model.add(b.finish(handle(b, "b"), read(b, "a", 2)))
+    number, y = edgewise.Interpreter(model, native=native)(ONE).values()
+    assert (number.shape, number.item()) == ((), 1)
+    np.testing.assert_array_equal(y, ONE)

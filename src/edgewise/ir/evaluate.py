@@ -142,16 +142,15 @@ def evaluate_op(
     Raises:
         QuantizationError: an integer operand or result without the scales the operator needs.
     """
-    first = next((t for t in (*types, *results) if t is not None and t.is_quantized), None)
-    if not op.needs_types and (first is None or not _is_integer(op, types, results)):
+    op = _as_declared(op, results)
+    if not _takes_integers(op, types, results):
         arrays = [
             _float_operand(op, i, a, t)
             for i, (a, t) in enumerate(zip(operands, types, strict=True))
         ]
         out = op.reference(*arrays, *[None] * (len(op.operands) - len(arrays)))
     else:
-        if op.needs_scales:
-            _check_scales(op, types, results)
+        _check_scales(op, types, results)
         quantized = [
             None if a is None or t is None else Quantized(a, t.quant)
             for a, t in zip(operands, types, strict=True)
@@ -161,6 +160,27 @@ def evaluate_op(
     return [
         _cast(a, results[i].dtype if i < len(results) else None) for i, a in enumerate(arrays_out)
     ]
+
+
+def _as_declared(op: Op, results: Sequence[TensorType]) -> Op:
+    """Where a result's dtype is an attribute's but may be declared another, the declared one: what
+    is computed saturates to it."""
+    for declaration, type_ in zip(op.results, results, strict=False):
+        attr = declaration.attr
+        if attr is not None and declaration.free and getattr(op, attr) is not type_.dtype:
+            return op.replace(**{attr: type_.dtype})
+    return op
+
+
+def require_scales(node: Node) -> None:
+    """What a kernel may rely on as `integer` does. Raises QuantizationError as `evaluate_op`."""
+    types = [None if v is None else v.type for v in node.inputs]
+    results = [v.type for v in node.outputs]
+    if _takes_integers(node.op, types, results):
+        try:
+            _check_scales(node.op, types, results)
+        except QuantizationError as error:
+            raise QuantizationError(f"{node}: {error}") from None
 
 
 def last_uses(graph: Graph) -> Mapping[Node, list[Value]]:
@@ -176,6 +196,16 @@ def last_uses(graph: Graph) -> Mapping[Node, list[Value]]:
         if value not in kept:
             dead.setdefault(node, []).append(value)
     return dead
+
+
+def _takes_integers(
+    op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]
+) -> bool:
+    """`integer` computes it, not `reference`."""
+    if op.needs_types:
+        return True
+    is_quantized = any(t is not None and t.is_quantized for t in (*types, *results))
+    return is_quantized and _is_integer(op, types, results)
 
 
 def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]) -> bool:
@@ -202,6 +232,8 @@ def _check_scales(
 ) -> None:
     """What `integer` relies on: where the data has a scale, so has everything that is counted with
     it. Raises QuantizationError."""
+    if not op.needs_scales:
+        return
     data = _data(op, types)
     for index, type_ in enumerate(types):
         declared = op.declared(index)

@@ -70,6 +70,14 @@ class PadV2(Padded, builtin="PADV2", options="PadV2Options"):
 
     operands = (In("x"), PADDINGS, In("value"))
 
+    def infer(self, x: Operand, paddings: Operand, value: Operand | None = None) -> Shape:
+        require(
+            value is None or value.dtype is x.dtype,
+            f"x and value must have one dtype; got {x.dtype.text} and "
+            f"{value.dtype.text if value else ''}",
+        )
+        return super().infer(x, paddings, value)
+
     def reference(self, x: np.ndarray, paddings: np.ndarray, value: np.ndarray) -> np.ndarray:
         return np.pad(x, _pairs(paddings), constant_values=value.reshape(-1)[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ ARITHMETIC = {
 }
 F32 = np.float32
 WEIGHT_BITS = 11
+PIECE = 1 << 20  # elements of a result that are computed at once
 
 
 class Resize(Op, abstract=True):
@@ -82,17 +83,19 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         if x.dtype in (np.int8, np.uint8, np.int16):
             return self._on_integers(x, size)
+
+        def piece(at_rows: slice, at_cols: slice) -> np.ndarray:
+            top, bottom, v = self.neighbours(x.shape[1], rows, at_rows)
+            left, right, h = self.neighbours(x.shape[2], cols, at_cols)
+            v = v.astype(x.dtype)[:, None, None] if x.dtype.kind == "f" else v[:, None, None]
+            h = h.astype(x.dtype)[:, None] if x.dtype.kind == "f" else h[:, None]
+            upper, lower = x[:, top], x[:, bottom]
+            above = upper[:, :, left] * (1 - h) + upper[:, :, right] * h
+            below = lower[:, :, left] * (1 - h) + lower[:, :, right] * h
+            return np.asarray(above * (1 - v) + below * v)
+
         rows, cols = _sizes(size)
-        if x.size == 0:
-            return _nothing(x, rows, cols)
-        top, bottom, v = self.neighbours(x.shape[1], rows)
-        left, right, h = self.neighbours(x.shape[2], cols)
-        v = v.astype(x.dtype)[:, None, None] if x.dtype.kind == "f" else v[:, None, None]
-        h = h.astype(x.dtype)[:, None] if x.dtype.kind == "f" else h[:, None]
-        upper, lower = x[:, top], x[:, bottom]
-        above = upper[:, :, left] * (1 - h) + upper[:, :, right] * h
-        below = lower[:, :, left] * (1 - h) + lower[:, :, right] * h
-        return np.asarray(above * (1 - v) + below * v)
+        return _in_pieces(x, rows, cols, piece)
 
     def integer(
         self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
@@ -105,30 +108,33 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
     def _on_integers(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
         if x.dtype == np.int16:
             return round_away(self.reference(x.astype(np.float64), size)).astype(np.int16)
+        one, half = 1 << WEIGHT_BITS, 1 << (2 * WEIGHT_BITS - 1)
+
+        def piece(at_rows: slice, at_cols: slice) -> np.ndarray:
+            top, bottom, v = self.neighbours(x.shape[1], rows, at_rows)
+            left, right, h = self.neighbours(x.shape[2], cols, at_cols)
+            fixed_v = np.rint(v * F32(one)).astype(np.int64)[:, None, None]
+            fixed_h = np.rint(h * F32(one)).astype(np.int64)[:, None]
+            upper, lower = x[:, top].astype(np.int64), x[:, bottom].astype(np.int64)
+            above = upper[:, :, left] * (one - fixed_h) + upper[:, :, right] * fixed_h
+            below = lower[:, :, left] * (one - fixed_h) + lower[:, :, right] * fixed_h
+            total: np.ndarray = above * (one - fixed_v) + below * fixed_v
+            return ((total + half) >> (2 * WEIGHT_BITS)).astype(x.dtype)
+
         rows, cols = _sizes(size)
-        if x.size == 0:
-            return _nothing(x, rows, cols)
-        top, bottom, v = self.neighbours(x.shape[1], rows)
-        left, right, h = self.neighbours(x.shape[2], cols)
-        one = 1 << WEIGHT_BITS
-        fixed_v = np.rint(v * F32(one)).astype(np.int64)[:, None, None]
-        fixed_h = np.rint(h * F32(one)).astype(np.int64)[:, None]
-        image = x.astype(np.int64)
-        upper, lower = image[:, top], image[:, bottom]
-        above = upper[:, :, left] * (one - fixed_h) + upper[:, :, right] * fixed_h
-        below = lower[:, :, left] * (one - fixed_h) + lower[:, :, right] * fixed_h
-        total: np.ndarray = above * (one - fixed_v) + below * fixed_v
-        half = 1 << (2 * WEIGHT_BITS - 1)
-        return ((total + half) >> (2 * WEIGHT_BITS)).astype(x.dtype)
+        return _in_pieces(x, rows, cols, piece)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         return _version(results[0].dtype, self.half_pixel_centers)
 
-    def neighbours(self, source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lower and upper input index, and float32 weight of the upper one, per output index."""
+    def neighbours(
+        self, source: int, target: int, part: slice | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lower and upper input index, and float32 weight of the upper one, per output index, or
+        per one of a part."""
         scale = self._scale(source, target)
         offset = F32(0.5) * scale - F32(0.5) if self.half_pixel_centers else F32(0)
-        at = np.arange(target, dtype=F32) * scale + offset
+        at = _indices(target, part) * scale + offset
         at = np.clip(at, F32(0), F32(source - 1))
         lower = at.astype(np.int64)
         return lower, np.minimum(lower + 1, source - 1), at - lower.astype(F32)
@@ -151,18 +157,21 @@ class ResizeNearestNeighbor(
     )
 
     def reference(self, x: np.ndarray, size: np.ndarray) -> np.ndarray:
+        def piece(at_rows: slice, at_cols: slice) -> np.ndarray:
+            _, height, width, _ = x.shape
+            chosen = x[:, self.nearest(height, rows, at_rows)]
+            return chosen[:, :, self.nearest(width, cols, at_cols)]
+
         rows, cols = _sizes(size)
-        if x.size == 0:
-            return _nothing(x, rows, cols)
-        return x[:, self.nearest(x.shape[1], rows)][:, :, self.nearest(x.shape[2], cols)]
+        return _in_pieces(x, rows, cols, piece)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         return _version(results[0].dtype, self.half_pixel_centers or self.align_corners)
 
-    def nearest(self, source: int, target: int) -> np.ndarray:
-        """The input index of every output index."""
+    def nearest(self, source: int, target: int, part: slice | None = None) -> np.ndarray:
+        """The input index of every output index, or of those of a part."""
         offset = F32(0.5 if self.half_pixel_centers else 0)
-        at = (np.arange(target, dtype=F32) + offset) * self._scale(source, target)
+        at = (_indices(target, part) + offset) * self._scale(source, target)
         index = round_away(at) if self.align_corners else np.floor(at)
         return np.clip(index.astype(np.int64), 0, source - 1)
 
@@ -175,10 +184,30 @@ def _sizes(size: np.ndarray) -> tuple[int, int]:
     return rows, cols
 
 
-def _nothing(x: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """The result of no image or no channels, for which no index is computed: there may be 2**31 of
-    them, which no limit on the bytes of tensors sees."""
-    return np.zeros((x.shape[0], rows, cols, x.shape[3]), x.dtype)
+def _indices(count: int, part: slice | None) -> np.ndarray:
+    start, stop = (0, count) if part is None else (part.start, part.stop)
+    return np.arange(start, stop).astype(F32)
+
+
+def _in_pieces(
+    x: np.ndarray, rows: int, cols: int, piece: Callable[[slice, slice], np.ndarray]
+) -> np.ndarray:
+    """The result of some rows and columns after the other: indices and products take up to 70 bytes
+    for each of its elements, and 2**31 rows without channels some, too, which no limit sees."""
+    if x.size == 0:
+        return np.zeros((x.shape[0], rows, cols, x.shape[3]), x.dtype)
+    pixel = x.shape[0] * x.shape[3]
+    wide = min(cols, max(PIECE // pixel, 1))
+    high = min(rows, max(PIECE // (pixel * wide), 1))
+    y = np.empty(0)
+    for top in range(0, rows, high):
+        for left in range(0, cols, wide):
+            at = slice(top, min(top + high, rows)), slice(left, min(left + wide, cols))
+            found = piece(*at)
+            if not y.size:
+                y = np.empty((x.shape[0], rows, cols, x.shape[3]), found.dtype)
+            y[:, at[0], at[1]] = found
+    return y
 
 
 def _version(dtype: DType, centred: bool) -> int:

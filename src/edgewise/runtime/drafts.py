@@ -14,7 +14,7 @@ from dataclasses import field
 import numpy as np
 
 from edgewise.errors import EdgewiseError, InternalError
-from edgewise.ir.evaluate import evaluate_node, updated
+from edgewise.ir.evaluate import evaluate_node, require_scales, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
 from edgewise.ops.control import If, While
@@ -175,6 +175,7 @@ class Drafts:
         return head.tile_elements
 
     def _select(self, node: Node, tile: int | None) -> Selection:
+        require_scales(node)
         selection = select(Site(node, self.target, self.known, tile))
         if isinstance(selection, Alias):
             # the variable may change before the result is read

@@ -32,7 +32,7 @@ class Limits:
         max_macs: multiply-accumulates, loop bodies counted once.
         max_nodes: operators of a graph.
         max_depth: of control flow inside control flow.
-        max_loop_iterations: of all loops together.
+        max_loop_iterations: of all loops together, and of a recurrent layer without a kernel.
         deadline_s: seconds until the run is stopped, between two operators; `math.inf`: none.
 
     Raises:
@@ -66,7 +66,9 @@ class Limits:
 
     def check_results(self, node: Node, operands: Sequence[np.ndarray | None]) -> None:
         """Raise LimitError where an operator's results on these arrays would be too big: sizes
-        that only the run knows (the paddings of a PAD that are computed)."""
+        that only the run knows (the paddings of a PAD that are computed); or where a recurrent
+        layer goes through more steps than loops may have iterations: references loop in Python."""
+        self._require("max_loop_iterations", _steps_of(node, operands), f"steps in {node}")
         ends = (*node.inputs, *node.outputs)
         known = all(v is None or v.type.is_static for v in ends) and _is_settled(node)
         if known or node.op.graph_fields:
@@ -119,6 +121,14 @@ def iteration_guard(limits: Limits) -> Callable[[Node], None]:
             raise LimitError(f"max_loop_iterations is {most}, and {node} goes on")
 
     return before_iteration
+
+
+def _steps_of(node: Node, operands: Sequence[np.ndarray | None]) -> int:
+    is_time_first = getattr(node.op, "time_major", None)
+    x = operands[0] if operands else None
+    if is_time_first is None or x is None or x.ndim < 2:
+        return 0
+    return x.shape[0 if is_time_first else 1]
 
 
 def _is_settled(node: Node) -> bool:

@@ -85,6 +85,16 @@ class Names:
         return value
 
 
+def require_unread(groups: Sequence[Group], outputs: Sequence[Value]) -> None:
+    """Raise NotSettled where a handle is read as the number that only a run gives it. `outputs` are
+    the values whose bytes those of the graph are."""
+    calls = [step for group in groups for _, step in group.steps if isinstance(step, Call)]
+    read = [what for call in calls for what in call.operands if isinstance(what, Value)]
+    for value in (*outputs, *read):
+        if value.producer is not None and isinstance(value.producer.op, VarHandle):
+            raise NotSettled(f"the number of {value.producer} is read")
+
+
 def has_names(graph: Graph) -> bool:
     """Operators of the graph, or of those that it runs, read or write variables."""
     return any(_touches(node) for inner in reachable(graph) for node in inner.nodes)

@@ -17,7 +17,7 @@ from edgewise.runtime.calls import Call
 from edgewise.runtime.code import encode
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Bound, Group, Mark
-from edgewise.runtime.named import Names, NotSettled
+from edgewise.runtime.named import Names, NotSettled, require_unread
 from edgewise.runtime.places import Places
 from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, Target, While
 from edgewise.runtime.plannable import NotPlannable, require_plannable
@@ -71,6 +71,8 @@ def _plan(
     drafts = Drafts(target, names, unsettled)
     for node in graph.nodes:
         drafts.add(lineage.numbers[node], node)
+    if names is not None:
+        require_unread(drafts.groups, [drafts.root(v) for v in graph.outputs])
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)
     places = Places.of(graph, drafts, storage, keep=keep)
     steps, _ = _range(iter(storage.groups), drafts, places)

@@ -54,6 +54,11 @@ CASES = [
         (arg((2, 3)), paddings((1, 0), (0, 1)), const([1.0, 2.0])),
         error="the padding value must be a scalar; got [2]",
     ),
+    Case(
+        PadV2(),
+        (arg((2, 3)), paddings((1, 0), (0, 1)), const([1], "int32")),
+        error="x and value must have one dtype; got float32 and int32",
+    ),
     mirror((3, 4), (2, 1), (0, 3), quantize=ALL),
     mirror((3, 4), (3, 1), (0, 4), mode=SYMMETRIC, quantize=ALL, label="symmetric"),
     mirror((1, 5, 4, 2), (0, 0), (1, 2), (2, 1), (0, 0), label="image"),

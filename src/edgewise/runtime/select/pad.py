@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edgewise.dtypes import QUANTIZED
 from edgewise.ir.enums import MirrorPadMode
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
@@ -32,10 +33,13 @@ def mirror_pad(site: Site) -> Selection:
 
 
 def border_of(x: Value) -> np.ndarray:
-    """The element that PAD puts around x, [1]: its zero point."""
+    """The element that PAD puts around x, [1]: its zero point; of wide integers, whose scale says
+    nothing here, 0."""
     per_tensor = x.quant is None or x.quant.scale.size == 1
     require(per_tensor, "x is quantized per channel")
-    return np.array([zero_point(x.type) if x.type.is_quantized else 0]).astype(x.dtype.numpy)
+    return np.array(
+        [zero_point(x.type) if x.type.is_quantized and x.dtype in QUANTIZED else 0]
+    ).astype(x.dtype.numpy)
 
 
 def _padded(site: Site, border: str, value: Value | np.ndarray) -> Selection:
