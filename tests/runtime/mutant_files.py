@@ -14,7 +14,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+import numpy as np
 
 from edgewise.errors import EdgewiseError, UnsupportedOp
 from edgewise.format import write
@@ -34,52 +36,57 @@ def pick(sources: Sequence[str], generator: random.Random) -> tuple[str, bytes]:
     """Name and bytes of a file of one of the sources."""
     chosen = generator.choice(sources)
     if chosen != "operators":
-        path = _choice(
-            {path.relative_to(DATA).as_posix(): path for path in _paths(chosen)}, generator
-        )
+        path = _files(chosen).choose(generator)
         return path.stem, _bytes(path)
     for _ in range(100):  # a few operators have no form in a file
-        case = _choice(_choice(_operators(), generator), generator)
+        case = _operators().choose(generator).choose(generator)
         with contextlib.suppress(UnsupportedOp):
             return case.id, _written(case)
     raise AssertionError("no operator can be written")
 
 
-def _choice(things: Mapping[str, Thing], generator: random.Random) -> Thing:
-    """One of them, each as often. A new one changes only the turns that pick it, so that what a
-    seed finds in a commit depends little on cases that others add (rendezvous hashing)."""
-    start = generator.getrandbits(32)
-    return things[
-        max(things, key=lambda name: zlib.crc32(name.encode(), start) * 2654435761 % 2**32)
-    ]
+class Lot(Generic[Thing]):
+    """Things by name, each drawn as often. A new one changes only the turns that draw it, so that
+    what a seed finds in a commit depends little on cases that others add (rendezvous hashing)."""
+
+    def __init__(self, things: Mapping[str, Thing]) -> None:
+        self._things = list(things.values())
+        self._hashes = np.array([zlib.crc32(name.encode()) for name in things], np.uint32)
+
+    def choose(self, generator: random.Random) -> Thing:
+        """One of them."""
+        mixed = (self._hashes ^ np.uint32(generator.getrandbits(32))) * np.uint32(0x9E3779B1)
+        mixed ^= mixed >> np.uint32(15)
+        return self._things[int(np.argmax(mixed * np.uint32(0x85EBCA77)))]
 
 
-_files: dict[str, bytes] = {}
+_made: dict[str, bytes] = {}
 
 
 def _written(case: Case) -> bytes:
-    if case.id not in _files:
-        _files[case.id] = b"".join(write(to_tflite(model_of(case))))
-    return _files[case.id]
+    if case.id not in _made:
+        _made[case.id] = b"".join(write(to_tflite(model_of(case))))
+    return _made[case.id]
 
 
 @cache
-def _operators() -> dict[str, dict[str, Case]]:
+def _operators() -> Lot[Lot[Case]]:
     """The cases by operator and dtype: each of these is picked equally often."""
     found: dict[str, dict[str, Case]] = defaultdict(dict)
     for case in all_cases():
         if not case.error:
             found["-".join(case.id.split("-")[:2])][case.id] = case
-    return dict(found)
+    return Lot({name: Lot(cases) for name, cases in found.items()})
 
 
 @cache
-def _paths(source: str) -> list[Path]:
+def _files(source: str) -> Lot[Path]:
     folders = (DATA / "tflite", DATA / "bench")
     paths = sorted(path for folder in folders for path in folder.rglob("*.tflite"))
     least, most = {"real": (0, SMALL), "networks": (SMALL, LARGE)}[source]
     found = [path for path in paths if least <= path.stat().st_size < most]
-    return [path for path in found if _is_readable(path)]
+    readable = [path for path in found if _is_readable(path)]
+    return Lot({path.relative_to(DATA).as_posix(): path for path in readable})
 
 
 def _is_readable(path: Path) -> bool:

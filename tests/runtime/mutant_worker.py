@@ -2,17 +2,20 @@
 
     python -m tests.runtime.mutant_worker --seed 7 --first 0 --count 200 --sources operators,real
 
-A turn makes one file from seed and turn alone, runs it by the kernels and by the references, and
-again with other shapes. Standard output has a letter for each turn: `i` the inference was done,
-`s` it was begun and stopped with an error of ours, `r` the file was refused, `F` a fault. Lines
-that begin with `{` tell of faults, and of the slowest and the greediest file so far. What the
-process does not survive is the parent's to see: the turn behind the last letter did it.
+A turn makes one file from seed and turn alone, runs it by the kernels and by the references, which
+must agree (`mutant_compare`), and again with other shapes. Standard output has a letter for each
+turn: `c` kernels ran and their results are the references', `i` the inference was done and there
+was nothing to compare, `s` it was begun and stopped with an error of ours, `r` the file was
+refused, `F` a fault. Lines that begin with `{` tell of faults, and of the slowest and the greediest
+file so far. What the process does not survive is the parent's to see: the turn behind the last
+letter did it.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import json
 import logging
 import math
@@ -42,6 +45,7 @@ from edgewise.runtime.limits import Limits
 from edgewise.runtime.session import Session
 from tests.format.record_mutants import mutate_records
 
+from .mutant_compare import compare
 from .mutant_files import SOURCES, pick
 
 LIMITS = Limits(
@@ -55,6 +59,7 @@ LIMITS = Limits(
 SLOWEST = 2.0  # seconds of processor time, of a file of up to 100 KB
 GREEDIEST = 256 << 10  # KiB beyond what the process had before
 HUNG = 60  # seconds
+FORGOTTEN = 16 << 10  # KiB by which the peak may be too high: to begin it anew takes 1 ms
 MOST_FED = 1 << 20  # elements
 
 
@@ -73,6 +78,7 @@ def main() -> None:
     sources = chosen.sources.split(",")
     assert set(sources) <= set(SOURCES), sources
     worker = Worker(chosen.seed, sources, chosen.save)
+    gc.freeze()  # what is there now stays: a fifth of the time went into looking at it
     print("ready", flush=True)
     for turn in range(chosen.first, chosen.first + chosen.count):
         faulthandler.dump_traceback_later(HUNG, exit=True)
@@ -107,14 +113,15 @@ class Worker:
             kept = self.save / f"{self.seed}-{turn}.tflite"
             kept.write_bytes(data)
         self._began, fault = False, ""
-        before = _memory("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, peak = _memory()
+        if peak > before + FORGOTTEN:
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         try:
-            outcome = "i" if attempt(data, generator) else "s" if self._began else "r"
+            outcome = attempt(data, generator) or ("s" if self._began else "r")
         except BaseException:
             outcome, fault = "F", traceback.format_exc(limit=-6)[-2500:]
         began, self._clock = self._clock, time.process_time()
-        seconds, memory = self._clock - began, _memory("VmHWM") - before
+        seconds, memory = self._clock - began, _memory()[1] - before
         is_small = "networks" not in self.sources
         if not fault and is_small and (seconds > SLOWEST or memory > GREEDIEST):
             outcome, fault = "F", f"took {seconds:.1f} s and {memory} KiB"
@@ -133,27 +140,60 @@ class Worker:
         print("\n" + json.dumps(record), flush=True)
 
 
-def attempt(data: bytes, generator: random.Random) -> bool:
+def attempt(data: bytes, generator: random.Random) -> str:
     """Run a model by kernels and by references, some again with other shapes, and write some anew:
-    True where all of it was done, False where an error of ours ended a part. Whatever else is
-    raised goes on."""
+    "c" where all of it was done and the results of both are the same, "i" where there were none to
+    compare, "" where an error of ours ended a part. Whatever else is raised goes on."""
     try:
         interpreter = Interpreter(data, limits=LIMITS, cache=False)
     except InternalError:
         raise
     except EdgewiseError:
-        return False
+        return ""
+    model = interpreter.model
+    references = Interpreter(model, limits=LIMITS, native=False)
     keys = interpreter.signatures[:3] or [None]
-    runs = [partial(_call, interpreter, key, generator) for key in keys]
-    if interpreter.model.graphs:
-        main = interpreter.model.main
-        runs.append(partial(_run, Session(main, native=False, limits=LIMITS), generator))
+    outcomes = [_call(interpreter, references, key, generator) for key in keys]
+    if model.graphs:
+        runs: list[Callable[[], object]] = []
         if generator.random() < 0.4:
-            runs.append(partial(_run_resized, main, generator))
+            runs.append(partial(_run_resized, model.main, generator))
         if generator.random() < 0.15:
-            runs.append(partial(_rewrite, interpreter.model))
-    survived = [_survives(run) for run in runs]
-    return all(survived)
+            runs.append(partial(_rewrite, model))
+        survived = [_survives(run) for run in runs]
+        if not all(survived):
+            return ""
+    return "" if "" in outcomes else min(outcomes)
+
+
+def _call(
+    interpreter: Interpreter, references: Interpreter, key: str | None, generator: random.Random
+) -> str:
+    """What `attempt` says, of one signature. Raises AssertionError where the kernels' results are
+    not the references'."""
+    try:
+        feeds = _feeds(interpreter.inputs(key), generator)
+    except InternalError:
+        raise
+    except EdgewiseError:
+        return ""
+    found = [_results(run, key, feeds) for run in (interpreter, references)]
+    graph = interpreter.model.graphs[interpreter.model.signature(key).graph]
+    is_compared = compare(graph, interpreter.placement, feeds, *found)
+    if any(isinstance(results, EdgewiseError) for results in found):
+        return ""
+    return "c" if is_compared else "i"
+
+
+def _results(
+    interpreter: Interpreter, key: str | None, feeds: dict[str, np.ndarray]
+) -> dict[str, np.ndarray] | EdgewiseError:
+    try:
+        return interpreter(signature=key, **feeds)
+    except InternalError:
+        raise
+    except EdgewiseError as error:
+        return error
 
 
 def _rewrite(model: Model) -> None:
@@ -173,10 +213,6 @@ def _survives(run: Callable[[], object]) -> bool:
     except EdgewiseError:
         return False
     return True
-
-
-def _call(interpreter: Interpreter, key: str | None, generator: random.Random) -> None:
-    interpreter(signature=key, **_feeds(interpreter.inputs(key), generator))
 
 
 def _run(session: Session, generator: random.Random) -> None:
@@ -237,12 +273,14 @@ def _resized(type_: TensorType, generator: random.Random) -> list[int]:
     return shape
 
 
-def _memory(name: str) -> int:
-    """KiB of this process: VmRSS now, VmHWM at its peak."""
+def _memory() -> tuple[int, int]:
+    """KiB of this process: now, and at its peak."""
+    found = {}
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1])
-    raise AssertionError(name)
+        if line.startswith(("VmRSS", "VmHWM")):
+            name, size, _ = line.split()
+            found[name] = int(size)
+    return found["VmRSS:"], found["VmHWM:"]
 
 
 def _watch(owner: object, name: str, begin: Callable[[], None]) -> None:

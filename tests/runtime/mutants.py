@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import builds
+
+BEGUN = "cis"  # letters of the files whose inference began
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Batch:
     @property
     def begun(self) -> float:
         """The share of the files whose inference began."""
-        return (self.outcomes["i"] + self.outcomes["s"]) / max(self.files, 1)
+        return sum(self.outcomes[letter] for letter in BEGUN) / max(self.files, 1)
 
     def summary(self) -> dict[str, object]:
         """As JSON."""
@@ -44,9 +47,9 @@ class Batch:
     def __str__(self) -> str:
         found = self.outcomes
         return (
-            f"{self.files} files: {found['i']} ran, {found['s']} were stopped, {found['r']} refused"
-            f" ({self.begun:.0%} reached invoke); {len(self.faults)} faults; "
-            f"slowest {self.seconds} s, greediest {self.memory} KiB"
+            f"{self.files} files: {found['c']} ran and agreed, {found['i']} ran, "
+            f"{found['s']} were stopped, {found['r']} refused ({self.begun:.0%} reached invoke); "
+            f"{len(self.faults)} faults; slowest {self.seconds} s, greediest {self.memory} KiB"
         )
 
 
@@ -89,15 +92,19 @@ def _worker(batch: Batch, seed: int, first: int, stop: int, sources: str, chosen
         command += ["--library", str(chosen.library)]
     if chosen.save is not None:
         command += ["--save", str(chosen.save)]
-    done = subprocess.run(
-        command,
-        cwd=builds.ROOT,
-        env={**os.environ, **_ONE_THREAD, **chosen.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    ready, *lines = done.stdout.splitlines() or [""]
+    with tempfile.TemporaryFile("w+") as letters:  # a pipe would wake the parent for each of them
+        done = subprocess.run(
+            command,
+            cwd=builds.ROOT,
+            env={**os.environ, **_ONE_THREAD, **chosen.environment},
+            stdout=letters,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        letters.seek(0)
+        told_so_far = letters.read()
+    ready, *lines = told_so_far.splitlines() or [""]
     assert ready == "ready", done.stderr  # else it is no file's fault
     turn = first
     for line in lines:

@@ -1,0 +1,85 @@
+"""Whether the kernels' results on a changed file are the references'.
+
+Integers are equal, floats within the tolerances of the graph's operators. Nothing is said where no
+kernel ran, where an inference was stopped by a limit, of random numbers, and of floats where an
+input or a constant is so large that sums of products overflow: they depend on their order then.
+Where floats go through several operators, errors grow: there a hundred times as much is allowed,
+and integers that floats decide are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.errors import EdgewiseError, LimitError
+from edgewise.ir.graph import Graph
+from edgewise.ir.nesting import reachable
+from edgewise.ops.random import Drawn, Multinomial
+from edgewise.runtime.plan import Placement
+
+Results = Mapping[str, np.ndarray] | EdgewiseError
+TAME = 1e9  # products of two such numbers, and sums of those, are far from the end of float32
+
+
+def compare(
+    graph: Graph,
+    placement: Callable[[], Sequence[Placement]],
+    feeds: Mapping[str, np.ndarray],
+    native: Results,
+    references: Results,
+) -> bool:
+    """True where there was something to compare. Raises AssertionError where they differ.
+
+    A kernel may refuse what the reference computes: the planner trusts no declared shape.
+    """
+    if isinstance(native, EdgewiseError) or isinstance(references, LimitError):
+        return False
+    if not any(p.where in ("kernel", "alias") for p in placement()):
+        return False
+    assert not isinstance(references, EdgewiseError), f"only the references refuse: {references}"
+    graphs = [graph, *reachable(graph)]
+    operators = [node.op for g in graphs for node in g.nodes]
+    if any(isinstance(op, Drawn | Multinomial) for op in operators):
+        return False
+    floating = [n for g in graphs for n in g.nodes if any(v.dtype.is_float for v in n.outputs)]
+    if floating and not _are_tame(feeds.values(), graphs):
+        return False
+    tolerance = max((op.tolerance for op in operators), default=0.0)
+    # an error that others grow from (the root of a tiny negative number), or decide by
+    is_rough = tolerance > 0 and len(operators) > 1
+    for name, wanted in references.items():
+        problem = _difference(
+            native[name], wanted, max(tolerance, 1e-6), is_rough and bool(floating)
+        )
+        assert not problem, f"kernels and references differ in {name!r}: {problem}"
+    return True
+
+
+def _are_tame(feeds: Iterable[np.ndarray], graphs: Sequence[Graph]) -> bool:
+    constants = (v.data for g in graphs for v in g.constants() if v.data is not None)
+    return all(
+        np.abs(array.astype(np.float32)).max(initial=0) < TAME
+        for array in (*feeds, *constants)
+        if array.dtype.kind in "fV"
+    )
+
+
+def _difference(got: np.ndarray, wanted: np.ndarray, tolerance: float, is_rough: bool) -> str:
+    """What is wrong, in words."""
+    if got.dtype != wanted.dtype or got.shape != wanted.shape:
+        return f"{got.dtype}{list(got.shape)} for {wanted.dtype}{list(wanted.shape)}"
+    if wanted.dtype.kind not in "fcV":
+        count = 0 if is_rough else int(np.count_nonzero(got != wanted))
+        return f"{count} of {wanted.size} numbers" if count else ""
+    a, b = (y.astype(np.complex128 if y.dtype.kind == "c" else np.float64) for y in (got, wanted))
+    is_finite = np.isfinite(b)
+    if not np.array_equal(np.isfinite(a), is_finite):
+        return "" if is_rough else "where they are finite"
+    if not np.array_equal(a[~is_finite], b[~is_finite], equal_nan=True):
+        return "" if is_rough else "in infinities"
+    span = float(np.abs(b[is_finite]).max(initial=1.0))
+    worst = float(np.abs(a - b)[is_finite].max(initial=0.0))
+    allowed = 100 * tolerance if is_rough else tolerance
+    return f"by {worst / span:.2g} of the range" if worst > allowed * span else ""
