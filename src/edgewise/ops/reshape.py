@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.dtypes import INDICES, DType
 from edgewise.ir.contents import dims, integers
 from edgewise.ir.dim import Dim, Shape, bounds, elements, exact_quotient, same_dim, unknown_dim
-from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Role, require
+from edgewise.ir.op import FreeScale, In, Op, Operand, Out, Role, require
 from edgewise.ir.types import TensorType
 from edgewise.ops.axes import axes_in, axis_in, scalar, shown, unknown_shape
 
@@ -146,7 +146,7 @@ class ShapeOf(Op, builtin="SHAPE", options="ShapeOptions"):
 
     operands = (In("x"),)
     results = (Out("y", attr="out_type"),)
-    quantization = NotQuantized()
+    quantization = FreeScale()  # no number is looked at
 
     def infer(self, x: Operand) -> Shape:
         require(
@@ -173,7 +173,7 @@ class Rank(Op, builtin="RANK", options="RankOptions"):
 
     operands = (In("x"),)
     results = (Out("y", dtype=DType.INT32),)
-    quantization = NotQuantized()
+    quantization = FreeScale()  # no number is looked at
 
     def infer(self, x: Operand) -> Shape:
         return ()
