@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgewise.api import Model, convert, export_c, load
     from edgewise.custom import get_include, load_op_library, register_op
+    from edgewise.optimize import Ranges, Recipe, Scope, calibrate, quantize
     from edgewise.runtime import Interpreter, Limits
 
 __version__ = "0.1.0"
@@ -20,22 +21,32 @@ _HOMES = {
     "Interpreter": "runtime",
     "Limits": "runtime",
     "Model": "api",
+    "Ranges": "optimize",
+    "Recipe": "optimize",
+    "Scope": "optimize",
+    "calibrate": "optimize",
     "convert": "api",
     "export_c": "api",
     "get_include": "custom",
     "load": "api",
     "load_op_library": "custom",
+    "quantize": "optimize",
     "register_op": "custom",
 }
 __all__ = [
     "Interpreter",
     "Limits",
     "Model",
+    "Ranges",
+    "Recipe",
+    "Scope",
+    "calibrate",
     "convert",
     "export_c",
     "get_include",
     "load",
     "load_op_library",
+    "quantize",
     "register_op",
 ]
 

@@ -2,6 +2,18 @@
 
 from edgewise.optimize.calibrate import MinMax, calibrate
 from edgewise.optimize.prepared import prepare
+from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
+from edgewise.optimize.recipe import Recipe, Scheme, Scope
 
-__all__ = ["MinMax", "Range", "Ranges", "calibrate", "prepare"]
+__all__ = [
+    "MinMax",
+    "Range",
+    "Ranges",
+    "Recipe",
+    "Scheme",
+    "Scope",
+    "calibrate",
+    "prepare",
+    "quantize",
+]

@@ -1,0 +1,272 @@
+"""The table of quantization: what each recipe costs in accuracy, here and with a peer.
+
+    python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
+        [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
+
+Every model is quantized by every recipe with the same calibration samples and runs on the same
+test samples (of which none is a calibration sample). A line has the size, the top-1 accuracy and
+in how many samples it is right or wrong where float is not, the share of samples with the class of
+the float model, and the mean divergence KL(float || quantized) of the softmax; each on Edgewise
+and, with `--litert`, of the same file in LiteRT; with `--aeq`, of AI Edge Quantizer's file for the
+same recipe in LiteRT. `-` where a peer does not do it, with the reason on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import edgewise
+from edgewise.optimize import calibrate, quantize
+from edgewise.runtime.session import Session
+from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture
+from edgewise.zoo.efficientnet_lite import efficientnet_lite0
+
+WORKER = Path(__file__).with_name("quantize_worker.py")
+RECIPES = (
+    "float16",
+    "weight_only_wi8_afp32",
+    "dynamic_wi8_afp32",
+    "weight_only_wi4_afp32",
+    "static_wi8_ai8",
+    "static_wi8_ai16",
+    "static_wi4_ai8",
+    "static_wi8_au8",
+)
+# the names of the same recipes in AI Edge Quantizer
+AEQ = {
+    "weight_only_wi8_afp32": "weight_only_wi8_afp32",
+    "weight_only_wi4_afp32": "weight_only_wi4_afp32",
+    "dynamic_wi8_afp32": "dynamic_wi8_afp32",
+    "static_wi8_ai8": "static_wi8_ai8",
+    "static_wi8_ai16": "static_wi8_ai16",
+}
+CALIBRATION = 100
+Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # calibration x, test x, test labels
+
+
+def pictures(data: Path, size: int, normalization: str, offset: int = 0) -> Data:
+    """ImageNet pictures: every fifth is a calibration sample."""
+    files = sorted((data / "datasets/imagenet_sample").glob("*.jpg"))
+    read = [NORMALIZATIONS[normalization](centre(open_picture(f), size, size)) for f in files]
+    labels = np.array([int(f.name[:4]) + offset for f in files])
+    x = np.stack(read)
+    chosen = np.arange(len(files)) % 5 == 2
+    return x[chosen], x[~chosen], labels[~chosen]
+
+
+def arrays(data: Path, file: str, shape: Sequence[int], scale: float) -> Data:
+    """Arrays with a training and a test part."""
+    found = np.load(data / file)
+    train = found["x_train"].astype(np.float32).reshape(-1, *shape) / scale
+    test = found["x_test"].astype(np.float32).reshape(-1, *shape) / scale
+    return train, test, found["y_test"].astype(np.int64)
+
+
+def speech(data: Path) -> Data:
+    """MFCCs of words, which are stored as the int8 model takes them."""
+    found = np.load(data / "datasets/kws01/kws01_int8_mfcc.npz")
+    file = data / "tflite/mlperf_tiny/kws_ref_model.tflite"
+    quant = edgewise.load(file).main.inputs[0].quant
+    assert quant is not None
+    x = quant.dequantize(found["x"])
+    chosen = np.arange(len(x)) % 5 == 0
+    return x[chosen], x[~chosen], found["y"][~chosen]
+
+
+def lite0(data: Path) -> edgewise.Model:
+    """EfficientNet-Lite0 with ImageNet weights."""
+    weights = np.load(data / "weights/efficientnet_lite0_fp16.npz")
+    return efficientnet_lite0({k: weights[k].astype(np.float32) for k in weights})
+
+
+def file(name: str) -> Callable[[Path], edgewise.Model]:
+    """A `.tflite` file."""
+    return lambda data: edgewise.load(data / "tflite" / name)
+
+
+MNIST = "datasets/mnist/mnist_subset.npz"
+MODELS: dict[str, tuple[Callable[[Path], edgewise.Model], Callable[[Path], Data]]] = {
+    "mnist_valid": (
+        file("micro/mnist_valid_f.tflite"),
+        lambda d: arrays(d, MNIST, (28, 28, 1), 255),
+    ),
+    "mnist_dw": (file("micro/mnist_dw_f.tflite"), lambda d: arrays(d, MNIST, (28, 28, 1), 255)),
+    "trained_lstm": (
+        file("micro/trained_lstm.tflite"),
+        lambda d: arrays(d, MNIST, (28, 28), 255),
+    ),
+    "kws": (file("mlperf_tiny/kws_ref_model_float32.tflite"), speech),
+    "resnet8": (
+        file("mlperf_tiny/pretrainedResnet.tflite"),
+        lambda d: arrays(d, "datasets/cifar10/cifar10_subset.npz", (32, 32, 3), 1),
+    ),
+    "mbnet128": (
+        file("classify/mbnet128_0.25_f.tflite"),
+        lambda d: pictures(d, 128, "0..1"),
+    ),
+    "mobilenet_v1": (
+        file("classify/mobilenet_v1_0.25_224_1_default_1.tflite"),
+        lambda d: pictures(d, 224, "-1..1", 1),
+    ),
+    "efficientnet_lite0": (lite0, lambda d: pictures(d, 224, "efficientnet-lite")),
+}
+
+
+@dataclass
+class Score:
+    """How one file does on the test samples, against the float model."""
+
+    bytes: int
+    top1: float
+    better: int
+    worse: int
+    agree: float
+    kl: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bytes / 1000:8.0f} kB {self.top1:5.1f} % (+{self.better} -{self.worse})"
+            f" {self.agree:5.1f} % {self.kl:9.2e}"
+        )
+
+
+def score(size: int, y: np.ndarray, base: np.ndarray, labels: np.ndarray) -> Score:
+    """Outputs [N, C] that are probabilities, or are made so."""
+    right, was = y.argmax(1) == labels, base.argmax(1) == labels
+    p, q = probabilities(base), probabilities(y)
+    kl = float((p * (np.log(p) - np.log(q))).sum(1).mean())
+    agree = float((y.argmax(1) == base.argmax(1)).mean())
+    better, worse = int((right & ~was).sum()), int((was & ~right).sum())
+    return Score(size, 100 * float(right.mean()), better, worse, 100 * agree, kl)
+
+
+def probabilities(y: np.ndarray) -> np.ndarray:
+    """Rows that sum to 1; nothing below 1e-4, which is what an int8 softmax can tell."""
+    y = y.astype(np.float64)
+    if (y < -1e-6).any() or abs(float(y.sum(1).mean()) - 1) > 0.05:
+        y = np.exp(y - y.max(1, keepdims=True))
+    y = np.maximum(y, 1e-4)
+    return y / y.sum(1, keepdims=True)
+
+
+def run(model: edgewise.Model, x: np.ndarray) -> np.ndarray:
+    """Outputs [N, C] on Edgewise."""
+    session = Session(model.main, stateless=True, num_threads=2)
+    session.resize([(1, *x.shape[1:])])
+    return np.stack([session.run([sample[None]])[0].reshape(-1) for sample in x])
+
+
+class Peers:
+    """Other packages, in processes of their own, with their files in one folder."""
+
+    def __init__(self, folder: Path, litert: str | None, aeq: str | None) -> None:
+        self.folder, self.litert, self.aeq = folder, litert, aeq
+
+    def run(self, data: bytes, samples: Path) -> np.ndarray | None:
+        """Outputs of LiteRT on a file."""
+        model, result = self.folder / "model.tflite", self.folder / "result.npz"
+        model.write_bytes(data)
+        if not self._ask(self.litert, "litert", model, samples, result):
+            return None
+        outputs: np.ndarray = np.load(result)["y"]
+        return outputs
+
+    def quantize(self, data: bytes, samples: Path, recipe: str) -> bytes | None:
+        """AI Edge Quantizer's file."""
+        model, result = self.folder / "float.tflite", self.folder / "aeq.tflite"
+        model.write_bytes(data)
+        result.unlink(missing_ok=True)
+        if not self._ask(self.aeq, "aeq", model, samples, AEQ[recipe], result):
+            return None
+        return result.read_bytes()
+
+    def _ask(self, python: str | None, *arguments: object) -> bool:
+        if python is None:
+            return False
+        command = [python, str(WORKER), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it died"])[-1]
+            sys.stderr.write(f"  {arguments[0]}: {last[:200]}\n")
+        return done.returncode == 0
+
+
+def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list[dict[str, object]]:
+    """The lines of one model, printed as they come."""
+    read, samples_of = MODELS[name]
+    model = read(args.data)
+    calibration, x, labels = samples_of(args.data)
+    calibration, x, labels = calibration[:CALIBRATION], x[: args.count], labels[: args.count]
+    with tempfile.TemporaryDirectory() as folder:
+        peers = Peers(Path(folder), args.litert, args.aeq)
+        tests, seen = Path(folder) / "test.npz", Path(folder) / "calibration.npz"
+        np.savez(tests, x=x)
+        np.savez(seen, x=calibration)
+        if not model.signatures:  # AI Edge Quantizer calibrates by signature
+            one = model.signature()
+            model.signatures.append(replace(one, key="serving_default"))
+        data = model.to_bytes()
+        base = run(edgewise.load(data), x)
+        lines = [("float32", "edgewise", score(len(data), base, base, labels))]
+        sys.stdout.write(f"\n{name}: {len(x)} samples\n")
+        tell(*lines[0])
+        ranges = calibrate(model, [sample[None] for sample in calibration])
+        for recipe in recipes:
+            for row in compare(recipe, quantize(model, recipe, ranges), data, peers, tests, seen):
+                who, written, outputs = row
+                y = run(edgewise.load(written), x) if outputs is None else outputs
+                lines.append((recipe, who, score(len(written), y, base, labels)))
+                tell(*lines[-1])
+    return [{"model": name, "recipe": r, "by": who, **asdict(s)} for r, who, s in lines]
+
+
+def compare(
+    recipe: str, model: edgewise.Model, data: bytes, peers: Peers, tests: Path, seen: Path
+) -> list[tuple[str, bytes, np.ndarray | None]]:
+    """(who, file, LiteRT's outputs; None: on Edgewise) of our file and the peer's."""
+    written = model.to_bytes(target="litert-2.3")
+    rows: list[tuple[str, bytes, np.ndarray | None]] = [("edgewise", written, None)]
+    if (outputs := peers.run(written, tests)) is not None:
+        rows.append(("  in litert", written, outputs))
+    theirs = peers.quantize(data, seen, recipe) if recipe in AEQ else None
+    if theirs is not None and (outputs := peers.run(theirs, tests)) is not None:
+        rows.append(("aeq", theirs, outputs))
+    return rows
+
+
+def tell(recipe: str, who: str, found: Score) -> None:
+    """Print a line."""
+    sys.stdout.write(f"  {recipe:<22} {who:<12} {found}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Parse the options and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--litert", help="a Python with ai-edge-litert")
+    parser.add_argument("--aeq", help="a Python with ai-edge-quantizer")
+    parser.add_argument("--model", action="append", choices=[*MODELS])
+    parser.add_argument("--recipe", action="append")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    sys.stdout.write(f"{'size':>46}      top-1 (paired)   agree        KL\n")
+    rows = [
+        row for name in args.model or MODELS for row in measure(name, args.recipe or RECIPES, args)
+    ]
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

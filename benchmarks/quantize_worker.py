@@ -1,0 +1,72 @@
+"""What `benchmarks/quantize.py` asks of other packages, run by their own Python.
+
+    PYTHON quantize_worker.py litert MODEL.tflite IN.npz OUT.npz
+    PYTHON quantize_worker.py aeq FLOAT.tflite IN.npz RECIPE OUT.tflite
+
+`IN.npz` has the model's one input, all samples on the first axis. Edgewise is not imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+
+
+def litert(model: str, samples: str, result: str) -> None:
+    """Run LiteRT on every sample; integers that go in and come out are real numbers here."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model, num_threads=2)
+    (first, *_), (last, *_) = interpreter.get_input_details(), interpreter.get_output_details()
+    x = np.load(samples)["x"]
+    interpreter.resize_tensor_input(first["index"], [1, *x.shape[1:]])
+    interpreter.allocate_tensors()
+    outputs = []
+    for sample in x:
+        interpreter.reset_all_variables()
+        interpreter.set_tensor(first["index"], _stored(sample[None], first))
+        interpreter.invoke()
+        outputs.append(_real(interpreter.get_tensor(last["index"]).reshape(-1), last))
+    np.savez(result, y=np.stack(outputs))
+
+
+def _stored(x: np.ndarray, detail: dict[str, object]) -> np.ndarray:
+    """Real numbers as the input takes them."""
+    dtype, (scale, point) = np.dtype(detail["dtype"]), detail["quantization"]
+    if dtype.kind == "f":
+        return x
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(x / scale) + point, limits.min, limits.max).astype(dtype)
+
+
+def _real(y: np.ndarray, detail: dict[str, object]) -> np.ndarray:
+    """What an output says, as real numbers."""
+    scale, point = detail["quantization"]
+    return y.copy() if y.dtype.kind == "f" else (y.astype(np.float32) - point) * np.float32(scale)
+
+
+def aeq(model: str, samples: str, recipe: str, result: str) -> None:
+    """Quantize with AI Edge Quantizer."""
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import quantizer
+    from ai_edge_quantizer import recipe as recipes
+
+    made = getattr(recipes, recipe)()
+    one = quantizer.Quantizer(model, made)
+    found = None
+    if one.need_calibration:
+        runners = Interpreter(model).get_signature_list()
+        key, inputs = next(((k, v["inputs"]) for k, v in runners.items()), (None, None))
+        if key is None:
+            details = Interpreter(model).get_input_details()
+            key, inputs = "serving_default", [details[0]["name"]]
+        data = [{inputs[0]: sample[None]} for sample in np.load(samples)["x"]]
+        found = one.calibrate({key: data})
+    one.quantize(found, serialize_to_path=result, enable_progress_report=False)
+
+
+if __name__ == "__main__":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    {"litert": litert, "aeq": aeq}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,208 @@
+"""Quantization: a Model, a recipe and ranges in, a Model in narrower types out.
+
+In four steps, of which each is a module: what every operator can become (`rules.py`), where the
+graph computes on integers (`regions.py`), the scale of every tensor (`scales.py`), and here the
+rewriting: constants are stored anew, and where a value is wanted in another type than it is made
+in, one QUANTIZE or DEQUANTIZE serves all who want it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from edgewise.dtypes import DType
+from edgewise.errors import QuantizationError, listing
+from edgewise.ir.graph import Graph, Node
+from edgewise.ir.model import Model
+from edgewise.ir.op import Op
+from edgewise.ir.verify import verify
+from edgewise.optimize.calibrate import Sample, calibrate
+from edgewise.optimize.prepared import prepare
+from edgewise.optimize.ranges import Ranges
+from edgewise.optimize.recipe import Mode, Recipe, Scheme
+from edgewise.optimize.regions import Types, settle
+from edgewise.optimize.rewrite import Choice, rewrite
+from edgewise.optimize.rules import (
+    FLOAT32,
+    has_floats,
+    is_data,
+    is_float,
+    is_quantized,
+    narrow,
+    static_scheme,
+)
+from edgewise.optimize.scales import Scales
+from edgewise.passes.target import Target, load_target
+
+_log = logging.getLogger("edgewise")
+
+LITERT = "litert-2.3"
+_ENDS = (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16)
+_MOST_TOLD = 20  # operators that a message names
+
+
+def quantize(
+    model: Model,
+    recipe: Recipe | str,
+    ranges: Ranges | None = None,
+    *,
+    samples: Iterable[Sample] | None = None,
+    input_dtype: DType | str = DType.FLOAT32,
+    output_dtype: DType | str = DType.FLOAT32,
+    integers_only: bool = False,
+    target: str | None = LITERT,
+) -> Model:
+    """The model in the types of a recipe.
+
+    What is quantized already is left alone; an operator that has no form in the types asked for
+    stays float32, and is named with the reason in the log.
+
+    Args:
+        recipe: a `Recipe`, or the name of a scheme: `static_wi8_ai8`, `dynamic_wi8_afp32`, ...
+        ranges: what `calibrate` measured; for static schemes.
+        samples: measured with `calibrate` where there are no ranges.
+        input_dtype, output_dtype: of the float inputs and outputs: float32, int8, uint8, int16.
+        integers_only: refuse a model in which some operator would stay float32.
+        target: the release that has to run the model: an operator becomes only what that runs.
+            None: whatever Edgewise runs.
+
+    Raises:
+        QuantizationError: a static scheme without ranges, or ranges that lack values; nothing
+            left to quantize; with `integers_only`, the operators that stay float; all are listed.
+    """
+    recipe = Recipe.of(recipe)
+    ends = (_end(input_dtype, "input_dtype"), _end(output_dtype, "output_dtype"))
+    prepared = prepare(model, target)
+    if recipe.is_static and ranges is None:
+        if samples is None:
+            raise QuantizationError(
+                f"recipe {recipe.scheme}: scales of data come from ranges or samples; got neither. "
+                "Give samples=, or ranges= from calibrate()"
+            )
+        ranges = calibrate(prepared, samples)
+    table = None if target is None else load_target(target)
+    work = [_Work(graph, recipe, ranges, table) for graph in prepared.graphs.values()]
+    entries = {id(prepared.graphs[s.graph]) for s in prepared.signatures} | {id(prepared.main)}
+    for part in work:
+        part.choose(*(ends if id(part.graph) in entries else (FLOAT32, FLOAT32)))
+    _tell(prepared, recipe, work, integers_only=integers_only)
+    for part in work:
+        part.rewrite()
+    verify(prepared)
+    return prepared
+
+
+def _end(given: DType | str, name: str) -> DType:
+    dtype = DType.of(given)
+    if dtype not in _ENDS:
+        known = ", ".join(d.text for d in _ENDS)
+        raise QuantizationError(f"{name} must be one of {known}; got {dtype.text}")
+    return dtype
+
+
+class _Work:
+    """One graph on its way. `kept`: nodes that stay float against the recipe, and why."""
+
+    def __init__(
+        self, graph: Graph, recipe: Recipe, ranges: Ranges | None, target: Target | None
+    ) -> None:
+        self.graph, self.recipe, self.target = graph, recipe, target
+        self.ranges = None if ranges is None else ranges.get(graph.name)
+        self.kept: dict[Node, str] = {}
+        self.choices: dict[Node, Choice] = {}
+        self.types: Types = {}
+
+    def choose(self, input_dtype: DType, output_dtype: DType) -> None:
+        """Find out what becomes of every node."""
+        self.inputs = {v: input_dtype for v in self.graph.inputs if is_float(v)}
+        self.outputs = {v: output_dtype for v in self.graph.outputs if is_float(v)}
+        free = []
+        for node in self.graph.nodes:
+            if not has_floats(node):
+                continue
+            scheme = self.recipe.scheme_of(node)
+            self.types[node] = FLOAT32
+            if is_quantized(node):
+                continue
+            if scheme.mode is Mode.STATIC:
+                found = self._static(node, scheme)
+                if isinstance(found, str):
+                    self.kept[node] = found
+                    continue
+                self.choices[node] = Choice(found)
+                self.types[node] = found.data
+                if not self._has_weights(node):
+                    free.append(node)
+            elif scheme.mode is not Mode.FLOAT:
+                self._narrow(node, scheme)
+        settle(self.graph, self.types, {**self.inputs, **self.outputs}, free, self._fits)
+        for node in free:
+            self.choices[node] = Choice(self._retyped(node))
+
+    def rewrite(self) -> None:
+        """Change the graph."""
+        known = self.ranges or {}
+        scales = Scales(self.graph, self.types, lambda v: known.get(v.name))
+        rewrite(self.graph, self.choices, self.types, scales, self.inputs, self.outputs)
+        if scales.missing:
+            names = [repr(v.name) for v in scales.missing]
+            raise QuantizationError(
+                listing(names, f"values of @{self.graph.name} have no range", most=_MOST_TOLD)
+                + "\nCalibrate this very model (optimize.calibrate), on samples that run all of it"
+            )
+
+    def _static(self, node: Node, scheme: Scheme) -> Scheme | str:
+        if self.ranges is None:
+            return f"no ranges of @{self.graph.name} were measured"
+        return static_scheme(node, scheme, self.target)
+
+    def _narrow(self, node: Node, scheme: Scheme) -> None:
+        found = narrow(node, scheme, self.target, self.recipe.min_elements)
+        if isinstance(found, str):
+            if found:
+                self.kept[node] = found
+            return
+        self.choices[node] = Choice(found.scheme, found)
+
+    def _fits(self, node: Node, dtype: DType) -> bool:
+        if dtype is FLOAT32:
+            return True
+        scheme = Scheme(Mode.STATIC, DType.INT8, dtype)
+        return not isinstance(static_scheme(node, scheme, self.target), str)
+
+    def _retyped(self, node: Node) -> Scheme:
+        dtype = self.types[node]
+        return Scheme(Mode.FLOAT) if dtype is FLOAT32 else Scheme(Mode.STATIC, DType.INT8, dtype)
+
+    @staticmethod
+    def _has_weights(node: Node) -> bool:
+        """It is what the recipe is about: it multiplies matrices."""
+        floats = [i for i, v in enumerate(node.inputs) if is_float(v)]
+        return any(not is_data(node, i) for i in floats) or type(node.op).macs is not Op.macs
+
+
+def _tell(model: Model, recipe: Recipe, work: list[_Work], *, integers_only: bool) -> None:
+    """Log what stays float, or refuse it. Raises QuantizationError."""
+    kept = [f"{node}: {why}" for part in work for node, why in part.kept.items()]
+    if integers_only:
+        floats = kept + [
+            f"{node}: it stays float32 between operators that do"
+            for part in work
+            for node, dtype in part.types.items()
+            if dtype is FLOAT32 and node not in part.kept and not is_quantized(node)
+        ]
+        if floats:
+            raise QuantizationError(
+                listing(floats, f"operators cannot be integers as {recipe.scheme} wants")
+                + "\nLet them stay float32, or write the model without them"
+            )
+    name = model.file or "the model"
+    if not any(part.choices for part in work):
+        reason = f": {kept[0]}" if kept else ""
+        raise QuantizationError(
+            f"{name}: a recipe needs something to quantize; {recipe.scheme} finds no float32 "
+            f"operator that it applies to{reason}"
+        )
+    if kept:
+        _log.warning("%s: %s", name, listing(kept, "operators stay float32", most=_MOST_TOLD))
