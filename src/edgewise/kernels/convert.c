@@ -1,4 +1,4 @@
-/* CAST: element types by way of a block of int32, int64 or float32, so that n types need n loads and
+/* CAST: element types by way of a block of integers or floats of 32 or 64 bits, so that n types need n loads and
  * n stores, not n * n loops. Floats to integers: truncated and saturated, NaN gives 0; integers wrap;
  * bool is x != 0. */
 #include "broadcast.h"
@@ -23,6 +23,8 @@ enum { BLOCK = 64 }; /* elements */
 static const uint8_t element_bytes[] = {
     [EW_TYPE_f32] = 4, [EW_TYPE_f16] = 2,  [EW_TYPE_s8] = 1,  [EW_TYPE_u8] = 1,
     [EW_TYPE_bool] = 1, [EW_TYPE_s16] = 2, [EW_TYPE_s32] = 4, [EW_TYPE_s64] = 8,
+    [EW_TYPE_f64] = 8, [EW_TYPE_bf16] = 2, [EW_TYPE_u16] = 2, [EW_TYPE_u32] = 4,
+    [EW_TYPE_u64] = 8, [EW_TYPE_s4] = 1,   [EW_TYPE_c64] = 8,
 };
 
 static float of_half(uint16_t h) {
@@ -56,44 +58,106 @@ static uint16_t half_of(float x) {
     return (uint16_t)(sign | (size - 0x38000000) >> 13);
 }
 
+static float of_bfloat(uint16_t h) {
+    uint32_t bits = (uint32_t)h << 16;
+    float y;
+    __builtin_memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* Nearest, halves to even. */
+static uint16_t bfloat_of(float x) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    if (x != x) return (uint16_t)(bits >> 16 & 0x8000) | 0x7FC0;
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+/* Towards zero, with the last bit set where something is lost: rounded again, it is as if once. */
+static float odd_of(double x) {
+    float y = (float)x;
+    uint32_t bits;
+    if ((double)y == x || x != x) return y;
+    __builtin_memcpy(&bits, &y, sizeof bits);
+    bits -= __builtin_fabs((double)y) > __builtin_fabs(x);
+    bits |= 1;
+    __builtin_memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* Types that every number goes to alike: floats, truth, complex numbers. */
+#define TO_FLOATS(half)                                                                            \
+    case EW_TYPE_f32: TO(float, x[i]); break;                                                      \
+    case EW_TYPE_f64: TO(double, x[i]); break;                                                     \
+    case EW_TYPE_f16: TO(uint16_t, half_of(half)); break;                                          \
+    case EW_TYPE_bf16: TO(uint16_t, bfloat_of((float)x[i])); break;                                \
+    case EW_TYPE_bool: TO(uint8_t, x[i] != 0); break;                                              \
+    case EW_TYPE_c64: {                                                                            \
+        float *y = result;                                                                         \
+        for (size_t i = 0; i < n; i++) y[2 * i] = (float)x[i], y[2 * i + 1] = 0.0f;                \
+        break;                                                                                     \
+    }
+
 /* x truncated to [low, high], which as floats are low and bound = high + 1. */
 #define SATURATED(x, type, low, high, bound)                                                       \
     ((x) != (x) ? 0 : (x) >= (bound) ? (high) : (x) <= (float)(low) ? (low) : (type)(x))
-
-static void store_f32(const float *x, void *result, size_t n, int32_t type) {
-    switch (type) {
-    case EW_TYPE_f32: TO(float, x[i]); break;
-    case EW_TYPE_f16: TO(uint16_t, half_of(x[i])); break;
-    case EW_TYPE_bool: TO(uint8_t, x[i] != 0.0f); break;
-    case EW_TYPE_s8: TO(int8_t, SATURATED(x[i], int32_t, -128, 127, 128.0f)); break;
-    case EW_TYPE_u8: TO(uint8_t, SATURATED(x[i], int32_t, 0, 255, 256.0f)); break;
-    case EW_TYPE_s16: TO(int16_t, SATURATED(x[i], int32_t, -32768, 32767, 32768.0f)); break;
-    case EW_TYPE_s32: TO(int32_t, SATURATED(x[i], int32_t, INT32_MIN, INT32_MAX, 0x1p31f)); break;
-    default: TO(int64_t, SATURATED(x[i], int64_t, INT64_MIN, INT64_MAX, 0x1p63f)); break;
+#define STORE_FLOATS(name, wide, half)                                                             \
+    static void name(const wide *x, void *result, size_t n, int32_t type) {                        \
+        switch (type) {                                                                            \
+        TO_FLOATS(half)                                                                            \
+        case EW_TYPE_s4: TO(uint8_t, SATURATED(x[i], int32_t, -8, 7, 8.0f) & 15); break;           \
+        case EW_TYPE_s8: TO(int8_t, SATURATED(x[i], int32_t, -128, 127, 128.0f)); break;           \
+        case EW_TYPE_u8: TO(uint8_t, SATURATED(x[i], int32_t, 0, 255, 256.0f)); break;             \
+        case EW_TYPE_s16: TO(int16_t, SATURATED(x[i], int32_t, -32768, 32767, 32768.0f)); break;   \
+        case EW_TYPE_u16: TO(uint16_t, SATURATED(x[i], int32_t, 0, 65535, 65536.0f)); break;       \
+        case EW_TYPE_s32:                                                                          \
+            TO(int32_t, SATURATED(x[i], int32_t, INT32_MIN, INT32_MAX, 0x1p31f));                  \
+            break;                                                                                 \
+        case EW_TYPE_u32: TO(uint32_t, SATURATED(x[i], uint32_t, 0, UINT32_MAX, 0x1p32f)); break;  \
+        case EW_TYPE_u64: TO(uint64_t, SATURATED(x[i], uint64_t, 0, UINT64_MAX, 0x1p64f)); break;  \
+        default: TO(int64_t, SATURATED(x[i], int64_t, INT64_MIN, INT64_MAX, 0x1p63f)); break;      \
+        }                                                                                          \
     }
-}
+STORE_FLOATS(store_f32, float, x[i])
+STORE_FLOATS(store_f64, double, odd_of(x[i]))
 
 #define STORE(name, wide)                                                                          \
     static void name(const wide *x, void *result, size_t n, int32_t type) {                        \
         switch (type) {                                                                            \
-        case EW_TYPE_f32: TO(float, x[i]); break;                                                  \
-        case EW_TYPE_bool: TO(uint8_t, x[i] != 0); break;                                          \
+        TO_FLOATS((float)x[i])                                                                     \
+        case EW_TYPE_s4: TO(uint8_t, x[i] & 15); break;                                            \
         case EW_TYPE_s8:                                                                           \
         case EW_TYPE_u8: TO(uint8_t, x[i]); break;                                                 \
-        case EW_TYPE_s16: TO(int16_t, x[i]); break;                                                \
-        case EW_TYPE_s32: TO(int32_t, x[i]); break;                                                \
-        default: TO(int64_t, x[i]); break;                                                         \
+        case EW_TYPE_s16:                                                                          \
+        case EW_TYPE_u16: TO(uint16_t, x[i]); break;                                               \
+        case EW_TYPE_s32:                                                                          \
+        case EW_TYPE_u32: TO(uint32_t, x[i]); break;                                               \
+        default: TO(uint64_t, x[i]); break;                                                        \
         }                                                                                          \
     }
 STORE(store_s32, int32_t)
 STORE(store_s64, int64_t)
+STORE(store_u64, uint64_t)
 
 static void load_s32(int32_t *y, const void *operand, size_t n, int32_t type) {
+    const uint8_t *bytes = operand;
     switch (type) {
+    case EW_TYPE_s4: EACH((int8_t)(bytes[i] << 4) >> 4); break;
     case EW_TYPE_s8: FROM(int8_t); break;
     case EW_TYPE_s16: FROM(int16_t); break;
+    case EW_TYPE_u16: FROM(uint16_t); break;
     case EW_TYPE_s32: FROM(int32_t); break;
     default: FROM(uint8_t); break;
+    }
+}
+
+static void load_f32(float *y, const void *operand, size_t n, int32_t type) {
+    const uint16_t *halves = operand;
+    const float *floats = operand;
+    switch (type) {
+    case EW_TYPE_f16: EACH(of_half(halves[i])); break;
+    case EW_TYPE_bf16: EACH(of_bfloat(halves[i])); break;
+    default: EACH(floats[2 * i]); break; /* real parts */
     }
 }
 
@@ -109,12 +173,20 @@ EW_DEFINE(cast) {
         size_t n = step = end - at < BLOCK ? end - at : BLOCK;
         if (from == EW_TYPE_f32) {
             store_f32((const float *)x, result, n, to);
-        } else if (from == EW_TYPE_f16) {
+        } else if (from == EW_TYPE_f64) {
+            store_f64((const double *)x, result, n, to);
+        } else if (from == EW_TYPE_f16 || from == EW_TYPE_bf16 || from == EW_TYPE_c64) {
             float y[BLOCK];
-            for (size_t i = 0; i < n; i++) y[i] = of_half(((const uint16_t *)x)[i]);
+            load_f32(y, x, n, from);
             store_f32(y, result, n, to);
         } else if (from == EW_TYPE_s64) {
             store_s64((const int64_t *)x, result, n, to);
+        } else if (from == EW_TYPE_u64) {
+            store_u64((const uint64_t *)x, result, n, to);
+        } else if (from == EW_TYPE_u32) {
+            int64_t y[BLOCK];
+            EACH(((const uint32_t *)x)[i]);
+            store_s64(y, result, n, to);
         } else {
             int32_t y[BLOCK];
             load_s32(y, x, n, from);

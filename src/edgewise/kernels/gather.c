@@ -1,11 +1,6 @@
 /* Kernels that pick elements by computed places: GATHER, GATHER_ND, EMBEDDING_LOOKUP. */
 #include "kernel.h"
 
-static int64_t index_at(const void *indices, size_t i, uint32_t bytes) {
-    if (bytes == 8) return ((const int64_t *)indices)[i];
-    return bytes == 4 ? ((const int32_t *)indices)[i] : ((const int16_t *)indices)[i];
-}
-
 EW_DEFINE(gather) {
     const ew_gather *p = params;
     uint32_t rows = p->batch * p->outer * p->count;
@@ -21,7 +16,7 @@ EW_DEFINE(gather) {
         size_t at = 0;
         int is_inside = 1;
         for (uint32_t d = 0; d < p->depth; d++) {
-            int64_t index = index_at(operand[1], first + d, p->index_bytes);
+            int64_t index = ew_index(operand[1], first + d, p->index_bytes);
             is_inside &= index >= 0 && index < (int64_t)p->dims[d];
             at = at * p->dims[d] + (size_t)index;
         }

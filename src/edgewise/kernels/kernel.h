@@ -32,6 +32,12 @@ static inline int32_t ew_stored(const uint8_t *x, size_t i, uint32_t is_signed) 
     return is_signed ? (int32_t)(int8_t)x[i] : (int32_t)x[i];
 }
 
+/* Number i of `indices`, integers of `bytes` bytes: 2, 4 or 8. */
+static inline int64_t ew_index(const void *indices, size_t i, uint32_t bytes) {
+    if (bytes == 8) return ((const int64_t *)indices)[i];
+    return bytes == 4 ? ((const int32_t *)indices)[i] : ((const int16_t *)indices)[i];
+}
+
 /* Nearest integer, halves to even, for |x| < 2**22. */
 static inline int32_t ew_round(float x) {
     int32_t bits;

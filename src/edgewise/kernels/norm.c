@@ -1,5 +1,5 @@
 /* Normalisations of rows: layer norm, L2_NORMALIZATION, LOCAL_RESPONSE_NORMALIZATION. */
-#include "kernel.h"
+#include "fixed.h"
 #include "math.h"
 
 static float sum_of_lanes(v_f32 v) {
@@ -72,6 +72,60 @@ EW_DEFINE(local_response_normalization_f32) {
             v_f32 power = v_pow_size(size, v_splat_f32(-p->beta));
             v_store_f32(base, v_or_bits(power, v_nan_mask(size)));
             for (uint32_t k = 0; k < here; k++) y[i + k] = x[i + k] * base[k];
+        }
+    }
+}
+
+/* a * b * 2 >> 32, rounded. */
+static int64_t high_mul(int64_t a, int64_t b) {
+    int64_t y = (a * b + (1 << 30)) >> 31;
+    return y < INT32_MAX ? y : INT32_MAX;
+}
+
+static int64_t saturated(int64_t x) {
+    return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x;
+}
+
+/* 1 / sqrt(x) as a multiplier and shift, by Newton's method (ops/l2_normalization.py). */
+static int32_t inverse_square_root(int32_t sum, int32_t *shift) {
+    int64_t x = sum, r = 1 << 28;
+    int32_t halvings = x >= 1 << 29 ? x >> 2 >= 1 << 29 ? 2 : 1 : 0, bits = 0;
+    *shift = 0;
+    if (x <= 1) return INT32_MAX;
+    x >>= 2 * halvings;
+    while (x >> bits) bits++;
+    int32_t pairs = (31 - bits) / 2 - 1, left = 11 + halvings - pairs;
+    int64_t half = x << (2 * pairs) >> 1, quarter = (half >> 1) + (half & 1);
+    for (int i = 0; i < 5; i++) {
+        int64_t cube = saturated(high_mul(high_mul(r, r), r) * 64);
+        r = saturated((high_mul(r, (1 << 28) + (1 << 27)) - high_mul(quarter, cube)) * 8);
+    }
+    int64_t m = high_mul(r, 1518500250); /* sqrt(1/2) */
+    if (left < 0) m <<= -left, left = 0;
+    *shift = -left;
+    return (int32_t)m;
+}
+
+EW_DEFINE(l2_normalization_b8) {
+    const ew_norm_b8 *p = params;
+    uint32_t n = p->depth, end = ew_min_u32(p->rows, tile_end * p->rows_per_tile);
+    int32_t low = p->is_signed ? -128 : 0, high = p->is_signed ? 127 : 255;
+    EW_UNUSED(scratch);
+    for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
+        const uint8_t *x = (const uint8_t *)operand[0] + (size_t)row * n;
+        uint8_t *y = (uint8_t *)operand[1] + (size_t)row * n;
+        int32_t sum = 0, shift;
+        for (uint32_t i = 0; i < n; i++) {
+            int32_t v = ew_stored(x, i, p->is_signed) - p->x_zero;
+            sum += v * v;
+        }
+        int32_t m = inverse_square_root(sum, &shift);
+        for (uint32_t i = 0; i < n; i++) {
+            int32_t v = ew_stored(x, i, p->is_signed) - p->x_zero;
+            /* where LiteRT puts the factor of 128 decides the rounding */
+            v = p->is_signed ? ew_multiply_fixed(v, m, shift + 7)
+                             : ew_multiply_fixed(v * 128, m, shift);
+            y[i] = (uint8_t)ew_min_s32(ew_max_s32(v + p->y_zero, low), high);
         }
     }
 }

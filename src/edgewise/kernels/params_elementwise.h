@@ -40,7 +40,7 @@ typedef struct {
     int32_t a_shift, b_shift, y_multiplier;
 } ew_binary;
 
-/* Element types of `cast`. */
+/* Element types of `cast`; an s4 has a byte to itself, of c64 only the real part counts. */
 enum {
     EW_TYPE_f32,
     EW_TYPE_f16,
@@ -50,6 +50,13 @@ enum {
     EW_TYPE_s16,
     EW_TYPE_s32,
     EW_TYPE_s64,
+    EW_TYPE_f64,
+    EW_TYPE_bf16,
+    EW_TYPE_u16,
+    EW_TYPE_u32,
+    EW_TYPE_u64,
+    EW_TYPE_s4,
+    EW_TYPE_c64,
 };
 
 /* Elementwise operators of one operand. Tiles: blocks of per_tile elements. y may be x where their
@@ -57,7 +64,8 @@ enum {
  * table_s16: the same with 65,536; knots_s16: x, knots s16 [513], y.
  * clip: min(max(x, low), high). leaky_relu: x * scale below 0. fake_quant: x within [low, high] on
  * the grid low + k * scale. quantize: rne(clamp(x * scale)) + zero; dequantize: (x - zero) * scale.
- * cast: from the type `low` to the type `high` (EW_TYPE_...). */
+ * cast: from the type `low` to the type `high` (EW_TYPE_...). bucketize: operands x, bounds f32
+ * [low], y s32. */
 typedef struct {
     uint32_t count, per_tile;
     uint32_t is_signed;

@@ -71,11 +71,91 @@ typedef struct {
     uint64_t y_stride[EW_COPY_RANK]; /* bytes */
 } ew_update_slice;
 
-/* Runs of updates added to zeros, y [total elements], where an index of `depth` numbers says: as
- * ew_gather. Operands: updates, indices, y. Tiles: one. Scratch: a u32. */
+/* How an element joins what is there: of floats max and min are NaN where either is, more and less
+ * leave what is there unless the new one is more (less), most and least take the new one unless what
+ * is there is as much. */
+enum {
+    EW_JOIN_set,
+    EW_JOIN_add,
+    EW_JOIN_mul,
+    EW_JOIN_max,
+    EW_JOIN_min,
+    EW_JOIN_more,
+    EW_JOIN_less,
+    EW_JOIN_most,
+    EW_JOIN_least,
+    EW_JOIN_all,
+    EW_JOIN_any,
+};
+
+/* Runs of updates that join those of y where an index of `depth` numbers says: as ew_gather, but
+ * that a negative index may be left out. Operands: updates, indices, y, which holds something
+ * already. Tiles: one. Scratch: a u32. */
 typedef struct {
-    uint32_t total, count, run, depth, index_bytes;
+    uint32_t count, run;
+    uint32_t x_step;       /* from one run of updates to the next; 0: the same for all */
+    uint32_t op;           /* EW_JOIN_... */
+    uint32_t may_be_negative;
+    uint32_t is_ascending; /* and without repetition, or it is as an index outside */
+    uint32_t depth, index_bytes;
     uint32_t dims[EW_COPY_RANK];
 } ew_scatter;
+
+/* `on` at the place that an index says along the middle of y [outer, depth, inner], elsewhere and
+ * where there is no such place `off`. Operands: indices [outer, inner], on, off, y.
+ * Tiles: rows_per_tile of outer. */
+typedef struct {
+    uint32_t outer, depth, inner;
+    uint32_t element_bytes, index_bytes;
+    uint32_t rows_per_tile;
+} ew_one_hot;
+
+/* The first lengths[b] of `steps` runs reversed; x [outer, batch, middle, steps, run] where
+ * is_batch_first, else [outer, steps, middle, batch, run]. Operands: x, lengths [batch], y.
+ * Tiles: rows_per_tile of the first three dimensions. Scratch: a u32. */
+typedef struct {
+    uint32_t outer, batch, steps, middle;
+    uint32_t is_batch_first;
+    uint32_t run_bytes, index_bytes;
+    uint32_t rows_per_tile;
+    uint32_t depth, dims[1]; /* 1, and what every length is below: steps + 1 */
+} ew_reverse_sequence;
+
+/* Rows of values by the key that is equal, found by halving; zeros where none is. Operands: lookup
+ * s32 [count], keys s32 [keys], values, y, hits u8. Tiles: rows_per_tile rows. */
+typedef struct {
+    uint32_t count, keys, run_bytes;
+    uint32_t rows_per_tile;
+} ew_lookup;
+
+/* Rows of a table, weighted and summed: a run of equal indices [count, depth] makes one row of y.
+ * Operands: indices s32, ids s32, weights f32, table f32, y f32, which holds zeros. Tiles: one.
+ * Scratch: a u32. */
+typedef struct {
+    uint32_t count, run, columns; /* numbers of an index, of which the last is not looked at */
+    uint32_t combiner;            /* 0: the sum, 1: by the sum of weights, 2: the root of squares */
+    uint32_t sizes[EW_COPY_RANK];
+    uint32_t depth, dims[1]; /* of ids: 1, and the rows of the table */
+} ew_lookup_sparse;
+
+/* Windows of x that start where an index says. w has the windows beside each other: its outer
+ * dimensions and a run. A dimension runs along an axis of x, or from index to index (EW_NO_AXIS).
+ * gather_windows: w is y; a start is moved so that the window lies inside. Operands: x, indices, y.
+ * scatter_windows: w joins y; what lies outside is left out. Operands: w, indices, y, which holds x.
+ * Strides count elements, of indices numbers. Tiles: rows_per_tile runs (scatter: one). */
+enum { EW_NO_AXIS = 255 };
+typedef struct {
+    uint32_t rank, x_rank;
+    uint32_t sizes[EW_COPY_RANK]; /* of w */
+    uint32_t axis[EW_COPY_RANK], index_stride[EW_COPY_RANK];
+    uint32_t run, run_axis;
+    uint32_t dims[EW_COPY_RANK], x_stride[EW_COPY_RANK]; /* of x */
+    uint32_t last[EW_COPY_RANK];                         /* start that lies inside */
+    uint32_t depth, into[EW_COPY_RANK];                  /* axes of the numbers of an index */
+    uint32_t number_stride;                              /* from one of them to the next */
+    uint32_t index_bytes, element_bytes;
+    uint32_t op; /* EW_JOIN_... */
+    uint32_t rows_per_tile;
+} ew_windows;
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
  * `reduced` dimensions has stride 1. b8 sums (a MEAN is one): y = rne(f32(sum + bias) * scale +
  * y_zero), saturated. f32: y = found * scale. bool is u8.
  * Operands: x, y. Tiles: (block of rows_per_tile rows, block of columns_per_tile columns).
- * Scratch: b8: columns_per_tile (at least 1) s32. */
+ * Scratch: b8: columns_per_tile (at least 1) s32; mean_s32: s64. */
 enum { EW_REDUCE_sum, EW_REDUCE_max, EW_REDUCE_min, EW_REDUCE_prod };
 typedef struct {
     uint32_t op; /* EW_REDUCE_... */
@@ -31,7 +31,21 @@ typedef struct {
     int32_t bias, y_zero;
     int32_t low, high;
     float scale;
+    uint32_t divisor;          /* of whole sums, towards zero; 0: none */
+    int32_t multiplier, shift; /* prod_b8: of every product */
 } ew_reduce;
+
+/* One number of every window of x, which is spread by `base` and padded: y = init, joined by the
+ * elements of the window in order. Operands: x, init, y. Tiles: rows_per_tile rows, which are all
+ * dimensions but the last. */
+typedef struct {
+    uint32_t rank, op; /* EW_JOIN_... */
+    uint32_t x_dims[EW_MAX_RANK], y_dims[EW_MAX_RANK];
+    uint32_t window[EW_MAX_RANK], stride[EW_MAX_RANK], dilation[EW_MAX_RANK];
+    uint32_t base[EW_MAX_RANK];
+    int32_t low[EW_MAX_RANK]; /* padding before x; negative: so much is cut off */
+    uint32_t rows_per_tile;
+} ew_reduce_window;
 
 /* Softmax and its logarithm over rows of `depth`. Tiles: rows_per_tile rows.
  * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y.
@@ -75,6 +89,14 @@ typedef struct {
     uint32_t rows, depth, rows_per_tile;
     float epsilon;
 } ew_norm;
+
+/* L2_NORMALIZATION on 8 bits: y has a scale of 1/128 and the zero point y_zero. Operands: x, y.
+ * Tiles: rows_per_tile rows. */
+typedef struct {
+    uint32_t rows, depth, rows_per_tile;
+    uint32_t is_signed;
+    int32_t x_zero, y_zero;
+} ew_norm_b8;
 
 /* LOCAL_RESPONSE_NORMALIZATION. bias > 0, alpha >= 0. Operands: x, y. Tiles: rows_per_tile rows. */
 typedef struct {

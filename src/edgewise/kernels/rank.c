@@ -73,6 +73,7 @@ DEFINE_ARG(arg_u8, uint8_t)
         }                                                                                          \
     }
 DEFINE_TOPK(topk_f32, float)
+DEFINE_TOPK(topk_s16, int16_t)
 DEFINE_TOPK(topk_s32, int32_t)
 DEFINE_TOPK(topk_s64, int64_t)
 DEFINE_TOPK(topk_s8, int8_t)
@@ -100,3 +101,30 @@ DEFINE_TOPK(topk_u8, uint8_t)
 DEFINE_CUMSUM(cumsum_f32, float)
 DEFINE_CUMSUM(cumsum_s32, uint32_t)
 DEFINE_CUMSUM(cumsum_s64, uint64_t)
+
+/* How many of `low` ascending bounds are at most x; all for a NaN. Compared as T. */
+#define DEFINE_BUCKETIZE(name, E, T)                                                               \
+    EW_DEFINE(name) {                                                                              \
+        const ew_unary *p = params;                                                                \
+        const E *x = operand[0];                                                                   \
+        const float *bounds = operand[1];                                                          \
+        int32_t *y = operand[2];                                                                   \
+        size_t end = (size_t)tile_end * p->per_tile;                                               \
+        EW_UNUSED(scratch);                                                                        \
+        end = end < p->count ? end : p->count;                                                     \
+        for (size_t i = (size_t)tile_begin * p->per_tile; i < end; i++) {                          \
+            int32_t low = 0, high = p->low;                                                        \
+            while (low < high) {                                                                   \
+                int32_t middle = (low + high) / 2;                                                 \
+                if ((T)x[i] < (T)bounds[middle])                                                   \
+                    high = middle;                                                                 \
+                else                                                                               \
+                    low = middle + 1;                                                              \
+            }                                                                                      \
+            y[i] = low;                                                                            \
+        }                                                                                          \
+    }
+DEFINE_BUCKETIZE(bucketize_f32, float, float)
+DEFINE_BUCKETIZE(bucketize_f64, double, double)
+DEFINE_BUCKETIZE(bucketize_s32, int32_t, float)
+DEFINE_BUCKETIZE(bucketize_s64, int64_t, float)

@@ -192,6 +192,86 @@ EW_DEFINE(reduce_s32) {
     FOR_EACH_ROW(p, int32_t, int32_t, { FOR_OP(reduced_s32, p, x, y, n, 0) })
 }
 
+static int64_t start_s64(uint32_t op) {
+    if (op == EW_REDUCE_max) return INT64_MIN;
+    return op == EW_REDUCE_min ? INT64_MAX : op == EW_REDUCE_prod;
+}
+
+EW_INLINE int64_t join_s64(const uint32_t op, int64_t a, int64_t b) {
+    if (op == EW_REDUCE_max) return b > a ? b : a;
+    if (op == EW_REDUCE_min) return b < a ? b : a;
+    return op == EW_REDUCE_prod ? a * b : a + b;
+}
+
+/* The same in 64 bits: columns side by side, in memory. */
+#define DEFINE_WIDE(name, E)                                                                       \
+    EW_INLINE void name(const ew_reduce *p, const E *x, int64_t *y, uint32_t columns,              \
+                        const uint32_t op, const uint32_t is_signed) {                             \
+        uint32_t n = p->reduced[p->reduced_rank - 1];                                              \
+        size_t stride = p->reduced_stride[p->reduced_rank - 1];                                    \
+        walk w = {{0}, 0};                                                                         \
+        int64_t found = start_s64(op);                                                             \
+        EW_UNUSED(is_signed);                                                                      \
+        for (uint32_t c = 0; c < columns; c++) y[c] = found;                                       \
+        do {                                                                                       \
+            const E *at = x + w.offset;                                                            \
+            for (uint32_t i = 0; i < n; i++, at += stride) {                                       \
+                if (!columns) found = join_s64(op, found, *at);                                    \
+                for (uint32_t c = 0; c < columns; c++) y[c] = join_s64(op, y[c], at[c]);           \
+            }                                                                                      \
+        } while (go_on(p, &w));                                                                    \
+        if (!columns) *y = found;                                                                  \
+    }
+DEFINE_WIDE(wide_s64, int64_t)
+DEFINE_WIDE(wide_s32, int32_t)
+
+EW_DEFINE(reduce_s64) {
+    const ew_reduce *p = params;
+    EW_UNUSED(scratch);
+    FOR_EACH_ROW(p, int64_t, int64_t, {
+        FOR_OP(wide_s64, p, x, y, n, 0)
+        if (p->divisor)
+            for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] /= p->divisor;
+    })
+}
+
+EW_DEFINE(mean_s32) {
+    const ew_reduce *p = params;
+    int64_t *found = scratch;
+    FOR_EACH_ROW(p, int32_t, int32_t, {
+        wide_s32(p, x, found, n, EW_REDUCE_sum, 0);
+        for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] = (int32_t)(found[i] / p->divisor);
+    })
+}
+
+/* Every product is scaled, the last one twice where there is more than one factor. */
+static int32_t scaled_product(const ew_reduce *p, const uint8_t *x) {
+    uint32_t n = p->reduced[p->reduced_rank - 1];
+    size_t stride = p->reduced_stride[p->reduced_rank - 1];
+    const int64_t half = INT64_C(1) << (p->shift - 1);
+    walk w = {{0}, 0};
+    int64_t y = 1;
+    int is_first = 1;
+    do {
+        for (uint32_t i = 0; i < n; i++, is_first = 0) {
+            y *= ew_stored(x, w.offset + i * stride, p->is_signed) - p->bias;
+            if (!is_first) y = (int32_t)((y * p->multiplier + half) >> p->shift);
+        }
+    } while (go_on(p, &w));
+    return (int32_t)((y * p->multiplier + half) >> p->shift);
+}
+
+EW_DEFINE(prod_b8) {
+    const ew_reduce *p = params;
+    EW_UNUSED(scratch);
+    FOR_EACH_ROW(p, uint8_t, uint8_t, {
+        for (uint32_t i = 0; i < (n ? n : 1); i++) {
+            int64_t found = (int64_t)scaled_product(p, x + i) + p->y_zero;
+            y[i] = (uint8_t)(found < p->low ? p->low : found > p->high ? p->high : found);
+        }
+    })
+}
+
 /* rne(f32(sum + bias) * scale + y_zero), saturated: the zero point is added before rounding. */
 static void scale_sums(const ew_reduce *p, const int32_t *sum, uint8_t *y, uint32_t n) {
     float low = (float)p->low, high = (float)p->high, zero = (float)p->y_zero;

@@ -52,8 +52,9 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
 
 /* Kernels whose indices may lie outside. */
 static int picks(uint32_t kernel) {
-    return kernel == EW_KERNEL_gather ||
-           (kernel >= EW_KERNEL_scatter_nd_f32 && kernel <= EW_KERNEL_scatter_nd_s64);
+    return kernel == EW_KERNEL_gather || kernel == EW_KERNEL_reverse_sequence ||
+           kernel == EW_KERNEL_embedding_lookup_sparse_f32 ||
+           (kernel >= EW_KERNEL_scatter_f32 && kernel <= EW_KERNEL_scatter_u64);
 }
 
 /* Tiles [begin, end) of one step. An index outside is said in scratch: kernels know no run. */

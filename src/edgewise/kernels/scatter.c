@@ -1,34 +1,32 @@
-/* SCATTER_ND: runs of updates added where their indices say. One tile: several may go to one place,
- * and are added in order. */
-#include "kernel.h"
+/* Runs that join those of y where indices say: SCATTER_ND, segments, SPARSE_TO_DENSE. One tile:
+ * several may go to one place, and join in order. */
+#include "combine.h"
 
-static int64_t index_at(const void *indices, size_t i, uint32_t bytes) {
-    return bytes == 8 ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
-}
-
-#define DEFINE_SCATTER(name, E)                                                                    \
-    EW_DEFINE(name) {                                                                              \
+#define DEFINE_SCATTER(suffix, E)                                                                  \
+    EW_DEFINE(scatter_##suffix) {                                                                  \
         const ew_scatter *p = params;                                                              \
         const E *x = operand[0];                                                                   \
         E *y = operand[2];                                                                         \
         uint32_t *is_outside = scratch;                                                            \
+        size_t next = 0; /* the first place behind the last one */                                 \
         EW_UNUSED(tile_begin), EW_UNUSED(tile_end);                                                \
-        for (size_t i = 0; i < p->total; i++) y[i] = 0;                                            \
-        for (uint32_t row = 0; row < p->count; row++, x += p->run) {                               \
+        for (uint32_t row = 0; row < p->count; row++, x += p->x_step) {                            \
             size_t at = 0;                                                                         \
-            int is_inside = 1;                                                                     \
+            int is_inside = 1, is_left_out = 0;                                                    \
             for (uint32_t d = 0; d < p->depth; d++) {                                              \
-                int64_t index = index_at(operand[1], (size_t)row * p->depth + d, p->index_bytes);  \
+                int64_t index = ew_index(operand[1], (size_t)row * p->depth + d, p->index_bytes);  \
+                is_left_out |= index < 0 && p->may_be_negative;                                    \
                 is_inside &= index >= 0 && index < (int64_t)p->dims[d];                            \
                 at = at * p->dims[d] + (size_t)index;                                              \
             }                                                                                      \
-            if (!is_inside) *is_outside = 1;                                                       \
-            for (uint32_t i = 0; is_inside && i < p->run; i++)                                     \
-                y[at * p->run + i] = (E)(y[at * p->run + i] + x[i]);                               \
+            if (p->is_ascending) {                                                                 \
+                is_inside &= at >= next;                                                           \
+                next = at + 1;                                                                     \
+            }                                                                                      \
+            if (is_inside)                                                                         \
+                ew_join_##suffix(p->op, y + at * p->run, x, p->run);                               \
+            else if (!is_left_out)                                                                 \
+                *is_outside = 1;                                                                   \
         }                                                                                          \
     }
-DEFINE_SCATTER(scatter_nd_f32, float)
-DEFINE_SCATTER(scatter_nd_s8, uint8_t)
-DEFINE_SCATTER(scatter_nd_s16, uint16_t)
-DEFINE_SCATTER(scatter_nd_s32, uint32_t)
-DEFINE_SCATTER(scatter_nd_s64, uint64_t)
+EW_JOINED_TYPES(DEFINE_SCATTER)

@@ -79,7 +79,7 @@ _OF_OPERATOR = {
 }
 
 
-def function_of(graph: Graph, may_replace: bool = False) -> Function | None:
+def function_named(graph: Graph, may_replace: bool = False) -> ReduceWindowFunction | None:
     """What a graph of one operator on two scalars computes; None (`may_replace`): the second.
 
     Raises:
@@ -98,8 +98,13 @@ def function_of(graph: Graph, may_replace: bool = False) -> Function | None:
         known is not None and set(nodes[0].inputs) == set(graph.inputs),
         f"{rule}, of {', '.join(_OF_OPERATOR)}; got {codes[0]}",
     )
-    assert known is not None
-    return FUNCTIONS[known]
+    return known
+
+
+def function_of(graph: Graph, may_replace: bool = False) -> Function | None:
+    """`function_named` as functions of arrays."""
+    known = function_named(graph, may_replace)
+    return None if known is None else FUNCTIONS[known]
 
 
 class StablehloReduceWindow(

@@ -54,13 +54,13 @@ class UnsortedSegment(Op, abstract=True):
         flat = segments.reshape(-1)
         _check(flat, size)
         rows = x.reshape(-1, *x.shape[segments.ndim :])
-        y = np.full((size, *rows.shape[1:]), self._empty(x.dtype), x.dtype)
+        y = np.full((size, *rows.shape[1:]), self.empty(x.dtype), x.dtype)
         for number, row in zip(flat, rows, strict=True):
             if number >= 0:
                 y[number] = self.combine(y[number], row)
         return y
 
-    def _empty(self, dtype: np.dtype[np.generic]) -> float | int:
+    def empty(self, dtype: np.dtype[np.generic]) -> float | int:
         """What a segment without rows has."""
         raise NotImplementedError
 
@@ -75,7 +75,7 @@ class UnsortedSegmentSum(
 
     combine = np.add
 
-    def _empty(self, dtype: np.dtype[np.generic]) -> float | int:
+    def empty(self, dtype: np.dtype[np.generic]) -> float | int:
         return 0
 
 
@@ -89,7 +89,7 @@ class UnsortedSegmentProd(
 
     combine = np.multiply
 
-    def _empty(self, dtype: np.dtype[np.generic]) -> float | int:
+    def empty(self, dtype: np.dtype[np.generic]) -> float | int:
         return 1
 
 
@@ -103,7 +103,7 @@ class UnsortedSegmentMax(
 
     combine = np.maximum
 
-    def _empty(self, dtype: np.dtype[np.generic]) -> float | int:
+    def empty(self, dtype: np.dtype[np.generic]) -> float | int:
         return _ends(dtype)[0]
 
 
@@ -117,7 +117,7 @@ class UnsortedSegmentMin(
 
     combine = np.minimum
 
-    def _empty(self, dtype: np.dtype[np.generic]) -> float | int:
+    def empty(self, dtype: np.dtype[np.generic]) -> float | int:
         return _ends(dtype)[1]
 
 

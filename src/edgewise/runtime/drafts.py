@@ -22,6 +22,7 @@ from edgewise.ops.state import CallOnce, VarHandle
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
 from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
+from edgewise.runtime.halves import widened
 from edgewise.runtime.library import constant
 from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
@@ -84,7 +85,8 @@ class Drafts:
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
-            self._add_host(number, node, str(reason))
+            if not self._add_widened(number, node):
+                self._add_host(number, node, str(reason))
             return
         if isinstance(selection, Alias):
             self.share(node.output, node.operand(0))
@@ -112,6 +114,27 @@ class Drafts:
         for call in self.names.calls(node, self.root):
             self.append(Group([(number, call)]), node.outputs)
         self.where[node] = _NAMED.get(type(node.op), Where("kernel", "copy"))
+
+    def _add_widened(self, number: int, node: Node) -> bool:
+        """An operator on 16-bit floats that has no kernel, as one on float32; whether it is so."""
+        found = None if node.op.updates else widened(node)
+        if found is None:
+            return False
+        casts, wide, back = found
+        before = len(self.groups)
+        for part in casts:
+            self.add(number, part)
+        try:
+            self._select(wide, None)
+        except InternalError:
+            raise
+        except (NotNative, EdgewiseError, ArithmeticError, ValueError):
+            del self.groups[before:]
+            return False
+        for part in (wide, *back):
+            self.add(number, part)
+        self.where[node] = Where("kernel", f"{self.where[wide].detail} between casts")
+        return True
 
     def _add_host(self, number: int, node: Node, reason: str) -> None:
         if self.names is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError
+from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError, ShapeError
 from edgewise.runtime.library import kernel_name, kernel_source, library, structures
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan
@@ -37,7 +37,8 @@ def refuse_indices(plan: Plan, place: int, indices: np.ndarray) -> None:
         check_ranges(indices.reshape(-1, depth), list(params.dims[0:depth]))
     except EdgewiseError as error:
         raise type(error)(f"{_name(plan, place)}: {error}") from None
-    raise InternalError(f"step {place} has met an index outside, and there is none")
+    rule = "indices must lie inside of what they are for, in the order that the operator asks for"
+    raise ShapeError(f"{_name(plan, place)}: {rule}")
 
 
 def _name(plan: Plan, place: int) -> str:

@@ -13,7 +13,7 @@ from edgewise.ir.op import Op
 from edgewise.ops.activation import Prelu
 from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
 from edgewise.ops.batch_matmul import BatchMatMul
-from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
+from edgewise.ops.binary import Atan2, FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
 from edgewise.ops.choose import Select, SelectV2
 from edgewise.ops.compare import (
     BitwiseXor,
@@ -50,6 +50,7 @@ from edgewise.runtime.select import (
     depthwise,
     gather,
     interior,
+    lookup,
     matmul,
     move,
     norm,
@@ -60,11 +61,13 @@ from edgewise.runtime.select import (
     recurrent,
     reduce,
     resize,
+    scatter,
     softmax,
     stablehlo,
     svdf,
     transpose_conv,
     unary,
+    windows,
 )
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
@@ -114,6 +117,10 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **reduce.TABLE,
     **softmax.TABLE,
     **gather.TABLE,
+    **scatter.TABLE,
+    **lookup.TABLE,
+    **windows.TABLE,
+    Atan2: binary.arithmetic,
     **resize.TABLE,
     **rank.TABLE,
     **norm.TABLE,

@@ -12,7 +12,7 @@ from edgewise.ir.graph import Value
 from edgewise.ir.op import Arithmetic, Op
 from edgewise.ops.activation import Prelu
 from edgewise.ops.arithmetic import Add, Div, Fused, Mul, Sub
-from edgewise.ops.binary import FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
+from edgewise.ops.binary import Atan2, FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
 from edgewise.ops.compare import (
     BitwiseXor,
     Comparison,
@@ -58,6 +58,7 @@ _KERNELS: Mapping[type[Op], str] = {
     FloorDiv: "floor_div",
     FloorMod: "floor_mod",
     Prelu: "prelu",
+    Atan2: "atan2",
 }
 _RELATIONS: Mapping[type[Op], tuple[str, bool]] = {  # and whether the operands are exchanged
     Equal: ("EW_EQUAL", False),

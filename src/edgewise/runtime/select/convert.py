@@ -33,6 +33,13 @@ _CAST = {
     DType.INT16: "EW_TYPE_s16",
     DType.INT32: "EW_TYPE_s32",
     DType.INT64: "EW_TYPE_s64",
+    DType.FLOAT64: "EW_TYPE_f64",
+    DType.BFLOAT16: "EW_TYPE_bf16",
+    DType.UINT16: "EW_TYPE_u16",
+    DType.UINT32: "EW_TYPE_u32",
+    DType.UINT64: "EW_TYPE_u64",
+    DType.INT4: "EW_TYPE_s4",
+    DType.COMPLEX64: "EW_TYPE_c64",
 }
 
 
@@ -53,7 +60,7 @@ def quantize(site: Site) -> Sequence[Call]:
 def dequantize(site: Site) -> Sequence[Call]:
     """8 or 16 bits, or float16, to floats."""
     x, y = site.node.operand(0), site.node.output
-    if x.dtype is DType.FLOAT16:
+    if x.dtype in (DType.FLOAT16, DType.BFLOAT16):
         return _cast(site)
     sentence = f"no kernel from {x.dtype.text} (with these scales)"
     require(is_float(y) and x.dtype in _STORED and _has_one_scale(x), sentence)
@@ -73,8 +80,7 @@ def cast(site: Site) -> Selection:
 def _cast(site: Site) -> Sequence[Call]:
     x, y = site.node.operand(0), site.node.output
     known = x.dtype in _CAST and y.dtype in _CAST
-    halves = y.dtype is DType.FLOAT16 and not x.dtype.is_float  # NumPy rounds twice there
-    require(known and not halves, f"no kernel from {x.dtype.text} to {y.dtype.text}")
+    require(known, f"no kernel from {x.dtype.text} to {y.dtype.text}")
     numbers = {"low": constant(_CAST[x.dtype]), "high": constant(_CAST[y.dtype])}
     return unary_call(site, "cast", (x,), **numbers)
 

@@ -1,4 +1,4 @@
-"""Kernels of GATHER, GATHER_ND, SCATTER_ND and EMBEDDING_LOOKUP: runs of elements by index.
+"""Kernels of GATHER, GATHER_ND and EMBEDDING_LOOKUP: runs of elements by index.
 
 Indices that are known are checked here. One that is computed while the model runs and lies outside
 stops the run; exported C, which cannot, has zeros there.
@@ -11,14 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgewise.dtypes import INDICES, DType
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
 from edgewise.ops.embedding import EmbeddingLookup
-from edgewise.ops.gather import Gather, GatherNd, ScatterNd
+from edgewise.ops.gather import Gather, GatherNd
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import constant, pack
-from edgewise.runtime.select.broadcast import suffixed
 
 TILE_BYTES = 32768  # of y
 
@@ -67,46 +65,6 @@ def embedding_lookup(site: Site) -> Selection:
     return _runs(site, x, ids, batch=1, outer=1, count=count, dims=shape[:1], run=shape[1:])
 
 
-def scatter_nd(site: Site) -> Selection:
-    """Updates [I.., T..] added at indices [I.., K] of zeros [D_0, ..., D_K-1, T..]."""
-    indices, updates, y = site.node.operand(0), site.node.operand(1), site.node.output
-    require(y.dtype in _SCATTERED, f"no kernel for {y.dtype.text}")
-    places, shape = shape_of(indices), shape_of(y)
-    depth, most = places[-1], constant("EW_COPY_RANK")
-    require(depth <= most, f"indices of {depth} numbers; the kernel takes {most}")
-    require(indices.dtype in INDICES, f"no kernel for {indices.dtype.text} indices")
-    known = site.known(indices)
-    if known is not None and known.size:
-        rows = known.reshape(-1, max(depth, 1))
-        require(
-            bool(((rows >= 0) & (rows < np.array(shape[:depth]))).all()), "an index lies outside"
-        )
-    params = pack(
-        "ew_scatter",
-        {
-            "total": math.prod(shape),
-            "count": math.prod(places[:-1]),
-            "run": math.prod(shape[depth:]),
-            "depth": depth,
-            "index_bytes": indices.dtype.numpy.itemsize,
-            "dims": shape[:depth],
-        },
-    )
-    kernel = suffixed("scatter_nd", _SCATTERED[y.dtype])
-    return [Call(kernel, params, (updates, indices, y), 1 if math.prod(shape) else 0, 4)]
-
-
-# sums wrap, so that a sign does not matter
-_SCATTERED = {
-    DType.FLOAT32: "f32",
-    DType.INT8: "s8",
-    DType.UINT8: "s8",
-    DType.INT16: "s16",
-    DType.INT32: "s32",
-    DType.INT64: "s64",
-}
-
-
 def _runs(
     site: Site,
     x: Value,
@@ -149,6 +107,5 @@ def _runs(
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Gather: gather,
     GatherNd: gather_nd,
-    ScatterNd: scatter_nd,
     EmbeddingLookup: embedding_lookup,
 }

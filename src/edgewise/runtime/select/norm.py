@@ -7,12 +7,22 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
 from edgewise.ops.l2_normalization import EPSILON, L2Normalization
 from edgewise.ops.local_response import LocalResponseNormalization
 from edgewise.ops.norm import LayerNorm
-from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
+from edgewise.runtime.calls import (
+    Call,
+    Selection,
+    Site,
+    is_8_bit,
+    is_float,
+    require,
+    shape_of,
+    zero_point,
+)
 from edgewise.runtime.library import pack
 
 TILE_ELEMENTS = 8192
@@ -36,8 +46,26 @@ def layer_norm(site: Site) -> Selection:
 
 def l2_normalization(site: Site) -> Selection:
     """Over the last dimension."""
-    depth = shape_of(site.node.operand(0))[-1]
+    x, y = site.node.operand(0), site.node.output
+    depth = shape_of(x)[-1]
+    if is_8_bit(x, y):
+        return _l2_normalization_8(x, y, depth)
     return _rows(site, "l2_normalization_f32", depth, [], EPSILON)
+
+
+def _l2_normalization_8(x: Value, y: Value, depth: int) -> Selection:
+    rows, rows_per_tile, n_tiles = _tiles(x, depth)
+    fields = {
+        "rows": rows,
+        "depth": depth,
+        "rows_per_tile": rows_per_tile,
+        "is_signed": int(x.dtype is DType.INT8),
+        "x_zero": zero_point(x.type),
+        "y_zero": zero_point(y.type),
+    }
+    params = pack("ew_norm_b8", fields)
+    per_tile = rows_per_tile * depth or None
+    return [Call("l2_normalization_b8", params, (x, y), n_tiles, tile_elements=per_tile)]
 
 
 def _rows(

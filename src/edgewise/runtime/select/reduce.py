@@ -20,9 +20,9 @@ from edgewise.ops.reduce import (
     Reduction,
     Sum,
 )
+from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import (
     Call,
-    NotNative,
     Selection,
     Site,
     is_float,
@@ -44,6 +44,14 @@ _OPS = {
     ReduceMin: "EW_REDUCE_min",
     ReduceAll: "EW_REDUCE_min",
     ReduceProd: "EW_REDUCE_prod",
+}
+_INTEGERS = (
+    *("is_signed", "bias", "y_zero", "low", "high"),
+    *("divisor", "multiplier", "shift"),
+)
+_WIDE = {  # kernels, and those of MEAN
+    DType.INT32: ("reduce_s32", "mean_s32"),
+    DType.INT64: ("reduce_s64", "reduce_s64"),
 }
 _BOOL_OPS = {**_OPS, Sum: "EW_REDUCE_max", ReduceProd: "EW_REDUCE_min"}
 
@@ -79,7 +87,7 @@ def reduction(site: Site) -> Selection:
     if columns_per_tile < columns:
         is_even = rows == 1 or (rows_per_tile == 1 and columns % columns_per_tile == 0)
         per_tile = columns_per_tile if is_even else 0
-    scratch = 4 * max(columns_per_tile, 1)
+    scratch = 8 * max(columns_per_tile, 1)
     return [Call(kernel, params, (x, y), n_tiles, scratch, per_tile or None)]
 
 
@@ -116,38 +124,56 @@ def _walk(shape: tuple[int, ...], axes: set[int]) -> tuple[int, int, Fields]:
 
 def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields]:
     """The kernel, and what it does with sums."""
-    none: Fields = {**dict.fromkeys(("is_signed", "bias", "y_zero", "low", "high"), 0), "scale": 1}
+    none: Fields = {**dict.fromkeys(_INTEGERS, 0), "scale": 1}
     if is_float(x, y):
         if isinstance(op, Mean):
             require(count > 0, "the mean of nothing")
             return "reduce_f32", {**none, "scale": float(np.float32(1 / count))}
         return "reduce_f32", none
-    require(count > 0 or x.dtype is DType.INT32, "the reduction of nothing")
+    require(count > 0 or x.dtype in _WIDE, "the reduction of nothing")
     if x.dtype is DType.BOOL:
         return "reduce_b8", none
-    if x.dtype is DType.INT32 and y.dtype is DType.INT32:
-        plain = x.quant is None and y.quant is None and not isinstance(op, Mean)
-        require(plain, "no kernel for this reduction of int32")
-        return "reduce_s32", none
+    if x.dtype in _WIDE and y.dtype is x.dtype:
+        require(x.quant is None and y.quant is None, f"no kernel for {x.dtype.text} with a scale")
+        if isinstance(op, Mean):
+            return _WIDE[x.dtype][1], {**none, "divisor": max(count, 1)}
+        return _WIDE[x.dtype][0], none
     require_8_bit(x, y)
     is_signed = int(x.dtype is DType.INT8)
     if isinstance(op, ReduceMax | ReduceMin):
         require(x.quant == y.quant, "x and y have different scales")
         return "reduce_b8", {**none, "is_signed": is_signed}
-    if not isinstance(op, Mean | Sum):
-        raise NotNative(f"no kernel for {x.dtype.text}")
+    low, high = y.dtype.range
+    if isinstance(op, ReduceProd):
+        return "prod_b8", {**none, "is_signed": is_signed, **_product(x, y, count)}
     factor = scale(x.type) / scale(y.type)
     if isinstance(op, Mean):
         factor = factor / np.float32(max(count, 1))
-    low, high = y.dtype.range
     bias = (-count * zero_point(x.type) + (1 << 31)) % (1 << 32) - (1 << 31)
     return "reduce_b8", {
+        **none,
         "is_signed": is_signed,
         "bias": bias,
         "y_zero": zero_point(y.type),
         "low": low,
         "high": high,
         "scale": float(factor),
+    }
+
+
+def _product(x: Value, y: Value, count: int) -> Fields:
+    """Every product is scaled by 15 bits, an n-th of the way to the scale of y."""
+    root = float(scale(y.type)) ** (1.0 / max(count, 1))
+    m, shift = multiplier(float(scale(x.type)) / root)
+    require(1 <= 15 - shift <= 62, "the scales are too far apart")
+    low, high = y.dtype.range
+    return {
+        "bias": zero_point(x.type),
+        "y_zero": zero_point(y.type),
+        "low": low,
+        "high": high,
+        "multiplier": (m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF,
+        "shift": 15 - shift,
     }
 
 
