@@ -138,7 +138,7 @@ class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
 
     def _reduce(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         n = _count(x, axes)
-        if x.dtype.kind == "f":
+        if DType.of(x.dtype).is_float:
             total = x.sum(axes, keepdims=self.keep_dims, dtype=x.dtype)
             return np.asarray(total * x.dtype.type(1 / n) if n else total + np.nan, x.dtype)
         total = x.astype(np.int64).sum(axes, keepdims=self.keep_dims)
