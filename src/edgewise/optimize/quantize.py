@@ -17,7 +17,8 @@ from edgewise.ir.graph import Graph, Node
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
-from edgewise.optimize.calibrate import Sample, calibrate
+from edgewise.optimize.calibrate import calibrate
+from edgewise.optimize.observe import Sample
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
