@@ -19,8 +19,9 @@ from tests.passes.example import (
 )
 
 X = (3, 5)
-SPREAD, FILL, ONE = (
+SPREAD, RESIZE, FILL, ONE = (
     "broadcast before an elementwise operator",
+    "resize of one pixel before an elementwise operator",
     "fill before an elementwise operator",
     "constant of one number",
 )
@@ -34,6 +35,16 @@ def spread(op, small, how="broadcast_to", to=X, other=X, swap=False):
         vector = to if how == "broadcast_to" else [n // m for n, m in zip(to, small, strict=True)]
         pair = getattr(b, how)(x, b.constant(ints(*vector))), b.input("y", other)
         return getattr(b, op)(*(pair[::-1] if swap else pair))
+
+    return build
+
+
+def resized(how, x, to, other, **attributes):
+    """A gate of the whole image, as of segmentation's pooled branch."""
+
+    def build(b):
+        gate = getattr(b, how)(b.input("x", x), b.constant(ints(*to)), **attributes)
+        return b.mul(b.input("y", other), gate)
 
     return build
 
@@ -75,6 +86,19 @@ EXAMPLES = [
         "select_v2(c, x, y)",
         (SPREAD,),
     ),
+    Example(
+        resized("resize_bilinear", (2, 1, 1, 3), (5, 7), (2, 5, 7, 3)),
+        "mul(y, resize_bilinear(x, {5, 7}))",
+        "mul(y, x)",
+        (RESIZE,),
+        1e-6,
+    ),
+    Example(
+        resized("resize_nearest_neighbor", (2, 1, 7, 3), (5, 7), (2, 5, 7, 3)),
+        "mul(y, resize_nearest_neighbor(x, {5, 7}))",
+        "mul(y, x)",
+        (RESIZE,),
+    ),
     Example(filled(), "mul(fill({3, 5}, v), y)", "mul(v, y)", (FILL,)),
     Example(repeated(2.5), "add(y, [3,5])", "add(y, 2.5)", (ONE,)),
     Example(
@@ -95,6 +119,16 @@ TWINS = [
     Twin(spread("add", (1, 5), other=(1, 5)), SPREAD, "without it the result has another shape"),
     Twin(spread("add", (1, 5), "tile", (1, 10), (3, 10)), SPREAD, "not single elements"),
     Twin(spread("add", (1, 1, 1, 1, 4), to=RANK_5, other=RANK_5), SPREAD, "more than 4 dimensions"),
+    Twin(
+        resized("resize_bilinear", (2, 1, 2, 3), (5, 7), (2, 5, 7, 3)),
+        RESIZE,
+        "not single elements",
+    ),
+    Twin(
+        resized("resize_bilinear", (2, 1, 1, 3), (5, 7), (1, 1, 1, 3)),
+        RESIZE,
+        "without it the result has another shape",
+    ),
     Twin(filled(other=(1, 5)), FILL, "without it the result has another shape"),
     Twin(repeated(2.5, other=(1, 5)), ONE, "without it the result has another shape"),
     Twin(repeated(2.5, shape=()), ONE, "no plain array of several numbers"),

@@ -24,6 +24,7 @@ from edgewise.ops.compare import (
     NotEqual,
 )
 from edgewise.ops.fill import BroadcastTo, Tile
+from edgewise.ops.resize import Resize, ResizeBilinear, ResizeNearestNeighbor
 from edgewise.passes.conditions import same_bits, same_shape
 from edgewise.passes.pattern import Match, Pattern, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict
@@ -35,6 +36,10 @@ BINARY: tuple[type[Op], ...] = (
 # LiteRT's kernels broadcast at least so many dimensions
 MAX_RANK = 4
 PHRASE = "broadcast[s] left to the operator after"
+
+
+def _spread(p: PatternBuilder, *ops: type[Op]) -> Pattern:
+    return p.any(*ops, operands=(p.value("x"), p.value()), name="spread", shared=True)
 
 
 def _elementwise(p: PatternBuilder, place: int, operand: Pattern) -> Result:
@@ -63,7 +68,7 @@ def _keeps_result(match: Match, old: Value, new: Value) -> Verdict:
 def _unneeded(match: Match) -> Verdict:
     """What is spread repeats single elements, and the other operands have the result's shape."""
     x, spread = match["x"], match["spread"]
-    if isinstance(match.node("spread").op, Tile):
+    if isinstance(match.node("spread").op, Tile | Resize):
         pairs = zip(x.shape, spread.shape, strict=True)
         if not all(a == 1 or same_dim(a, b) is True for a, b in pairs):
             return f"it repeats {x.type} to {spread.type}, not single elements"
@@ -114,18 +119,24 @@ BROADCASTS = [
         Rule(
             "broadcast before an elementwise operator",
             lambda p, place=place: _elementwise(  # type: ignore[misc]
-                p,
-                place,
-                p.any(
-                    BroadcastTo,
-                    Tile,
-                    operands=(p.value("x"), p.value()),
-                    name="spread",
-                    shared=True,
-                ),
+                p, place, _spread(p, BroadcastTo, Tile)
             ),
             _unneeded,
             _without,
+            phrase=PHRASE,
+        )
+        for place in PLACES
+    ],
+    # f(resize(x [N, 1, 1, C]), y) -> f(x, y): between a pixel and itself is that pixel
+    *[
+        Rule(
+            "resize of one pixel before an elementwise operator",
+            lambda p, place=place: _elementwise(  # type: ignore[misc]
+                p, place, _spread(p, ResizeBilinear, ResizeNearestNeighbor)
+            ),
+            _unneeded,
+            _without,
+            tolerance=1e-6,
             phrase=PHRASE,
         )
         for place in PLACES

@@ -41,6 +41,7 @@ from edgewise.passes.recompose import RECOMPOSE
 from edgewise.passes.redundant import eliminate_common, eliminate_dead
 from edgewise.passes.report import PipelineReport, StageReport
 from edgewise.passes.reshaping import RESHAPES
+from edgewise.passes.resizing import RESIZES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
 from edgewise.passes.sequence import fuse_sequences
 from edgewise.passes.shapes import sharpen_shapes
@@ -55,6 +56,7 @@ from edgewise.passes.transposing_parts import TRANSPOSED_PARTS
 SIMPLIFY = (
     *(*IDENTITIES, *CONSTANTS, *POWERS, *CLAMPS_NAMED, *CHOICES),
     *(*RESHAPES, *TRANSPOSES, *TRANSPOSED_PARTS, *TRANSPOSED_AXES, *SLICES, *JOINS, *BROADCASTS),
+    *RESIZES,
 )
 # What frameworks write in pieces, in one operator.
 WHOLE = (*RECOMPOSE, *OTHER_AXES, *QUANTIZED, *LAYER_NORMS, *FACTORS, *DILATIONS)
