@@ -68,10 +68,12 @@ class InternalError(EdgewiseError, AssertionError):
 def listing(problems: Iterable[str], what: str, *, most: int | None = None) -> str:
     """One message for several problems: `3 operators are not supported:` and a line for each.
 
-    With `most`, so many of them, shortened: where a hostile file can have any number of them.
+    `[s]` in `what` stands for an s where there are several. With `most`, so many of them,
+    shortened: where a hostile file can have any number of them.
     """
     lines = list(problems)
     shown = lines if most is None else [line[:300] for line in lines[:most]]
     if len(shown) < len(lines):
         shown.append(f"and {len(lines) - len(shown)} more")
+    what = what.replace("[s]", "" if len(lines) == 1 else "s")
     return f"{len(lines)} {what}:" + "".join(f"\n  - {line}" for line in shown)

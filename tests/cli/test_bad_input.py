@@ -76,7 +76,7 @@ def test_models_that_are_none(terminal, bad, verb, file, says):
         ("saved", "saved/saved_model.pb: is empty; the copy or download may have failed"),
         ("model.onnx", "model.onnx: is a file with suffix '.onnx'; the sources"),
         ("truncated.tflite", "truncated.tflite at byte"),
-        (FIXTURES / "lambda.keras", "lambda.keras: 1 layers cannot be converted"),
+        (FIXTURES / "lambda.keras", "lambda.keras: 1 layer cannot be converted"),
     ],
 )
 def test_sources_that_cannot_be_converted(terminal, bad, file, says):

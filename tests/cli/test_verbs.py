@@ -50,6 +50,11 @@ def test_convert(terminal, tmp_path):
     assert edgewise.load(tmp_path / "m.tflite").signatures
 
 
+def test_a_frozen_graph_has_no_signature_to_name(terminal, shared_data):
+    said = terminal("convert", shared_data / "frozen" / "mnist.pb", "-o", "m.tflite")
+    assert said.out.splitlines()[1] == "  input -> softmax"
+
+
 def test_convert_tells_what_became_of_the_operators(terminal):
     said = terminal("convert", CONVOLUTION, "-o", "m.tflite", "-v")
     text = said.out.partition("\n\n")[2]

@@ -14,6 +14,7 @@ from edgewise.ir.text import print_model
 from edgewise.passes import PipelineReport, canonicalize, to_tflite
 from edgewise.passes.activation import ACTIVATIONS
 from edgewise.passes.affine import AFFINE
+from edgewise.passes.batch_norm import RECTIFIED_NORMS
 from edgewise.passes.dense import DENSE
 from edgewise.passes.lookups import LOOKUPS
 from edgewise.passes.lower import LOWER
@@ -27,6 +28,7 @@ from tests.passes import (
     test_activation,
     test_affine,
     test_arithmetic,
+    test_batch_norm,
     test_broadcasts,
     test_choices,
     test_dilation,
@@ -41,6 +43,7 @@ from tests.passes import (
     test_quantized,
     test_recompose,
     test_reshaping,
+    test_resizing,
     test_slices,
     test_transposing,
     test_transposing_axes,
@@ -50,10 +53,11 @@ from tests.passes.example import expression, ints, model_of, normal, same_number
 
 RULES = [
     *(*SIMPLIFY, *WHOLE, *DENSE, *LOOKUPS, *AFFINE, *PRESCALE),
-    *(*PARALLEL, *NORMS, *ACTIVATIONS, *PADDING, *OFFSETS, *LOWER),
+    *(*PARALLEL, *RECTIFIED_NORMS, *NORMS, *ACTIVATIONS, *PADDING, *OFFSETS, *LOWER),
 ]
 TABLES = [
-    *(test_activation, test_affine, test_arithmetic, test_broadcasts, test_choices, test_dilation),
+    *(test_activation, test_affine, test_arithmetic, test_batch_norm, test_broadcasts),
+    *(test_choices, test_dilation, test_resizing),
     *(
         test_joins,
         test_layer_norm,

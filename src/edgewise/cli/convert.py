@@ -114,11 +114,13 @@ def command(
         size = model.save(target, overwrite=force)
     seconds = time.perf_counter() - start
     operators = sum(map(len, model.graphs.values()))
-    facts = f"{size_text(size)}, {operators} operators, in {time_text(seconds)}"
+    work = f"{operators} operator{'s' if operators != 1 else ''}"
+    facts = f"{size_text(size)}, {work}, in {time_text(seconds)}"
     say(facts, title=str(target))
     for signature in model.signatures:
         ins, outs = ", ".join(signature.inputs), ", ".join(signature.outputs)
-        say(f"  signature {signature.key}: {ins} -> {outs}")
+        named = f"signature {signature.key}: " if signature.key else ""  # a frozen graph has none
+        say(f"  {named}{ins or 'no inputs'} -> {outs}")
     if report is not None:
         say()
         for line in report.account(nodes=verbose > 1).splitlines():

@@ -226,7 +226,7 @@ def test_layers_quantized_in_other_ways_are_named() -> None:
     with pytest.raises(UnsupportedOp) as caught:
         lower(chain(made, shape=(None, 3)))
     assert str(caught.value) == (
-        "model.keras: 1 layers cannot be converted:\n"
+        "model.keras: 1 layer cannot be converted:\n"
         "  - 'd' (Dense): is quantized by Keras (float8); convert the float model and quantize the"
         " result"
     )

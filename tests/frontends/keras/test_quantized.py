@@ -140,7 +140,7 @@ def test_what_is_not_read_is_named(mode: str, weights: dict, reason: str) -> Non
         lower(chain(layer, shape=(None, 3)))
     way_out = "" if "; " in reason else "; convert the float model and quantize the result"
     assert str(caught.value) == (
-        f"model.keras: 1 layers cannot be converted:\n  - 'd' (Dense): {reason}{way_out}"
+        f"model.keras: 1 layer cannot be converted:\n  - 'd' (Dense): {reason}{way_out}"
     )
 
 

@@ -108,7 +108,7 @@ def _walked(file: KerasFile, expand: Expand | None, *, may_fuse: bool) -> tuple[
     outputs = _model(c, file.model, inputs)
     if c.problems:
         raise UnsupportedOp(
-            f"{file.file}: {listing(c.problems.values(), 'layers cannot be converted')}"
+            f"{file.file}: {listing(c.problems.values(), 'layer[s] cannot be converted')}"
         )
     assert outputs is not None
     return c, outputs

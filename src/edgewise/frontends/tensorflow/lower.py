@@ -121,7 +121,7 @@ def _check_inputs(program: Program, shapes: Shapes) -> None:
             if problem and problem not in problems:
                 problems.append(problem)
     if problems:
-        raise ConversionError(f"{program.file}: {listing(problems, 'problems with inputs')}")
+        raise ConversionError(f"{program.file}: {listing(problems, 'problem[s] with inputs')}")
 
 
 def _problem_of(name: str, argument: Argument, given: Sequence[int | None] | None) -> str | None:

@@ -39,7 +39,7 @@ def refusal(function) -> str:
     model = keras.Model(source, Own(function, name="own")(source), name="model")
     with pytest.raises(UnsupportedOp) as caught:
         edgewise.convert(model)
-    return str(caught.value).removeprefix("model: 1 layers cannot be converted:\n  - 'own' (Own): ")
+    return str(caught.value).removeprefix("model: 1 layer cannot be converted:\n  - 'own' (Own): ")
 
 
 def here(text: str) -> str:
@@ -191,7 +191,7 @@ def test_training_mode():
     with pytest.raises(UnsupportedOp) as caught:
         edgewise.convert(model)
     assert str(caught.value) == (
-        "trained: 1 layers cannot be converted:\n"
+        "trained: 1 layer cannot be converted:\n"
         "  - 'norm' (BatchNormalization): is called with training=True, which normalizes by the"
         " statistics of the batch; call it with training=False, or set trainable=False"
     )
@@ -199,7 +199,7 @@ def test_training_mode():
     with pytest.raises(UnsupportedOp) as caught:
         edgewise.convert(model)
     assert str(caught.value) == (
-        "trained: 1 layers cannot be converted:\n"
+        "trained: 1 layer cannot be converted:\n"
         "  - 'drop' (Dropout): is called with training=True, which makes its result random; call it"
         " with training=False"
     )
