@@ -120,27 +120,19 @@ def test_float_types_are_fine(converter, name, kind):
     assert converter.convert()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "says"),
-    [
-        ("optimizations", [lite.Optimize.DEFAULT], r"optimizations=\['DEFAULT'\]"),
-        ("optimizations", {lite.Optimize.EXPERIMENTAL_SPARSITY}, "EXPERIMENTAL_SPARSITY"),
-        ("inference_input_type", np.uint8, "inference_input_type=.*uint8"),
-        ("inference_output_type", TensorFlowType(np.int8), "inference_output_type="),
-    ],
-)
-def test_quantization_is_refused_by_name(converter, name, value, says):
-    setattr(converter, name, value)
-    with pytest.raises(ConversionError, match=f"need its optimizer.*{says}"):
+def test_what_is_not_here_is_refused_by_name(converter):
+    converter.optimizations = {lite.Optimize.EXPERIMENTAL_SPARSITY}
+    with pytest.raises(ConversionError, match="EXPERIMENTAL_SPARSITY"):
+        converter.convert()
+    converter.optimizations = set()
+    converter.target_spec.supported_ops = [lite.OpsSet.EXPERIMENTAL_STABLEHLO_OPS]
+    with pytest.raises(ConversionError, match="EXPERIMENTAL_STABLEHLO_OPS"):
         converter.convert()
 
 
 def test_operator_sets(converter):
     converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS, lite.OpsSet.SELECT_TF_OPS]
     assert converter.convert()
-    converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with pytest.raises(ConversionError, match=r"TFLITE_BUILTINS_INT8.* without TFLITE_BUILTINS"):
-        converter.convert()
     assert lite.OpsSet.get_options() == [str(option) for option in lite.OpsSet]
 
 
@@ -163,8 +155,7 @@ def test_types_without_optimizations_change_nothing_as_in_tensorflow(converter):
     converter.target_spec.supported_types = [np.float16]
     assert converter.convert()
     converter.optimizations = [lite.Optimize.DEFAULT]
-    with pytest.raises(ConversionError, match=r"supported_types=.*float16"):
-        converter.convert()
+    assert b"_float16" in converter.convert()
 
 
 def test_a_type_that_is_none(converter):

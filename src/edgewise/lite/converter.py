@@ -18,9 +18,15 @@ from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.lite.nearest import no_attribute
 from edgewise.lite.notice import ignored
+from edgewise.lite.quantization import Wanted, check_ends, quantized, wanted
 from edgewise.passes import canonicalize
 
 _LITERT = "litert-2.3"  # what TFLITE_BUILTINS means
+_BUILTIN = {
+    "TFLITE_BUILTINS",
+    "TFLITE_BUILTINS_INT8",
+    "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
+}
 
 
 @enum.unique
@@ -186,22 +192,24 @@ class TFLiteConverter:
         """The `.tflite` file.
 
         Raises:
-            ConversionError: the source cannot be converted, or an option asks for what this
-                version cannot do; the message says which.
+            ConversionError: the source cannot be converted, or options that TensorFlow refuses,
+                too, or that this version does not have; the message says which.
+            QuantizationError: operators that have no integer form, where `supported_ops` leaves
+                nothing else; all are listed.
             UnsupportedOp: operators that LiteRT does not run, where `target_spec.supported_ops` has
                 builtin ones only, as by default; all are listed.
         """
-        self._check_options()
+        found, ends = self._wanted()
         model, target = self._source(), self._target()
         if target is None:  # LiteRT all the same: its loops run at any batch
             model = canonicalize(model, fuse_loops=False, target=_LITERT)
+        model = quantized(model, found, self.representative_dataset, ends, target)
         return model.to_bytes(target=target)
 
     def _target(self) -> str | None:
         """The release that has to run the file: TensorFlow Lite's builtin operators are those of
         LiteRT. With others beside them, only whoever made these knows."""
-        builtin = {OpsSet.TFLITE_BUILTINS, OpsSet.TFLITE_BUILTINS_INT8}
-        return _LITERT if set(self.target_spec.supported_ops) <= builtin else None
+        return _LITERT if self._operators() <= _BUILTIN else None
 
     def __setattr__(self, name: str, value: object) -> None:
         if name.startswith("_experimental_"):
@@ -228,28 +236,31 @@ class TFLiteConverter:
         object.__setattr__(self, "target_spec", TargetSpec())
         self._source = source
 
-    def _check_options(self) -> None:
-        """What TensorFlow would act on and this version cannot do. Raises ConversionError."""
-        asked = []
-        if self.optimizations:
-            asked.append(f"optimizations={[str(o) for o in self.optimizations]}")
-            types = [t for t in self.target_spec.supported_types if _dtype(t) is not DType.FLOAT32]
-            if types:
-                asked.append(f"target_spec.supported_types={types}")
-        asked += [
-            f"{name}={getattr(self, name)}"
-            for name in ("inference_input_type", "inference_output_type")
-            if _dtype(getattr(self, name)) not in (None, DType.FLOAT32)
-        ]
-        sets = {str(getattr(ops, "name", ops)) for ops in self.target_spec.supported_ops}
-        if sets and str(OpsSet.TFLITE_BUILTINS) not in sets:
-            asked.append(f"target_spec.supported_ops={sorted(sets)} without TFLITE_BUILTINS")
+    def _operators(self) -> set[str]:
+        return {str(getattr(ops, "name", ops)) for ops in self.target_spec.supported_ops}
+
+    def _wanted(self) -> tuple[Wanted, tuple[DType | None, DType | None]]:
+        """What the options ask for, and the types of inputs and outputs. Raises ConversionError."""
+        operators = self._operators()
+        others = operators - _BUILTIN - {OpsSet.SELECT_TF_OPS.name}
+        asked = [f"target_spec.supported_ops={sorted(others)}"] if others else []
+        if any(o is Optimize.EXPERIMENTAL_SPARSITY for o in self.optimizations):
+            asked.append("optimizations=['EXPERIMENTAL_SPARSITY']")
         if asked:
             raise ConversionError(
-                "TFLiteConverter: this version writes float32 models of builtin operators; "
-                "post-training quantization and other operator sets need its optimizer, which "
-                f"it does not have yet. Got {', '.join(asked)}; remove that to convert in float32"
+                "TFLiteConverter: this version writes dense models of TensorFlow Lite's builtin "
+                f"operators; got {', '.join(asked)}. Remove that"
             )
+        types = {_dtype(t) for t in self.target_spec.supported_types} - {None}
+        found = wanted(
+            self.optimizations,
+            operators,
+            {t for t in types if t is not None},
+            has_samples=self.representative_dataset is not None,
+        )
+        ends = _dtype(self.inference_input_type), _dtype(self.inference_output_type)
+        check_ends(found, ends)
+        return found, ends
 
 
 def _read(source: object) -> api.Model:

@@ -43,6 +43,10 @@ _ENDS = (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16)
 _MOST_TOLD = 20  # operators that a message names
 
 
+class NothingToQuantize(QuantizationError):
+    """No operator of the model becomes anything else."""
+
+
 def quantize(
     model: Model,
     recipe: Recipe | str,
@@ -133,7 +137,7 @@ class _Work:
                     continue
                 self.choices[node] = Choice(found)
                 self.types[node] = found.data
-                if not self._has_weights(node):
+                if not self._has_weights(node) and not self.recipe.names(node):
                     free.append(node)
             elif scheme.mode is not Mode.FLOAT:
                 self._narrow(node, scheme)
@@ -201,7 +205,7 @@ def _tell(model: Model, recipe: Recipe, work: list[_Work], *, integers_only: boo
     name = model.file or "the model"
     if not any(part.choices for part in work):
         reason = f": {kept[0]}" if kept else ""
-        raise QuantizationError(
+        raise NothingToQuantize(
             f"{name}: a recipe needs something to quantize; {recipe.scheme} finds no float32 "
             f"operator that it applies to{reason}"
         )

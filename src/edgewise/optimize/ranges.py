@@ -71,6 +71,15 @@ class Ranges(Mapping[str, Mapping[str, Range]]):
     def __repr__(self) -> str:
         return f"Ranges({sum(map(len, self._graphs.values()))} values)"
 
+    def union(self, other: Ranges) -> Ranges:
+        """Of every value the range that holds both."""
+        merged = {graph: dict(ranges) for graph, ranges in self._graphs.items()}
+        for graph, ranges in other._graphs.items():
+            known = merged.setdefault(graph, {})
+            for name, range_ in ranges.items():
+                known[name] = known[name].union(range_) if name in known else range_
+        return Ranges(merged)
+
     def to_json(self) -> str:
         """Text that `from_json` reads; numbers come back as they were."""
         data = {
