@@ -146,6 +146,10 @@ class Recipe:
         names = [self.scheme, *(s.scheme for s in self.scopes if s.matches(node))]
         return Scheme.parse(names[-1])
 
+    def names(self, node: Node) -> bool:
+        """Some scope is about the node: it is to become that and nothing else."""
+        return any(scope.matches(node) for scope in self.scopes)
+
     @property
     def is_static(self) -> bool:
         """Some operators may need ranges."""
