@@ -28,7 +28,7 @@ import edgewise
 from edgewise.optimize import calibrate, quantize
 from edgewise.runtime.session import Session
 from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture
-from edgewise.zoo.efficientnet_lite import efficientnet_lite0
+from edgewise.zoo.entries import get
 
 WORKER = Path(__file__).with_name("quantize_worker.py")
 RECIPES = (
@@ -84,8 +84,7 @@ def speech(data: Path) -> Data:
 
 def lite0(data: Path) -> edgewise.Model:
     """EfficientNet-Lite0 with ImageNet weights."""
-    weights = np.load(data / "weights/efficientnet_lite0_fp16.npz")
-    return efficientnet_lite0({k: weights[k].astype(np.float32) for k in weights})
+    return edgewise.convert(get("efficientnet_lite0", data / "weights/efficientnet_lite0_fp16.npz"))
 
 
 def file(name: str) -> Callable[[Path], edgewise.Model]:
