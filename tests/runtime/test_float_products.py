@@ -17,8 +17,9 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.conv import Conv2D
+from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.transpose_conv import TransposeConv
+from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
@@ -150,3 +151,51 @@ def test_weights_that_the_model_computes(m: int, k: int, o: int) -> None:
     op = FullyConnected(fused_activation_function=Activation.RELU)
     graph = b.finish(b.node(op, x, w, b.constant(real(o))).output)
     check(graph, [real(m, k), real(o, k)])
+
+
+# x without channels, o, kernel, stride, dilation
+VOLUMES = [
+    ((2, 3, 4, 5), 19, (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+    ((1, 4, 5, 13), 33, (2, 3, 3), (1, 1, 1), (1, 1, 1)),
+    ((1, 5, 6, 9), 7, (3, 3, 3), (2, 1, 3), (1, 2, 1)),
+    ((2, 2, 3, 4), 16, (5, 4, 7), (1, 2, 1), (1, 1, 2)),  # more padding than map
+]
+
+
+@pytest.mark.parametrize("case", VOLUMES, ids=str)
+def test_volumes(case: tuple[object, ...]) -> None:
+    x, o, kernel, stride, dilation = case  # type: ignore[misc]
+    b = Builder()
+    value = b.input("x", (*x, 3), DType.FLOAT32)
+    op = Conv3D(**spatial("stride", stride), **spatial("dilation", dilation))
+    weights = b.constant(real(*kernel, 3, o))
+    check(b.finish(b.node(op, value, weights, b.constant(real(o))).output), [real(*x, 3)])
+
+
+# images, y without channels, o, kernel, stride, dilation
+TRANSPOSED_VOLUMES = [
+    ((2, 4, 6, 8), 19, (3, 3, 3), (2, 2, 2), (1, 1, 1)),
+    ((1, 9, 8, 7), 5, (2, 3, 4), (4, 3, 1), (1, 2, 3)),  # phases without taps
+    ((1, 6, 8, 12), 16, (3, 4, 2), (2, 4, 6), (2, 6, 4)),  # every other tap, or all of one phase
+    ((1, 5, 5, 5), 17, (1, 5, 1), (2, 1, 3), (1, 1, 1)),
+]
+
+
+@pytest.mark.parametrize("case", TRANSPOSED_VOLUMES, ids=str)
+def test_transposed_volumes(case: tuple[object, ...]) -> None:
+    (n, *y), o, kernel, stride, dilation = case  # type: ignore[misc]
+    x = (n, *(-(-size // s) for size, s in zip(y, stride, strict=True)), 3)
+    b = Builder()
+    value = b.input("x", x, DType.FLOAT32)
+    op = Conv3DTranspose(
+        padding=Padding.SAME, **spatial("stride", stride), **spatial("dilation", dilation)
+    )
+    shape, weights = b.constant(np.array([n, *y, o], np.int32)), b.constant(real(*kernel, o, 3))
+    graph = b.finish(b.node(op, shape, weights, value, b.constant(real(o))).output)
+    check(graph, [real(*x)])
+
+
+def spatial(name: str, numbers: Sequence[int]) -> dict[str, int]:
+    """Attributes of the three axes."""
+    suffix = "_factor" if name == "dilation" else ""
+    return {f"{name}_{axis}{suffix}": n for axis, n in zip("dhw", numbers, strict=True)}

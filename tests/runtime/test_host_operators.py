@@ -29,7 +29,6 @@ PERMITTED = {
     ("concatenation", "float32"): NO_KERNEL,
     ("concatenation", "int16"): INT16,
     ("conv_2d", "int16"): INT16,
-    ("conv_3d_transpose", "int32"): NO_KERNEL,
     ("depthwise_conv_2d", "int16"): INT16,
     ("dequantize", "int4"): "four bits belong to weights, which are folded",
     ("dequantize", "int8"): CHANNELS,

@@ -2,45 +2,8 @@
  * same taps inside x form rectangles (the interior, and rows and columns near the border), and
  * taps in the padding are not computed. Neighbouring pixels of a rectangle lie a fixed distance
  * apart in x and in y, which is all that the micro-kernels need to know of them. */
+#include "axis.h"
 #include "gemm_f32.h"
-
-/* The taps [first, last) of an output pixel along one axis that are inside x. */
-typedef struct {
-    uint32_t first, last;
-} taps;
-
-/* One axis of the window; the outputs [whole, whole_end) have all taps inside x. */
-typedef struct {
-    uint32_t size, kernel, stride, dilation;
-    int32_t pad; /* negative where the first output begins inside x */
-    uint32_t whole, whole_end;
-} axis;
-
-static axis axis_of(uint32_t size, uint32_t kernel, uint32_t stride, uint32_t dilation,
-                    uint32_t pad, uint32_t outputs) {
-    axis a = {size, kernel, stride, dilation, (int32_t)pad, 0, 0};
-    int32_t extent = kernel ? (int32_t)((kernel - 1) * dilation + 1) : 0;
-    int32_t room = (int32_t)size + a.pad - extent; /* of the window inside x */
-    if (a.pad > 0) a.whole = ew_min_u32(ew_divide_up(pad, stride), outputs);
-    if (room >= 0) a.whole_end = ew_min_u32((uint32_t)room / stride + 1, outputs);
-    return a;
-}
-
-static taps taps_at(const axis *a, uint32_t output) {
-    int32_t at = (int32_t)(output * a->stride) - a->pad; /* of the first tap */
-    taps t = {0, a->kernel};
-    if (at < 0) t.first = ew_min_u32(ew_divide_up((uint32_t)-at, a->dilation), a->kernel);
-    int32_t left = (int32_t)a->size - at;
-    t.last = left > 0 ? ew_min_u32(ew_divide_up((uint32_t)left, a->dilation), a->kernel) : 0;
-    if (t.last < t.first) t.last = t.first;
-    return t;
-}
-
-/* The outputs from `output` on, up to `end`, that have its taps: where they end. */
-static uint32_t alike_until(const axis *a, uint32_t output, uint32_t end) {
-    int inside = output >= a->whole && output < a->whole_end;
-    return inside ? ew_min_u32(a->whole_end, end) : output + 1;
-}
 
 /* What does not change during a call: parameters, axes, operands. */
 typedef struct {
@@ -84,7 +47,8 @@ static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, 
     taps v = taps_at(&k->h, oy), u = taps_at(&k->w, ox);
     uint32_t columns = u.last - u.first, height = oy_end - oy, width = ox_end - ox;
     int dense = w->dilation_w == 1 && p->groups == 1; /* neighbouring taps are neighbours in x */
-    ew_patch patch = {.rows = v.last - v.first,
+    ew_patch patch = {.planes = 1,
+                      .rows = v.last - v.first,
                       .columns = dense ? 1 : columns,
                       .length = dense ? columns * k->c : k->c,
                       .x_row = (size_t)w->dilation_h * w->w * w->c,

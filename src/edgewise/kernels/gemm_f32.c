@@ -55,28 +55,30 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++)
                 acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
-        for (uint32_t i = 0; i < patch->rows; i++)
-            for (uint32_t j = 0; j < patch->columns; j++) {
-                const float *a = x + i * patch->x_row + j * patch->x_column;
-                size_t k = patch->k_first + i * patch->k_row + j * patch->k_column;
-                const float *b = panel->w + k * width;
-                size_t s = x_stride;
-                EW_HIDE(s); /* else clang keeps the address of every row, most of them in memory */
-                for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
-                    v_f32 w[MOST_VECTORS];
-                    v_fetch(ahead);
-                    ahead += panel->pace;
-                    EW_UNROLL
-                    for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_f32(b + v * EW_LANES);
-                    EW_UNROLL
-                    for (uint32_t r = 0; r < rows; r++) {
-                        v_f32 from = v_splat_f32(a[r * s]);
+        for (uint32_t h = 0; h < patch->planes; h++)
+            for (uint32_t i = 0; i < patch->rows; i++)
+                for (uint32_t j = 0; j < patch->columns; j++) {
+                    const float *a = x + h * patch->x_plane + i * patch->x_row;
+                    size_t k = patch->k_first + h * patch->k_plane + i * patch->k_row;
+                    a += j * patch->x_column, k += j * patch->k_column;
+                    const float *b = panel->w + k * width;
+                    size_t s = x_stride;
+                    EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
+                    for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
+                        v_f32 w[MOST_VECTORS];
+                        v_fetch(ahead);
+                        ahead += panel->pace;
                         EW_UNROLL
-                        for (uint32_t v = 0; v < vectors; v++)
-                            acc[r][v] = v_fma(from, w[v], acc[r][v]);
+                        for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_f32(b + v * EW_LANES);
+                        EW_UNROLL
+                        for (uint32_t r = 0; r < rows; r++) {
+                            v_f32 from = v_splat_f32(a[r * s]);
+                            EW_UNROLL
+                            for (uint32_t v = 0; v < vectors; v++)
+                                acc[r][v] = v_fma(from, w[v], acc[r][v]);
+                        }
                     }
                 }
-            }
         v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++)

@@ -20,12 +20,12 @@ enum { EW_ROWS = 8 };
 enum { EW_ROWS = 4 };
 #endif
 
-/* How K lies in x: rows x columns segments of `length` neighbouring elements. The strides count
+/* How K lies in x: planes x rows x columns segments of `length` neighbouring elements. The strides count
  * elements of x, and steps along K in the weights, where the first segment begins at `k_first`. */
 typedef struct {
-    uint32_t rows, columns, length;
-    size_t x_row, x_column;
-    size_t k_first, k_row, k_column;
+    uint32_t planes, rows, columns, length;
+    size_t x_plane, x_row, x_column;
+    size_t k_first, k_plane, k_row, k_column;
 } ew_patch;
 
 /* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. While it is

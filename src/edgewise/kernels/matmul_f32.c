@@ -47,7 +47,7 @@ EW_DEFINE(matmul_f32) {
     float *staged = panel_bias + 3 * EW_LANES;
     uint32_t panels = ew_panels(p->n), parts = ew_divide_up(panels, p->panels_per_tile);
     uint32_t blocks = ew_divide_up(p->m, p->rows_per_tile);
-    ew_patch patch = {.rows = 1, .columns = 1, .length = p->k};
+    ew_patch patch = {.planes = 1, .rows = 1, .columns = 1, .length = p->k};
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         uint32_t batch = tile / parts / blocks, first = tile % parts * p->panels_per_tile;
         uint32_t row = tile / parts % blocks * p->rows_per_tile;

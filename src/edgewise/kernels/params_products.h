@@ -187,12 +187,13 @@ typedef struct {
     int32_t variance_guard[4];
 } ew_recurrent_s8;
 
-/* Three spatial axes, outermost first. Operands: x [n, x.., c], w [O / (2 * EW_LANES) rounded up]
- * [kernel..][c][2 * EW_LANES], bias [O rounded up so], y [n, y.., o]. Tiles: lines of y.
- * Scratch: c f32. */
+/* Three spatial axes, outermost first. Operands: x [n, x.., c], w [K, O], K = kernel.. * c, and bias
+ * packed as those of ew_conv_2d_f32, y. Neighbours along axis i of y lie y_stride[i] elements apart,
+ * images y_image; the first pixel is y_first. Tiles: lines of y. */
 typedef struct {
     uint32_t n, c, o;
     uint32_t x[3], y[3], kernel[3], stride[3], dilation[3], pad[3];
+    uint32_t y_first, y_image, y_stride[3];
     float low, high; /* fused activation */
 } ew_conv_3d_f32;
 

@@ -29,7 +29,6 @@ from edgewise.ops.compare import (
     RightShift,
 )
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.mediapipe import Convolution2DTransposeBias
@@ -128,7 +127,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **boxes.TABLE,
     **interior.TABLE,
     **stablehlo.TABLE,
-    Conv3D: conv3d.conv_3d,
+    **conv3d.TABLE,
     SVDF: svdf.svdf,
 }
 

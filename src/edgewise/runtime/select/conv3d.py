@@ -1,57 +1,153 @@
-"""CONV_3D in float32: weights packed by blocks of two vectors of output channels."""
+"""CONV_3D, and CONV_3D_TRANSPOSE as ordinary convolutions, one for every phase of its strides.
+
+Plane Y = s * j + f of a transposed y sums w[p] * x[i] over s * i + d * p = Y + pad. For each phase
+f < s the taps p with f + pad - d * p in multiples of s are every q-th, q = s / gcd(s, d); from the
+last one back, i = j + (f + pad - d * p) / s moves on by d * q / s. Rows and columns likewise.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS
+from edgewise.ir.enums import Padding
+from edgewise.ir.graph import Value
+from edgewise.ir.op import Op
 from edgewise.ops.conv3d import Conv3D
+from edgewise.ops.transpose_conv import Conv3DTranspose
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Selection, Site, float_bounds, is_float, require, shape_of
 from edgewise.runtime.library import pack
-from edgewise.runtime.select.weights import real
+from edgewise.runtime.select import conv_f32
+from edgewise.runtime.select.weights import Weights, real, window
+from edgewise.values import dataclass
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """Outputs of one axis: where the first one lies and how far apart they are in y, how many;
+    their window."""
+
+    first: int
+    step: int
+    count: int
+    taps: slice
+    axis: Axis
+    pad: int  # negative where the first window begins inside x
 
 
 def conv_3d(site: Site) -> Selection:
     """One call; a line of y is a tile."""
-    op, node = site.node.op, site.node
+    op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Conv3D)
-    x, y = node.operand(0), node.output
+    w, bias = _constants(site, x, bias=2)
+    axes, sizes = _axes(op, w), shape_of(x)
+    if all(axis.kernel == axis.stride == 1 for axis in axes):
+        return _pixels(site, w, bias)
+    phases = [
+        _Phase(0, 1, out, slice(None), axis, axis.pads(size, op.padding)[0])
+        for axis, size, out in zip(axes, sizes[1:], shape_of(y)[1:], strict=False)
+    ]
+    return [_call(site, x, w, bias, phases)]
+
+
+def conv_3d_transpose(site: Site) -> Selection:
+    """A call for each phase that has elements of y; one without taps gives the bias."""
+    op, x = site.node.op, site.node.operand(2)
+    assert isinstance(op, Conv3DTranspose)
+    w, bias = _constants(site, x, bias=3)
+    w = w.swapaxes(3, 4)
+    sizes = zip(_axes(op, w), shape_of(site.node.output)[1:], strict=False)
+    axes = [list(_phases(axis, size, axis.pads(size, op.padding)[0])) for axis, size in sizes]
+    return [_call(site, x, w, bias, phases) for phases in product(*axes)]
+
+
+def _pixels(site: Site, w: Array, bias: Array | None) -> Selection:
+    """y is made pixel by pixel: a product as in two dimensions."""
+    op = site.node.op
+    assert isinstance(op, Conv3D)
+    c, o = w.shape[3:]
+    m = math.prod(shape_of(site.node.operand(0))[:4])
+    fields = window((m, 1, 1, c), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
+    added = np.zeros(o, np.float32) if bias is None else bias
+    weights = Weights(w.reshape(c, o).T, added, None)
+    return conv_f32.product(site, weights, fields, 1, op.fused_activation_function)
+
+
+def _constants(site: Site, x: Value, bias: int) -> tuple[Array, Array | None]:
+    y, value = site.node.output, site.node.operand(1)
     require(is_float(x, y), f"no kernel for {x.dtype.text}")
-    require(node.operand(1).dtype in FLOATS, "the weights are not floats")
-    w = real(node.operand(1), site.constant(1, "weights"))
-    bias = site.optional_constant(2, "biases")
-    *kernel, c, o = w.shape
-    axes = (
-        Axis(kernel[0], op.stride_d, op.dilation_d_factor),
-        Axis(kernel[1], op.stride_h, op.dilation_h_factor),
-        Axis(kernel[2], op.stride_w, op.dilation_w_factor),
+    w, added = real(value, site.constant(1, "weights")), site.optional_constant(bias, "biases")
+    require(w.size > 0, "the weights are empty")
+    return w, None if added is None else real(site.node.operand(bias), added).reshape(-1)
+
+
+def _axes(op: Conv3D | Conv3DTranspose, w: Array) -> tuple[Axis, Axis, Axis]:
+    return (
+        Axis(w.shape[0], op.stride_d, op.dilation_d_factor),
+        Axis(w.shape[1], op.stride_h, op.dilation_h_factor),
+        Axis(w.shape[2], op.stride_w, op.dilation_w_factor),
     )
-    (n, *sizes, _), (_, *outs, _) = shape_of(x), shape_of(y)
-    columns = 2 * site.target.isa.lanes
-    padded = np.zeros((math.prod(kernel) * c, -(-o // columns) * columns), np.float32)
-    padded[:, :o] = w.reshape(-1, o)
-    packed = padded.reshape(len(padded), -1, columns).transpose(1, 0, 2)
-    added = np.zeros(padded.shape[1], np.float32)
+
+
+def _phases(axis: Axis, size: int, pad: int) -> Iterator[_Phase]:
+    stride, dilation = axis.stride, axis.dilation
+    every = stride // math.gcd(stride, dilation)
+    for first in range(min(stride, size)):
+        found = [p for p in range(axis.kernel) if (first + pad - p * dilation) % stride == 0]
+        taps, start = slice(0, 0), 0
+        if found:
+            stop = found[0] - every
+            taps = slice(found[-1], stop if stop >= 0 else None, -every)
+            start = (first + pad - found[-1] * dilation) // stride
+        chosen = Axis(len(found), 1, dilation * every // stride)
+        yield _Phase(first, stride, -(-(size - first) // stride), taps, chosen, -start)
+
+
+def _call(site: Site, x: Value, w: Array, bias: Array | None, phases: Sequence[_Phase]) -> Call:
+    """The outputs of one phase of each axis, w [KD, KH, KW, C, O] of all of them."""
+    op, y = site.node.op, site.node.output
+    assert isinstance(op, Conv3D | Conv3DTranspose)
+    (n, *sizes, _), (_, _, height, width, o) = shape_of(x), shape_of(y)
+    part = w[tuple(phase.taps for phase in phases)]
+    matrix = part.reshape(-1, o).T[None]
+    lanes = site.target.isa.lanes
+    added = np.zeros(-(-o // lanes) * lanes, np.float32)
     if bias is not None:
-        added[:o] = real(node.operand(2), bias).reshape(-1)
+        added[:o] = bias
+    for size, phase in zip(sizes, phases, strict=True):
+        span = max(size + abs(phase.pad), phase.count * phase.axis.stride) + phase.axis.extent
+        require(span < 2**31, "x and its padding have 2**31 planes, lines or columns or more")
+    steps = (height * width * o, width * o, o)
     low, high = float_bounds(op.fused_activation_function)
-    pads = [a.pads(s, op.padding)[0] for a, s in zip(axes, sizes, strict=True)]
+    places = [phase.first * step for phase, step in zip(phases, steps, strict=True)]
     fields = {
         "n": n,
-        "c": c,
+        "c": part.shape[3],
         "o": o,
         "x": sizes,
-        "y": outs,
-        "kernel": kernel,
-        "stride": [a.stride for a in axes],
-        "dilation": [a.dilation for a in axes],
-        "pad": pads,
+        "y": [phase.count for phase in phases],
+        "kernel": part.shape[:3],
+        "stride": [phase.axis.stride for phase in phases],
+        "dilation": [phase.axis.dilation for phase in phases],
+        "pad": [phase.pad % (1 << 32) for phase in phases],
+        "y_first": sum(places),
+        "y_image": math.prod(shape_of(y)[1:]),
+        "y_stride": [phase.step * step for phase, step in zip(phases, steps, strict=True)],
         "low": low,
         "high": high,
     }
-    n_tiles = math.prod((n, *outs[:2])) if math.prod(shape_of(y)) else 0
-    operands = (x, np.ascontiguousarray(packed), added, y)
-    return [Call("conv_3d_f32", pack("ew_conv_3d_f32", fields), operands, n_tiles, 4 * c + 4)]
+    n_tiles = n * phases[0].count * phases[1].count if math.prod(shape_of(y)) else 0
+    operands = (x, conv_f32.pack_panels(matrix, lanes), added, y)
+    return Call("conv_3d_f32", pack("ew_conv_3d_f32", fields), operands, n_tiles)
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Conv3D: conv_3d,
+    Conv3DTranspose: conv_3d_transpose,
+}
