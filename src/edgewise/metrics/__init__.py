@@ -1,0 +1,19 @@
+"""Numbers that say how good a model is, or how alike two are: pure functions of arrays."""
+
+from edgewise.metrics.intervals import Interval, bootstrap, mcnemar, paired_difference, wilson
+from edgewise.metrics.scores import agreement, are_correct, divergence, probabilities, ranks
+from edgewise.metrics.signals import Difference
+
+__all__ = [
+    "Difference",
+    "Interval",
+    "agreement",
+    "are_correct",
+    "bootstrap",
+    "divergence",
+    "mcnemar",
+    "paired_difference",
+    "probabilities",
+    "ranks",
+    "wilson",
+]
