@@ -14,7 +14,7 @@ ASSETS = files("edgewise") / "assets"
 def test_every_asset_has_its_origin():
     names = {item.name for item in ASSETS.iterdir()} - {"SOURCE.txt"}
     origin = (ASSETS / "SOURCE.txt").read_text()
-    assert names == {"cat.jpg", "imagenet_labels.txt"}
+    assert names == {"cat.jpg", "imagenet_labels.txt", "imagenet_wnids.txt"}
     for name in names:
         assert f"\n{name}\n" in origin
     assert origin.count("Licence:") == len(names)
@@ -38,7 +38,9 @@ def test_class_names():
 
 
 def test_class_names_are_in_imagenet_order(shared_data):
-    """Index and name of 500 labelled photos agree with the list."""
+    """Index, WordNet id and name of 500 labelled photos agree with the lists."""
+    wnids = (ASSETS / "imagenet_wnids.txt").read_text().split()
+    assert len(set(wnids)) == 1000
     names = (ASSETS / "imagenet_labels.txt").read_text().splitlines()
     with (shared_data / "datasets" / "imagenet_sample" / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -46,3 +48,4 @@ def test_class_names_are_in_imagenet_order(shared_data):
     for row in rows:
         synonyms = {n.strip().lower() for n in names[int(row["class_index_0_999"])].split(",")}
         assert row["name"].replace("_", " ").lower() in synonyms
+        assert row["wnid"] == wnids[int(row["class_index_0_999"])]

@@ -1,7 +1,7 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
-    errors, dtypes, files, values < ir < ops < {format, frontends, passes} < runtime
-        < {optimize, delegates, deploy} < {custom, metadata} < {train, tasks, zoo}
+    errors, dtypes, files, values < metrics < ir < ops < {format, frontends, passes} < runtime
+        < metadata < data < {optimize, delegates, deploy} < custom < {train, tasks, zoo}
         < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
@@ -21,12 +21,15 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "edgewise"
 # leftwards.
 LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"errors"}), frozenset({"dtypes"}), frozenset({"files"}), frozenset({"values"})),
+    (frozenset({"metrics"}),),
     (frozenset({"ir"}),),
     (frozenset({"ops"}),),
     (frozenset({"format", "frontends", "passes"}),),
     (frozenset({"runtime"}),),
+    (frozenset({"metadata"}),),
+    (frozenset({"data"}),),
     (frozenset({"optimize", "delegates", "deploy"}),),
-    (frozenset({"custom", "metadata"}),),
+    (frozenset({"custom"}),),
     (frozenset({"train", "tasks", "zoo"}),),
     (
         frozenset({"api"}),

@@ -11,10 +11,10 @@ import click
 
 from edgewise import api
 from edgewise.cli.screen import count_text, progress_bar, say, size_text, time_text
+from edgewise.data.image import NORMALIZATIONS, centre, open_picture, to_tensor
 from edgewise.files import check_output
 from edgewise.runtime import Interpreter
 from edgewise.tasks.classify import imagenet_labels, top
-from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture, to_tensor
 from edgewise.zoo import entries
 
 _NETWORK = "efficientnet_lite0"

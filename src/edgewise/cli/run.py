@@ -14,21 +14,20 @@ import numpy as np
 
 from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import progress_bar, say, time_text
+from edgewise.data.image import (
+    NORMALIZATIONS,
+    centre,
+    open_picture,
+    pixels_for,
+    size,
+    to_tensor,
+)
 from edgewise.errors import InputError
 from edgewise.files import check_output, write_atomically
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.runtime.interpreter import Interpreter, bind
 from edgewise.tasks.classify import default_labels, labels_of, read_labels, top
-from edgewise.tasks.image import (
-    NORMALIZATIONS,
-    centre,
-    guess_normalization,
-    normalization_of,
-    open_picture,
-    size,
-    to_tensor,
-)
 
 _ARRAYS = (".npy", ".npz")
 _MOST_RANDOM = 1 << 28  # elements of an input
@@ -130,14 +129,9 @@ def _feed(
             "Give a .npz with one array for each"
         )
     name, type_ = next(iter(inputs.items()))
-    pixels = centre(open_picture(source), *size(type_))
-    said = None if normalize else normalization_of(model)
-    if said is not None:
-        note = f"{source.name}, pixels as the model says: {said}"
-        return {name: to_tensor(pixels, type_, said)}, note
-    chosen = normalize or guess_normalization(type_)
-    note = f"{source.name}, pixels as {chosen}" + ("" if normalize else " (guessed; --normalize)")
-    return {name: to_tensor(pixels, type_, NORMALIZATIONS[chosen])}, note
+    pixels = pixels_for([model], [type_], normalize=normalize)
+    window = centre(open_picture(source), *size(type_), pixels.crop)
+    return {name: to_tensor(window, type_, pixels.normalization)}, f"{source.name}, {pixels.said}"
 
 
 def _arrays(inputs: dict[str, TensorType], source: Path) -> dict[str, np.ndarray]:

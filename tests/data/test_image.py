@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgewise.dtypes import DType
-from edgewise.errors import InputError
-from edgewise.ir.dim import Sym
-from edgewise.ir.types import Quant, TensorType
-from edgewise.tasks.image import (
+from edgewise.data.image import (
     NORMALIZATIONS,
     centre,
     guess_normalization,
@@ -18,6 +14,10 @@ from edgewise.tasks.image import (
     size,
     to_tensor,
 )
+from edgewise.dtypes import DType
+from edgewise.errors import InputError
+from edgewise.ir.dim import Sym
+from edgewise.ir.types import Quant, TensorType
 
 
 def picture(*shape: int) -> TensorType:

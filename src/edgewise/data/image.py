@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,19 @@ class Normalization:
         return (pixels.astype(np.float32) - mean) / std
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How pictures become inputs: what pixels become, and how much of a picture is seen.
+
+    `said` tells where that is from; `is_given` that somebody asked for it.
+    """
+
+    normalization: Normalization
+    crop: float = CROP
+    said: str = ""
+    is_given: bool = False
+
+
 NORMALIZATIONS = {
     "0..255": Normalization((0.0,), (1.0,)),
     "0..1": Normalization((0.0,), (255.0,)),
@@ -70,10 +84,11 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
 
 def centre(image: Image.Image, height: int, width: int, crop: float = CROP) -> np.ndarray:
     """uint8 [height, width, 3]: the largest centred window of that aspect, times `crop`,
-    scaled with antialiased bilinear interpolation."""
+    scaled with antialiased bilinear interpolation. The window lies on whole pixels, so that one
+    that has the size already is cut out and not blurred."""
     scale = crop * min(image.width / width, image.height / height)
-    w, h = width * scale, height * scale
-    left, top = (image.width - w) / 2, (image.height - h) / 2
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (image.width - w) // 2, (image.height - h) // 2
     box = (left, top, left + w, top + h)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
 
@@ -89,7 +104,12 @@ def to_tensor(pixels: np.ndarray, type_: TensorType, normalization: Normalizatio
     assert type_.shape is not None
     if type_.shape[3] == 1:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    real = normalization(pixels)[None]
+    return to_type(normalization(pixels)[None], type_)
+
+
+def to_type(real: np.ndarray, type_: TensorType) -> np.ndarray:
+    """Real numbers as a tensor of this type: quantized where it has a scale, else rounded where it
+    holds integers."""
     if type_.dtype.is_float:
         return real.astype(type_.dtype.numpy)
     if type_.quant is None:
@@ -133,3 +153,32 @@ def guess_normalization(type_: TensorType) -> str:
     low, high = type_.quant.dequantize(np.array(type_.dtype.range))
     ends = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
     return min(ends, key=lambda name: abs(ends[name][0] - low) + abs(ends[name][1] - high))
+
+
+def pixels_for(
+    models: Sequence[Model],
+    types: Sequence[TensorType],
+    *,
+    normalize: str | None = None,
+    crop: float = CROP,
+) -> Pixels:
+    """How pictures become inputs of all of these models, whose picture inputs are of `types`: a
+    name in NORMALIZATIONS, else what the first model that says it says, else a guess, for which
+    quantized inputs come first, because their range tells.
+
+    Raises:
+        InputError: no such name.
+    """
+    if normalize is not None:
+        if normalize not in NORMALIZATIONS:
+            known = ", ".join(NORMALIZATIONS)
+            raise InputError(f"no normalization is named {normalize!r}; there are {known}")
+        return Pixels(NORMALIZATIONS[normalize], crop, f"pixels as {normalize}", is_given=True)
+    for model in models:
+        found = normalization_of(model)
+        if found is not None:
+            return Pixels(found, crop, f"pixels as the model says: {found}")
+    telling = sorted(types, key=lambda t: t.quant is None)
+    name = guess_normalization(telling[0]) if telling else "-1..1"
+    said = f"pixels as {name} (guessed; --normalize)"
+    return Pixels(NORMALIZATIONS[name], crop, said)
