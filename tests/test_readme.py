@@ -85,10 +85,13 @@ def test_the_commands_run(shared_data, tmp_path, monkeypatch, capsys):
     """In their order, on the smaller MobileNet and the bundled photo."""
     shutil.copy(shared_data / "bench" / "tiny_vww" / "m.keras", tmp_path / "mobilenet_v2.keras")
     shutil.copy(ROOT / "src" / "edgewise" / "assets" / "cat.jpg", tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        shutil.copy(tmp_path / "cat.jpg", tmp_path / "photos" / name)
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
     commands = [line.split()[1:] for line in lines if line.startswith("edgewise ")]
-    verbs = ["convert", "run", "inspect", "zoo", "metadata", "profile", "benchmark", "export-c"]
-    assert [command[0] for command in commands] == [*verbs, "doctor"]
+    verbs = "convert run inspect zoo metadata evaluate profile benchmark export-c doctor"
+    assert [command[0] for command in commands] == verbs.split()
     for command in commands:
         assert run(cli, command) == 0, capsys.readouterr().err

@@ -284,6 +284,9 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     weights = shared_data / "weights" / "mobilenet_v2_1.0_features_fp16.npz"
     shutil.copy(weights, tmp_path / "weights.npz")
     (tmp_path / "labels.txt").write_text("".join(f"class {i}\n" for i in range(10)))
+    (tmp_path / "photos").mkdir()
+    shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos")
+    (tmp_path / "photos" / "labels.csv").write_text("photo.jpg,3\n")
     said = terminal(*shlex.split(line)[1:])
     assert (said.code, said.err) == (0, "")
 
