@@ -1,6 +1,8 @@
 """Smaller models: recipes, calibration, quantization."""
 
 from edgewise.optimize.calibrate import MinMax, calibrate
+from edgewise.optimize.compensate import Rounding, compensate
+from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
@@ -11,9 +13,13 @@ __all__ = [
     "Range",
     "Ranges",
     "Recipe",
+    "Rounding",
     "Scheme",
     "Scope",
+    "activations",
     "calibrate",
+    "compensate",
+    "cross_layer",
     "prepare",
     "quantize",
 ]
