@@ -5,11 +5,13 @@
 Every source is compiled once per instruction set (a symbol suffix tells them apart; the choice is
 made at run time) into freestanding objects, which are linked without a C library. The compiler is
 clang from the package `ziglang`, or `cc` where that is not installed. `params.h` is preprocessed
-and compiled by cffi (out of line, ABI mode), so that importing it parses nothing.
+and compiled by cffi (out of line, ABI mode), so that importing it parses nothing. Library and
+description have a digest of it, which must be the same where both are loaded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import platform
@@ -20,6 +22,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cffi import FFI
@@ -116,8 +119,9 @@ def compile_objects(root: Path, machine: str, folder: Path) -> list[Path]:
     """The objects of the library, each source for every instruction set, written to `folder`."""
     variants = VARIANTS.get(machine, (SCALAR, Variant("baseline", ())))
     compiler = Compiler(machine)
+    abi = f"-DEW_ABI={digest_of(declarations(root)):#x}u"
     jobs = [
-        (compiler, variant, source, folder / f"{source.stem}-{variant.suffix}.o")
+        (compiler, variant, abi, source, folder / f"{source.stem}-{variant.suffix}.o")
         for source in sorted((root / KERNELS).glob("*.c"))
         for variant in (variants[1:2] if source.name in ONCE else variants)
     ]
@@ -126,21 +130,33 @@ def compile_objects(root: Path, machine: str, folder: Path) -> list[Path]:
 
 
 def describe(root: Path) -> Path:
-    """Write Python's view of `run.h`, which includes params.h, and where every kernel stands; its
-    path."""
-    header = root / KERNELS / "run.h"
-    text = Compiler(platform.machine()).run((), "-E", "-P", "-DEW_PARSED", header)
-    ffi = FFI()
-    ffi.cdef(text)
-    ffi.set_source(STRUCTURES.stem, None)
+    """Write Python's view of the kernels, and where every one of them stands; its path."""
+    text = declarations(root)
     path = root / STRUCTURES
-    ffi.emit_python_code(str(path))
     kernels = {}
     for source in sorted((root / KERNELS).glob("*.c")):
         for name, structure in _kernels_in(source):
             kernels[name] = (source.name, structure)
-    path.write_text(f"{DOCSTRING}{path.read_text()}KERNELS = {kernels!r}\n")
+    path.write_text(f"{DOCSTRING}{text}ABI = {digest_of(text):#x}\nKERNELS = {kernels!r}\n")
     return path
+
+
+@cache
+def declarations(root: Path) -> str:
+    """What cffi makes of `run.h`, which includes params.h: every structure, function and number."""
+    header = root / KERNELS / "run.h"
+    ffi = FFI()
+    ffi.cdef(Compiler(platform.machine()).run((), "-E", "-P", "-DEW_PARSED", header))
+    ffi.set_source(STRUCTURES.stem, None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / STRUCTURES.name
+        ffi.emit_python_code(str(path))
+        return path.read_text()
+
+
+def digest_of(text: str) -> int:
+    """32 bits: what tells apart the declarations of two builds."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def _kernels_in(source: Path) -> list[tuple[str, str]]:
@@ -156,9 +172,9 @@ def _kernels_in(source: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _compile(job: tuple[Compiler, Variant, Path, Path]) -> Path:
-    compiler, variant, source, target = job
-    options = (*variant.options, *FLAGS, f"-DEW_SUFFIX={variant.suffix}")
+def _compile(job: tuple[Compiler, Variant, str, Path, Path]) -> Path:
+    compiler, variant, abi, source, target = job
+    options = (*variant.options, *FLAGS, abi, f"-DEW_SUFFIX={variant.suffix}")
     compiler.run(options, "-c", source, "-o", target)
     return target
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import edgewise
 from edgewise.errors import InternalError
+from edgewise.ir import Builder, Model
+from edgewise.runtime import _structures
 from edgewise.runtime.library import (
     Isa,
+    MixedBuild,
     host_isa,
     kernel_index,
     kernel_source,
+    library,
     pack,
     structures,
 )
@@ -49,6 +56,37 @@ def test_every_kernel_names_its_source_and_structure() -> None:
         file, structure = kernel_source(kernel)
         assert (KERNELS / file).is_file(), kernel
         assert structure.startswith("ew_"), f"{kernel} must say `const ew_... *p = params;`"
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The library is loaded anew, and anew after the test."""
+    library.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    library.cache_clear()
+
+
+def test_a_library_of_another_build_is_refused(fresh: pytest.MonkeyPatch) -> None:
+    """Structures with other fields, or kernels with other numbers, compute wrong results."""
+    ours = _structures.ABI
+    assert int(library().ew_abi()) == ours
+    for other, shown in ((ours ^ 1, f"{ours ^ 1:08x}"), (None, "no number")):
+        library.cache_clear()
+        fresh.setattr(_structures, "ABI", other)
+        with pytest.raises(MixedBuild, match=f"must come from one build.*{shown}.*Build both"):
+            library()
+
+
+def test_a_model_does_not_run_on_a_library_of_another_build(fresh: pytest.MonkeyPatch) -> None:
+    """It is refused, not run on the references: who mixed the files has to know."""
+    b = Builder("main")
+    x = b.input("x", (2,))
+    model = Model()
+    model.add(b.finish(b.add(x, x)))
+    fresh.setattr(_structures, "ABI", 0)
+    with pytest.raises(MixedBuild):
+        edgewise.Interpreter(model)(np.ones(2, np.float32))
 
 
 def test_a_wrong_field_is_refused() -> None:

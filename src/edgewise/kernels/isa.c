@@ -31,6 +31,13 @@ static uint32_t isa_of_x86(void) {
 }
 #endif
 
+/* A digest of all that run.h and params.h declare, given by the build. Python has it, too: where
+ * they differ, structures and numbers of kernels may. */
+#ifndef EW_ABI
+#define EW_ABI 0u
+#endif
+EW_EXPORT uint32_t ew_abi(void) { return EW_ABI; }
+
 /* The strongest instruction set of this processor that has a table (EW_ISA_...). */
 EW_EXPORT uint32_t ew_isa_supported(void) {
 #if defined(__x86_64__)

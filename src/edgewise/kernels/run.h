@@ -95,6 +95,7 @@ typedef struct {
 } ew_run_state;
 
 #ifdef EW_PARSED
+uint32_t ew_abi(void);
 uint32_t ew_isa_supported(void);
 ew_kernel *const *ew_table(uint32_t isa);
 uint32_t ew_check(const ew_run_state *run, uint32_t n_operands, uint64_t n_params,

@@ -39,6 +39,10 @@ class NotBuilt(EdgewiseError, ImportError):
     """The library is not there: a source tree that was never installed."""
 
 
+class MixedBuild(EdgewiseError, ImportError):
+    """The library and Python's view of its structures are of two builds."""
+
+
 @cache
 def structures() -> Any:
     """cffi's view of params.h. Any: cffi has no types. Raises NotBuilt."""
@@ -53,12 +57,28 @@ def structures() -> Any:
 
 @cache
 def library() -> Any:
-    """The loaded library; calls release the interpreter lock. Raises NotBuilt."""
+    """The loaded library; calls release the interpreter lock. Raises NotBuilt, MixedBuild."""
     ffi = structures()
     try:
-        return ffi.dlopen(str(LIBRARY))
+        lib = ffi.dlopen(str(LIBRARY))
     except OSError as error:
         raise NotBuilt(f"the kernels cannot be loaded: {error}; install the package") from None
+    wanted = getattr(import_module("edgewise.runtime._structures"), "ABI", None)
+    try:
+        found = int(lib.ew_abi())
+    except AttributeError:  # a library from before there was a number
+        found = None
+    if found is None or found != wanted:
+        raise MixedBuild(
+            f"{LIBRARY.name} and runtime/_structures.py must come from one build, else results "
+            f"are wrong; they have {_shown(found)} and {_shown(wanted)}. Build both again: "
+            "pip install --force-reinstall edgewise, or tools/build_kernels.py in a source tree"
+        )
+    return lib
+
+
+def _shown(abi: int | None) -> str:
+    return "no number" if abi is None else f"{abi:08x}"
 
 
 @cache
