@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import edgewise
 from edgewise import lite
+from edgewise.errors import CancelledError, LimitError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
 from edgewise.ir.model import Model, Signature
@@ -353,3 +355,43 @@ def test_strings(shared_data):
         assert set(found.flat) == {"hé".encode()}
     with pytest.raises(ValueError, match="type INT64 but expected type STRING"):
         interpreter.set_tensor(details["index"], np.full(details["shape"], 5))
+
+
+# -- what LiteRT does not have ----------------------------------------------------------------
+
+
+def test_limits_end_a_model_of_others(content, image) -> None:
+    """Before memory is taken, and again for other shapes."""
+    with pytest.raises(LimitError, match="max_macs is 10"):
+        lite.Interpreter(
+            model_content=content, limits=edgewise.Limits(max_macs=10)
+        ).allocate_tensors()
+    interpreter = lite.Interpreter(model_content=content, limits=edgewise.Limits(max_bytes=1 << 20))
+    interpreter.allocate_tensors()
+    before = run(interpreter, image)
+    interpreter.resize_tensor_input(ends(interpreter)[0], [10_000, 8, 8, 3])
+    with pytest.raises(LimitError, match="max_bytes is 1048576"):
+        interpreter.allocate_tensors()
+    interpreter.resize_tensor_input(ends(interpreter)[0], [1, 8, 8, 3])
+    interpreter.allocate_tensors()
+    np.testing.assert_array_equal(run(interpreter, image), before)
+
+
+def test_an_inference_is_cancelled(content, image) -> None:
+    interpreter = lite.Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    interpreter.cancel()  # nothing runs: nothing happens
+    before = run(interpreter, image)
+    stop = threading.Event()
+
+    def cancel_often() -> None:
+        while not stop.is_set():
+            interpreter.cancel()
+
+    thread = threading.Thread(target=cancel_often)
+    thread.start()
+    with pytest.raises(CancelledError, match="the run was cancelled"):
+        [interpreter.invoke() for _ in range(100_000)]
+    stop.set()
+    thread.join()
+    np.testing.assert_array_equal(run(interpreter, image), before)

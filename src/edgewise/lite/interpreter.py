@@ -23,6 +23,8 @@ from edgewise.lite.nearest import NearestName, no_attribute
 from edgewise.lite.notice import ignored
 from edgewise.lite.signature import SignatureRunner
 from edgewise.lite.subgraph import Subgraph
+from edgewise.runtime.executor import DEFAULT_LIMITS
+from edgewise.runtime.limits import Limits
 from edgewise.runtime.source import Source
 
 __all__ = [
@@ -73,9 +75,11 @@ class Interpreter(NearestName):
     """Drop-in for `tf.lite.Interpreter`: allocate_tensors, set_tensor, invoke, get_tensor.
 
     Tensors are addressed by their index in the file, names are the file's. Arguments that
-    select LiteRT's kernels or delegates are accepted and change nothing.
+    select LiteRT's kernels or delegates are accepted and change nothing. What LiteRT does not have:
+    `limits`, which a model from others may not exceed, and `cancel`.
 
     Raises:
+        LimitError: a shape or, later, an inference goes beyond `limits`; a RuntimeError, too.
         ValueError: neither path nor content, both, or not a model (FormatError).
     """
 
@@ -92,6 +96,8 @@ class Interpreter(NearestName):
         experimental_compress_quantization_zero_points: bool = False,
         experimental_disable_delegate_node_fusion: bool = False,
         experimental_force_delegate_node_profiling: bool = False,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if getattr(experimental_op_resolver_type, "name", "") not in OpResolverType.__members__:
             raise InputError(
@@ -117,6 +123,7 @@ class Interpreter(NearestName):
                 stateless=self._model.is_stateless,
                 resources=resources,
                 num_threads=num_threads or 1,
+                limits=limits,
                 stored=source.stored(graph.name),
             )
             for graph in self._model.graphs.values()
@@ -203,6 +210,12 @@ class Interpreter(NearestName):
         keep what they hold, and CALL_ONCE does not run again, as in LiteRT 2.3."""
         for subgraph in self._subgraphs:
             subgraph.session.reset_variables()
+
+    def cancel(self) -> None:
+        """Stop the inference that is running in another thread, between two operators: its `invoke`
+        raises CancelledError, a RuntimeError. Nothing happens where none is running."""
+        for subgraph in self._subgraphs:
+            subgraph.session.cancel()
 
     # -- signatures -----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from edgewise.ir.graph import Graph, Value
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import MAX_SIZE
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
+from edgewise.runtime.limits import Limits
 from edgewise.runtime.session import Session
 from edgewise.runtime.specialize import Stored
 
@@ -32,6 +33,7 @@ class Subgraph:
         stateless: bool,
         resources: Resources,
         num_threads: int,
+        limits: Limits,
         stored: Stored | None,
     ) -> None:
         self.graph = graph
@@ -41,6 +43,7 @@ class Subgraph:
             stateless=stateless,
             resources=resources,
             num_threads=num_threads,
+            limits=limits,
             stored=stored,
         )
         self.tensors = graph.tensors or list(graph.values())

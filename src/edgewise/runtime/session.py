@@ -213,7 +213,10 @@ class Session:
         _require_supported(self.graph)
         ends = zip(self.graph.inputs, shapes, strict=True)
         if self._declared is None and all(v.type.shape == tuple(shape) for v, shape in ends):
-            return  # who made the graph has derived them
+            # who made the graph has derived them; against generous limits, planning is soon enough
+            if self._limits is not DEFAULT_LIMITS:
+                self._limits.check(demand_of(self.graph))
+            return
         self._expected, self._again = None, (None, None, None)
         if self._declared is None:
             variables = (value for value in self.graph.values() if value.is_variable)
