@@ -24,7 +24,7 @@ from edgewise.ops.pad import Pad
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.ops.rnn import UnidirectionalSequenceRNN
-from edgewise.ops.softmax import LogSoftmax
+from edgewise.ops.softmax import LogSoftmax, Softmax
 from edgewise.passes.pipeline import to_tflite
 from edgewise.runtime.limits import Limits
 from tests.ops.case import all_cases, model_of
@@ -216,12 +216,16 @@ def test_a_scale_that_the_operator_needs_is_missing(native: bool) -> None:
         Interpreter(model, native=native)(np.array([3], np.int8))
 
 
-def test_a_scale_beyond_floats_saturates_alike() -> None:
+@pytest.mark.parametrize(
+    ("op", "scale", "result"),
+    [(LogSoftmax(), 3e38, Quant(1 / 16, 127)), (Softmax(beta=np.inf), 0.1, Quant(1 / 256, -128))],
+)
+def test_scales_beyond_floats_saturate_alike(op: Op, scale: float, result: Quant) -> None:
     b = Builder("main")
-    x = b.input("x", (1, 5), DType.INT8, quant=Quant(3e38, 0))
+    x = b.input("x", (1, 5), DType.INT8, quant=Quant(scale, 0))
     model = Model()
-    declared = TensorType((1, 5), DType.INT8, Quant(1 / 16, 127))
-    model.add(b.finish(b.node(LogSoftmax(), x, results=[declared]).output))
+    declared = TensorType((1, 5), DType.INT8, result)
+    model.add(b.finish(b.node(op, x, results=[declared]).output))
     feed = np.array([[1, -3, 127, 127, 0]], np.int8)
     with np.errstate(all="ignore"):
         native, references = (Interpreter(model, native=n)(feed) for n in (True, False))

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewise import Interpreter
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, ShapeError
 from edgewise.format import load
-from edgewise.ir import Builder, Graph, Model, Op
+from edgewise.ir import Builder, Graph, Model, Op, Quant, TensorType
 from edgewise.ir.dim import Sym
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.activation import Relu
@@ -18,6 +19,7 @@ from edgewise.ops.arithmetic import Add
 from edgewise.ops.binary import Atan2
 from edgewise.ops.embedding import EmbeddingLookup
 from edgewise.ops.gather import Gather, GatherNd, ScatterNd
+from edgewise.ops.join import Concatenation
 from edgewise.ops.reshape import Reshape
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.runtime.executor import Executor
@@ -244,3 +246,20 @@ def test_the_plain_plan_of_an_8_bit_model_stays_small(name: str, shared_data: Pa
     # and a bias and a scale for each channel, which the file holds as well
     assert made.constants.nbytes <= 1.1 * weights + 8 * channels
     assert made.scratch_bytes <= 4096
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 8, 16])
+def test_joined_operands_of_other_scales_are_rescaled(channels: int) -> None:
+    """Two, four or eight channels were moved as one element, of which the first was rescaled."""
+    b = Builder("main")
+    quants = (Quant(0.5, 3), Quant(0.25, -7))
+    xs = [b.input("x", (1, 3, channels), DType.INT8, quant=quant) for quant in quants]
+    declared = TensorType((1, 3, 2 * channels), DType.INT8, quants[0])
+    model = Model()
+    model.add(b.finish(b.node(Concatenation(axis=-1), *xs, results=[declared]).output))
+    feeds = [np.arange(3 * channels, dtype=np.int8).reshape(1, 3, channels) - n for n in (0, 9)]
+    interpreter = Interpreter(model)
+    (got,) = interpreter(*feeds).values()
+    (wanted,) = Interpreter(model, native=False)(*feeds).values()
+    assert interpreter.placement()[0].where == "kernel"
+    np.testing.assert_array_equal(got, wanted)

@@ -19,7 +19,7 @@ ARITHMETIC = {
 }
 F32 = np.float32
 WEIGHT_BITS = 11
-PIECE = 1 << 20  # elements of a result that are computed at once
+PIECE = 1 << 16  # elements of a result that are computed at once: those of a cache
 
 
 class Resize(Op, abstract=True):
@@ -113,9 +113,10 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
         def piece(at_rows: slice, at_cols: slice) -> np.ndarray:
             top, bottom, v = self.neighbours(x.shape[1], rows, at_rows)
             left, right, h = self.neighbours(x.shape[2], cols, at_cols)
-            fixed_v = np.rint(v * F32(one)).astype(np.int64)[:, None, None]
-            fixed_h = np.rint(h * F32(one)).astype(np.int64)[:, None]
-            upper, lower = x[:, top].astype(np.int64), x[:, bottom].astype(np.int64)
+            # 8 + 11 + 11 bits
+            fixed_v = np.rint(v * F32(one)).astype(np.int32)[:, None, None]
+            fixed_h = np.rint(h * F32(one)).astype(np.int32)[:, None]
+            upper, lower = x[:, top].astype(np.int32), x[:, bottom].astype(np.int32)
             above = upper[:, :, left] * (one - fixed_h) + upper[:, :, right] * fixed_h
             below = lower[:, :, left] * (one - fixed_h) + lower[:, :, right] * fixed_h
             total: np.ndarray = above * (one - fixed_v) + below * fixed_v

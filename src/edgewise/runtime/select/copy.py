@@ -67,7 +67,7 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
     operands = (x.value, y.value) if table is None else (x.value, table, y.value)
     if x.elements.size == 0:
         return []
-    dims, size = _collapsed(x.elements, y.elements)
+    dims, size = _collapsed(x.elements, y.elements, may_join=table is None)
     kernel = "copy" if table is None else "copy_table_b8"
     inner = len(dims) - 1
     if table is None and _make_plane(dims, size):
@@ -130,11 +130,13 @@ def _is_dense(lengths: Sequence[int], strides: Sequence[int], size: int) -> bool
     return True
 
 
-def _collapsed(x: np.ndarray, y: np.ndarray) -> tuple[list[tuple[int, int, int]], int]:
+def _collapsed(
+    x: np.ndarray, y: np.ndarray, *, may_join: bool
+) -> tuple[list[tuple[int, int, int]], int]:
     """[(size, stride in x, stride in y)] in bytes, and the bytes of an element.
 
     Neighbouring dimensions that both arrays run through as one are merged; elements that lie next
-    to each other in both become one where a register holds them.
+    to each other in both become one where a register holds them and they may be joined.
     """
     dims: list[tuple[int, int, int]] = []
     for n, a, b in zip(x.shape, x.strides, y.strides, strict=True):
@@ -144,7 +146,8 @@ def _collapsed(x: np.ndarray, y: np.ndarray) -> tuple[list[tuple[int, int, int]]
             n *= dims.pop()[0]
         dims.append((n, a, b))
     size = x.itemsize
-    if len(dims) > 1 and dims[-1][1:] == (size, size) and dims[-1][0] * size in (2, 4, 8):
+    is_run = len(dims) > 1 and dims[-1][1:] == (size, size)
+    if may_join and is_run and dims[-1][0] * size in (2, 4, 8):
         size *= dims.pop()[0]
     return dims or [(1, size, size)], size
 

@@ -56,8 +56,8 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
         scratch = 4 * rows_per_tile * shape[-1] if name == "log_softmax" else 0
         return [Call(f"{name}_f32", pack("ew_softmax", fields), (x, y), n_tiles, scratch, elements)]
     require_8_bit(x, y)
-    # 255 steps and a logarithm, which must not be NaN: it saturates as NumPy's does, not C's
-    reach = 512.0 * max(float(scale(x.type)), 1.0) / min(float(scale(y.type)), 1.0)
+    # 255 steps and a logarithm, which must not be NaN: NumPy saturates it in another way than C
+    reach = 512.0 * max(float(scale(x.type)), 1.0) * max(beta, 1.0) / min(float(scale(y.type)), 1.0)
     require(reach < 1e38, "its scale is too large")
     low, high = y.dtype.range
     fields |= {
