@@ -1,8 +1,8 @@
 """Every `.tflite` of the shared data runs and agrees with LiteRT, or it is written down why not.
 
-The rules are those of `verdict.py`; the table of files is printed at the end. On every push the
-oracle's stored answers count, with a sample of the integer operators of each model;
-`--full --oracle-python PATH` asks LiteRT about every operator of every integer model.
+The rules are those of `verdict.py`; the table of files is docs/models.md, and printed at the end.
+On every push the oracle's stored answers count, with a sample of the integer operators of each
+model; `--full --oracle-python PATH` asks LiteRT about every operator of every integer model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tools import models
 
 from edgewise.errors import EdgewiseError
 from edgewise.format import load
@@ -32,6 +33,10 @@ def test_model_agrees(file: str, shared_data: Path, judged: list[Verdict]) -> No
     answer = FILES[file]
     verdict = judge(answer, shared_data)
     judged.append(verdict)
+    row = models.kept()[file]
+    said = (row.kind, row.oracle, row.result)
+    found = (verdict.kind, verdict.oracle, verdict.result)
+    assert said == found, "docs/models.md is stale: run python tools/models.py --judge"
     expected, _ = CAUSES.get(Path(file).name, (verdict.result, ""))
     assert verdict.result == expected, f"{file} has another verdict now; see causes.py"
     if verdict.result == "unsupported":
@@ -48,6 +53,7 @@ def test_no_file_is_left_out(shared_data: Path) -> None:
     found = [p for f in ("tflite", "bench") for p in (shared_data / f).rglob("*")]
     names = {p.relative_to(shared_data).as_posix() for p in found if p.suffix in SUFFIXES}
     assert names == set(FILES), "the data has changed; run tools/oracle/store.py"
+    assert names == set(models.kept()), "run python tools/models.py --judge"
     for file, answer in FILES.items():
         assert hashlib.sha256((shared_data / file).read_bytes()).hexdigest() == answer.sha256
 
