@@ -5,17 +5,8 @@
  * kernel position. Where the multiplications take u8 (VNNI), staging only moves int8 to u8; padding
  * is then x_zero, which the bias accounts for, and lines beyond x are staged, too. Elsewhere padding
  * is 0 and kernel rows beyond x are skipped. */
+#include "conv_tiles.h"
 #include "gemm_b8.h"
-
-/* The steps [*first, *last) of a kernel axis that fall inside x, where step 0 reads `at`. */
-static void inside_of(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
-                      uint32_t *first, uint32_t *last) {
-    uint32_t i = 0, end = kernel;
-    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
-    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
-    *first = i;
-    *last = end;
-}
 
 #if EW_LANES == 1
 
@@ -25,8 +16,8 @@ enum { PIXELS = 2, CHANNELS = 2 };
 
 /* The window of a pixel, [KH][KW][C / groups] without x's zero point; 0 in the padding. */
 static void stage(const ew_conv_b8 *p, const uint8_t *x, uint32_t oy, uint32_t ox, int16_t *to) {
-    const ew_window *s = &p->window;
-    const uint32_t c = s->c / p->groups;
+    const ew_window *s = &p->layout.window;
+    const uint32_t c = s->c / p->layout.groups;
     const int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
     const int32_t column = (int32_t)(ox * s->stride_w - s->pad_left);
     const uint8_t flip = p->is_signed ? 0 : 0x80;
@@ -34,8 +25,8 @@ static void stage(const ew_conv_b8 *p, const uint8_t *x, uint32_t oy, uint32_t o
     /* neighbouring pixels of x are one run */
     const uint32_t is_run = s->dilation_w == 1 && c == s->c;
     uint32_t top, bottom, left, right;
-    inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-    inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
+    ew_inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+    ew_inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
     int16_t *y = to, *end = to;
     for (uint32_t i = 0; i < s->kernel_h; i++) {
         const int is_inside = i >= top && i < bottom && left < right;
@@ -111,7 +102,7 @@ DEFINE_PRODUCTS(2)
 static void product(const ew_conv_b8 *p, uint32_t k, const int16_t *x, size_t x_row,
                     const int8_t *w, const int32_t *bias, const float *scale, uint8_t *y,
                     uint32_t pixels) {
-    const uint32_t o = p->window.o / p->groups;
+    const uint32_t o = p->layout.window.o / p->layout.groups;
     const float low = (float)(p->low - p->y_zero), high = (float)(p->high - p->y_zero);
     products *const multiplied = pixels == PIXELS ? products_of_2 : products_of_1;
     int32_t sum[PIXELS][CHANNELS], row_bias[PIXELS] = {0, 0};
@@ -123,7 +114,7 @@ static void product(const ew_conv_b8 *p, uint32_t k, const int16_t *x, size_t x_
         multiplied(x, x_row, w, count > 1 ? k : 0, k, sum); /* a last one alone is done twice */
         for (uint32_t g = 0; g < pixels; g++)
             for (uint32_t i = 0; i < count; i++)
-                y[g * p->y_pixel + n + i] =
+                y[g * p->layout.y_pixel + n + i] =
                     (uint8_t)v_requantize(sum[g][i] + bias[n + i] + row_bias[g], scale[n + i], low,
                                           high, p->y_zero);
     }
@@ -131,8 +122,9 @@ static void product(const ew_conv_b8 *p, uint32_t k, const int16_t *x, size_t x_
 
 EW_DEFINE(conv_2d_b8) {
     const ew_conv_b8 *p = params;
-    const ew_window *s = &p->window;
-    const uint32_t o = s->o / p->groups, k = s->kernel_h * s->kernel_w * (s->c / p->groups);
+    const ew_window *s = &p->layout.window;
+    const ew_conv_layout *l = &p->layout;
+    const uint32_t c = s->c / l->groups, o = s->o / l->groups, k = s->kernel_h * s->kernel_w * c;
     const uint32_t x_row = (k + 3) / 4 * 4;
     int16_t *staged = scratch;
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
@@ -141,12 +133,12 @@ EW_DEFINE(conv_2d_b8) {
         const int8_t *w = (const int8_t *)operand[1] + (size_t)group * o * k;
         const int32_t *bias = (const int32_t *)operand[2] + group * o;
         const float *scale = (const float *)operand[3] + group * o;
-        uint8_t *y = (uint8_t *)operand[4] + p->y_first + image * p->y_image + oy * p->y_line;
+        uint8_t *y = (uint8_t *)operand[4] + l->y_first + image * l->y_image + oy * l->y_line;
         y += group * o;
-        for (uint32_t ox = 0; ox < s->ow; ox += PIXELS, y += PIXELS * p->y_pixel) {
+        for (uint32_t ox = 0; ox < s->ow; ox += PIXELS, y += PIXELS * l->y_pixel) {
             const uint32_t pixels = ew_min_u32(PIXELS, s->ow - ox);
             for (uint32_t g = 0; g < pixels; g++)
-                stage(p, x + group * (s->c / p->groups), oy, ox + g, staged + g * x_row);
+                stage(p, x + group * c, oy, ox + g, staged + g * x_row);
             product(p, k, staged, x_row, w, bias, scale, y, pixels);
         }
     }
@@ -154,68 +146,19 @@ EW_DEFINE(conv_2d_b8) {
 
 #else
 
-typedef struct {
-    uint32_t group, image, line, lines, column, columns, panel, panels;
-} tile_of_conv;
-
-static tile_of_conv tile_at(const ew_conv_b8 *p, uint32_t tile, uint32_t all_panels) {
-    const ew_window *s = &p->window;
-    uint32_t panel_blocks = ew_divide_up(all_panels, p->panels_per_tile);
-    uint32_t column_blocks = ew_divide_up(s->ow, p->columns_per_tile);
-    uint32_t line_blocks = ew_divide_up(s->oh, p->lines_per_tile);
-    tile_of_conv t;
-    t.panel = tile % panel_blocks * p->panels_per_tile;
-    t.panels = ew_min_u32(p->panels_per_tile, all_panels - t.panel);
-    tile /= panel_blocks;
-    t.column = tile % column_blocks * p->columns_per_tile;
-    t.columns = ew_min_u32(p->columns_per_tile, s->ow - t.column);
-    tile /= column_blocks;
-    t.line = tile % line_blocks * p->lines_per_tile;
-    t.lines = ew_min_u32(p->lines_per_tile, s->oh - t.line);
-    tile /= line_blocks;
-    t.image = tile % s->n;
-    t.group = tile / s->n;
-    return t;
-}
-
-/* How a tile's part of x lies in scratch: `lines` lines `pitch` bytes apart of `columns` pixels. An
- * axis of which the kernel reads one element only keeps what is read: its stride becomes 1. */
-typedef struct {
-    uint32_t stride_h, stride_w; /* between the windows of neighbouring outputs, in staged pixels */
-    uint32_t skip_h, skip_w;     /* between staged pixels, in pixels of x */
-    uint32_t columns;
-    size_t pitch;
-    uint32_t runs; /* that a kernel row consists of */
-    uint32_t length; /* of a run, elements */
-} staging;
-
-static staging staging_of(const ew_conv_b8 *p) {
-    const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups;
-    staging g;
-    g.skip_h = s->kernel_h == 1 ? s->stride_h : 1;
-    g.skip_w = s->kernel_w == 1 ? s->stride_w : 1;
-    g.stride_h = s->stride_h / g.skip_h;
-    g.stride_w = s->stride_w / g.skip_w;
-    g.columns = (p->columns_per_tile - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-    g.pitch = (size_t)g.columns * c * sizeof(ew_staged);
-    g.runs = s->dilation_w == 1 ? 1 : s->kernel_w;
-    g.length = s->kernel_w / g.runs * c;
-    return g;
-}
-
 static ew_staged *fill(ew_staged *y, size_t n, ew_staged value) {
     for (size_t e = 0; e < n; e++) y[e] = value;
     return y + n;
 }
 
 /* Line `line` of x (which may be beyond it), from column `column` on. */
-static void stage_line(const ew_conv_b8 *p, const staging *g, const uint8_t *x, uint32_t group,
-                       int32_t line, int32_t column, uint32_t columns, ew_staged *to, size_t slack) {
-    const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups, first, last;
+static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *x, uint32_t group,
+                       int32_t line, int32_t column, uint32_t columns, ew_staged *to,
+                       size_t slack) {
+    const ew_window *s = &p->layout.window;
+    uint32_t c = s->c / p->layout.groups, first, last;
     ew_staged padding = EW_LANES == 16 ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
-    inside_of(column, columns, g->skip_w, s->w, &first, &last);
+    ew_inside_of(column, columns, g->skip_w, s->w, &first, &last);
     if (line < 0 || line >= (int32_t)s->h) first = last = columns;
     to = fill(to, (size_t)first * c, padding);
     if (first < last) {
@@ -236,9 +179,10 @@ static void stage_line(const ew_conv_b8 *p, const staging *g, const uint8_t *x, 
 }
 
 /* w_zero times the sums of what the products read, negative, for each pixel of a line. */
-static void sum_rows(const ew_conv_b8 *p, const staging *g, const uint32_t *segment,
+static void sum_rows(const ew_conv_b8 *p, const ew_staging *g, const uint32_t *segment,
                      uint32_t segments, const uint8_t *x, uint32_t columns, int32_t *sums) {
-    size_t pixel = (size_t)g->stride_w * (p->window.c / p->groups) * sizeof(ew_staged);
+    const uint32_t c = p->layout.window.c / p->layout.groups;
+    const size_t pixel = (size_t)g->stride_w * c * sizeof(ew_staged);
     for (uint32_t i = 0; i < columns; i++, x += pixel) {
         int32_t sum = 0;
         for (uint32_t k = 0; k < segments; k++) {
@@ -251,22 +195,21 @@ static void sum_rows(const ew_conv_b8 *p, const staging *g, const uint32_t *segm
 
 EW_DEFINE(conv_2d_b8) {
     const ew_conv_b8 *p = params;
-    const ew_window *s = &p->window;
-    const staging g = staging_of(p);
+    const ew_conv_layout *l = &p->layout;
+    const ew_window *s = &l->window;
+    const ew_staging g = ew_staging_of(l, sizeof(ew_staged));
     const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_signed);
-    const uint32_t c = s->c / p->groups, o = s->o / p->groups;
+    const uint32_t c = s->c / l->groups, o = s->o / l->groups;
     const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
     const uint32_t steps = ew_divide_up(g.length, EW_PER_LANE);
     const size_t run_bytes = (size_t)steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
     uint32_t *segment = scratch;
     int32_t *sums = (int32_t *)scratch + segments;
-    uint32_t pixels = p->w_zero ? p->lines_per_tile * p->columns_per_tile : 0;
+    uint32_t pixels = p->w_zero ? l->lines_per_tile * l->columns_per_tile : 0;
     uint8_t *staged = (uint8_t *)(sums + pixels);
-    for (uint32_t i = 0; i < segments; i++)
-        segment[i] = (uint32_t)(i / g.runs * s->dilation_h * g.pitch +
-                                i % g.runs * s->dilation_w * c * sizeof(ew_staged));
+    ew_find_runs(l, &g, sizeof(ew_staged), segment);
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
-        tile_of_conv t = tile_at(p, tile, all_panels);
+        ew_conv_tile t = ew_conv_tile_at(l, tile, all_panels);
         const uint8_t *x = (const uint8_t *)operand[0] + t.image * x_bytes;
         int32_t top = (int32_t)(t.line * s->stride_h - s->pad_top);
         int32_t left = (int32_t)(t.column * s->stride_w - s->pad_left);
@@ -275,41 +218,41 @@ EW_DEFINE(conv_2d_b8) {
         for (uint32_t i = 0; i < lines && segments; i++)
             stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
                        (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
-        ew_gemm_b8 product = {
-            .x_row = (size_t)g.stride_w * c * sizeof(ew_staged),
-            .steps = steps, .rows = t.columns, .y_row = p->y_pixel, .output = &output,
-        };
+        ew_gemm_b8 gemm = {.output = &output};
+        ew_gemm *product = &gemm.product;
+        product->x_row = (size_t)g.stride_w * c * sizeof(ew_staged);
+        product->steps = steps, product->rows = t.columns, product->y_row = l->y_pixel;
         const int is_vector = t.lines * t.columns * segments == 1;
         for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
             size_t packed = (size_t)t.group * all_panels + panel, at = packed * EW_COLUMNS;
-            product.columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
-            product.bias = (const int32_t *)operand[2] + at;
-            product.scale = (const float *)operand[3] + at;
+            product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
+            product->bias = (const int32_t *)operand[2] + at;
+            gemm.scale = (const float *)operand[3] + at;
             for (uint32_t i = 0; i < t.lines; i++) {
                 uint32_t line = t.line + i, first = 0, last = s->kernel_h;
                 if (EW_LANES != 16)
-                    inside_of((int32_t)(line * s->stride_h - s->pad_top), s->kernel_h,
-                              s->dilation_h, s->h, &first, &last);
-                product.segment = segment + first * g.runs;
-                product.segments = (last - first) * g.runs;
-                product.x = staged + i * g.stride_h * g.pitch;
-                product.w = (const int8_t *)operand[1] +
-                            (packed * segments + first * g.runs) * run_bytes;
+                    ew_inside_of((int32_t)(line * s->stride_h - s->pad_top), s->kernel_h,
+                                 s->dilation_h, s->h, &first, &last);
+                product->segment = segment + first * g.runs;
+                product->segments = (last - first) * g.runs;
+                product->x = staged + i * g.stride_h * g.pitch;
+                product->w = (const int8_t *)operand[1] +
+                             (packed * segments + first * g.runs) * run_bytes;
                 if (p->w_zero) {
-                    product.row_bias = sums + i * p->columns_per_tile;
+                    product->row_bias = sums + i * l->columns_per_tile;
                     if (panel == t.panel)
-                        sum_rows(p, &g, product.segment, product.segments, product.x, t.columns,
-                                 sums + i * p->columns_per_tile);
+                        sum_rows(p, &g, product->segment, product->segments, product->x, t.columns,
+                                 sums + i * l->columns_per_tile);
                 }
-                product.y = (uint8_t *)operand[4] + p->y_first + (size_t)t.image * p->y_image +
-                            (size_t)line * p->y_line + (size_t)t.column * p->y_pixel +
-                            t.group * o + panel * EW_COLUMNS;
+                product->y = (uint8_t *)operand[4] + l->y_first + (size_t)t.image * l->y_image +
+                             (size_t)line * l->y_line + (size_t)t.column * l->y_pixel +
+                             t.group * o + panel * EW_COLUMNS;
                 uint32_t after = panel + EW_GEMV_B8;
                 if (is_vector && after <= t.panel + t.panels && after * EW_COLUMNS <= o) {
-                    EW_NAME(gemv_b8)(&product);
+                    EW_NAME(gemv_b8)(&gemm);
                     panel = after - 1;
                 } else {
-                    EW_NAME(gemm_b8)(&product);
+                    EW_NAME(gemm_b8)(&gemm);
                 }
             }
         }

@@ -141,21 +141,23 @@ EW_DEFINE(matmul_b8) {
         uint8_t *z = (uint8_t *)operand[4] + ((size_t)batch * p->m + first) * p->n;
         stage_rows(p, x + (size_t)first * p->x_row, rows, pitch, staged, sums);
         ew_gemm_b8 g = {
-            .x = (const uint8_t *)staged, .x_row = pitch * sizeof *staged,
-            .segment = &start, .segments = 1, .steps = ew_divide_up(p->k, EW_PER_LANE),
-            .w = panel, .bias = biases, .row_bias = p->y_zero ? sums : NULL,
-            .rows = rows, .output = &output,
+            .product = {
+                .x = (const uint8_t *)staged, .x_row = pitch * sizeof *staged,
+                .segment = &start, .segments = 1, .steps = ew_divide_up(p->k, EW_PER_LANE),
+                .w = panel, .bias = biases, .row_bias = p->y_zero ? sums : NULL, .rows = rows,
+            },
+            .output = &output,
         };
         for (uint32_t j = 0; j < p->n; j += EW_COLUMNS) {
-            g.columns = ew_min_u32(EW_COLUMNS, p->n - j);
-            pack_panel(p, y + (size_t)j * p->y_column, g.columns, (const int32_t *)operand[2] + j,
-                       panel, biases);
+            g.product.columns = ew_min_u32(EW_COLUMNS, p->n - j);
+            pack_panel(p, y + (size_t)j * p->y_column, g.product.columns,
+                       (const int32_t *)operand[2] + j, panel, biases);
             g.scale = p->is_fixed ? NULL : (const float *)operand[3] + j;
-            g.y = p->is_fixed ? (uint8_t *)acc : z + j;
-            g.y_row = p->is_fixed ? EW_COLUMNS * sizeof *acc : p->n;
+            g.product.y = p->is_fixed ? (uint8_t *)acc : z + j;
+            g.product.y_row = p->is_fixed ? EW_COLUMNS * sizeof *acc : p->n;
             EW_NAME(gemm_b8)(&g);
             for (uint32_t i = 0; p->is_fixed && i < rows; i++)
-                finish_row(p, acc + i * EW_COLUMNS, z + (size_t)i * p->n + j, g.columns);
+                finish_row(p, acc + i * EW_COLUMNS, z + (size_t)i * p->n + j, g.product.columns);
         }
     }
 }

@@ -27,31 +27,62 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_conv_2d_f32;
 
-/* 8-bit convolutions with groups. A fully connected layer, and a convolution of 1x1 windows without
- * strides, is one image of a single line of M pixels; a transposed one has a call for every phase
- * of its stride.
- * Operands: x, w, bias s32 [O padded], scale f32 [O padded] (finite), y.
- * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
- * w is s8 and stands for w - w_zero. In the scalar build it is [O][K], K = KH * KW * C / groups,
- * and nothing is padded. With vectors it is packed per group as
- *   [panels][KH][KW * C / groups / EW_PER_LANE rounded up][2 * EW_LANES][EW_PER_LANE]
- * (where dilation_w > 1, as [panels][KH * KW][C / groups / EW_PER_LANE rounded up]...), zeros
- * beyond; O is padded to whole panels. With 16 lanes, EW_PER_LANE is 4 (else 2), x is staged as u8
- * and bias is less x_zero (as u8) times the sums of w - w_zero.
+/* What the integer convolutions with groups share. A fully connected layer, and a convolution of 1x1
+ * windows without strides, is one image of a single line of M pixels; a transposed one has a call
+ * for every phase of its stride.
+ * Weights w are s8. In the scalar build they are [O][K], K = KH * KW * C / groups, and nothing is
+ * padded. With vectors they are packed per group as
+ *   [panels][KH][KW * C / groups / lane rounded up][2 * EW_LANES][lane]
+ * (where dilation_w > 1, as [panels][KH * KW][C / groups / lane rounded up]...), zeros beyond; a
+ * lane holds so many elements of K. What goes with a channel is padded to whole panels.
  * Pixel (n, i, j) of y starts at element y_first + n * y_image + i * y_line + j * y_pixel.
  * Tiles: (group, image, block of lines, block of columns, block of panels); if scalar, (group, image,
- * line). Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 64 bytes; if
- * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
+ * line). */
 typedef struct {
     ew_window window;
     uint32_t groups;
     uint32_t lines_per_tile, columns_per_tile; /* of output pixels */
     uint32_t panels_per_tile;
     uint32_t y_first, y_image, y_line, y_pixel;
+} ew_conv_layout;
+
+/* 8-bit convolutions.
+ * Operands: x, w, bias s32 [O], scale f32 [O] (finite), y.
+ * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
+ * w stands for w - w_zero. With 16 lanes, a lane of w has 4 elements (else 2), x is staged as u8
+ * and bias is less x_zero (as u8) times the sums of w - w_zero.
+ * Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 64 bytes; if
+ * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
+typedef struct {
+    ew_conv_layout layout;
     uint32_t is_signed; /* x and y */
     int32_t x_zero, w_zero, y_zero;
     int32_t low, high; /* stored integers */
 } ew_conv_b8;
+
+/* How a sum of products of s16 becomes y: `first` and `second` are an operand each, per channel.
+ * up: (acc * first + 2**(second - 1)) >> second modulo 2**32, s32 both, 1 <= second <= 46, and
+ *   the sum is s64: LiteRT's 15-bit multiplier.
+ * up_f64: the same, as rne(acc * first + second), f64 both, where the sum is exact in s32 (first has
+ *   15 bits and stands for a quotient; second is half of the last bit of the product).
+ * away: acc * first rounded half away from zero, f64, as FULLY_CONNECTED has it; `second` is not
+ *   read. All are clamped to [low, high]. */
+enum { EW_ROUND_up, EW_ROUND_up_f64, EW_ROUND_away };
+
+/* Convolutions of int16 by int8. Operands: x, w, bias [O], first [O], second [O], y; zero points
+ * are 0. A lane of w has 2 elements. Where is_wide, bias is s64; else s32, and no sum of bias and
+ * products leaves s32. A wide sum is made of parts that do not: so many runs (of a kernel row, or
+ * a tap) and steps of a run each; one of them is all there are.
+ * With vectors, `rounding` is up only where is_wide, and up_f64 only where not.
+ * Scratch: where is_wide, columns_per_tile * EW_COLUMNS s64 and as many s32, EW_COLUMNS s32; then
+ * segments u32, the staged lines s16, 64 bytes. None if scalar. */
+typedef struct {
+    ew_conv_layout layout;
+    uint32_t is_wide;
+    uint32_t runs_per_part, steps_per_part;
+    uint32_t rounding; /* EW_ROUND_... */
+    int32_t low, high; /* stored integers */
+} ew_conv_s16;
 
 /* 8-bit matrix products of two operands that are computed while the model runs, and fully connected
  * layers with such weights: z[b, i, j] = requantized sum over l of x[b, i, l] * y[b, l, j].

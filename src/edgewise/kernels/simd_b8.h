@@ -13,30 +13,26 @@ enum { EW_PER_LANE = EW_LANES == 16 ? 4 : 2 };
 
 typedef uint8_t v_bytes __attribute__((vector_size(4 * EW_LANES))); /* of four v_s32 */
 
-/* EW_PER_LANE weights for each lane. */
-EW_INLINE v_s32 v_load_weights(const int8_t *p) {
-#if EW_LANES == 16
-    return v_load_s32(p);
+/* `lane` weights for each lane: four bytes, or two that are widened. */
+EW_INLINE v_s32 v_load_weights(const uint32_t lane, const int8_t *p) {
+    if (lane == 4) return v_load_s32(p);
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    return (v_s32)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p));
 #elif EW_LANES == 8
     return (v_s32)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
-#elif defined(__SSE2__)
+#elif EW_LANES == 4 && defined(__SSE2__)
     __m128i bytes = _mm_loadl_epi64((const __m128i *)p);
     return (v_s32)_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
 #else
-    typedef int8_t v_s8x8 __attribute__((vector_size(8)));
-    v_s8x8 bytes;
+    v_s8_block bytes;
     __builtin_memcpy(&bytes, p, sizeof bytes);
     return (v_s32)__builtin_convertvector(bytes, v_s16);
 #endif
 }
 
-/* acc + the products of the EW_PER_LANE elements of each lane. */
-EW_INLINE v_s32 v_dot_b8(v_s32 x, v_s32 w, v_s32 acc) {
-#if EW_LANES == 16
-    return v_dot_u8_s8(x, w, acc);
-#else
-    return v_dot_s16(x, w, acc);
-#endif
+/* acc + the products of the `lane` elements of each lane: u8 by s8, or two s16 by two. */
+EW_INLINE v_s32 v_dot_lane(const uint32_t lane, v_s32 x, v_s32 w, v_s32 acc) {
+    return lane == 4 ? v_dot_u8_s8(x, w, acc) : v_dot_s16(x, w, acc);
 }
 
 /* How accumulators become stored integers: y = rne(clamp(f32(acc) * scale, low, high)) + zero with

@@ -11,7 +11,6 @@ from tests.ops.case import Case, arg, const, weights
 ALL = ("int8", "uint8", "int16")
 BYTES = ("int8", "uint8")
 SIGNED = ("int8", "int16")
-BYTES = ("int8", "uint8")
 
 
 def conv(x, w, bias=True, *, quantize=ALL, label="", error="", **attributes):
@@ -53,6 +52,24 @@ def stored(x, w, x_type, w_type, *, bias=0, label):
     )
 
 
+def stored_16(x_shape, w_shape, *, x=None, w=None, bias=0, s_y=0.01, label, **attributes):
+    """int16 by int8: of their whole range, or all of one value; biases of both signs."""
+    s_x, s_w, o = 0.0007, 0.011, w_shape[0]
+    added = bias // np.arange(1, o + 1, dtype=np.int64) * np.where(np.arange(o) % 2, -1, 1)
+    one = {"values": np.full(x_shape, x, np.int16)} if x is not None else {}
+    factors = np.full(w_shape, w, np.int8) if w is not None else None
+    return Case(
+        Conv2D(**attributes),
+        (
+            arg(x_shape, "int16", quant=Quant(s_x), **one),
+            weights(w_shape, "int8", quant=Quant(s_w), values=factors),
+            const(added, quant=Quant(s_x * s_w)),
+        ),
+        label=label,
+        results=(TensorType(None, DType.INT16, Quant(s_y)),),
+    )
+
+
 CASES = [
     conv((1, 7, 5, 3), (4, 3, 3, 3)),
     conv((2, 8, 8, 3), (16, 3, 3, 3), stride_h=2, stride_w=2, label="stride"),
@@ -73,17 +90,17 @@ CASES = [
     conv((1, 4, 4, 3), (5, 3, 3, 2), quantize=(), error="multiple of filter channels"),
     conv((1, 4, 4, 3), (5, 3, 3, 3), stride_h=0, quantize=(), error="stride_h must be at least 1"),
     conv((1, 4, 4, 3), (5, 3, 3, 3), dilation_w_factor=1 << 20, quantize=(), error="must span at"),
-    # 8-bit kernels: K around multiples of 2 and 4, O around those of 8, 16 and 32, rows of 6 and 14
-    conv((1, 1, 13, 1), (9, 1, 1, 1), quantize=BYTES, label="k1"),
-    conv((1, 3, 5, 2), (15, 1, 1, 2), quantize=BYTES, label="k2"),
-    conv((2, 1, 29, 3), (24, 1, 1, 3), quantize=BYTES, label="k3"),
-    conv((1, 7, 1, 31), (33, 1, 1, 31), quantize=BYTES, label="k31"),
-    conv((1, 8, 15, 5), (40, 1, 1, 5), stride_h=2, stride_w=3, quantize=BYTES, label="skip"),
-    conv((1, 15, 31, 6), (17, 3, 5, 6), stride_h=2, quantize=BYTES, label="lines"),
-    conv((3, 2, 2, 4), (8, 5, 5, 4), quantize=BYTES, label="small-map"),
+    # integer kernels: K around multiples of 2, 4; O around those of 8, 16, 32; rows of 6, 14
+    conv((1, 1, 13, 1), (9, 1, 1, 1), label="k1"),
+    conv((1, 3, 5, 2), (15, 1, 1, 2), label="k2"),
+    conv((2, 1, 29, 3), (24, 1, 1, 3), label="k3"),
+    conv((1, 7, 1, 31), (33, 1, 1, 31), label="k31"),
+    conv((1, 8, 15, 5), (40, 1, 1, 5), stride_h=2, stride_w=3, label="skip"),
+    conv((1, 15, 31, 6), (17, 3, 5, 6), stride_h=2, label="lines"),
+    conv((3, 2, 2, 4), (8, 5, 5, 4), label="small-map"),
     conv((1, 3, 3, 2), (5, 3, 3, 2), dilation_h_factor=4, dilation_w_factor=5, label="far"),
-    conv((1, 5, 5, 6), (9, 3, 2, 2), stride_w=2, quantize=("int8",), label="groups-stride"),
-    conv((1, 3, 4, 5), (5, 1, 1, 1), quantize=("int8",), label="groups-of-one"),
+    conv((1, 5, 5, 6), (9, 3, 2, 2), stride_w=2, quantize=SIGNED, label="groups-stride"),
+    conv((1, 3, 4, 5), (5, 1, 1, 1), quantize=SIGNED, label="groups-of-one"),
     stored((1, 4, 5, 3), (7, 3, 3, 3), ("int8", -128), ("int8", 0), label="zero-least"),
     stored((1, 4, 5, 3), (18, 3, 3, 3), ("int8", 127), ("int8", 0), label="zero-most"),
     stored((1, 4, 5, 3), (7, 3, 3, 3), ("uint8", 0), ("uint8", 255), label="zero-0-255"),
@@ -91,6 +108,17 @@ CASES = [
     stored((2, 3, 7, 9), (16, 1, 1, 9), ("uint8", 3), ("uint8", 128), label="zero-128"),
     stored((1, 3, 3, 4), (9, 2, 2, 4), ("int8", 5), ("int8", 0), bias=2**31 - 1, label="wraps"),
     stored((1, 3, 3, 4), (9, 2, 2, 4), ("int8", 5), ("int8", 0), bias=-(2**31), label="wraps-low"),
+    # sums of int16 by int8 that stay within 32 bits, and those that need parts or 64 bits
+    stored_16((1, 3, 5, 4), (7, 3, 3, 4), label="16x8"),
+    stored_16((1, 1, 3, 511), (9, 1, 1, 511), x=-(2**15), w=-128, label="16x8-most"),
+    stored_16((1, 1, 3, 512), (9, 1, 1, 512), x=-(2**15), w=-128, label="16x8-beyond"),
+    stored_16((1, 1, 3, 1203), (9, 1, 1, 1203), label="16x8-steps"),
+    stored_16((1, 4, 5, 149), (17, 3, 3, 149), label="16x8-runs"),
+    stored_16((1, 4, 9, 99), (5, 3, 3, 99), dilation_w_factor=2, label="16x8-taps"),
+    stored_16((2, 3, 4, 6), (8, 2, 2, 3), bias=2**40, label="16x8-bias"),
+    stored_16((1, 3, 4, 6), (8, 2, 2, 3), bias=-(2**31), stride_w=2, label="16x8-bias-low"),
+    stored_16((1, 3, 5, 4), (7, 3, 3, 4), s_y=3e-7, label="16x8-factor"),
+    stored_16((1, 3, 5, 4), (7, 3, 3, 4), s_y=1e6, label="16x8-nothing"),
     depthwise((1, 7, 5, 3), (1, 3, 3, 3)),
     depthwise((2, 8, 8, 16), (1, 3, 3, 16), stride_h=2, stride_w=2, label="stride"),
     depthwise((1, 9, 9, 5), (1, 5, 5, 15), label="multiplier"),

@@ -6,7 +6,7 @@ from edgewise.dtypes import DType
 from edgewise.ir import Quant, TensorType
 from edgewise.ir.enums import Activation, FullyConnectedWeightsFormat
 from edgewise.ops.fully_connected import FullyConnected
-from tests.ops.case import Case, arg, weights
+from tests.ops.case import Case, arg, const, weights
 
 ALL = ("int8", "uint8", "int16")
 SHUFFLED = FullyConnectedWeightsFormat.SHUFFLED4x16INT8
@@ -37,6 +37,20 @@ def computed(x, w, x_type, w_type, *, label):
     y = TensorType(None, DType.of(x_dtype), Quant(0.5, x_zero))
     operands = arg(x, x_dtype, quant=Quant(0.03, x_zero)), arg(w, w_dtype, quant=Quant(0.1, w_zero))
     return Case(FullyConnected(), (*operands, None), label=label, results=(y,))
+
+
+def sixteen(x, w, w_dtype, *, bias=2**30, label):
+    """int16 of the whole range, scaled in float64."""
+    return Case(
+        FullyConnected(),
+        (
+            arg(x, "int16", quant=Quant(0.0007)),
+            weights(w, w_dtype, quant=Quant(0.011)),
+            const(np.linspace(-bias, bias, w[0]).astype(np.int64), quant=Quant(0.0007 * 0.011)),
+        ),
+        label=label,
+        results=(TensorType(None, DType.INT16, Quant(0.01)),),
+    )
 
 
 PER_ROW = Quant(np.linspace(0.002, 0.01, 7), axis=0)
@@ -71,6 +85,10 @@ CASES = [
         label="int4",
         results=(TensorType(None, DType.INT8, Quant(0.02, -3)),),
     ),
+    sixteen((3, 65), (7, 65), "int8", label="16x8"),
+    sixteen((2, 1203), (35, 1203), "int8", bias=2**40, label="16x8-wide"),
+    sixteen((1, 1204), (160, 1204), "int8", label="16x8-wide-row"),
+    sixteen((3, 64), (7, 64), "int4", label="16x4"),
     computed((7, 33), (19, 33), ("int8", 4), ("int8", 0), label="computed"),
     computed((1, 64), (16, 64), ("int8", -128), ("int8", 0), label="computed-row"),
     computed((5, 9), (3, 9), ("uint8", 7), ("uint8", 131), label="computed-uint8"),

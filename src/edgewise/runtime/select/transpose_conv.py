@@ -12,13 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ops.mediapipe import Convolution2DTransposeBias
 from edgewise.ops.transpose_conv import TransposeConv, TransposedConvolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
-from edgewise.runtime.select import conv_b8, conv_f32
+from edgewise.runtime.select import conv_b8, conv_f32, conv_s16
 from edgewise.runtime.select.weights import Weights
 from edgewise.runtime.select.weights_b8 import Stored
+from edgewise.runtime.select.weights_s16 import Stored16
 
 
 def transpose_conv(site: Site) -> Sequence[Call]:
@@ -35,9 +37,11 @@ def convolution_2d_transpose_bias(site: Site) -> Sequence[Call]:
 def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
     op, source, y = site.node.op, site.node.operand(x), site.node.output
     assert isinstance(op, TransposeConv | Convolution2DTransposeBias)
-    weights: Weights | Stored
+    weights: Weights | Stored | Stored16
     if is_float(source, y):
         weights = Weights.of(site, channel_axis=0, x=x, w=1, bias=bias)
+    elif source.dtype is DType.INT16:
+        weights = Stored16.of(site, channel_axis=0, x=x, w=1, bias=bias)
     else:
         weights = Stored.of(site, channel_axis=0, x=x, w=1, bias=bias)
     require(weights.array.size > 0, "the weights are empty")
@@ -75,6 +79,8 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
             part = replace(weights, array=array)
             if isinstance(part, Weights):
                 calls.append(conv_f32.call(site, source, part, window, 1, act, places))
+            elif isinstance(part, Stored16):
+                calls.append(conv_s16.call(site, source, part, window, 1, act, places))
             else:
                 calls.append(conv_b8.call(site, source, part, window, 1, act, places))
     return calls

@@ -62,11 +62,12 @@ def output_range(y: Value, act: Activation) -> tuple[int, int]:
     return activation_range(act, y.type)
 
 
-def pack_weights(array: Array, groups: int, runs: int, isa: Isa) -> tuple[Packed, Array]:
-    """Weights [O, ...] whose K is `runs` runs, as `ew_conv_b8` has them; and their sums int32 [O],
-    which are known when the weights are filled in."""
-    outputs = array.shape[0]
-    panel, step = 2 * isa.lanes, per_lane(isa)
+def pack_weights(
+    array: Array, groups: int, runs: int, lanes: int, step: int
+) -> tuple[Packed, Array]:
+    """Weights [O, ...] whose K is `runs` runs, as `ew_conv_layout` has them for vectors of `lanes`
+    with `step` elements each; and their sums int32 [O], known when the weights are filled in."""
+    outputs, panel = array.shape[0], 2 * lanes
     per_group, length = outputs // groups, array.size // max(outputs * runs, 1)
     steps = -(-length // step)
     shape = (groups, -(-per_group // panel), runs, steps, panel, step)

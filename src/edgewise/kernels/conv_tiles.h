@@ -1,0 +1,80 @@
+/* What integer convolutions share: which part of y a tile computes, and how the lines of x that it
+ * reads lie in scratch memory. */
+#ifndef EW_CONV_TILES_H
+#define EW_CONV_TILES_H
+#include "kernel.h"
+
+/* The steps [*first, *last) of a kernel axis that fall inside x, where step 0 reads `at`. */
+static inline void ew_inside_of(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
+                                uint32_t *first, uint32_t *last) {
+    uint32_t i = 0, end = kernel;
+    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
+    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
+    *first = i;
+    *last = end;
+}
+
+#if EW_LANES > 1
+
+typedef struct {
+    uint32_t group, image, line, lines, column, columns, panel, panels;
+} ew_conv_tile;
+
+static inline ew_conv_tile ew_conv_tile_at(const ew_conv_layout *p, uint32_t tile,
+                                           uint32_t all_panels) {
+    const ew_window *s = &p->window;
+    uint32_t panel_blocks = ew_divide_up(all_panels, p->panels_per_tile);
+    uint32_t column_blocks = ew_divide_up(s->ow, p->columns_per_tile);
+    uint32_t line_blocks = ew_divide_up(s->oh, p->lines_per_tile);
+    ew_conv_tile t;
+    t.panel = tile % panel_blocks * p->panels_per_tile;
+    t.panels = ew_min_u32(p->panels_per_tile, all_panels - t.panel);
+    tile /= panel_blocks;
+    t.column = tile % column_blocks * p->columns_per_tile;
+    t.columns = ew_min_u32(p->columns_per_tile, s->ow - t.column);
+    tile /= column_blocks;
+    t.line = tile % line_blocks * p->lines_per_tile;
+    t.lines = ew_min_u32(p->lines_per_tile, s->oh - t.line);
+    tile /= line_blocks;
+    t.image = tile % s->n;
+    t.group = tile / s->n;
+    return t;
+}
+
+/* How a tile's part of x lies in scratch: `lines` lines `pitch` bytes apart of `columns` pixels. An
+ * axis of which the kernel reads one element only keeps what is read: its stride becomes 1. */
+typedef struct {
+    uint32_t stride_h, stride_w; /* between the windows of neighbouring outputs, in staged pixels */
+    uint32_t skip_h, skip_w;     /* between staged pixels, in pixels of x */
+    uint32_t columns;
+    size_t pitch;
+    uint32_t runs; /* that a kernel row consists of */
+    uint32_t length; /* of a run, elements */
+} ew_staging;
+
+static inline ew_staging ew_staging_of(const ew_conv_layout *p, uint32_t bytes) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups;
+    ew_staging g;
+    g.skip_h = s->kernel_h == 1 ? s->stride_h : 1;
+    g.skip_w = s->kernel_w == 1 ? s->stride_w : 1;
+    g.stride_h = s->stride_h / g.skip_h;
+    g.stride_w = s->stride_w / g.skip_w;
+    g.columns = (p->columns_per_tile - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    g.pitch = (size_t)g.columns * c * bytes;
+    g.runs = s->dilation_w == 1 ? 1 : s->kernel_w;
+    g.length = s->kernel_w / g.runs * c;
+    return g;
+}
+
+/* Bytes from a row of x in scratch to where each of its runs begins. */
+static inline void ew_find_runs(const ew_conv_layout *p, const ew_staging *g, uint32_t bytes,
+                                uint32_t *segment) {
+    const ew_window *s = &p->window;
+    uint32_t c = s->c / p->groups;
+    for (uint32_t i = 0; i < s->kernel_h * g->runs; i++)
+        segment[i] = (uint32_t)(i / g->runs * s->dilation_h * g->pitch +
+                                i % g->runs * s->dilation_w * c * bytes);
+}
+#endif
+#endif

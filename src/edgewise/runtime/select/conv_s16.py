@@ -1,0 +1,69 @@
+"""Convolutions of int16 by int8: as `conv_b8`, with sums that may need more than 32 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.runtime.calls import Call, Packed, Site
+from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.select.conv_tiles import Layout, dense, runs_of
+from edgewise.runtime.select.weights_b8 import output_range, pack_weights, pad_channels
+from edgewise.runtime.select.weights_s16 import Array, Parts, Stored16
+
+_BYTES = 2  # of an element of x and y
+_SUM = 12  # bytes: a sum as s64, and its part as s32
+_LANE = 2  # elements of K
+
+
+def product(
+    site: Site, weights: Stored16, fields: dict[str, int], groups: int, act: Activation
+) -> Sequence[Call]:
+    """x patches @ weights [O, KH, KW, C / groups], plus bias, scaled, into all of y."""
+    return [call(site, site.node.operand(0), weights, fields, groups, act, dense(fields))]
+
+
+def call(
+    site: Site,
+    x: Value,
+    weights: Stored16,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    places: dict[str, int],
+) -> Call:
+    """One convolution, of which pixel (n, i, j) of y lies at `places` (of ew_conv_layout)."""
+    y, isa = site.node.output, site.target.isa
+    k = weights.array.size // max(weights.array.shape[0], 1)
+    layout = Layout.of(window, groups, k, places, site.target, staged=_BYTES, result=_BYTES)
+    tiles = layout.tiles
+    low, high = output_range(y, act)
+    parts = Parts.of(weights, runs_of(layout.window))
+    rounding = weights.rounding(is_wide=parts.is_wide, isa=isa)
+    params = pack(
+        "ew_conv_s16",
+        {
+            "layout": layout.fields,
+            "is_wide": int(parts.is_wide),
+            "runs_per_part": parts.runs,
+            "steps_per_part": parts.steps,
+            "rounding": rounding.number,
+            "low": low,
+            "high": high,
+        },
+    )
+    matrix: Array | Packed = weights.array
+    scratch = 0
+    if isa is not Isa.SCALAR:
+        matrix, _ = pack_weights(weights.array, groups, runs_of(layout.window), isa.lanes, _LANE)
+        scratch = tiles.scratch
+        if parts.is_wide:
+            panel = 2 * isa.lanes
+            scratch += tiles.columns * panel * _SUM + panel * 4
+    bias = weights.bias if parts.is_wide else weights.bias.astype(np.int32)
+    rows = [pad_channels(a, groups, isa) for a in (bias, rounding.first, rounding.second)]
+    operands = (x, matrix, *rows, y)
+    return Call("conv_2d_s16", params, operands, tiles.count, scratch, layout.tile_elements)

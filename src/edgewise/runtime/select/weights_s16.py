@@ -1,0 +1,137 @@
+"""What turns sums of int16 by int8 into int16: weights, biases and factors of the 16x8 operators.
+
+A sum of products of s16 by s8 may leave s32: |x| is up to 2**15. From the weights of a channel
+follows whether it can; most cannot (`fits`). The others are summed in parts that cannot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.graph import Value
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.requant import multiplier
+from edgewise.runtime.calls import Site, require, scale, zero_point
+from edgewise.runtime.library import Isa, constant
+from edgewise.values import dataclass
+
+Array = np.ndarray
+
+_KINDS = (DType.INT8, DType.INT4, DType.INT2)
+_MOST = (1 << 31) - 1  # of an accumulator
+_LARGEST = 1 << 15  # |x|
+_PART = _MOST // _LARGEST  # sums of |w| that cannot leave s32
+_STEPS = _PART // 128 // 2  # of two weights, whatever they are
+
+
+def require_16_bit(*values: Value) -> None:
+    """Raise NotNative unless all are int16 with one scale and the zero point 0."""
+    for value in values:
+        quant = value.quant
+        require(value.dtype is DType.INT16, f"no kernel for int16 with {value.dtype.text}")
+        require(
+            quant is not None and quant.scale.size == 1 and zero_point(value.type) == 0,
+            "int16 has a zero point, several scales, or none",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How sums become y: `name` of EW_ROUND_..., and its operands of each channel."""
+
+    name: str
+    first: Array
+    second: Array
+
+    @classmethod
+    def up(cls, real: Array, *, is_narrow: bool) -> Rounding:
+        """LiteRT's multiplier of 15 bits (ops/requant.py: multiply_fixed_64). Raises NotNative."""
+        require(bool(np.all(np.isfinite(real))), "the scales' quotient is not finite")
+        m, shift = np.array([multiplier(float(r)) for r in real], np.int64).reshape(-1, 2).T
+        reduced = np.where(m < 0x7FFF0000, (m + (1 << 15)) >> 16, 0x7FFF)
+        total = 15 - shift
+        require(bool(np.all(total >= 1)), "the scales' quotient is 2**14 or more")
+        if not is_narrow:
+            return cls("up", reduced.astype(np.int32), total.astype(np.int32))
+        return cls("up_f64", np.ldexp(reduced, -total), np.ldexp(1.0, -total - 1))
+
+    @classmethod
+    def away(cls, real: Array) -> Rounding:
+        """FULLY_CONNECTED's: float64."""
+        require(bool(np.all(np.isfinite(real))), "the scales' quotient is not finite")
+        return cls("away", real, real)
+
+    @property
+    def number(self) -> int:
+        """That of `name`."""
+        return constant(f"EW_ROUND_{self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored16:
+    """Weights of zero point 0, and what turns the sums of each output channel into y."""
+
+    array: Array  # int8
+    bias: Array  # int64 [O]
+    real: Array  # float64 [O]: s_x * s_w / s_y
+    is_away: bool
+
+    @classmethod
+    def of(
+        cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2
+    ) -> Stored16:
+        """Read and check the operands at these places. Raises NotNative."""
+        value, source, y = site.node.operand(w), site.node.operand(x), site.node.output
+        require_16_bit(source, y)
+        array = site.constant(w, "weights")
+        added = site.optional_constant(bias, "biases")
+        quant = value.quant
+        require(
+            value.dtype in _KINDS and quant is not None, f"no kernel for {value.dtype.text} weights"
+        )
+        assert quant is not None
+        fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
+        require(fits, f"weights are not quantized along axis {channel_axis}")
+        require(not np.any(quant.zero_point), "the weights have a zero point")
+        require(added is None or added.dtype.kind == "i", "biases are not integers")
+        o = array.shape[channel_axis]
+        total = np.zeros(o, np.int64) if added is None else added.reshape(-1).astype(np.int64)
+        require(bool(np.all(np.abs(total) < 1 << 47)), "a bias has 48 bits or more")
+        # the order of the reference's operations (ops/scaled.py)
+        real = np.float64(scale(source.type)) * quant.scale.reshape(-1).astype(np.float64)
+        real = np.broadcast_to(real / np.float64(scale(y.type)), (o,))
+        is_away = isinstance(site.node.op, FullyConnected)
+        return cls(array.astype(np.int8, copy=False), total, real, is_away)
+
+    def fits(self, sums: Array) -> bool:
+        """No sum of bias and products leaves s32; `sums` of the channels' |w|."""
+        return bool(np.all(sums * _LARGEST + np.abs(self.bias) <= _MOST))
+
+    def rounding(self, *, is_wide: bool, isa: Isa) -> Rounding:
+        """For the kernels of an instruction set."""
+        if self.is_away:
+            return Rounding.away(self.real)
+        return Rounding.up(self.real, is_narrow=not is_wide and isa is not Isa.SCALAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of sums that do not leave s32: ew_conv_s16."""
+
+    is_wide: bool
+    runs: int
+    steps: int
+
+    @classmethod
+    def of(cls, weights: Stored16, runs: int) -> Parts:
+        """Of weights [O, K], K as `runs` runs: everything, some runs, or some steps of a run."""
+        o = max(weights.array.shape[0], 1)
+        sizes = np.abs(weights.array.reshape(o, max(runs, 1), -1).astype(np.int32)).sum(2)
+        steps = -(-weights.array.size // (o * max(runs, 1)) // 2)
+        if weights.fits(sizes.sum(1, dtype=np.int64)):
+            return cls(False, max(runs, 1), max(steps, 1))
+        largest = int(sizes.max(initial=1))
+        if largest > _PART:
+            return cls(True, 1, min(_STEPS, steps))
+        return cls(True, min(_PART // max(largest, 1), max(runs, 1)), max(steps, 1))
