@@ -2,6 +2,7 @@
  * n stores, not n * n loops. Floats to integers: truncated and saturated, NaN gives 0; integers wrap;
  * bool is x != 0. */
 #include "broadcast.h"
+#include "fixed.h"
 
 enum { BLOCK = 64 }; /* elements */
 
@@ -192,5 +193,26 @@ EW_DEFINE(cast) {
             load_s32(y, x, n, from);
             store_s32(y, result, n, to);
         }
+    }
+}
+
+EW_DEFINE(requantize) {
+    const ew_requantize *p = params;
+    const int32_t x_zero = p->x_zero, y_zero = p->y_zero, m = p->multiplier, shift = p->shift;
+    const int32_t low = p->low - y_zero, high = p->high - y_zero;
+    size_t end = (size_t)tile_end * p->per_tile;
+    EW_UNUSED(scratch);
+    end = end < p->count ? end : p->count;
+    for (size_t at = (size_t)tile_begin * p->per_tile; at < end; at += BLOCK) {
+        const uint8_t *x = (const uint8_t *)operand[0] + at * element_bytes[p->from];
+        uint8_t *result = (uint8_t *)operand[1] + at * element_bytes[p->to];
+        const size_t n = end - at < BLOCK ? end - at : BLOCK;
+        int32_t y[BLOCK];
+        load_s32(y, x, n, p->from);
+        EW_INDEPENDENT for (size_t i = 0; i < n; i++) {
+            int32_t scaled = ew_multiply_fixed(y[i] - x_zero, m, shift);
+            y[i] = ew_min_s32(ew_max_s32(scaled, low), high) + y_zero;
+        }
+        store_s32(y, result, n, p->to);
     }
 }

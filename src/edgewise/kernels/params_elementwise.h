@@ -25,7 +25,9 @@ enum { EW_EQUAL, EW_NOT_EQUAL, EW_LESS, EW_LESS_EQUAL };
  * add_b8: y = ((a * a_multiplier + b * b_multiplier + bias) >> shift) + y_zero, the sum in 32 bits.
  * mul_b8: y = rne(clamp(f32((a - a_zero) * (b - b_zero)) * scale)) + y_zero.
  * q16 (zero points 0): each of a, b (times 2**15) and y (`shift`) has a multiplier and shift of its
- * own (fixed.h); add_shifted_q16 divides a and b by 2**shift. */
+ * own (fixed.h); add_shifted_q16 divides a and b by 2**shift. div_q16, prelu_q16: `y_multiplier` of
+ * the quotient, or of a * b below 0; prelu_q16 has `a_multiplier` of a above. equal_q16: EW_EQUAL or
+ * EW_NOT_EQUAL of a and b times 2**8. */
 typedef struct {
     ew_broadcast shape;
     int64_t low_int, high_int; /* fused activation, integers */
@@ -74,5 +76,15 @@ typedef struct {
     float scale;
     float low_f32, high_f32;
 } ew_unary;
+
+/* Stored integers in another type, scale and zero point: y = clamp((x - x_zero) * multiplier *
+ * 2**(shift - 31) + y_zero), rounded twice (fixed.h). Tiles and types as those of `cast`. */
+typedef struct {
+    uint32_t count, per_tile;
+    int32_t from, to;
+    int32_t x_zero, y_zero;
+    int32_t multiplier, shift;
+    int32_t low, high;
+} ew_requantize;
 
 #endif

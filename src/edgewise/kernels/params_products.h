@@ -107,6 +107,21 @@ typedef struct {
     int32_t multiplier, shift;
 } ew_matmul_b8;
 
+/* int16 products of two operands that are computed while the model runs: z[b, i, j] is the sum over
+ * l of x[b, i, l] * y[b, l, j] in 64 bits, by EW_ROUND_up. Zero points are 0; y is int16 where
+ * is_y_wide, else int8. Operands: x, y, z [batches, M, N]. Strides and tiles as ew_matmul_b8.
+ * Scratch: rows_per_tile * (EW_COLUMNS + 1) s64, (rows_per_tile + 1) * EW_COLUMNS s32,
+ * rows_per_tile * K s16 and EW_COLUMNS * K bytes, K rounded up to 2; none if scalar. */
+typedef struct {
+    uint32_t m, k, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK], x_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t x_row, x_k, y_k, y_column;
+    uint32_t rows_per_tile;
+    uint32_t is_y_wide;
+    int32_t multiplier, shift; /* EW_ROUND_up */
+} ew_matmul_s16;
+
 /* z[..., m, n] = clamp(bias[n] + sum over k of x[..., m, k] * y[..., k, n]), float32. Operands: x, y,
  * bias f32 [N], z, which is dense. Strides of a broadcast batch dimension are 0.
  * Tiles: (batch, block of rows_per_tile rows, block of panels of gemm_f32.h).
@@ -144,15 +159,18 @@ enum {
  *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of
  *   neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
  *   Plain build: x, w s8 [KH * KW, O] plus w_zero, bias s32 [O], scale f32 [O], y.
+ * s16 operands: x, w, bias s32, first f64, second f64 (EW_ROUND_up_f64), y; blocks as b8's with two
+ *   taps per lane. No sum leaves s32. Plain build: x, w s8 [KH * KW, O], bias, first and second s32
+ *   (EW_ROUND_up) [O], y.
  * Tiles: output rows (N * OH).
  * Scratch: rows + rows * columns addresses, rows u32, then elements of x: channels, 4 * channels,
- *   and where rows are spread KH * stride_w * phase_columns * O. Plain b8: none. */
+ *   and where rows are spread KH * stride_w * phase_columns * O. Plain b8, s16: none. */
 typedef struct {
     ew_window window;
     uint32_t multiplier;
     uint32_t y_stride;      /* elements between the pixels of y */
     uint32_t body;          /* EW_DEPTHWISE_... */
-    uint32_t taps_per_lane; /* b8: 2 (s16) or 4 (s8) taps of a channel are multiplied at once */
+    uint32_t taps_per_lane; /* integers: 2 (s16) or 4 (s8) taps of a channel are multiplied at once */
     uint32_t channels;
     uint32_t is_spread;
     uint32_t phase_columns; /* columns of a spread row that are stride_w apart in x */

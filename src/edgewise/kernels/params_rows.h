@@ -3,7 +3,8 @@
 #ifndef EW_PARAMS_ROWS_H
 #define EW_PARAMS_ROWS_H
 
-/* Pools. Operands: x, y. Tiles: output rows (N * OH). b8: windows of fewer than 2**23 taps. */
+/* Pools. Operands: x, y. Tiles: output rows (N * OH). b8: windows of fewer than 2**23 taps,
+ * s16: of fewer than 2**15. */
 typedef struct {
     ew_window window;
     uint32_t y_stride; /* elements between the pixels of y */
@@ -16,9 +17,10 @@ typedef struct {
  * position in the `kept` dimensions, of `columns` elements: the last dimension of x where that is
  * kept, which `kept` does not count; else columns is 0, a row is one element, and the last of the
  * `reduced` dimensions has stride 1. b8 sums (a MEAN is one): y = rne(f32(sum + bias) * scale +
- * y_zero), saturated. f32: y = found * scale. bool is u8.
+ * y_zero), saturated. f32: y = found * scale. bool is u8. s16 sums (zero points 0): where is_fixed
+ * times multiplier * 2**(shift - 31) (fixed.h), else times scale, halves away from zero.
  * Operands: x, y. Tiles: (block of rows_per_tile rows, block of columns_per_tile columns).
- * Scratch: b8: columns_per_tile (at least 1) s32; mean_s32: s64. */
+ * Scratch: b8, s16: columns_per_tile (at least 1) s32; mean_s32: s64. */
 enum { EW_REDUCE_sum, EW_REDUCE_max, EW_REDUCE_min, EW_REDUCE_prod };
 typedef struct {
     uint32_t op; /* EW_REDUCE_... */
@@ -32,7 +34,8 @@ typedef struct {
     int32_t low, high;
     float scale;
     uint32_t divisor;          /* of whole sums, towards zero; 0: none */
-    int32_t multiplier, shift; /* prod_b8: of every product */
+    uint32_t is_fixed;         /* reduce_s16 */
+    int32_t multiplier, shift; /* prod_b8: of every product; reduce_s16 */
 } ew_reduce;
 
 /* One number of every window of x, which is spread by `base` and padded: y = init, joined by the
@@ -49,10 +52,13 @@ typedef struct {
 
 /* Softmax and its logarithm over rows of `depth`. Tiles: rows_per_tile rows.
  * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y.
- * Scratch: log_softmax_f32: depth f32; b8: 4 * depth f32. */
+ * softmax_s16: x, knots s16 [513] of exp on [-10, 0], of 1 / (1 + x) on [0, 1], y; depth < 2**16;
+ *   distances times multiplier * 2**(shift - 31) are 65535ths of [-10, 0].
+ * Scratch: log_softmax_f32: depth f32; b8: 4 * depth f32; s16: depth s16. */
 typedef struct {
     uint32_t rows, depth, rows_per_tile;
     uint32_t is_signed;
+    int32_t multiplier, shift;
     int32_t y_zero;
     int32_t low, high;
     float beta;             /* f32 */

@@ -65,21 +65,36 @@ EW_INLINE void store_f32(float *y, v_f32 v, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) y[i] = all[i];
 }
 
-EW_INLINE v_s32 load_b8(const uint8_t *x, uint32_t n, uint32_t is_signed) {
-    if (n == EW_LANES) return v_load_b8(x, is_signed);
-    uint8_t all[EW_LANES] = {0};
-    for (uint32_t i = 0; i < n; i++) all[i] = x[i];
-    return v_load_b8(all, is_signed);
+/* Elements of integer pools. */
+enum { OF_U8, OF_S8, OF_S16 };
+#define BYTES(kind) ((kind) == OF_S16 ? 2u : 1u)
+
+EW_INLINE v_s32 load_vector(const uint8_t *x, const uint32_t kind) {
+    return kind == OF_S16 ? v_load_s16(x) : v_load_b8(x, kind);
 }
 
-EW_INLINE void store_b8(uint8_t *y, v_s32 v, uint32_t n) {
-    if (n == EW_LANES) {
+EW_INLINE void store_vector(uint8_t *y, v_s32 v, const uint32_t kind) {
+    if (kind == OF_S16)
+        v_store_s16(y, v);
+    else
         v_store_b8(y, v);
+}
+
+EW_INLINE v_s32 load_integers(const uint8_t *x, uint32_t n, const uint32_t kind) {
+    if (n == EW_LANES) return load_vector(x, kind);
+    uint8_t all[2 * EW_LANES] = {0};
+    for (uint32_t i = 0; i < n * BYTES(kind); i++) all[i] = x[i];
+    return load_vector(all, kind);
+}
+
+EW_INLINE void store_integers(uint8_t *y, v_s32 v, uint32_t n, const uint32_t kind) {
+    if (n == EW_LANES) {
+        store_vector(y, v, kind);
         return;
     }
-    uint8_t all[EW_LANES];
-    v_store_b8(all, v);
-    for (uint32_t i = 0; i < n; i++) y[i] = all[i];
+    uint8_t all[2 * EW_LANES];
+    store_vector(all, v, kind);
+    for (uint32_t i = 0; i < n * BYTES(kind); i++) y[i] = all[i];
 }
 
 EW_INLINE void average_f32(const uint32_t vectors, const uint32_t n, uint32_t c,
@@ -160,8 +175,9 @@ EW_DEFINE(max_pool_2d_f32) {
     })
 }
 
-/* `sum` divided by the number of taps (fewer than 2**23), halves away from zero. The quotient is
- * below 257, so that the one from float32 is off by one at most, which the remainder tells. */
+/* `sum` divided by the number of taps (8 bits: fewer than 2**23, int16: 2**15), halves away from
+ * zero. The quotient is at most 2**15, so that the one from float32 is off by one at most, which
+ * the remainder tells. */
 EW_INLINE v_s32 divide_sum(v_s32 sum, int32_t count, float reciprocal) {
     v_s32 sign = sum >> 31, n = (sum ^ sign) - sign + v_splat_s32(count / 2);
     v_s32 q = v_truncate(v_float(n) * v_splat_f32(reciprocal));
@@ -171,46 +187,47 @@ EW_INLINE v_s32 divide_sum(v_s32 sum, int32_t count, float reciprocal) {
     return (q ^ sign) - sign;
 }
 
-EW_INLINE void average_b8(const uint32_t vectors, const uint32_t n, uint32_t c,
-                          const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
-                          const uint8_t *x, uint8_t *y) {
+EW_INLINE void average_integers(const uint32_t vectors, const uint32_t n, uint32_t c,
+                                const uint32_t kind, const ew_pool_2d *p, const taps *t,
+                                const uint8_t *x, uint8_t *y) {
     v_s32 sum[8];
     int32_t count = ew_max_s32((int32_t)(t->rows * t->columns), 1);
     float reciprocal = 1.0f / (float)count;
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) sum[v] = v_splat_s32(0);
     for (uint32_t i = 0; i < t->rows; i++) {
-        const uint8_t *at = x + t->first + i * t->line + c;
-        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+        const uint8_t *at = x + (t->first + i * t->line + c) * BYTES(kind);
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel * BYTES(kind))
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++)
-                sum[v] += load_b8(at + v * EW_LANES, n, is_signed);
+                sum[v] += load_integers(at + v * EW_LANES * BYTES(kind), n, kind);
     }
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) {
         v_s32 mean = divide_sum(sum[v], count, reciprocal);
         mean = v_min_s32(v_max_s32(mean, v_splat_s32(p->low)), v_splat_s32(p->high));
-        store_b8(y + c + v * EW_LANES, mean, n);
+        store_integers(y + (c + v * EW_LANES) * BYTES(kind), mean, n, kind);
     }
 }
 
-EW_INLINE void max_b8(const uint32_t vectors, const uint32_t n, uint32_t c,
-                      const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
-                      const uint8_t *x, uint8_t *y) {
+EW_INLINE void max_integers(const uint32_t vectors, const uint32_t n, uint32_t c,
+                            const uint32_t kind, const ew_pool_2d *p, const taps *t,
+                            const uint8_t *x, uint8_t *y) {
     v_s32 most[8];
     EW_UNROLL
-    for (uint32_t v = 0; v < vectors; v++) most[v] = v_splat_s32(is_signed ? -128 : 0);
+    for (uint32_t v = 0; v < vectors; v++) most[v] = v_splat_s32(p->low);
     for (uint32_t i = 0; i < t->rows; i++) {
-        const uint8_t *at = x + t->first + i * t->line + c;
-        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel)
+        const uint8_t *at = x + (t->first + i * t->line + c) * BYTES(kind);
+        for (uint32_t j = 0; j < t->columns; j++, at += t->pixel * BYTES(kind))
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++)
-                most[v] = v_max_s32(most[v], load_b8(at + v * EW_LANES, n, is_signed));
+                most[v] = v_max_s32(
+                    most[v], load_integers(at + v * EW_LANES * BYTES(kind), n, kind));
     }
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) {
-        v_s32 out = v_min_s32(v_max_s32(most[v], v_splat_s32(p->low)), v_splat_s32(p->high));
-        store_b8(y + c + v * EW_LANES, out, n);
+        v_s32 out = v_min_s32(most[v], v_splat_s32(p->high));
+        store_integers(y + (c + v * EW_LANES) * BYTES(kind), out, n, kind);
     }
 }
 
@@ -239,7 +256,7 @@ EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const
                             const uint8_t *x, uint8_t *y) {
     uint32_t channels = p->window.c, c = 0;
     if (channels < EW_BYTES) {
-        FOR_EACH_VECTOR(8, channels, max_b8, is_signed, p, t, x, y);
+        FOR_EACH_VECTOR(8, channels, max_integers, is_signed, p, t, x, y);
         return;
     }
     for (; c + 4 * EW_BYTES <= channels; c += 4 * EW_BYTES) max_bytes(4, c, is_signed, p, t, x, y);
@@ -250,7 +267,7 @@ EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const
 #else
 EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
                             const uint8_t *x, uint8_t *y) {
-    FOR_EACH_VECTOR(8, p->window.c, max_b8, is_signed, p, t, x, y);
+    FOR_EACH_VECTOR(8, p->window.c, max_integers, is_signed, p, t, x, y);
 }
 #endif
 
@@ -260,9 +277,9 @@ EW_DEFINE(average_pool_2d_b8) {
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(uint8_t, {
         if (p->is_signed)
-            FOR_EACH_VECTOR(8, s->c, average_b8, 1, p, &t, operand[0], y);
+            FOR_EACH_VECTOR(8, s->c, average_integers, OF_S8, p, &t, operand[0], y);
         else
-            FOR_EACH_VECTOR(8, s->c, average_b8, 0, p, &t, operand[0], y);
+            FOR_EACH_VECTOR(8, s->c, average_integers, OF_U8, p, &t, operand[0], y);
     })
 }
 
@@ -275,5 +292,23 @@ EW_DEFINE(max_pool_2d_b8) {
             max_channels(1, p, &t, operand[0], y);
         else
             max_channels(0, p, &t, operand[0], y);
+    })
+}
+
+EW_DEFINE(average_pool_2d_s16) {
+    const ew_pool_2d *p = params;
+    const ew_window *s = &p->window;
+    EW_UNUSED(scratch);
+    FOR_EACH_PIXEL(int16_t, {
+        FOR_EACH_VECTOR(8, s->c, average_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
+    })
+}
+
+EW_DEFINE(max_pool_2d_s16) {
+    const ew_pool_2d *p = params;
+    const ew_window *s = &p->window;
+    EW_UNUSED(scratch);
+    FOR_EACH_PIXEL(int16_t, {
+        FOR_EACH_VECTOR(8, s->c, max_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
     })
 }

@@ -3,6 +3,7 @@
  * Where the last dimension stays, its elements are columns, reduced side by side in the lanes of
  * vectors. Where it is reduced, its runs are taken into four vectors, whose lanes are joined last.
  * Every sum runs over all of its elements in an order that depends on the lanes alone. */
+#include "fixed.h"
 #include "kernel.h"
 
 /* A position in the reduced dimensions but the last. */
@@ -149,11 +150,13 @@ static int32_t start_s32(uint32_t op) {
 #define LOAD_F32(at) v_load_f32(at)
 #define LOAD_S32(at) v_load_s32(at)
 #define LOAD_B8(at) v_load_b8(at, is_signed)
+#define LOAD_S16(at) v_load_s16(at)
 #define ONE_NUMBER(x, i) (x)[i]
 #define ONE_B8(x, i) ew_stored(x, i, is_signed)
 DEFINE_REDUCE(reduced_f32, f32, float, v_f32, float, LOAD_F32, ONE_NUMBER)
 DEFINE_REDUCE(reduced_s32, s32, int32_t, v_s32, int32_t, LOAD_S32, ONE_NUMBER)
 DEFINE_REDUCE(reduced_b8, s32, uint8_t, v_s32, int32_t, LOAD_B8, ONE_B8)
+DEFINE_REDUCE(reduced_s16, s32, int16_t, v_s32, int32_t, LOAD_S16, ONE_NUMBER)
 
 /* Every tile, row by row: `x` and `y` are the row's first element, n its columns (0: one result). */
 #define FOR_EACH_ROW(p, E, Y, ...)                                                                 \
@@ -296,5 +299,26 @@ EW_DEFINE(reduce_b8) {
         }
         FOR_OP(reduced_b8, p, x, found, n, p->is_signed)
         for (uint32_t i = 0; i < results; i++) y[i] = (uint8_t)found[i];
+    })
+}
+
+/* A sum by LiteRT's multiplier (MEAN), or in float32, halves away from zero. */
+EW_INLINE int32_t scaled_sum(const ew_reduce *p, int32_t sum) {
+    if (p->is_fixed) return ew_multiply_fixed(sum, p->multiplier, p->shift);
+    const float real = (float)sum * p->scale, size = __builtin_fabsf(real);
+    const int32_t y = (int32_t)((size < 65536.0f ? size : 65536.0f) + 0.5f);
+    return real < 0 ? -y : y;
+}
+
+EW_DEFINE(reduce_s16) {
+    const ew_reduce *p = params;
+    int32_t *found = scratch;
+    FOR_EACH_ROW(p, int16_t, int16_t, {
+        const uint32_t results = n ? n : 1;
+        FOR_OP(reduced_s16, p, x, found, n, 0)
+        for (uint32_t i = 0; i < results; i++) {
+            const int32_t one = p->op == EW_REDUCE_sum ? scaled_sum(p, found[i]) : found[i];
+            y[i] = (int16_t)ew_min_s32(ew_max_s32(one, INT16_MIN), INT16_MAX);
+        }
     })
 }

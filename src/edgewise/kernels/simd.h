@@ -81,6 +81,15 @@ EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
     return is_signed ? (int32_t)(int8_t)*p : (int32_t)*p;
 }
 EW_INLINE void v_store_b8(uint8_t *p, v_s32 v) { *p = (uint8_t)v; }
+EW_INLINE v_s32 v_load_s16(const void *p) {
+    int16_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+EW_INLINE void v_store_s16(void *p, v_s32 v) {
+    int16_t low = (int16_t)v;
+    __builtin_memcpy(p, &low, sizeof low);
+}
 #else
 EW_INLINE v_f32 v_splat_f32(float x) { return x - (v_f32){0}; }
 EW_INLINE v_s32 v_splat_s32(int32_t x) { return x - (v_s32){0}; }
@@ -98,6 +107,17 @@ EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
 EW_INLINE void v_store_b8(uint8_t *p, v_s32 v) {
     v_u8 bytes = __builtin_convertvector(v, v_u8);
     __builtin_memcpy(p, &bytes, sizeof bytes);
+}
+/* As many s16 as there are lanes; of what is stored, the low halves. */
+typedef int16_t v_s16_lanes __attribute__((vector_size(2 * EW_LANES)));
+EW_INLINE v_s32 v_load_s16(const void *p) {
+    v_s16_lanes v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, v_s32);
+}
+EW_INLINE void v_store_s16(void *p, v_s32 v) {
+    v_s16_lanes low = __builtin_convertvector(v, v_s16_lanes);
+    __builtin_memcpy(p, &low, sizeof low);
 }
 #endif
 

@@ -1,5 +1,6 @@
 /* SOFTMAX and LOG_SOFTMAX over rows. */
-#include "kernel.h"
+#include "fixed.h"
+#include "knots.h"
 #include "math.h"
 
 /* The largest of n numbers, any number where one of them is NaN. */
@@ -197,4 +198,41 @@ EW_DEFINE(log_softmax_b8) {
         rows_b8(p, operand, row, end, scratch, 1, 1);
     else
         rows_b8(p, operand, row, end, scratch, 0, 1);
+}
+
+/* The exponentials of one row of x, s16 of 2**-15, by its distances to the largest; their sum. */
+static int32_t sum_row_s16(const ew_softmax *p, const int16_t *x, const int16_t *table,
+                           int16_t *e) {
+    int32_t largest = INT16_MIN, sum = 0;
+    for (uint32_t i = 0; i < p->depth; i++) largest = ew_max_s32(largest, x[i]);
+    for (uint32_t i = 0; i < p->depth; i++) {
+        int32_t at = ew_multiply_fixed(x[i] - largest, p->multiplier, p->shift);
+        e[i] = ew_between_knots(table, ew_max_s32(at, -65535) + 32767);
+        sum += e[i];
+    }
+    return sum;
+}
+
+EW_DEFINE(softmax_s16) {
+    const ew_softmax *p = params;
+    const int16_t *reciprocals = operand[2];
+    int16_t *e = scratch;
+    uint32_t row = tile_begin * p->rows_per_tile;
+    uint32_t end = ew_min_u32(p->rows, tile_end * p->rows_per_tile);
+    for (; row < end; row++) {
+        const int16_t *x = (const int16_t *)operand[0] + (size_t)row * p->depth;
+        int16_t *y = (int16_t *)operand[3] + (size_t)row * p->depth;
+        const uint32_t sum = (uint32_t)sum_row_s16(p, x, operand[1], e);
+        /* the sum is at least the largest exponential, 2**15 - 1: it has 15 bits or more */
+        const int32_t bits = 32 - __builtin_clz(sum), shift = bits - 1;
+        /* scaled to [1, 2) with 16 bits; less 1, and from the middle of the table */
+        const int64_t scaled = (((int64_t)sum << (31 - bits)) + (1 << 13)) >> 14;
+        const int32_t at = (int32_t)(scaled - 3 * (1 << 15));
+        const int32_t inverse = ew_between_knots(reciprocals, ew_min_s32(at, INT16_MAX));
+        for (uint32_t i = 0; i < p->depth; i++) {
+            int32_t product = e[i] * inverse;
+            product = (int32_t)(((int64_t)product + ((int64_t)1 << (shift - 1))) >> shift);
+            y[i] = (int16_t)ew_min_s32(ew_max_s32(product, 0), INT16_MAX);
+        }
+    }
 }

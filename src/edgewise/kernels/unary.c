@@ -1,5 +1,6 @@
 /* Elementwise operators of one operand: tables on 8 and 16 bits, functions of float32, and the change
  * between both. y may be x where their elements have one size. */
+#include "knots.h"
 #include "broadcast.h"
 #include "math.h"
 #include "simd_b8.h"
@@ -32,11 +33,7 @@ EW_DEFINE(knots_s16) {
     BEGIN(int16_t)
     const int16_t *knot = operand[1];
     int16_t *y = operand[2];
-    for (size_t i = r.begin; i < r.end; i++) {
-        const int16_t *k = knot + 256 + (x[i] >> 7);
-        int32_t slope = (int16_t)(k[1] - k[0]);
-        y[i] = (int16_t)(k[0] + ((slope * (x[i] & 127) + 64) >> 7));
-    }
+    for (size_t i = r.begin; i < r.end; i++) y[i] = ew_between_knots(knot, x[i]);
 }
 
 /* A value for each operand, by its bits. */

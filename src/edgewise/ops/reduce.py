@@ -150,12 +150,18 @@ class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
         acc = x.data.sum(axes, keepdims=self.keep_dims, dtype=np.int64) - n * x.zero_point
         point = int(type_.quant.zero_point[0])
         if type_.dtype is DType.INT16:
-            m, shift = multiplier(float(x.scale) / float(type_.quant.scale[0]))
-            bits = min(max(n, 1).bit_length() - 1, 32, 31 + shift)
-            fixed = multiply_fixed(wrap_int32(acc), (m << bits) // max(n, 1), shift - bits)
+            m, shift = mean_multiplier(float(x.scale) / float(type_.quant.scale[0]), n)
+            fixed = multiply_fixed(wrap_int32(acc), m, shift)
             return np.clip(fixed.astype(np.int64) + point, -32768, 32767).astype(np.int16)
         scale = x.scale / type_.quant.scale[0] / np.float32(max(n, 1))
         return _round_with_point(acc, scale, type_)
+
+
+def mean_multiplier(real: float, n: int) -> tuple[int, int]:
+    """The multiplier of `real`, divided by n in integers, and its shift."""
+    m, shift = multiplier(real)
+    bits = min(max(n, 1).bit_length() - 1, 32, 31 + shift)
+    return (m << bits) // max(n, 1), shift - bits
 
 
 class Sum(Reduction, builtin="SUM", options="ReducerOptions"):

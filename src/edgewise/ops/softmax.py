@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -132,6 +133,17 @@ def exponentials(scale: np.float32) -> Array:
     return elementary.exp(exponents.astype(np.float64)).astype(np.float32)
 
 
+@cache
+def int16_tables() -> tuple[Array, Array]:
+    """int16 [513] each: the knots of e**x on [-10, 0] and of 1 / (1 + x) on [0, 1]."""
+    return _knots(elementary.exp, -10.0, 0.0), _knots(lambda x: 1 / (1 + x), 0.0, 1.0)
+
+
+def int16_multiplier(beta_scale: float) -> tuple[int, int]:
+    """What makes of a distance between stored int16 operands a 65535th of [-10, 0]."""
+    return multiplier(beta_scale / (10.0 / 65535.0))
+
+
 def _sum_f32(x: Array) -> Array:
     """float32 sums over the last axis, kept, one term after the other as LiteRT adds them."""
     return np.cumsum(x, -1, dtype=np.float32)[..., -1:]
@@ -143,9 +155,8 @@ def _like(x: Array, number: float) -> np.generic:
 
 def _softmax_int16(distance: Array, beta_scale: float) -> Array:
     """int16 of scale 2**-15 from the distances to the largest stored operand of each row."""
-    exp_table = _knots(elementary.exp, -10.0, 0.0)
-    reciprocal_table = _knots(lambda x: 1 / (1 + x), 0.0, 1.0)
-    scaled = multiply_fixed(-distance, *multiplier(beta_scale / (10.0 / 65535.0)))
+    exp_table, reciprocal_table = int16_tables()
+    scaled = multiply_fixed(-distance, *int16_multiplier(beta_scale))
     centred = np.clip(scaled.astype(np.int64) + 32767, -32768, 32767)
     e = interpolate(exp_table, centred).astype(np.int64)
     total = e.sum(-1, keepdims=True)

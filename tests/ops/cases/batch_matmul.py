@@ -27,6 +27,13 @@ def fixed(x, y, zero, *, label, **attributes):
     )
 
 
+def sixteen(x, y, y_dtype, *, label, **attributes):
+    """int16 of the whole range by int16 or int8."""
+    operands = arg(x, "int16", quant=Quant(0.0007)), arg(y, y_dtype, quant=Quant(0.0011))
+    z = TensorType(None, DType.INT16, Quant(0.06 if y_dtype == "int16" else 0.0003))
+    return Case(BatchMatMul(**attributes), operands, label=label, results=(z,))
+
+
 CASES = [
     matmul((5, 7), (7, 3)),
     matmul((2, 5, 7), (2, 7, 3), label="batch"),
@@ -42,6 +49,9 @@ CASES = [
     fixed((2, 1, 8, 3), (1, 5, 3, 8), 127, label="broadcast-most"),
     fixed((30, 7), (30, 18), -7, adj_x=True, label="fixed-adj_x"),
     fixed((29, 31), (17, 31), 5, adj_y=True, label="fixed-adj_y"),
+    sixteen((2, 3, 521), (2, 521, 17), "int16", label="16x16-long"),
+    sixteen((7, 1030), (18, 1030), "int8", adj_y=True, label="16x8-long"),
+    sixteen((2, 9, 5), (9, 33), "int8", adj_x=True, label="16x8"),
     Case(
         BatchMatMul(),
         (arg((2, 5, 16)), weights((2, 16, 3), "int8", quant=Quant(0.02))),

@@ -9,7 +9,6 @@ from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from tests.ops.case import Case, arg, const, weights
 
 ALL = ("int8", "uint8", "int16")
-BYTES = ("int8", "uint8")
 SIGNED = ("int8", "int16")
 
 
@@ -67,6 +66,22 @@ def stored_16(x_shape, w_shape, *, x=None, w=None, bias=0, s_y=0.01, label, **at
         ),
         label=label,
         results=(TensorType(None, DType.INT16, Quant(s_y)),),
+    )
+
+
+def deep_16(x_shape, w_shape, *, bias=2**20, label):
+    """Depthwise int16 by int8 of their whole range."""
+    s_x, s_w, o = 0.0007, 0.011, w_shape[3]
+    added = np.linspace(-bias, bias, o).astype(np.int64)
+    return Case(
+        DepthwiseConv2D(depth_multiplier=o // x_shape[3]),
+        (
+            arg(x_shape, "int16", quant=Quant(s_x)),
+            weights(w_shape, "int8", quant=Quant(s_w)),
+            const(added, quant=Quant(s_x * s_w)),
+        ),
+        label=label,
+        results=(TensorType(None, DType.INT16, Quant(0.01)),),
     )
 
 
@@ -134,7 +149,6 @@ CASES = [
             (1, k, k, c),
             stride_h=stride,
             stride_w=stride,
-            quantize=BYTES,
             label="channels",
         )
         for k, stride, size, c in (
@@ -145,7 +159,7 @@ CASES = [
         )
     ),
     *(
-        depthwise((1, *x, 33), (1, *k, 33), quantize=BYTES, label="borders", **attributes)
+        depthwise((1, *x, 33), (1, *k, 33), label="borders", **attributes)
         for x, k, attributes in (
             ((1, 1), (3, 3), {}),
             ((1, 9), (5, 5), {}),
@@ -162,7 +176,7 @@ CASES = [
         )
     ),
     *(
-        depthwise((2, 4, 9, c), (1, 3, k, c * m), quantize=BYTES, label="spread", **attributes)
+        depthwise((2, 4, 9, c), (1, 3, k, c * m), label="spread", **attributes)
         for c, m, k, attributes in (
             (1, 8, 3, {}),
             (1, 32, 3, {"stride_h": 2, "stride_w": 2}),
@@ -172,6 +186,9 @@ CASES = [
             (5, 1, 3, {"padding": Padding.VALID}),
         )
     ),
+    deep_16((1, 3, 640, 5), (1, 2, 300, 5), label="16x8-far"),
+    deep_16((1, 2, 640, 18), (1, 1, 600, 36), label="16x8-groups"),
+    deep_16((2, 5, 9, 17), (1, 3, 3, 17), bias=2**30, label="16x8"),
     depthwise((0, 6, 6, 8), (1, 3, 3, 8), quantize=(), label="empty"),
     depthwise((1, 4, 4, 3), (1, 3, 3, 4), quantize=(), error="multiple of input channels"),
 ]

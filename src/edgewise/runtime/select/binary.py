@@ -76,8 +76,11 @@ def arithmetic(site: Site) -> Sequence[Call]:
     op = site.node.op
     if is_8_bit(a, b, y) and op.arithmetic_for(y.dtype) is not Arithmetic.NONE:
         return binary_b8.arithmetic(site)
-    if y.dtype is DType.INT16 and y.quant is not None and isinstance(op, (Add, Sub, Mul)):
-        return binary_s16.arithmetic(site)
+    if y.dtype is DType.INT16 and y.quant is not None:
+        if isinstance(op, (Add, Sub, Mul, Div)):
+            return binary_s16.arithmetic(site)
+        if isinstance(op, Prelu):
+            return binary_s16.prelu(site)
     if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
         return with_constant(site, "mul", a)
     _require_plain(op, a, b, y)
@@ -120,6 +123,9 @@ def comparison(site: Site) -> Sequence[Call]:
     assert isinstance(op, Comparison)
     if is_8_bit(a) and is_8_bit(b):
         return binary_b8.pair_table(site)
+    is_16 = a.dtype is DType.INT16 and a.quant is not None and b.quant is not None
+    if is_16 and isinstance(op, (Equal, NotEqual)):
+        return binary_s16.equality(site, constant(_RELATIONS[type(op)][0]))
     if not (op.raw_int16 and a.dtype is DType.INT16 and a.quant is not None):
         _require_plain(op, a, b)
     is_equality = isinstance(op, (Equal, NotEqual))

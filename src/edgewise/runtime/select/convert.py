@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.convert import Cast
+from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import (
     BYTES_8,
     Alias,
@@ -18,9 +20,11 @@ from edgewise.runtime.calls import (
     is_float,
     require,
     scale,
+    shape_of,
     zero_point,
 )
-from edgewise.runtime.library import constant
+from edgewise.runtime.library import constant, pack
+from edgewise.runtime.select.broadcast import PER_TILE
 from edgewise.runtime.select.unary import table, unary_call
 
 _STORED = {DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16"}
@@ -44,10 +48,12 @@ _CAST = {
 
 
 def quantize(site: Site) -> Sequence[Call]:
-    """Floats to 8 or 16 bits; 8 bits to 8 bits by table."""
+    """Floats to 8 or 16 bits; 8 bits to 8 bits by table, and from or to 16 bits by a multiplier."""
     x, y = site.node.operand(0), site.node.output
-    if x.dtype in BYTES_8:
+    if x.dtype in BYTES_8 and y.dtype in BYTES_8:
         return table(site)
+    if x.dtype in _STORED and y.dtype in (*_STORED, DType.INT32):
+        return _requantize(site)
     sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
     require(is_float(x) and y.dtype in _STORED and _has_one_scale(y), sentence)
     low, high = y.dtype.range
@@ -55,6 +61,40 @@ def quantize(site: Site) -> Sequence[Call]:
     factor = float(np.float32(1) / scale(y.type))
     numbers = {"zero": zero_point(y.type), "low": low, "high": high, "scale": factor}
     return unary_call(site, kernel, (x,), **numbers)
+
+
+def _requantize(site: Site) -> Sequence[Call]:
+    x, y = site.node.operand(0), site.node.output
+    sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
+    require(_has_one_scale(x) and _has_one_scale(y), sentence)
+    m, shift = multiplier(float(scale(x.type)) / float(scale(y.type)))
+    low, high = y.dtype.range
+    point = zero_point(y.type)
+    require(y.dtype is not DType.INT32 or point == 0, sentence)
+    count, per_tile = math.prod(shape_of(y)), site.tile_elements or PER_TILE
+    fields = {
+        "count": count,
+        "per_tile": per_tile,
+        "from": constant(_CAST[x.dtype]),
+        "to": constant(_CAST[y.dtype]),
+        "x_zero": zero_point(x.type),
+        "y_zero": point,
+        "multiplier": m,
+        "shift": shift,
+        "low": low,
+        "high": high,
+    }
+    return [
+        Call(
+            "requantize",
+            pack("ew_requantize", fields),
+            (x, y),
+            -(-count // per_tile),
+            tile_elements=per_tile,
+            in_place=(0,) if x.dtype.numpy.itemsize == y.dtype.numpy.itemsize else (),
+            is_elementwise=True,
+        )
+    ]
 
 
 def dequantize(site: Site) -> Sequence[Call]:

@@ -9,16 +9,20 @@ pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import lcm
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.select import conv_s16
 from edgewise.runtime.select.weights import Array, Weights, epilogue, window
+from edgewise.runtime.select.weights_s16 import Stored16
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
 _ADDRESS = 8  # bytes
@@ -29,15 +33,26 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     """Any kernel, stride, dilation and multiplier."""
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Convolution)
-    weights = Weights.of(site, channel_axis=3)
+    weights: Weights | Stored16
+    if x.dtype is DType.INT16:
+        weights = Stored16.of(site, channel_axis=3)
+    else:
+        weights = Weights.of(site, channel_axis=3)
     shape, out = shape_of(x), shape_of(y)
     _, kh, kw, o = weights.array.shape
     declared = Axis(kw, op.stride_w, op.dilation_w_factor)
     rows = Axis(kh, op.stride_h, op.dilation_h_factor)
     place = window(shape, out, rows, declared, op.padding)
     cols = Axis(kw, place["stride_w"], place["dilation_w"])
-    is_int, isa = weights.scales is not None, site.target.isa
-    lane = _taps_per_lane(weights.array, isa) if is_int else 1
+    taps = weights.array.reshape(kh, kw, o)
+    if isinstance(weights, Stored16) and not weights.fits(np.abs(taps.astype(int)).sum((0, 1))):
+        one_by_one = replace(
+            weights, array=np.ascontiguousarray(taps.transpose(2, 0, 1)[..., None])
+        )
+        return conv_s16.product(site, one_by_one, place, shape[3], op.fused_activation_function)
+    is_16, isa = isinstance(weights, Stored16), site.target.isa
+    is_int = isinstance(weights, Stored16) or weights.scales is not None
+    lane = 2 if is_16 else _taps_per_lane(weights.array, isa) if is_int else 1
     block = 2 * isa.lanes if is_int and isa.lanes > 1 else isa.lanes
     is_spread = isa.lanes > 1 and (o < block or o != shape[3])
     # vectors over whole pixels: their channels repeat after a multiple of both
@@ -66,10 +81,21 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     }
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
     elements = (1 + _PIXELS) * channels + kh * cols.stride * phase_columns * o
-    scratch = table_rows * ((1 + columns) * _ADDRESS + 4) + elements * (1 if is_int else 4) + _SLACK
-    taps, row = weights.array.reshape(kh, kw, o), out[2] * o
+    element = 2 if is_16 else 1 if is_int else 4
+    scratch = table_rows * ((1 + columns) * _ADDRESS + 4) + elements * element + _SLACK
+    row = out[2] * o
+    if isinstance(weights, Stored16):
+        rounding = weights.rounding(is_wide=False, isa=isa)
+        ends = [weights.bias.astype(np.int32), rounding.first, rounding.second]
+        if isa.lanes == 1:
+            operands: list[Value | Array] = [x, taps, *ends, y]
+            scratch = 0
+        else:
+            operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
+        packed = pack("ew_depthwise_conv_2d", fields)
+        return [Call("depthwise_conv_2d_s16", packed, tuple(operands), n_tiles, scratch, row)]
     if weights.scales is None:
-        operands: list[Value | Array] = [x, *_floats(taps, weights.bias, channels, block), y]
+        operands = [x, *_floats(taps, weights.bias, channels, block), y]
         packed = pack("ew_depthwise_conv_2d", fields)
         return [Call("depthwise_conv_2d_f32", packed, tuple(operands), n_tiles, scratch, row)]
     scales = np.ascontiguousarray(weights.scales)
@@ -80,12 +106,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         # sum((x - z) * w) = sum(x * w) - z * sum(w); modulo 2**32, as the accumulator
         zero = zero_point(x.type) + (128 if lane == 4 and fields["is_signed"] else 0)
         moved = weights.bias.astype(np.int64) - zero * taps.sum((0, 1), dtype=np.int64)
-        order = _zipped(channels, block)
-        products = _products(taps, lane, pairs_columns=body != "any")
-        repeats = channels // o
-        ordered = np.tile(products, repeats)[:, :, order].transpose(2, 0, 3, 1)
-        tables = [np.tile(a, repeats)[order] for a in (moved.astype(np.int32), scales)]
-        operands = [x, np.ascontiguousarray(ordered), *tables, y]
+        ends = [moved.astype(np.int32), scales]
+        operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
 
@@ -114,6 +136,16 @@ def _floats(taps: Array, bias: Array, channels: int, block: int) -> Sequence[Arr
     repeats = channels // o
     ordered = np.tile(taps.reshape(kh * kw, o), repeats)[:, order].transpose(1, 0, 2)
     return np.ascontiguousarray(ordered), np.tile(bias, repeats)[order]
+
+
+def _integers(
+    taps: Array, ends: Sequence[Array], channels: int, block: int, lane: int, pairs_columns: bool
+) -> Sequence[Array]:
+    """[KH, KW, O] as the products of blocks, and what is one number per channel in their order."""
+    repeats, order = channels // taps.shape[2], _zipped(channels, block)
+    products = _products(taps, lane, pairs_columns=pairs_columns)
+    ordered = np.tile(products, repeats)[:, :, order].transpose(2, 0, 3, 1)
+    return np.ascontiguousarray(ordered), *(np.tile(a, repeats)[order] for a in ends)
 
 
 def _bytes(taps: Array) -> tuple[Array, int]:

@@ -22,6 +22,9 @@ from edgewise.runtime.calls import (
 )
 from edgewise.runtime.library import Fields, pack
 from edgewise.runtime.select.weights import window
+from edgewise.runtime.select.weights_s16 import require_16_bit
+
+_SUFFIX = {DType.FLOAT32: "f32", DType.INT16: "s16"}
 
 
 def average_pool_2d(site: Site) -> Sequence[Call]:
@@ -43,9 +46,14 @@ def _pool(site: Site, name: str) -> Sequence[Call]:
         low_f32, high_f32 = float_bounds(act)
         bounds: Fields = {"low": 0, "high": 0, "low_f32": low_f32, "high_f32": high_f32}
     else:
-        require_8_bit(x, y)
+        is_16 = x.dtype is DType.INT16
+        if is_16:
+            require_16_bit(x, y)
+        else:
+            require_8_bit(x, y)
         taps = min(op.filter_height, shape[1]) * min(op.filter_width, shape[2])
-        require(taps < 1 << 23, f"a window of {taps} elements; the sum is kept in 32 bits")
+        most = 1 << 15 if is_16 else 1 << 23
+        require(taps < most, f"a window of {taps} elements; the sum is kept in 32 bits")
         require(act is not Activation.TANH, "the fused activation TANH has no kernel")
         low, high = activation_range(act, y.type)
         bounds = {"low": low, "high": high, "low_f32": 0.0, "high_f32": 0.0}
@@ -60,5 +68,5 @@ def _pool(site: Site, name: str) -> Sequence[Call]:
         },
     )
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
-    kernel = f"{name}_f32" if is_float(x) else f"{name}_b8"
+    kernel = f"{name}_{_SUFFIX.get(x.dtype, 'b8')}"
     return [Call(kernel, params, (x, y), n_tiles, tile_elements=out[2] * out[3])]

@@ -19,6 +19,7 @@ from edgewise.ops.reduce import (
     ReduceProd,
     Reduction,
     Sum,
+    mean_multiplier,
 )
 from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import (
@@ -33,6 +34,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Fields, constant, pack
+from edgewise.runtime.select.weights_s16 import require_16_bit
 
 TILE_ELEMENTS = 16384  # of x
 
@@ -47,7 +49,7 @@ _OPS = {
 }
 _INTEGERS = (
     *("is_signed", "bias", "y_zero", "low", "high"),
-    *("divisor", "multiplier", "shift"),
+    *("divisor", "is_fixed", "multiplier", "shift"),
 )
 _WIDE = {  # kernels, and those of MEAN
     DType.INT32: ("reduce_s32", "mean_s32"),
@@ -138,6 +140,8 @@ def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields
         if isinstance(op, Mean):
             return _WIDE[x.dtype][1], {**none, "divisor": max(count, 1)}
         return _WIDE[x.dtype][0], none
+    if x.dtype is DType.INT16 and x.quant is not None and not isinstance(op, ReduceProd):
+        return "reduce_s16", {**none, **_numbers_16(op, x, y, count)}
     require_8_bit(x, y)
     is_signed = int(x.dtype is DType.INT8)
     if isinstance(op, ReduceMax | ReduceMin):
@@ -175,6 +179,19 @@ def _product(x: Value, y: Value, count: int) -> Fields:
         "multiplier": (m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF,
         "shift": 15 - shift,
     }
+
+
+def _numbers_16(op: Reduction, x: Value, y: Value, count: int) -> Fields:
+    """The constants of the references of int16 (ops/reduce.py)."""
+    require_16_bit(x, y)
+    if isinstance(op, ReduceMax | ReduceMin):
+        require(x.quant == y.quant, "x and y have different scales")
+        return {}
+    if isinstance(op, Mean):
+        m, shift = mean_multiplier(float(scale(x.type)) / float(scale(y.type)), count)
+        return {"is_fixed": 1, "multiplier": m, "shift": shift}
+    require(count < 1 << 16, f"a sum of {count} elements, which is kept in 32 bits")
+    return {"scale": float(np.float32(scale(x.type) / scale(y.type)))}
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = dict.fromkeys(_OPS, reduction)

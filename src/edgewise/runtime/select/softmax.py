@@ -9,7 +9,13 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.op import Op
-from edgewise.ops.softmax import LogSoftmax, Softmax, exponentials
+from edgewise.ops.softmax import (
+    LogSoftmax,
+    Softmax,
+    exponentials,
+    int16_multiplier,
+    int16_tables,
+)
 from edgewise.runtime.calls import (
     Call,
     Selection,
@@ -22,6 +28,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import pack
+from edgewise.runtime.select.weights_s16 import require_16_bit
 
 TILE_ELEMENTS = 4096
 
@@ -50,11 +57,15 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
         "depth": shape[-1],
         "rows_per_tile": rows_per_tile,
         "beta": beta,
+        "multiplier": 0,
+        "shift": 0,
     }
     if is_float(x, y):
         fields |= dict.fromkeys(("is_signed", "y_zero", "low", "high", "x_scale", "y_scale"), 0)
         scratch = 4 * rows_per_tile * shape[-1] if name == "log_softmax" else 0
         return [Call(f"{name}_f32", pack("ew_softmax", fields), (x, y), n_tiles, scratch, elements)]
+    if x.dtype is DType.INT16 and name == "softmax":
+        return [_softmax_s16(site, fields, beta, n_tiles, elements)]
     require_8_bit(x, y)
     # 255 steps and a logarithm, which must not be NaN: NumPy saturates it in another way than C
     reach = 512.0 * max(float(scale(x.type)), 1.0) * max(beta, 1.0) / min(float(scale(y.type)), 1.0)
@@ -73,6 +84,25 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
     return [
         Call(f"{name}_b8", pack("ew_softmax", fields), (x, table, y), n_tiles, scratch, elements)
     ]
+
+
+def _softmax_s16(
+    site: Site,
+    fields: dict[str, int | float],
+    beta: float,
+    n_tiles: int,
+    elements: int | None,
+) -> Call:
+    """LiteRT's two tables; y has the scale 2**-15 whatever is declared (ops/softmax.py)."""
+    x, y = site.node.operand(0), site.node.output
+    require_16_bit(x, y)
+    depth = shape_of(x)[-1]
+    require(depth < 1 << 16, f"rows of {depth}, whose sums are kept in 32 bits")
+    zeros = dict.fromkeys(("is_signed", "y_zero", "low", "high", "x_scale", "y_scale"), 0)
+    m, shift = int16_multiplier(float(scale(x.type) * np.float32(beta)))
+    params = pack("ew_softmax", {**fields, **zeros, "multiplier": m, "shift": shift})
+    operands = (x, *int16_tables(), y)
+    return Call("softmax_s16", params, operands, n_tiles, 2 * depth, elements)
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
