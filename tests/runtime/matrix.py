@@ -41,7 +41,7 @@ def check_equal(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
     """Integers bit for bit; floats relative to the range of the output."""
     assert got.dtype == wanted.dtype
     assert got.shape == wanted.shape
-    if wanted.dtype.kind != "f":
+    if wanted.dtype.kind not in "fc":
         np.testing.assert_array_equal(got, wanted)
         return
     span = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))

@@ -109,23 +109,6 @@ EW_DEFINE(non_max_suppression_f32) {
 
 /* -- SSD networks --------------------------------------------------------------------------- */
 
-/* e**x in double precision: 2**n times the series of e**r, |r| <= ln(2) / 2; largest error 1 unit
- * in the last place, before the result is rounded to float32. */
-static double exp_f64(double x) {
-    if (x != x) return x;
-    if (x > 709.0) return (double)__builtin_inff();
-    if (x < -708.0) return 0.0;
-    double n = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2**52: rounds */
-    n -= 6755399441055744.0;
-    double r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
-    double sum = 1.0;
-    for (int k = 14; k > 0; k--) sum = 1.0 + sum * r / k;
-    int64_t bits = ((int64_t)n + 1023) << 52;
-    double power;
-    __builtin_memcpy(&power, &bits, sizeof power);
-    return sum * power;
-}
-
 static float number_at(const void *x, size_t i, uint32_t is_stored, float zero, float scale) {
     if (is_stored) return ((float)((const uint8_t *)x)[i] - zero) * scale;
     return ((const float *)x)[i];
@@ -148,7 +131,7 @@ static void decode(const ew_detection *p, const void *encodings, const float *an
         for (uint32_t d = 0; d < 2; d++) {
             double side = (double)anchors[d + 2];
             float centre = (float)(e[d] * side + (double)anchors[d]);
-            float half = (float)(0.5 * exp_f64(e[d + 2]) * side);
+            float half = (float)(0.5 * ew_exp_f64(e[d + 2]) * side);
             corners[d] = centre - half, corners[d + 2] = centre + half;
         }
     }

@@ -332,4 +332,21 @@ static inline double ew_log_f64(double x) {
     for (int k = 21; k > 1; k -= 2) sum = (sum + 1.0 / k) * square;
     return (double)e * 0.693147180559945309 + 2.0 * (s + s * sum);
 }
+
+/* e**x in double precision: 2**n times the series of e**r, |r| <= ln(2) / 2; largest error 1 unit
+ * in the last place, before the result is rounded to float32. */
+static inline double ew_exp_f64(double x) {
+    if (x != x) return x;
+    if (x > 709.0) return (double)__builtin_inff();
+    if (x < -708.0) return 0.0;
+    double n = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2**52: rounds */
+    n -= 6755399441055744.0;
+    double r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
+    double sum = 1.0;
+    for (int k = 14; k > 0; k--) sum = 1.0 + sum * r / k;
+    int64_t bits = ((int64_t)n + 1023) << 52;
+    double power;
+    __builtin_memcpy(&power, &bits, sizeof power);
+    return sum * power;
+}
 #endif

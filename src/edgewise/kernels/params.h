@@ -43,6 +43,7 @@ enum { EW_BORDER_value, EW_BORDER_reflect, EW_BORDER_symmetric };
 #include "params_moves.h"
 #include "params_products.h"
 #include "params_rows.h"
+#include "params_signals.h"
 
 /* Loops that measure the processor: peak.c. */
 typedef struct {

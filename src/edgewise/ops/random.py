@@ -106,11 +106,11 @@ def words(seed: int, seed2: int, count: int) -> np.ndarray:
         return np.random.default_rng().integers(0, 1 << 32, count, np.uint32)
     blocks = -(-count // 4)
     counter = np.zeros((4, blocks), np.uint32)
-    low, high = _halves(seed2)
+    low, high = halves(seed2)
     numbers = np.arange(blocks, dtype=np.uint64)
     counter[0], counter[1] = numbers & np.uint64(0xFFFFFFFF), numbers >> np.uint64(32)
     counter[2], counter[3] = low, high
-    return philox(counter, _halves(seed)).T.reshape(-1)[:count]
+    return philox(counter, halves(seed)).T.reshape(-1)[:count]
 
 
 def philox(counter: np.ndarray, key: Sequence[int]) -> np.ndarray:
@@ -130,7 +130,8 @@ def philox(counter: np.ndarray, key: Sequence[int]) -> np.ndarray:
     return counter
 
 
-def _halves(number: int) -> tuple[int, int]:
+def halves(number: int) -> tuple[int, int]:
+    """A seed as two words: the lower 32 bits, with their sign."""
     low = number & 0xFFFFFFFF
     return low, 0xFFFFFFFF if low >> 31 else 0
 

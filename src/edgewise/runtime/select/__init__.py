@@ -39,6 +39,7 @@ from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.ops.unary import ZerosLike
 from edgewise.runtime.calls import Alias, NotNative, Selection, Site, require
 from edgewise.runtime.select import (
+    argmax_pool,
     binary,
     boxes,
     choose,
@@ -61,6 +62,7 @@ from edgewise.runtime.select import (
     reduce,
     resize,
     scatter,
+    signals,
     softmax,
     stablehlo,
     svdf,
@@ -124,6 +126,8 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **rank.TABLE,
     **norm.TABLE,
     **recurrent.TABLE,
+    **signals.TABLE,
+    **argmax_pool.TABLE,
     **boxes.TABLE,
     **interior.TABLE,
     **stablehlo.TABLE,

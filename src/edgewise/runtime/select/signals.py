@@ -1,0 +1,96 @@
+"""Kernels of Fourier transforms and complex numbers, and of random numbers with a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.ir.enums import RngAlgorithm
+from edgewise.ir.op import Op
+from edgewise.ops.fourier import ComplexAbs, Rfft2d
+from edgewise.ops.random import Drawn, Multinomial, RandomStandardNormal, RandomUniform, halves
+from edgewise.ops.random_bits import StablehloRngBitGenerator
+from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
+from edgewise.runtime.library import Number, pack
+from edgewise.runtime.select.unary import unary_call
+
+_PER_TILE = 1 << 13  # random numbers
+_LONGEST = 1 << 20  # of a transform: its table has 8 MB
+
+
+def rfft2d(site: Site) -> Selection:
+    """A matrix is a tile; its columns are transformed side by side."""
+    x, y = shape_of(site.node.operand(0)), shape_of(site.node.output)
+    rows, columns = y[-2], 2 * (y[-1] - 1) or 1
+    size, tiles = max(rows, columns), math.prod(x[:-2])
+    require(size <= _LONGEST, f"a transform of {size} numbers; the kernel takes {_LONGEST}")
+    turns = np.arange(size) / size
+    table = np.array([(math.cos(math.tau * t), -math.sin(math.tau * t)) for t in turns], np.float32)
+    fields = {"h": x[-2], "w": x[-1], "rows": rows, "columns": columns, "size": size}
+    scratch = 16 * (rows + 1) * y[-1]
+    operands = (site.node.operand(0), table, site.node.output)
+    return [Call("rfft2d_f32", pack("ew_rfft2d", fields), operands, tiles, scratch)]
+
+
+def complex_abs(site: Site) -> Selection:
+    """The size of every number."""
+    return unary_call(site, "complex_abs_f32", (site.node.operand(0),))
+
+
+def random(site: Site) -> Selection:
+    """RANDOM_UNIFORM and RANDOM_STANDARD_NORMAL."""
+    op, y = site.node.op, site.node.output
+    assert isinstance(op, Drawn)
+    count = math.prod(shape_of(y))
+    params = _params(op.seed, op.seed2, count, per_tile=_PER_TILE)
+    is_normal = isinstance(op, RandomStandardNormal)
+    kernel = "random_normal_f32" if is_normal else "random_uniform_f32"
+    return [Call(kernel, params, (y,), -(-count // _PER_TILE), tile_elements=_PER_TILE)]
+
+
+def multinomial(site: Site) -> Selection:
+    """A row of logits is a tile."""
+    op, x, y = site.node.op, site.node.operand(0), site.node.output
+    assert isinstance(op, Multinomial)
+    (batch, classes), (_, count) = shape_of(x), shape_of(y)
+    index_bytes = y.dtype.numpy.itemsize
+    params = _params(op.seed, op.seed2, count, classes=classes, index_bytes=index_bytes)
+    return [Call("multinomial_f32", params, (x, y), batch if count else 0, 8 * classes)]
+
+
+def _params(seed: int, seed2: int, count: int, **numbers: Number) -> bytes:
+    require(bool(seed or seed2), "numbers without a seed are Python's")
+    fields: dict[str, Number | Sequence[Number]] = {
+        **dict.fromkeys(("per_tile", "classes", "index_bytes"), 0),
+        **numbers,
+        "count": count,
+        "key": halves(seed),
+        "counter": halves(seed2),
+    }
+    return pack("ew_random", fields)
+
+
+def random_bits(site: Site) -> Selection:
+    """One call, which also makes the state after."""
+    op, node = site.node.op, site.node
+    assert isinstance(op, StablehloRngBitGenerator)
+    after, y = node.outputs
+    fields = {
+        "words": math.prod(shape_of(y)) * (y.dtype.bits // 32),
+        "state_words": 2 * shape_of(after)[0],
+        "is_threefry": int(op.algorithm is RngAlgorithm.THREEFRY),
+    }
+    operands = (node.operand(0), after, y)
+    return [Call("random_bits", pack("ew_random_bits", fields), operands, 1, results=2)]
+
+
+TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
+    Rfft2d: rfft2d,
+    ComplexAbs: complex_abs,
+    RandomUniform: random,
+    RandomStandardNormal: random,
+    Multinomial: multinomial,
+    StablehloRngBitGenerator: random_bits,
+}
