@@ -7,6 +7,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import ShapeError, UnsupportedOp
 from edgewise.ir import Builder, Quant
 from edgewise.ir.enums import Activation, Padding
+from edgewise.ops.reduce_window import StablehloReduceWindow
 from edgewise.passes.pipeline import to_tflite
 from edgewise.passes.windows import WINDOWS
 from tests.passes.example import (
@@ -144,3 +145,15 @@ def test_padding_has_bounds(pads):
     x = b.input("x", (1, 5, 5, 2), DType.FLOAT32)
     with pytest.raises(ShapeError, match="padding must be in"):
         b.max_pool_2d(x, padding=pads)
+
+
+def test_padding_of_windows_that_are_reduced_is_the_files():
+    def build(b):
+        body = Builder("sum")
+        body.finish(body.stablehlo_add(body.input("a", ()), body.input("b", ())))
+        op = StablehloReduceWindow(body=body.graph, window_dimensions=(3,), padding=(1, 1))
+        return b.node(op, b.input("x", (5,)), b.constant(np.float32(0))).output
+
+    model = model_of(build)
+    model.add(next(iter(model.main.nodes)).op.graphs[0])
+    assert len(list(to_tflite(model).main.nodes)) == 1

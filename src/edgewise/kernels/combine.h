@@ -14,8 +14,8 @@
         case EW_JOIN_set: EW_JOIN_EACH(E, x[i]);                                                   \
         case EW_JOIN_add: EW_JOIN_EACH(E, y[i] + x[i]);                                            \
         case EW_JOIN_mul: EW_JOIN_EACH(E, y[i] * x[i]);                                            \
-        case EW_JOIN_max: EW_JOIN_EACH(E, x[i] > y[i] || x[i] != x[i] ? x[i] : y[i]);              \
-        case EW_JOIN_min: EW_JOIN_EACH(E, x[i] < y[i] || x[i] != x[i] ? x[i] : y[i]);              \
+        case EW_JOIN_max: EW_JOIN_EACH(E, ((x[i] > y[i]) | (x[i] != x[i])) ? x[i] : y[i]);         \
+        case EW_JOIN_min: EW_JOIN_EACH(E, ((x[i] < y[i]) | (x[i] != x[i])) ? x[i] : y[i]);         \
         case EW_JOIN_more: EW_JOIN_EACH(E, x[i] > y[i] ? x[i] : y[i]);                             \
         case EW_JOIN_less: EW_JOIN_EACH(E, x[i] < y[i] ? x[i] : y[i]);                             \
         case EW_JOIN_most: EW_JOIN_EACH(E, y[i] >= x[i] ? y[i] : x[i]);                            \

@@ -4,7 +4,11 @@
 #include "broadcast.h"
 #include "fixed.h"
 
-enum { BLOCK = 64 }; /* elements */
+#if defined(EW_SCALAR)
+enum { BLOCK = 64 }; /* elements, on the stack of a microcontroller */
+#else
+enum { BLOCK = 512 };
+#endif
 
 #define EACH(formula)                                                                              \
     do {                                                                                           \
@@ -28,35 +32,30 @@ static const uint8_t element_bytes[] = {
     [EW_TYPE_u64] = 8, [EW_TYPE_s4] = 1,   [EW_TYPE_c64] = 8,
 };
 
+/* All cases at once and one of them chosen, which vectors can do. */
 static float of_half(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7FFF, bits;
-    float y;
-    if (rest >= 0x7C00) { /* infinity and NaN */
-        bits = sign | 0x7F800000 | rest << 13;
-    } else if (rest < 0x400) { /* subnormal: a whole number of 2**-24 */
-        y = (float)(int32_t)rest * 0x1p-24f;
-        return sign ? -y : y;
-    } else {
-        bits = sign | (rest << 13) + 0x38000000;
-    }
+    float y = (float)(int32_t)rest * 0x1p-24f; /* subnormal: a whole number of 2**-24 */
+    __builtin_memcpy(&bits, &y, sizeof bits);
+    bits = rest < 0x400 ? bits : (rest << 13) + 0x38000000;
+    bits = rest < 0x7C00 ? bits : 0x7F800000 | rest << 13; /* infinity and NaN */
+    bits |= sign;
     __builtin_memcpy(&y, &bits, sizeof y);
     return y;
 }
 
 /* Nearest, halves to even. */
 static uint16_t half_of(float x) {
-    uint32_t bits;
+    uint32_t bits, small;
     __builtin_memcpy(&bits, &x, sizeof bits);
     uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
-    if (size > 0x7F800000) return (uint16_t)(sign | 0x7C00 | (size >> 13 & 0x3FF) | 0x200);
-    if (size >= 0x477FF000) return (uint16_t)(sign | 0x7C00); /* rounds beyond 65504 */
-    if (size < 0x38800000) { /* subnormal: 2**-24 is the last bit of 0.5 */
-        float y = __builtin_fabsf(x) + 0.5f;
-        __builtin_memcpy(&bits, &y, sizeof bits);
-        return (uint16_t)(sign | (bits - 0x3F000000));
-    }
-    size += 0xFFF + (size >> 13 & 1);
-    return (uint16_t)(sign | (size - 0x38000000) >> 13);
+    float y = __builtin_fabsf(x) + 0.5f; /* subnormal: 2**-24 is the last bit of 0.5 */
+    __builtin_memcpy(&small, &y, sizeof small);
+    bits = (size + 0xFFF + (size >> 13 & 1) - 0x38000000) >> 13;
+    bits = size < 0x38800000 ? small - 0x3F000000 : bits;
+    bits = size < 0x477FF000 ? bits : 0x7C00; /* rounds beyond 65504 */
+    bits = size > 0x7F800000 ? 0x7C00 | (size >> 13 & 0x3FF) | 0x200 : bits;
+    return (uint16_t)(sign | bits);
 }
 
 static float of_bfloat(uint16_t h) {

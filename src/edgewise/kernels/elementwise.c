@@ -106,21 +106,24 @@ static void pow_f32_row(const void *params, const void *const *x, void *result, 
 KERNEL(pow_f32, sizeof(float), sizeof(float))
 
 /* The angle of the point (b, a), in float64: for the smaller part t of both over the larger one, and
- * beyond tan(pi/8) for (t - 1) / (t + 1), terms of the series up to t**39, 1e-17. */
-static double atan2_of(double a, double b) {
+ * beyond tan(pi/8) for (t - 1) / (t + 1), terms of the series up to t**last: 39 leaves 1e-17, 17
+ * leaves 3e-9. */
+EW_INLINE double atan2_of(double a, double b, const int last) {
     const double turned = 0.41421356237309503; /* tan(pi/8) */
     double size_a = __builtin_fabs(a), size_b = __builtin_fabs(b);
     double less = size_a < size_b ? size_a : size_b, more = size_a < size_b ? size_b : size_a;
     double t = less == more ? (more == 0.0 ? 0.0 : 1.0) : less / more, y = 0.0;
     double x = t > turned ? (t - 1.0) / (t + 1.0) : t, square = x * x;
-    EW_UNROLL for (int k = 39; k > 0; k -= 2) y = (k % 4 == 1 ? 1.0 : -1.0) / k + square * y;
+    EW_UNROLL for (int k = last; k > 0; k -= 2) y = (k % 4 == 1 ? 1.0 : -1.0) / k + square * y;
     y = x * y + (t > turned ? 0x1.921fb54442d18p-1 : 0.0); /* pi/4 */
     y = size_a > size_b ? 0x1.921fb54442d18p0 - y : y;
     y = __builtin_signbit(b) ? 0x1.921fb54442d18p1 - y : y;
     return a != a || b != b ? a + b : __builtin_copysign(y, a);
 }
-BY_ELEMENT(atan2_f32, float, (float)atan2_of)
-BY_ELEMENT(atan2_f64, double, atan2_of)
+static float atan2_of_f32(float a, float b) { return (float)atan2_of(a, b, 17); }
+static double atan2_of_f64(double a, double b) { return atan2_of(a, b, 39); }
+BY_ELEMENT(atan2_f32, float, atan2_of_f32)
+BY_ELEMENT(atan2_f64, double, atan2_of_f64)
 
 /* ---- float64: what StableHLO has ---- */
 PLAIN(add_f64, double, a[i] + b[i])

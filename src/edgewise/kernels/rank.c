@@ -86,6 +86,17 @@ DEFINE_TOPK(topk_u8, uint8_t)
         size_t inner = p->inner;                                                                   \
         EW_UNUSED(scratch);                                                                        \
         for (uint32_t outer = tile_begin; outer < tile_end; outer++) {                             \
+            if (inner == 1) { /* in a register */                                                  \
+                const E *x = (const E *)operand[0] + (size_t)outer * p->n;                         \
+                E *y = (E *)operand[1] + (size_t)outer * p->n, sum = 0;                            \
+                int64_t step = p->is_reverse ? -1 : 1, at = p->is_reverse ? (int64_t)p->n - 1 : 0;  \
+                for (uint32_t k = 0; k < p->n; k++, at += step) {                                  \
+                    E before = sum;                                                                \
+                    sum += x[at];                                                                  \
+                    y[at] = p->is_exclusive ? before : sum;                                        \
+                }                                                                                  \
+                continue;                                                                          \
+            }                                                                                      \
             for (uint32_t k = 0; k < p->n; k++) {                                                  \
                 uint32_t at = p->is_reverse ? p->n - 1 - k : k;                                    \
                 uint32_t last = p->is_reverse ? at + 1 : at - 1;                                   \
@@ -113,15 +124,13 @@ DEFINE_CUMSUM(cumsum_s64, uint64_t)
         EW_UNUSED(scratch);                                                                        \
         end = end < p->count ? end : p->count;                                                     \
         for (size_t i = (size_t)tile_begin * p->per_tile; i < end; i++) {                          \
-            int32_t low = 0, high = p->low;                                                        \
-            while (low < high) {                                                                   \
-                int32_t middle = (low + high) / 2;                                                 \
-                if ((T)x[i] < (T)bounds[middle])                                                   \
-                    high = middle;                                                                 \
-                else                                                                               \
-                    low = middle + 1;                                                              \
+            const float *at = bounds; /* without branches, which nobody could foresee */           \
+            int32_t n = p->low;                                                                    \
+            for (int32_t half; n > 1; n -= half) {                                                 \
+                half = n / 2;                                                                      \
+                at += (T)x[i] < (T)at[half - 1] ? 0 : half;                                        \
             }                                                                                      \
-            y[i] = low;                                                                            \
+            y[i] = (int32_t)(at - bounds) + (n == 1 && !((T)x[i] < (T)*at));                       \
         }                                                                                          \
     }
 DEFINE_BUCKETIZE(bucketize_f32, float, float)

@@ -3,6 +3,7 @@
  * Where the last dimension stays, its elements are columns, reduced side by side in the lanes of
  * vectors. Where it is reduced, its runs are taken into four vectors, whose lanes are joined last.
  * Every sum runs over all of its elements in an order that depends on the lanes alone. */
+#include "broadcast.h"
 #include "fixed.h"
 #include "kernel.h"
 
@@ -218,10 +219,12 @@ EW_INLINE int64_t join_s64(const uint32_t op, int64_t a, int64_t b) {
         for (uint32_t c = 0; c < columns; c++) y[c] = found;                                       \
         do {                                                                                       \
             const E *at = x + w.offset;                                                            \
-            for (uint32_t i = 0; i < n; i++, at += stride) {                                       \
-                if (!columns) found = join_s64(op, found, *at);                                    \
-                for (uint32_t c = 0; c < columns; c++) y[c] = join_s64(op, y[c], at[c]);           \
-            }                                                                                      \
+            if (!columns) /* one after the other */                                                \
+                for (uint32_t i = 0; i < n; i++) found = join_s64(op, found, at[i]);               \
+            else                                                                                   \
+                for (uint32_t i = 0; i < n; i++, at += stride)                                     \
+                    EW_INDEPENDENT for (uint32_t c = 0; c < columns; c++)                          \
+                        y[c] = join_s64(op, y[c], at[c]);                                          \
         } while (go_on(p, &w));                                                                    \
         if (!columns) *y = found;                                                                  \
     }

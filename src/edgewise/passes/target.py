@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgewise.dtypes import QUANTIZED, DType
 from edgewise.errors import ConversionError, UnsupportedOp, listing
+from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op, Role
@@ -139,7 +140,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _unwritable(node: Node) -> str | None:
     op: Op = node.op
-    if isinstance(getattr(op, "padding", None), tuple):
+    is_named = isinstance(getattr(type(op), "padding", None), Padding)
+    if is_named and isinstance(getattr(op, "padding", None), tuple):
         return f"{node}: padding by numbers"
     return None if op.builtin or op.custom else f"{node}: no .tflite operator"
 

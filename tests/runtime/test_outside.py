@@ -1,0 +1,75 @@
+"""Kernels that write or pick where computed indices say: what lies outside stops the run."""
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.errors import ShapeError
+from edgewise.ir import Builder
+from edgewise.ir.evaluate import evaluate
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import host_isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
+
+
+def reverse_sequence(b, lengths):
+    return b.reverse_sequence(b.input("x", (2, 3, 4)), lengths, seq_dim=1, batch_dim=0)
+
+
+def segments(b, numbers):
+    return b.unsorted_segment_max(b.input("x", (2, 3)), numbers, b.constant(np.int32(4)))
+
+
+def scatter(b, indices):
+    places = b.reshape(indices, b.constant(np.array([2, 1], np.int32)))
+    return b.scatter_nd(places, b.input("x", (2, 3)), b.constant(np.array([4, 3], np.int32)))
+
+
+def sparse(b, indices, *, validate_indices=True):
+    shape, zero = b.constant(np.array([4], np.int32)), b.constant(np.float32(0))
+    x = b.input("x", (2,))
+    return b.sparse_to_dense(indices, shape, x, zero, validate_indices=validate_indices)
+
+
+def lookup(b, ids):
+    indices = b.constant(np.array([[0, 0], [1, 0]], np.int32))
+    shape, table = b.constant(np.array([2, 1], np.int32)), b.constant(np.eye(4, dtype=np.float32))
+    return b.embedding_lookup_sparse(ids, indices, shape, b.input("x", (2,)), table)
+
+
+OUTSIDE = [
+    (reverse_sequence, [3, 4]),
+    (reverse_sequence, [-1, 0]),
+    (segments, [4, 0]),
+    (scatter, [0, 4]),
+    (scatter, [-1, 0]),
+    (sparse, [1, 4]),
+    (sparse, [2, 1]),
+    (sparse, [2, 2]),
+    (lookup, [1, 4]),
+    (lookup, [-1, 1]),
+]
+
+
+def made(build, numbers):
+    b = Builder()
+    graph = b.finish(build(b, b.input("i", (2,), DType.INT32)))
+    x = [np.ones([int(d) for d in v.shape], np.float32) for v in graph.inputs[1:]]
+    return graph, [np.array(numbers, np.int32), *x]
+
+
+@pytest.mark.parametrize(("build", "numbers"), OUTSIDE)
+def test_an_index_outside_is_an_error(build, numbers):
+    graph, inputs = made(build, numbers)
+    native = plan(graph, Target(host_isa()))
+    assert not any(p.where == "host" for p in native.placement)
+    with pytest.raises(ShapeError):
+        evaluate(graph, inputs)
+    with pytest.raises(ShapeError):
+        Executor(native).run(inputs, {}, None)
+    graph, inputs = made(build, [0, 1])
+    for got, wanted in zip(
+        Executor(native).run(inputs, {}, None), evaluate(graph, inputs), strict=True
+    ):
+        np.testing.assert_array_equal(got, wanted)
