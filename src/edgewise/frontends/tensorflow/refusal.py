@@ -15,9 +15,14 @@ _RECORDS = (
     "from the decoded tensor on"
 )
 _RANDOM = (
-    "random numbers need a generator that .tflite models do not have; give them as an input, or "
-    "export with training=False"
+    "random numbers need a generator that .tflite models do not have; give them as an input or a "
+    "constant, or export with training=False"
 )
+_AUDIO = (
+    "the audio operations of TensorFlow 1 are not converted; those of tf.signal are (stft, "
+    "linear_to_mel_weight_matrix, mfccs_from_log_mel_spectrograms)"
+)
+_WARP = "images are not warped in a .tflite model; do it before, and export what comes after"
 _GRADIENTS = "gradients are not computed at inference; export the function that only predicts"
 _PYTHON = "Python code is never executed; write the function with TensorFlow operations"
 _PIPELINE = "input pipelines are not part of a model; export the function that takes tensors"
@@ -62,6 +67,8 @@ _REASONS = {
     r"Igamma.*|Betainc|Zeta|Polygamma|Bessel.*|Expint|Dawsn|Fresnel.*|Spence": _SPECIAL,
     r"Lookup.*|(Mutable)?HashTable.*|Sentencepiece.*|.*NGrams.*|.*Vocab.*": _TEXT,
     r"Decode(Jpeg|Png|Gif|Bmp|Image|Wav|Raw|CSV|AndCropJpeg|JSON.*|PaddedRaw|WebP)": _RECORDS,
+    r"AudioSpectrogram|Mfcc": _AUDIO,
+    r"ImageProjectiveTransform.*": _WARP,
     r"Parse(Example|SingleExample|Tensor|SequenceExample).*": _RECORDS,
     r"(Stateless|Stateful)?(Random|Truncated|ParameterizedTruncated|Multinomial).*": _RANDOM,
     r"Stateless(Multinomial|Sample).*|Rng.*|.*RandomGenerator.*": _RANDOM,
