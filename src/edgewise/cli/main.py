@@ -26,6 +26,7 @@ VERBS = {
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
     "metadata": "Show or change what a .tflite file says of itself: labels, licence.",
     "profile": "Time every operator of a .tflite file against this machine's peak.",
+    "quantize": "Write a .tflite file with narrower weights and data: int8, int4, float16, ...",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
     "zoo": "Pre-trained networks: list them, write one as .tflite.",
 }

@@ -1,0 +1,86 @@
+"""`edgewise quantize`: files, sizes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import edgewise
+from edgewise.dtypes import DType
+from edgewise.ir import Builder
+from edgewise.optimize import Recipe, Scope
+from tests.optimize.networks import NETWORKS, samples
+
+
+@pytest.fixture
+def model(tmp_path):
+    made = NETWORKS["residual"]()
+    made.save(tmp_path / "model.tflite")
+    np.save(tmp_path / "samples.npy", np.concatenate([s[0] for s in samples(made)]))
+    return made
+
+
+def test_dynamic_range(terminal, tmp_path, model):
+    said = terminal("quantize", "model.tflite", "-o", "s.tflite", "--recipe", "dynamic_wi8")
+    assert (said.code, said.err) == (0, "")
+    first, second = said.out.splitlines()[:2]
+    assert re.fullmatch(
+        r"s\.tflite  [\d.]+ kB of [\d.]+ kB \([\d.]+ times smaller\), in [\d.]+ m?s", first
+    )
+    assert re.fullmatch(r"  zip   [\d.]+ kB of [\d.]+ kB", second)
+    constants = edgewise.load(tmp_path / "s.tflite").main.constants()
+    assert {v.dtype for v in constants if len(v.shape) == 4} == {DType.INT8}
+
+
+def test_static_with_layers_that_stay_float(terminal, tmp_path, model):
+    words = "quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data samples.npy"
+    options = "--limit 5 --input int8 --result uint8 --keep-float ^shortcut$ --json"
+    said = terminal(*words.split(), *options.split())
+    assert (said.code, said.err) == (0, "")
+    layers = {row["name"]: row for row in json.loads(said.out)["layers"]}
+    assert layers["stem"]["dtype_after"] == "int8"
+    main = edgewise.load(tmp_path / "s.tflite").main
+    assert [v.dtype for v in (*main.inputs, *main.outputs)] == [DType.INT8, DType.UINT8]
+    assert next(n for n in main.nodes if n.op.name == "add").output.dtype is DType.FLOAT32
+
+
+def test_a_recipe_and_ranges_in_files(terminal, tmp_path, model):
+    recipe = Recipe("static_wi8_ai8", (Scope("float32", "SOFTMAX"),))
+    (tmp_path / "r.json").write_text(recipe.to_json())
+    edgewise.calibrate(model, samples(model)).save(tmp_path / "ranges.json")
+    words = "quantize model.tflite -o s.tflite --recipe r.json --ranges ranges.json --layers"
+    said = terminal(*words.split())
+    assert (said.code, said.err) == (0, "")
+    assert re.search(r"^stem +conv_2d .* float32 to int8$", said.out, re.MULTILINE)
+    main = edgewise.load(tmp_path / "s.tflite").main
+    assert next(n for n in main.nodes if n.op.name == "softmax").input.dtype is DType.FLOAT32
+
+
+def test_what_stays_float_is_told(terminal, tmp_path):
+    b = Builder()
+    x = b.input("x", (1, 4))
+    w = b.constant(np.eye(4, dtype=np.float32))
+    made = edgewise.Model()
+    made.add(b.finish(b.sin(b.fully_connected(x, w, None), label="wave")))
+    made.save(tmp_path / "model.tflite")
+    np.save(tmp_path / "samples.npy", np.eye(4, dtype=np.float32))
+    words = "quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data samples.npy"
+    said = terminal(*words.split())
+    assert said.code == 0
+    assert "warning: model.tflite: 1 operators stay float32:" in said.err
+    assert "sin 'wave': SIN has no quantized form" in said.err
+    message = terminal.refuses(*words.split(), "--integers-only", "--force")
+    assert "1 operators cannot be integers as static_wi8_ai8 wants" in message
+
+
+def test_refusals(terminal, tmp_path, model):
+    words = ["quantize", "model.tflite", "-o", "s.tflite", "--recipe"]
+    assert "a scheme is float32, float16" in terminal.refuses(*words, "int8")
+    assert "give --data" in terminal.refuses(*words, "static_wi8_ai8")
+    assert "cannot be read as a recipe" in terminal.refuses(*words, "no.json")
+    (tmp_path / "s.tflite").write_bytes(b"")
+    assert "exists" in terminal.refuses(*words, "float16")
+    assert (tmp_path / "s.tflite").read_bytes() == b""
