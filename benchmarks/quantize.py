@@ -1,14 +1,15 @@
 """The table of quantization: what each recipe costs in accuracy, here and with a peer.
 
     python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
-        [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
+        [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
 
 Every model is quantized by every recipe with the same calibration samples and runs on the same
 test samples (of which none is a calibration sample). A line has the size, the top-1 accuracy and
 in how many samples it is right or wrong where float is not, the share of samples with the class of
 the float model, and the mean divergence KL(float || quantized) of the softmax; each on Edgewise
 and, with `--litert`, of the same file in LiteRT; with `--aeq`, of AI Edge Quantizer's file for the
-same recipe in LiteRT. `-` where a peer does not do it, with the reason on standard error.
+same recipe in LiteRT; and of the int8 file that TensorFlow's converter made, where there is one.
+What a peer does not do has its reason on standard error instead of a line.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from pathlib import Path
 import numpy as np
 
 import edgewise
+from edgewise.data.image import NORMALIZATIONS, centre, open_picture
+from edgewise.ir.graph import Value
+from edgewise.ops.requant import quantize_real
 from edgewise.optimize import calibrate, quantize
 from edgewise.runtime.session import Session
-from edgewise.tasks.image import NORMALIZATIONS, centre, open_picture
 from edgewise.zoo.entries import get
 
 WORKER = Path(__file__).with_name("quantize_worker.py")
@@ -50,6 +53,15 @@ AEQ = {
     "static_wi8_ai16": "static_wi8_ai16",
 }
 CALIBRATION = 100
+# what TensorFlow's converter made of the same weights, with other calibration samples
+TENSORFLOW = {
+    "mnist_valid": "micro/mnist_valid_q.tflite",
+    "mnist_dw": "micro/mnist_dw_q.tflite",
+    "trained_lstm": "micro/trained_lstm_int8.tflite",
+    "kws": "mlperf_tiny/kws_ref_model.tflite",
+    "resnet8": "mlperf_tiny/pretrainedResnet_quant.tflite",
+    "mbnet128": "classify/mbnet128_0.25_q.tflite",
+}
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # calibration x, test x, test labels
 
 
@@ -158,10 +170,17 @@ def probabilities(y: np.ndarray) -> np.ndarray:
 
 
 def run(model: edgewise.Model, x: np.ndarray) -> np.ndarray:
-    """Outputs [N, C] on Edgewise."""
-    session = Session(model.main, stateless=True, num_threads=2)
+    """Outputs [N, C] on Edgewise, as real numbers."""
+    session = Session(model.main, stateless=True)
     session.resize([(1, *x.shape[1:])])
-    return np.stack([session.run([sample[None]])[0].reshape(-1) for sample in x])
+    first, last = model.main.inputs[0], model.main.outputs[0]
+    rows = [session.run([stored(sample[None], first)])[0].reshape(-1) for sample in x]
+    return np.stack([row if last.quant is None else last.quant.dequantize(row) for row in rows])
+
+
+def stored(x: np.ndarray, value: Value) -> np.ndarray:
+    """Real numbers as an input takes them."""
+    return x if value.quant is None else quantize_real(x, value.quant, value.dtype)
 
 
 class Peers:
@@ -225,6 +244,11 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
                 y = run(edgewise.load(written), x) if outputs is None else outputs
                 lines.append((recipe, who, score(len(written), y, base, labels)))
                 tell(*lines[-1])
+        if name in TENSORFLOW:
+            path = args.data / "tflite" / TENSORFLOW[name]
+            y = run(edgewise.load(path), x)
+            lines.append(("static int8", "tensorflow", score(path.stat().st_size, y, base, labels)))
+            tell(*lines[-1])
     return [{"model": name, "recipe": r, "by": who, **asdict(s)} for r, who, s in lines]
 
 

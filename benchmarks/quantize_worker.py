@@ -18,7 +18,7 @@ def litert(model: str, samples: str, result: str) -> None:
     """Run LiteRT on every sample; integers that go in and come out are real numbers here."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model, num_threads=2)
+    interpreter = Interpreter(model, num_threads=1)
     (first, *_), (last, *_) = interpreter.get_input_details(), interpreter.get_output_details()
     x = np.load(samples)["x"]
     interpreter.resize_tensor_input(first["index"], [1, *x.shape[1:]])
