@@ -61,6 +61,15 @@ def test_ends_have_the_types_asked_for():
     assert first.input.quant.zero_point == first.output.quant.zero_point + 128
 
 
+def test_an_output_that_is_listed_twice_keeps_its_name():
+    model, ranges = measured("residual")
+    twice = model.copy()
+    twice.main.set_outputs([*twice.main.outputs, *twice.main.outputs])
+    made = quantize(twice, "static_wi8_ai8", ranges).main
+    assert [v.name for v in made.outputs] == ["probabilities"] * 2
+    assert len(set(made.outputs)) == 1
+
+
 def test_only_the_operand_that_does_not_fit_is_requantized():
     model, ranges = measured("scaled")
     made = quantize(model, "static_wi8_ai8", ranges)

@@ -227,15 +227,14 @@ class _Rewrite:
 
     def _outputs(self, outputs: Mapping[Value, DType]) -> None:
         """The graph's outputs in their types, under the names that they had."""
-        ends = []
-        for value in self.graph.outputs:
+        ends: dict[Value, Value] = {}
+        for value in dict.fromkeys(self.graph.outputs):
             dtype = outputs.get(value)
             if dtype is None or value.data is not None:
-                ends.append(value)
+                ends[value] = value
                 continue
             quant = None if dtype is FLOAT32 else self.scales.of(value, dtype)
-            end = self._as(value, dtype, quant, None)
+            end = ends[value] = self._as(value, dtype, quant, None)
             if end is not value and value not in self.graph.inputs:
                 end.name, value.name = value.name, f"{value.name}_{self.homes[value].text}"
-            ends.append(end)
-        self.graph.set_outputs(ends)
+        self.graph.set_outputs([ends[value] for value in self.graph.outputs])
