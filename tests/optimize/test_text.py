@@ -11,11 +11,14 @@ import pytest
 import edgewise
 from edgewise.dtypes import DType
 from edgewise.errors import QuantizationError
+from edgewise.ir.graph import Value
 from edgewise.ir.model import Model
 from edgewise.ir.text import print_model
+from edgewise.ir.types import TensorType
 from edgewise.optimize import Range, Ranges, Recipe, Scope, quantize
 from edgewise.optimize.quantize import NothingToQuantize
 from edgewise.optimize.sizes import sizes
+from edgewise.optimize.weights import stored, weight_scale
 
 from .networks import NETWORKS, measured
 
@@ -120,6 +123,17 @@ def test_a_bias_that_does_not_fit_widens_the_scale_of_its_weights():
     dense = next(n for n in made.nodes if n.op.name == "fully_connected")
     bias = dense.operand(2)
     np.testing.assert_allclose(bias.quant.dequantize(bias.data), [1000.0, 0.5], atol=1e-4)
+
+
+def test_depthwise_filters_keep_their_sums():
+    w = np.random.default_rng(2).normal(size=(1, 3, 3, 64)).astype(np.float32)
+    quant = weight_scale(w, DType.INT8, 3)
+    q = stored(Value(TensorType.of(w), "w", w), DType.INT8, quant, "q").data.astype(np.float64)
+    steps = w / quant.scale
+    assert np.abs(q - steps).max() < 1
+    assert np.abs((q - steps).sum((0, 1, 2))).max() <= 0.5
+    alone = (np.rint(steps) - steps).sum((0, 1, 2))
+    assert np.abs(alone).max() > 1  # what each rounded alone would do
 
 
 def test_what_is_quantized_is_left_alone():

