@@ -48,6 +48,11 @@ def test_probabilities_or_logits() -> None:
     assert probabilities(np.array([[1000.0, 0.0]])).tolist() == [[1, 0]]
     quantized = np.array([[250, 3, 1]]) / 256
     assert probabilities(quantized) == pytest.approx(quantized / (254 / 256))
+    # what is missing belongs to the classes that were too small to be written
+    tail = np.array([[0.5, 0.25, 0, 0, 0, 0, 0]])
+    assert probabilities(tail) == pytest.approx(np.array([[0.5, 0.25] + [0.05] * 5]))
+    mixed = probabilities(np.array([[0.5, 0.5], [3.0, 3.0]]))
+    assert mixed.tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_divergence_of_coins() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from edgewise.errors import InputError
 
-_SUM = 0.05  # how far from 1 rows of probabilities may sum to: 8-bit ones of 1000 classes do
+# What rows of probabilities sum to; of 1000 classes in 8 bits most may be too small to be written.
+_LEAST_SUM, _MOST_SUM = 0.2, 1.05
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -40,14 +41,19 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """float64 [N, C] whose rows sum to 1: the scores, scaled, where they are probabilities
-    already (in 8 bits they sum to 1 only nearly), else their softmax."""
+    """float64 [N, C] whose rows sum to 1: a row of probabilities as it is, scaled, any other row's
+    softmax.
+
+    Quantized probabilities sum to less than 1 where many classes have less than half a step each;
+    what is missing is shared by the classes that are 0.
+    """
     real = scores.astype(np.float64)
     total = real.sum(1, keepdims=True)
-    if real.size and real.min() >= 0 and np.all(np.abs(total - 1) <= _SUM):
-        return real / total
+    are_given = (real.min(1, keepdims=True) >= 0) & (total >= _LEAST_SUM) & (total <= _MOST_SUM)
     raised = np.exp(real - real.max(1, keepdims=True))
-    return raised / raised.sum(1, keepdims=True)
+    rest = np.maximum(0.0, 1 - total) / np.maximum(1, (real == 0).sum(1, keepdims=True))
+    found = np.where(are_given, np.where(real == 0, rest, real), raised)
+    return found / found.sum(1, keepdims=True)
 
 
 def divergence(first: np.ndarray, second: np.ndarray, floor: float = 1e-7) -> np.ndarray:
@@ -55,8 +61,8 @@ def divergence(first: np.ndarray, second: np.ndarray, floor: float = 1e-7) -> np
     `sum p * log(p / q)` (Kullback-Leibler).
 
     A quantized softmax says 0 where it means "less than half a step": probabilities of both are
-    raised to `floor` and scaled, which keeps the divergence finite. Give half the step of a
-    quantized output.
+    raised to `floor` and scaled, which keeps the divergence finite. Of a quantized output give
+    half its step, divided by the number of classes.
 
     Source: S. Kullback, R. A. Leibler, Annals of Mathematical Statistics 22 (1951), 79-86.
     """
