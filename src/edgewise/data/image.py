@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgewise import metadata
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError, InputError
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
+from edgewise.metadata import normalization
 
 _log = logging.getLogger("edgewise")
 
@@ -133,7 +133,7 @@ def normalization_of(model: Model, place: int = 0) -> Normalization | None:
     """What the model's metadata says of its input at this place; None where it says nothing, or
     cannot be read, which is logged."""
     try:
-        found = metadata.normalization(model, place)
+        found = normalization(model, place)
     except FormatError as problem:
         _log.warning("the normalization is not taken from the model: %s", problem)
         return None

@@ -1,15 +1,20 @@
 """Smaller models: recipes, calibration, quantization."""
 
-from edgewise.optimize.calibrate import MinMax, calibrate
+from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compensate import Rounding, compensate
 from edgewise.optimize.equalize import activations, cross_layer
+from edgewise.optimize.methods import KL, MSE, MinMax, MovingAverage, Percentile
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
 from edgewise.optimize.recipe import Recipe, Scheme, Scope
 
 __all__ = [
+    "KL",
+    "MSE",
     "MinMax",
+    "MovingAverage",
+    "Percentile",
     "Range",
     "Ranges",
     "Recipe",

@@ -1,59 +1,167 @@
 """Calibration: a model and samples in, the range of every float value out.
 
-The model runs natively on one sample after the other; what is kept does not grow with their number.
+The model runs natively, one sample a core. Of a value a histogram is kept and two averages: memory
+does not grow with the number of samples, and but for the moving average their order is no matter.
+Values inside of loops and branches are not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import numpy as np
+
+from edgewise.data import Data, Feeder, pixels_for
+from edgewise.data import samples as samples_of
 from edgewise.dtypes import DType
+from edgewise.errors import InputError, QuantizationError, listing
 from edgewise.ir.graph import Value
-from edgewise.ir.model import Model
-from edgewise.optimize.observe import Sample, observe
+from edgewise.ir.model import Model, Signature
+from edgewise.optimize.histogram import Histogram
+from edgewise.optimize.methods import Method, MinMax, MovingAverage
+from edgewise.optimize.observe import Observers, Sample, arrays_of
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.ranges import Range, Ranges
-from edgewise.values import dataclass
+from edgewise.runtime.workers import cores, ordered
 
+_log = logging.getLogger("edgewise")
 
-@dataclass(frozen=True, slots=True)
-class MinMax:
-    """The smallest and the largest number seen."""
+FEW = 10  # samples; 100 to 500 are usual
+_MOST_SHOWN = 10
 
 
 def calibrate(
     model: Model,
-    samples: Iterable[Sample],
+    samples: Iterable[Sample] | Data,
     *,
-    method: MinMax | None = None,
+    method: Method | None = None,
     signature: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    normalize: str | None = None,
+    crop: float | None = None,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
 ) -> Ranges:
     """The ranges of the float values of `prepare(model)` while it runs on the samples.
 
     Args:
         samples: of each inference the arrays: one, a sequence in the order of the signature's
-            inputs, or a dict by their names. They are read once, one after the other.
-        method: how a range follows from the numbers.
+            inputs, or a dict by their names. They are read once. Or a `Data`, whose pictures
+            become inputs as `normalize` and `crop` say (see `evaluate`).
+        method: how a range follows from the numbers (`optimize.methods`); by default MinMax.
         signature: the entry point to run; by default as `Model.signature`.
-        progress: called with the number of samples done.
-        threads: that run the model; 1 by default.
+        limit: at most so many samples of a `Data`.
+        progress: called with (samples done, in all; 0 where nobody knows).
+        threads: samples that run at a time; by default one a core.
 
     Raises:
         InputError: no samples, or arrays that are not those of the inputs.
-        QuantizationError: values with numbers that are not finite; all are listed.
+        QuantizationError: values with numbers that are not finite; samples and layers are named.
     """
+    method = MinMax() if method is None else method
     prepared = prepare(model)
     entry = prepared.signature(signature)
-    found: dict[Value, Range] = {}
-    for count, seen in enumerate(
-        observe(prepared, samples, signature=signature, threads=threads), start=1
-    ):
-        for value, array in seen.items():
-            if value.dtype is DType.FLOAT32 and array.size:
-                range_ = Range(float(array.min()), float(array.max()))
-                found[value] = found[value].union(range_) if value in found else range_
+    graph = prepared.graphs[entry.graph]
+    count = cores() if threads is None else threads
+    total = 0
+    if isinstance(samples, Data):
+        total = samples.count(limit) or 0
+        given = _of_data(prepared, entry, samples, normalize, crop, limit, count)
+    else:
+        given = (
+            (f"sample {i}", arrays_of(s, entry, len(graph.inputs))) for i, s in enumerate(samples)
+        )
+    observe = Observers(graph, _look)
+    seen: dict[Value, Histogram] = {}
+    averages: dict[Value, Range] = {}
+    momentum = method.momentum if isinstance(method, MovingAverage) else 0.9
+    broken: list[str] = []
+    done = 0
+    for found in ordered(lambda job: observe(*job), given, count):
+        done += 1
         if progress is not None:
-            progress(count)
-    return Ranges({entry.graph: {value.name: r for value, r in found.items()}})
+            progress(done, total)
+        if isinstance(found, str):
+            broken.append(found)
+            continue
+        for value, one in found.items():
+            seen[value] = seen[value] + one if value in seen else one
+            averages[value] = _average(averages.get(value), one, momentum)
+    if broken:
+        raise QuantizationError(
+            listing(broken, "samples give numbers that are not finite", most=_MOST_SHOWN)
+            + "\nCheck the samples' normalization, and the model: it has no range there"
+        )
+    if not done:
+        raise InputError("calibration needs at least one sample; got none")
+    _warn(done, seen)
+    ranges = {v.name: _within(method(h, averages[v]), h) for v, h in seen.items()}
+    return Ranges({graph.name: ranges})
+
+
+def _average(before: Range | None, one: Histogram, momentum: float) -> Range:
+    if before is None:
+        return Range(one.low, one.high)
+    rest = 1 - momentum
+    return Range(momentum * before.low + rest * one.low, momentum * before.high + rest * one.high)
+
+
+def _within(found: Range, seen: Histogram) -> Range:
+    """What a method says, where rounding did not lead it out of what was seen."""
+    low = min(max(found.low, seen.low), seen.high)
+    return Range(low, max(min(found.high, seen.high), low))
+
+
+def _look(name: str, values: Mapping[Value, np.ndarray]) -> dict[Value, Histogram] | str:
+    """What the float values of one sample are; or where the first is that is not finite."""
+    found: dict[Value, Histogram] = {}
+    for value, array in values.items():
+        if value.dtype is not DType.FLOAT32 or not array.size:
+            continue
+        if not np.isfinite(array).all():
+            kind = "NaN" if np.isnan(array).any() else "an infinity"
+            return f"{name}: {kind} first in {_place(value)}"
+        found[value] = Histogram.of(array)
+    return found
+
+
+def _place(value: Value) -> str:
+    return f"input {value.name!r}" if value.producer is None else str(value.producer)
+
+
+def _warn(count: int, seen: Mapping[Value, Histogram]) -> None:
+    """Say what may spoil the ranges."""
+    if count < FEW:
+        _log.warning(
+            "calibration with %d sample%s: ranges may be too small for others; 100 to 500 are "
+            "usual",
+            count,
+            "s"[: count != 1],
+        )
+    same = [v for v, h in seen.items() if h.low == h.high and h.total > 1]
+    if same and count > 1:
+        shown = [f"{_place(v)} is always {seen[v].low:g}" for v in same]
+        _log.warning(
+            "%s\nA layer whose result never changes is dead, or the samples do not reach it",
+            listing(shown, "values are constant over all samples", most=_MOST_SHOWN),
+        )
+
+
+def _of_data(
+    model: Model,
+    entry: Signature,
+    data: Data,
+    normalize: str | None,
+    crop: float | None,
+    limit: int | None,
+    workers: int,
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Names and arrays, in the order of the graph's inputs."""
+    graph = model.graphs[entry.graph]
+    types = {name: graph.inputs[place].type for name, place in entry.inputs.items()}
+    options = {} if crop is None else {"crop": crop}
+    pixels = pixels_for([model], list(types.values())[:1], normalize=normalize, **options)
+    _log.info("calibration: %s", pixels.said)
+    for sample in samples_of(data, [Feeder(types, pixels)], limit=limit, workers=workers):
+        yield sample.name, arrays_of(sample.feeds[0], entry, len(graph.inputs))

@@ -6,14 +6,18 @@ Value. Nothing is kept from sample to sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
 from edgewise.runtime.session import Session
+
+T = TypeVar("T")
 
 # Of each inference the arrays: one, a sequence in the order of the signature's inputs, or a dict by
 # their names.
@@ -37,7 +41,7 @@ def observe(
     session = Session(graph, keep_all=True, stateless=True, num_threads=threads or 1)
     is_empty = True
     for sample in samples:
-        arrays = _arrays(sample, entry, len(graph.inputs))
+        arrays = arrays_of(sample, entry, len(graph.inputs))
         session.resize([a.shape for a in arrays])
         session.run(arrays)
         yield {**dict(zip(graph.inputs, arrays, strict=True)), **session.kept}
@@ -46,7 +50,29 @@ def observe(
         raise InputError("calibration needs at least one sample; got none")
 
 
-def _arrays(sample: Sample, entry: Signature, count: int) -> list[np.ndarray]:
+class Observers(Generic[T]):
+    """Sessions of one graph, as many as threads ask for; each sample's values go through `look`,
+    whose result is kept of them."""
+
+    def __init__(self, graph: Graph, look: Callable[[str, Mapping[Value, np.ndarray]], T]) -> None:
+        self._graph, self._look = graph, look
+        self._free: SimpleQueue[Session] = SimpleQueue()
+
+    def __call__(self, name: str, arrays: Sequence[np.ndarray]) -> T:
+        """Run a sample, given in the order of the graph's inputs, from any thread."""
+        try:
+            session = self._free.get_nowait()
+        except Empty:
+            session = Session(self._graph, keep_all=True, stateless=True)
+        try:
+            session.run(list(arrays))
+            values = dict(zip(self._graph.inputs, arrays, strict=True)) | session.kept
+            return self._look(name, values)
+        finally:
+            self._free.put(session)
+
+
+def arrays_of(sample: Sample, entry: Signature, count: int) -> list[np.ndarray]:
     """The arrays of a sample in the order of the graph's inputs. Raises InputError."""
     if isinstance(sample, Mapping):
         if set(sample) != set(entry.inputs):
