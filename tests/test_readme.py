@@ -91,7 +91,10 @@ def test_the_commands_run(shared_data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
     commands = [line.split()[1:] for line in lines if line.startswith("edgewise ")]
-    verbs = "convert run inspect zoo quantize metadata evaluate profile benchmark export-c doctor"
+    verbs = (
+        "convert run inspect zoo quantize metadata evaluate compare profile benchmark export-c "
+        "doctor"
+    )
     assert [command[0] for command in commands] == verbs.split()
     for command in commands:
         assert run(cli, command) == 0, capsys.readouterr().err

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgewise.api import Model, convert, export_c, load
     from edgewise.custom import get_include, load_op_library, register_op
+    from edgewise.data import open_data
     from edgewise.optimize import Ranges, Recipe, Scope, calibrate, quantize
+    from edgewise.optimize.compare import compare
+    from edgewise.optimize.evaluate import evaluate
     from edgewise.runtime import Interpreter, Limits
 
 __version__ = "0.1.0"
@@ -25,11 +28,14 @@ _HOMES = {
     "Recipe": "optimize",
     "Scope": "optimize",
     "calibrate": "optimize",
+    "compare": "optimize.compare",
     "convert": "api",
+    "evaluate": "optimize.evaluate",
     "export_c": "api",
     "get_include": "custom",
     "load": "api",
     "load_op_library": "custom",
+    "open_data": "data",
     "quantize": "optimize",
     "register_op": "custom",
 }
@@ -41,11 +47,14 @@ __all__ = [
     "Recipe",
     "Scope",
     "calibrate",
+    "compare",
     "convert",
+    "evaluate",
     "export_c",
     "get_include",
     "load",
     "load_op_library",
+    "open_data",
     "quantize",
     "register_op",
 ]

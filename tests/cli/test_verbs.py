@@ -278,6 +278,8 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     shutil.copy(folder / "m.keras", tmp_path / "model.keras")
     if not line.startswith("edgewise convert"):
         shutil.copy(folder / "f32.tflite", tmp_path / "model.tflite")
+        shutil.copy(folder / "f32.tflite", tmp_path / "float.tflite")
+        shutil.copy(folder / "int8.tflite", tmp_path / "int8.tflite")
     shutil.copy(shared_data / "frozen" / "mnist.pb", tmp_path / "frozen.pb")
     shutil.copytree(shared_data / "savedmodel" / "kws_ref_model", tmp_path / "saved_model")
     np.save(tmp_path / "array.npy", np.zeros((1, 32, 32, 3), np.float32))

@@ -18,6 +18,7 @@ from edgewise.errors import EdgewiseError, InternalError
 # verb: its line in `edgewise --help`, so that help does not import every verb
 VERBS = {
     "benchmark": "Time a .tflite file, beside other runtimes.",
+    "compare": "Show what a .tflite file loses against another one, layer by layer.",
     "convert": "Turn a trained model into a .tflite file.",
     "demo": "Build a network, write it as .tflite, and classify a photo with it.",
     "doctor": "Show versions, CPU features and which extras are installed.",

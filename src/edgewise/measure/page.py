@@ -22,12 +22,18 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; margin: 2.5rem auto;
        max-width: 62rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-p.facts { color: #5c6b7a; margin-top: .2rem; }
+p { overflow-wrap: anywhere; } p.facts { color: #5c6b7a; margin-top: .2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e4e8ec; }
 th { color: #5c6b7a; font-weight: 600; } th:first-child, td:first-child { text-align: left; }
 td.name { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
+.wide { overflow-x: auto; }
+@media (max-width: 44rem) {
+  body { margin: 1rem auto; } th, td { padding: .25rem .4rem; font-size: .85rem; }
+  td.name { max-width: 11rem; } figure { overflow-x: auto; }
+  figure svg { width: 40rem; max-width: none; }
+}
 """
 
 
@@ -68,12 +74,16 @@ def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table, the first column left-aligned."""
-    lines = ["<table><tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in head) + "</tr>"]
+    lines = [
+        '<div class="wide"><table><tr>'
+        + "".join(f"<th>{html.escape(h)}</th>" for h in head)
+        + "</tr>"
+    ]
     for name, *cells in rows:
         numbers = "".join(f"<td>{html.escape(c)}</td>" for c in cells)
         title = html.escape(name, quote=True)
         lines.append(f'<tr><td class="name" title="{title}">{html.escape(name)}</td>{numbers}</tr>')
-    return "\n".join([*lines, "</table>"])
+    return "\n".join([*lines, "</table></div>"])
 
 
 def write(
@@ -82,6 +92,7 @@ def write(
     """One HTML file. Raises OutputError: see `files.write_atomically`."""
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
         + "\n".join(parts)
