@@ -88,6 +88,15 @@ def test_a_rare_outlier_is_clipped(method) -> None:
     assert even.high == pytest.approx(1, abs=0.06)
 
 
+def test_zeros_of_a_relu_do_not_clip() -> None:
+    """Nine of ten numbers are 0, which any quantization holds exactly: the rest decides."""
+    rng = np.random.default_rng(0)
+    x = np.maximum(0, rng.normal(-1.3, 1, 200_000)).astype(np.float32)
+    assert (x == 0).mean() > 0.9
+    for method in (KL(), MSE()):
+        assert method(*seen_of(x)).high > 0.6 * x.max()
+
+
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("x", [[0.0], [3.0, 3.0], [-2.0], [-1e-30, 1e30], [1e-40]], ids=str)
 def test_methods_survive_strange_values(name, x) -> None:
