@@ -37,7 +37,19 @@ for op in ("RGBToHSV", "HSVToRGB"):
 case("AdjustSaturation", x(PICTURE), s(1.7))
 case("AdjustHue", x(PICTURE), s(-0.3), tolerance=2e-5)
 case("SoftmaxCrossEntropyWithLogits", x(3, 5), x(3, 5, low=0, high=1), outputs=1)
+case("SoftmaxCrossEntropyWithLogits", x(3, 5), x(3, 5, low=0, high=1), label="gradient")
 case("SparseSoftmaxCrossEntropyWithLogits", x(3, 5), x(np.array([0, 4, 2], np.int32)), outputs=1)
+case("SparseSoftmaxCrossEntropyWithLogits", x(3, 5), x(np.array([0, 4, 2], np.int32)),
+     label="gradient")  # fmt: skip
+for op in ("ReluGrad", "EluGrad", "SoftplusGrad", "SigmoidGrad", "TanhGrad", "ReciprocalGrad",
+           "InvGrad"):  # fmt: skip
+    case(op, x(3, 5), x(3, 5))
+case("Relu6Grad", x(3, 5), x(3, 5, low=-3, high=9))
+case("LeakyReluGrad", x(3, 5), x(3, 5), alpha=0.3)
+for op in ("SqrtGrad", "RsqrtGrad"):
+    case(op, x(3, 5, low=0.5), x(3, 5))
+case("BiasAddGrad", x(2, 3, 4, 5))
+case("BiasAddGrad", x(2, 5, 3, 4), data_format="NCHW", label="channels first")
 case("_FusedBatchNormEx", x(2, 3, 5, 4), k(4), k(4), k(4), k(4, low=0.2), [x(2, 3, 5, 4)],
      is_training=False, activation_mode="Relu", num_side_inputs=1, epsilon=0.01, outputs=1,
      by_hand=True)  # fmt: skip

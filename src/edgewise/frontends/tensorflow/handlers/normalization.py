@@ -62,18 +62,22 @@ def _fused_batch_norm(c: Context, node: TFNode, *operands: Value) -> Sequence[Va
 
 
 def _cross_entropy(c: Context, node: TFNode, scores: Value, labels: Value) -> Sequence[Value]:
-    """the loss, -sum(labels * log_softmax); no gradient"""
+    """the loss, -sum(labels * log_softmax), and its gradient, softmax - labels"""
     total = c.b.sum(c.b.mul(labels, c.b.log_softmax(scores)), c.ints([1]))
-    return [c.b.neg(total)]
+    return [c.b.neg(total), c.b.sub(c.b.softmax(scores), labels)]
 
 
 def _sparse_cross_entropy(
     c: Context, node: TFNode, scores: Value, labels: Value
 ) -> Sequence[Value]:
-    """the loss, -log_softmax at the label; no gradient"""
+    """the loss, -log_softmax at the label, and its gradient, softmax - one_hot"""
     place = c.b.expand_dims(labels, c.ints([1]))
     found = c.b.gather(c.b.log_softmax(scores), place, axis=1, batch_dims=1)
-    return [c.b.neg(c.reshape(found, (found.shape[0],)))]
+    depth = c.shape(scores.shape[1:])
+    one, zero = c.scalar(1, scores), c.scalar(0, scores)
+    chosen = c.b.one_hot(labels, c.b.squeeze(depth), one, zero, axis=-1)
+    loss = c.b.neg(c.reshape(found, (found.shape[0],)))
+    return [loss, c.b.sub(c.b.softmax(scores), chosen)]
 
 
 HANDLERS: dict[str, Handler] = {
