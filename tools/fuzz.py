@@ -80,6 +80,7 @@ of the worker itself (8 of the first 12) among them. What was wrong, and the tes
   (`tests/runtime/test_hostile.py`, `tests/ops/cases/pad.py`).
 - CONCATENATION of 8-bit operands of different scales with 2, 4 or 8 channels rescaled the first of
   them only: wrong numbers in files that are well formed (`tests/runtime/test_native.py`).
+- The references clipped integers of 64 bits as float64 (`tests/runtime/test_hostile.py`).
 - References of resizes needed 20 to 70 times the bytes of their results, and those of recurrent
   layers ran a million steps, where no limit looked (`tests/runtime/test_hostile.py`).
 - Misuse of interpreters: sizes beyond 64 bits, ragged lists, inputs of 24 GiB

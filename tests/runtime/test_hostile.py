@@ -18,7 +18,9 @@ from edgewise.dtypes import DType
 from edgewise.errors import FormatError, LimitError, QuantizationError, UnsupportedOp
 from edgewise.format import load, write
 from edgewise.ir import Builder, Model, Op, Quant, TensorType, Value
+from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
+from edgewise.ops.arithmetic import Add
 from edgewise.ops.convert import Cast
 from edgewise.ops.pad import Pad
 from edgewise.ops.requant import multiplier
@@ -230,3 +232,15 @@ def test_scales_beyond_floats_saturate_alike(op: Op, scale: float, result: Quant
     with np.errstate(all="ignore"):
         native, references = (Interpreter(model, native=n)(feed) for n in (True, False))
     np.testing.assert_array_equal(*native.values(), *references.values())
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_an_activation_keeps_integers_of_64_bits(native: bool) -> None:
+    """The references clipped them as float64, which has 53."""
+    b = Builder("main")
+    x, y = (b.input(name, (2,), DType.INT64) for name in "xy")
+    model = Model()
+    model.add(b.finish(b.node(Add(fused_activation_function=Activation.RELU), x, y).output))
+    feeds = np.array([2**62 + 1, -5]), np.array([2, 1])
+    (found,) = Interpreter(model, native=native)(*feeds).values()
+    assert found.tolist() == [2**62 + 3, 0]

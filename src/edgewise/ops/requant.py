@@ -154,10 +154,13 @@ def activate(x: Array, act: Activation) -> Array:
     if act not in _BOUNDS:
         raise ValueError(f"fused activation {act.name} is not defined on numbers")
     lower, upper = _BOUNDS[act]
+    if x.dtype.kind in "iu":  # float64 would round those of 64 bits
+        least = max(int(lower), np.iinfo(x.dtype).min)
+        return np.clip(x, least, None if upper is None else int(upper))
     return np.clip(x, lower, upper).astype(x.dtype)
 
 
-_BOUNDS: dict[Activation, tuple[float | None, float | None]] = {
+_BOUNDS: dict[Activation, tuple[float, float | None]] = {
     Activation.RELU: (0.0, None),
     Activation.RELU_N1_TO_1: (-1.0, 1.0),
     Activation.RELU6: (0.0, 6.0),

@@ -17,6 +17,8 @@ from edgewise.runtime.library import constant, pack
 TILE_ELEMENTS = 8192  # of y
 
 PLACE = np.dtype([("lower", "<u4"), ("upper", "<u4"), ("weight", "<i4"), ("weight_f32", "<f4")])
+# rows or columns: the tables of places take 16 bytes each, and more while they are made
+_LONGEST = 1 << 20
 _EMPTY = "nothing is computed, at perhaps 2**31 places"
 
 
@@ -27,6 +29,7 @@ def bilinear(site: Site) -> Selection:
     _, h, w, c = shape_of(x)
     _, oh, ow, _ = shape_of(y)
     require(math.prod(shape_of(y)) > 0, _EMPTY)
+    require(max(oh, ow) <= _LONGEST, f"y has {max(oh, ow)} rows or columns")
     if not is_float(x, y):
         require_8_bit(x, y)
         require(x.quant == y.quant, "x and y have different scales")
@@ -46,6 +49,7 @@ def nearest(site: Site) -> Selection:
     _, h, w, c = shape_of(x)
     _, oh, ow, _ = shape_of(y)
     require(math.prod(shape_of(y)) > 0, _EMPTY)
+    require(max(oh, ow) <= _LONGEST, f"y has {max(oh, ow)} rows or columns")
     places = []
     for source, target in ((h, oh), (w, ow)):
         index = op.nearest(source, target)
