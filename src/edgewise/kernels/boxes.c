@@ -184,22 +184,38 @@ static uint32_t find_regular(const ew_detection *p, const void *scores, const fl
 /* Is score a better than b, which came first? NaN is the worst. */
 static int is_better(float a, float b) { return a > b || (b != b && a == a); }
 
-static uint32_t best_class(const ew_detection *p, const void *scores, uint32_t box) {
-    uint32_t best = 0;
-    for (uint32_t class = 1; class < p->classes; class++)
-        if (is_better(score_of(p, scores, box, class), score_of(p, scores, box, best)))
-            best = class;
-    return best;
+/* The first of the best scores of a box, with its class, where it is at least `least`. */
+static int best_class(const ew_detection *p, const void *scores, uint32_t box, candidate *found) {
+    size_t first = (size_t)box * p->columns + (p->columns - p->classes);
+    uint32_t n = p->classes, i = 0, class = 0;
+    if (p->is_score_stored) {
+        const uint8_t *row = (const uint8_t *)scores + first;
+        uint8_t most = 0;
+        for (; i < n; i++) most = row[i] > most ? row[i] : most;
+        found->score = ((float)most - p->score_zero) * p->score_scale;
+        if (!(found->score >= p->least)) return 0;
+        while (class < n && row[class] != most) class++;
+    } else {
+        const float *row = (const float *)scores + first;
+        float lanes[EW_LANES], most = -__builtin_inff();
+        v_f32 largest = v_splat_f32(most);
+        for (; i + EW_LANES <= n; i += EW_LANES) largest = v_max(v_load_f32(row + i), largest);
+        v_store_f32(lanes, largest);
+        for (uint32_t k = 0; k < EW_LANES; k++) most = lanes[k] > most ? lanes[k] : most;
+        for (; i < n; i++) most = row[i] > most ? row[i] : most;
+        found->score = most;
+        if (!(most >= p->least)) return 0;
+        while (class < n && row[class] != most) class++;
+    }
+    found->box = box, found->begin = class;
+    return class < n;
 }
 
 static uint32_t find_fast(const ew_detection *p, const void *scores, const float *corners,
                           candidate *heap, candidate *chosen) {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < p->boxes; i++) {
-        uint32_t class = best_class(p, scores, i);
-        float score = score_of(p, scores, i, class);
-        if (score >= p->least) heap[n++] = (candidate){score, i, class};
-    }
+    for (uint32_t i = 0; i < p->boxes; i++)
+        if (best_class(p, scores, i, &heap[n])) n++;
     return suppress(p, corners, heap, n, chosen, ew_min_u32(p->most, p->boxes));
 }
 

@@ -342,8 +342,14 @@ static inline double ew_exp_f64(double x) {
     double n = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2**52: rounds */
     n -= 6755399441055744.0;
     double r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
-    double sum = 1.0;
-    for (int k = 14; k > 0; k--) sum = 1.0 + sum * r / k;
+    static const double terms[] = {/* 1 / k! */
+                                   1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0,
+                                   1.0 / 3628800.0,    1.0 / 362880.0,    1.0 / 40320.0,
+                                   1.0 / 5040.0,       1.0 / 720.0,       1.0 / 120.0,
+                                   1.0 / 24.0,         1.0 / 6.0,         0.5,
+                                   1.0,                1.0};
+    double sum = 1.0 / 87178291200.0;
+    for (int k = 0; k < 14; k++) sum = sum * r + terms[k];
     int64_t bits = ((int64_t)n + 1023) << 52;
     double power;
     __builtin_memcpy(&power, &bits, sizeof power);
