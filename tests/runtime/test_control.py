@@ -15,6 +15,7 @@ from edgewise.format import load
 from edgewise.ir import Builder, Graph, Model, Value
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.nesting import reachable
+from edgewise.ops.binary import Atan2
 from edgewise.ops.control import While
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import host_isa
@@ -23,6 +24,7 @@ from edgewise.runtime.plan import Kernel, Step, Target
 from edgewise.runtime.plan import While as WhileStep
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
+from edgewise.runtime.select import TABLE
 from tests.ops.cases.control import CASES, NUMBER, ROW, branch, loop, write_row
 
 TARGET = Target(host_isa())
@@ -140,7 +142,9 @@ def test_carried_values_are_never_clobbered(rules: tuple[int, list[tuple[str, in
 # -- what has no kernel ---------------------------------------------------------------------------
 
 
-def test_a_body_without_a_kernel_runs_on_the_host() -> None:
+def test_a_body_without_a_kernel_runs_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(TABLE, Atan2)
+
     def body(b: Builder, i: Value, x: Value) -> Value:
         return b.atan2(b.add(x, x), x)
 

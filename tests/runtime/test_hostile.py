@@ -15,7 +15,13 @@ import pytest
 
 from edgewise import Interpreter
 from edgewise.dtypes import DType
-from edgewise.errors import FormatError, LimitError, QuantizationError, UnsupportedOp
+from edgewise.errors import (
+    FormatError,
+    LimitError,
+    QuantizationError,
+    ShapeError,
+    UnsupportedOp,
+)
 from edgewise.format import load, write
 from edgewise.ir import Builder, Model, Op, Quant, TensorType, Value
 from edgewise.ir.enums import Activation
@@ -23,6 +29,7 @@ from edgewise.ir.evaluate import evaluate_op
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.convert import Cast
 from edgewise.ops.pad import Pad
+from edgewise.ops.regions import StablehloComposite
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.ops.rnn import UnidirectionalSequenceRNN
@@ -244,3 +251,14 @@ def test_an_activation_keeps_integers_of_64_bits(native: bool) -> None:
     feeds = np.array([2**62 + 1, -5]), np.array([2, 1])
     (found,) = Interpreter(model, native=native)(*feeds).values()
     assert found.tolist() == [2**62 + 3, 0]
+
+
+def test_a_composite_has_no_more_results_than_its_decomposition() -> None:
+    """One without outputs was taken for a scalar, and ended in a ValueError."""
+    inner = Builder("inner")
+    inner.input("x", (2,))
+    b = Builder("main")
+    x = b.input("x", (2,))
+    op = StablehloComposite(decomposition=inner.finish())
+    with pytest.raises(ShapeError, match="as many results as its graph, 0; got 1"):
+        b.node(op, x, results=[TensorType((), DType.FLOAT32)])

@@ -89,6 +89,10 @@ def result_declaration(op: Op, index: int) -> Out:
 def _shapes(
     op: Op, operands: Sequence[Value | None], declared: Sequence[TensorType | None]
 ) -> tuple[Shape | None, ...]:
+    if op.graph_fields and len(declared) > op.result_count():
+        raise ShapeError(
+            f"it must have as many results as its graph, {op.result_count()}; got {len(declared)}"
+        )
     count = max(op.result_count(), len(declared))
     if any(o is not None and o.type.shape is None for o in operands):
         variadic = bool(op.results) and op.results[-1].variadic

@@ -53,7 +53,7 @@ class UnsortedSegment(Op, abstract=True):
         size = int(count.reshape(-1)[0])
         flat = segments.reshape(-1)
         _check(flat, size)
-        rows = x.reshape(-1, *x.shape[segments.ndim :])
+        rows = x.reshape(flat.size, *x.shape[segments.ndim :])
         y = np.full((size, *rows.shape[1:]), self.empty(x.dtype), x.dtype)
         for number, row in zip(flat, rows, strict=True):
             if number >= 0:
