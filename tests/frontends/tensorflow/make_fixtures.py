@@ -24,6 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_debug_info_pb2
+from training_module import SHAPES, Training
 
 v1 = tf.compat.v1
 HERE = Path(__file__).parent / "fixtures"
@@ -282,50 +283,9 @@ def captures(path: Path) -> dict:
     return {"serving_default": [{"x": random(3)}]}
 
 
-class Training(tf.Module):
-    """A classifier that trains itself: the shape of TensorFlow's guide to training on the device,
-    whose weights go out and in as tensors, not as files."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        shapes = (16, 8), (8,), (8, 3), (3,)
-        self.weights = [tf.Variable(0.3 * random(*shape)) for shape in shapes]
-
-    def scores(self, x):
-        w1, b1, w2, b2 = self.weights
-        return tf.nn.relu(tf.reshape(x, [-1, 16]) @ w1 + b1) @ w2 + b2
-
-    @tf.function(input_signature=[Spec([None, 4, 4], name="x"), Spec([None, 3], name="y")])
-    def train(self, x, y):
-        with tf.GradientTape() as tape:
-            losses = tf.nn.softmax_cross_entropy_with_logits(y, self.scores(x))
-            loss = tf.reduce_mean(losses)
-        for weight, gradient in zip(self.weights, tape.gradient(loss, self.weights), strict=True):
-            weight.assign_sub(0.5 * gradient)
-        return {"loss": loss}
-
-    @tf.function(input_signature=[Spec([None, 4, 4], name="x")])
-    def infer(self, x):
-        return {"output": tf.nn.softmax(self.scores(x))}
-
-    @tf.function(input_signature=[])
-    def save(self):
-        return {f"weight{i}": weight.read_value() for i, weight in enumerate(self.weights)}
-
-    @tf.function(
-        input_signature=[
-            Spec(shape, name=f"weight{i}") for i, shape in enumerate(((16, 8), (8,), (8, 3), (3,)))
-        ]
-    )
-    def restore(self, *weights):
-        for weight, value in zip(self.weights, weights, strict=True):
-            weight.assign(value)
-        return {"size": tf.size(weights[0])}
-
-
 def training(path: Path) -> dict:
     """`Training`, saved; three classes around three centres."""
-    made = Training()
+    made = Training([0.3 * random(*shape) for shape in SHAPES])
     keys = ("train", "infer", "save", "restore")
     functions = {key: getattr(made, key).get_concrete_function() for key in keys}
     tf.saved_model.save(made, path, functions)
