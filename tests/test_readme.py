@@ -66,6 +66,20 @@ def test_the_python_example_runs(shared_data, tmp_path, monkeypatch):
     assert (tmp_path / "mobilenet_v2.tflite").stat().st_size > 100_000
 
 
+@pytest.mark.ci
+def test_the_examples_of_quantization_run(shared_data, tmp_path, monkeypatch):
+    """One after the other, with a smaller MobileNet."""
+    shutil.copy(shared_data / "bench" / "tiny_vww" / "f32.tflite", tmp_path / "mobilenet.tflite")
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    samples = [random.uniform(0, 1, (1, 96, 96, 3)).astype(np.float32) for _ in range(12)]
+    names: dict[str, object] = {"samples": samples}
+    for example in blocks("docs/quantization.md", "python"):
+        exec(example, names)  # noqa: S102 (our own text)
+    before, after = (tmp_path / f"mobilenet{kind}.tflite" for kind in ("", "_int8"))
+    assert after.stat().st_size < 0.4 * before.stat().st_size
+
+
 class SavesItself:
     """A Keras model, as far as anybody looks: it saves itself as a file."""
 

@@ -123,4 +123,7 @@ def preload() -> dict[str, str]:
     if not path.is_absolute():
         pytest.skip("the system's compiler has no AddressSanitizer (libasan.so)")
     # Python itself keeps what it allocates
-    return {"LD_PRELOAD": str(path.resolve()), "ASAN_OPTIONS": "detect_leaks=0"}
+    return {
+        "LD_PRELOAD": str(path.resolve()),
+        "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=16",
+    }

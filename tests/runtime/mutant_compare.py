@@ -11,7 +11,7 @@ and integers that floats decide are not compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from edgewise.runtime.plan import Placement
 
 Results = Mapping[str, np.ndarray] | EdgewiseError
 HALF = 2e-3  # two roundings to 10 bits
+_BLOCK = 1 << 16  # elements compared at once
 TAME = 1e9  # products of two such numbers, and sums of those, are far from the end of float32
 
 
@@ -93,13 +94,22 @@ def _difference(got: np.ndarray, wanted: np.ndarray, tolerance: float, is_rough:
     if wanted.dtype.kind not in "fcV":
         count = 0 if is_rough else int(np.count_nonzero(got != wanted))
         return f"{count} of {wanted.size} numbers" if count else ""
-    a, b = (y.astype(np.complex128 if y.dtype.kind == "c" else np.float64) for y in (got, wanted))
-    is_finite = np.isfinite(b)
-    if not np.array_equal(np.isfinite(a), is_finite):
-        return "" if is_rough else "where they are finite"
-    if not np.array_equal(a[~is_finite], b[~is_finite], equal_nan=True):
-        return "" if is_rough else "in infinities"
-    span = float(np.abs(b[is_finite]).max(initial=1.0))
-    worst = float(np.abs(a - b)[is_finite].max(initial=0.0))
+    span, worst = 1.0, 0.0
+    for a, b in _blocks(got, wanted):
+        is_finite = np.isfinite(b)
+        if not np.array_equal(np.isfinite(a), is_finite):
+            return "" if is_rough else "where they are finite"
+        if not np.array_equal(a[~is_finite], b[~is_finite], equal_nan=True):
+            return "" if is_rough else "in infinities"
+        span = max(span, float(np.abs(b[is_finite]).max(initial=0.0)))
+        worst = max(worst, float(np.abs(a - b)[is_finite].max(initial=0.0)))
     allowed = 100 * tolerance if is_rough else tolerance
     return f"by {worst / span:.2g} of the range" if worst > allowed * span else ""
+
+
+def _blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """The arrays in double precision, a piece of each at a time: what a test holds counts, too."""
+    wide = np.complex128 if arrays[0].dtype.kind == "c" else np.float64
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, arrays[0].size, _BLOCK):
+        yield tuple(array[start : start + _BLOCK].astype(wide) for array in flat)
