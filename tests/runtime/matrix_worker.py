@@ -28,7 +28,7 @@ from tests.ops.case import Case, inputs_of, model_of
 from .extremes import extreme_cases
 from .guarded import Exact, Guarded
 from .isolated import Isolated, isolate
-from .matrix import cases, is_native, planned, run_isolated, same_results
+from .matrix import cases, is_native, planned, run_isolated, same_results, tolerance_of
 
 WIDTH = 400  # bytes of the log's line
 
@@ -78,7 +78,7 @@ def _run(case: Case, target: Target, memory: str, less: int) -> bool:
         isolated = _shortened(isolated, less)
     with place:
         got = list(run_isolated(isolated, target, place))
-    same_results(got, wanted, case.op.tolerance)
+    same_results(got, wanted, tolerance_of(case, made))
     return True
 
 

@@ -104,7 +104,7 @@ def test_structures_have_one_layout(kernels: ModuleType, tmp_path: Path, target:
     subprocess.run([*command, source, "-o", tmp_path / "layout.o"], check=True)
 
 
-@pytest.mark.parametrize("dtype", ["b8", "s16"])
+@pytest.mark.parametrize("dtype", ["b8", "h8", "s16"])
 @pytest.mark.parametrize("suffix", ["baseline", "avx2", "avx512"])
 def test_integer_products_keep_their_accumulators(
     kernels: ModuleType, tmp_path: Path, suffix: str, dtype: str
@@ -119,7 +119,7 @@ def test_integer_products_keep_their_accumulators(
     instruction, most = "pmaddwd", 6
     if suffix == "avx512":
         # clang may take the instruction apart again
-        instruction, most = {"b8": "vpdpbusd", "s16": "vpdpwssd|pmaddwd"}[dtype], 14
+        instruction, most = "vpdpwssd|pmaddwd" if dtype == "s16" else "vpdpbusd", 14
     functions = re.findall(
         rf"^gem[mv]_{dtype}_(\d+)x(\d):(.*?)^\.Lfunc_end",
         listing.read_text(),

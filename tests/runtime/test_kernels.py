@@ -19,7 +19,7 @@ from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
 from tests.ops.case import Case, inputs_of, model_of
 
-from .matrix import cases, planned, same_results
+from .matrix import cases, planned, same_results, tolerance_of
 
 ISAS = [isa for isa in Isa if isa <= host_isa()]
 CASES = cases()
@@ -34,7 +34,7 @@ def test_kernels_equal_the_reference(case: Case, isa: Isa) -> None:
         return
     inputs = inputs_of(case)
     wanted = evaluate(graph, inputs)
-    same_results(Executor(made).run(inputs, {}, None), wanted, case.op.tolerance)
+    same_results(Executor(made).run(inputs, {}, None), wanted, tolerance_of(case, made))
 
 
 def unaligned(array: np.ndarray) -> np.ndarray:

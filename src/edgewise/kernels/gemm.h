@@ -27,8 +27,8 @@ typedef struct {
     const uint32_t *segment;
     uint32_t segments, steps;
     const int8_t *w;
-    const int32_t *bias;
-    const int32_t *row_bias; /* one more summand per row; may be 0 */
+    const int32_t *bias;     /* may be 0, as may row_bias */
+    const int32_t *row_bias; /* one more summand per row */
     uint8_t *y;
     size_t y_row;
     uint32_t rows, columns;
@@ -44,7 +44,7 @@ EW_INLINE void ew_multiply(const uint32_t rows, const uint32_t vectors, const ui
                            const ew_gemm *g, uint32_t first, v_s32 acc[EW_ROWS][EW_VECTORS]) {
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) {
-        v_s32 bias = v_load_s32(g->bias + v * EW_LANES);
+        v_s32 bias = g->bias ? v_load_s32(g->bias + v * EW_LANES) : v_splat_s32(0);
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++) acc[r][v] = bias;
     }
@@ -95,7 +95,8 @@ EW_INLINE void ew_multiply_row(const uint32_t lane, const ew_gemm *g, v_s32 acc[
     const int8_t *w = g->w;
     const v_s32 more = v_splat_s32(g->row_bias ? g->row_bias[0] : 0);
     EW_UNROLL
-    for (uint32_t v = 0; v < EW_SUMS; v++) acc[v] = v_load_s32(g->bias + v * EW_LANES) + more;
+    for (uint32_t v = 0; v < EW_SUMS; v++)
+        acc[v] = g->bias ? v_load_s32(g->bias + v * EW_LANES) + more : more;
     for (uint32_t i = g->steps; i; i--, x += sizeof(int32_t), w += EW_VECTORS * bytes) {
         int32_t elements;
         __builtin_memcpy(&elements, x, sizeof elements);

@@ -84,6 +84,25 @@ typedef struct {
     int32_t low, high; /* stored integers */
 } ew_conv_s16;
 
+/* Convolutions of float32 by int8 weights that stand for w * scale, with groups. The window of
+ * every output pixel is quantized on the way (rows_h8.h).
+ * Operands: x f32, w, scale f32 [blocks][O padded], bias f32 [O padded], sums, y f32.
+ * y = clamp(bias + sum over blocks of f32(acc) * (scale of the row * scale)). A block is so many
+ * elements of K, neighbours in [KH][KW][C / groups]; there is more than one only without groups.
+ * w is packed as `ew_conv_layout` has it, all of K as one run. sums s32 [blocks][O padded] are
+ * those of the weights with 16 lanes, and not read elsewhere. In the scalar build nothing is padded.
+ * Tiles: (group, block of rows_per_tile of all N * OH * OW pixels, block of panels); if scalar,
+ * (group, pixel). Scratch: rows_per_tile f32 and s32, and as many rows of K rounded up to 16, s16
+ * or with 16 lanes u8; if scalar, K s16. */
+typedef struct {
+    ew_window window;
+    uint32_t groups;
+    uint32_t rows_per_tile, panels_per_tile;
+    uint32_t block; /* a multiple of 4, or K */
+    uint32_t y_first, y_image, y_line, y_pixel;
+    float low, high; /* fused activation */
+} ew_conv_h8;
+
 /* 8-bit matrix products of two operands that are computed while the model runs, and fully connected
  * layers with such weights: z[b, i, j] = requantized sum over l of x[b, i, l] * y[b, l, j].
  * Operands: x, y, bias s32 [N], scale f32 [N], z [batches, M, N]; bias and scale have EW_COLUMNS

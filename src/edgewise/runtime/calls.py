@@ -59,7 +59,8 @@ class Call:
     one fewer); None where that is not so. `in_place`: operands whose memory the result may take
     over, as far as the kernel is concerned. `is_elementwise`: a tile reads, of the operands that
     have as many elements as the result, just the elements that it writes. `moves`: the call only
-    copies (from, to, bytes) a run of bytes of operand 0 into the result.
+    copies (from, to, bytes) a run of bytes of operand 0 into the result. `why`: what the placement
+    report says of the choice, where there was one.
     """
 
     kernel: str
@@ -72,6 +73,7 @@ class Call:
     is_elementwise: bool = False
     moves: tuple[int, int, int] | None = None
     results: int = 1
+    why: str = ""
 
     @property
     def read(self) -> tuple[Value | np.ndarray | Packed, ...]:

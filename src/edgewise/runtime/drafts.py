@@ -92,7 +92,7 @@ class Drafts:
             self.share(node.output, node.operand(0))
             self.where[node] = Where("alias", "the same bytes")
             return
-        kernels = ", ".join(dict.fromkeys(call.kernel for call in selection))
+        kernels = ", ".join(dict.fromkeys(_said_of(call) for call in selection))
         if place is not None and self._fits(place, selection):
             group = self.groups[place]
             group.steps.append((number, selection[0]))
@@ -237,3 +237,8 @@ class Drafts:
             for v in call.read
             if isinstance(v, Value) and self._made.get(v) == place
         )
+
+
+def _said_of(call: Call) -> str:
+    """What the placement report says of a call."""
+    return f"{call.kernel} ({call.why})" if call.why else call.kernel

@@ -58,6 +58,15 @@ CASES = [
         label="hybrid",
         no_litert="quantizes x on the fly",
     ),
+    *(
+        Case(
+            BatchMatMul(adj_y=adj_y),
+            (arg((2, 5, 25)), weights(shape, "int8", quant=Quant(0.02))),
+            label=f"hybrid-{label}",
+            no_litert="quantizes x on the fly",
+        )
+        for adj_y, shape, label in ((False, (1, 25, 26), "wide"), (True, (26, 25), "adj_y"))
+    ),
     matmul((5, 7), (6, 3), error="agree in the dimension summed over"),
     matmul((2, 5, 7), (3, 7, 3), error="batch dimensions must be equal or 1"),
     matmul((7,), (7, 3), error="x must be of rank 2 or more"),

@@ -85,6 +85,20 @@ def deep_16(x_shape, w_shape, *, bias=2**20, label):
     )
 
 
+def hybrid(x, w, dtype="int8", *, op=Conv2D, scale=0.01, label, no_litert="", **attributes):
+    """Float x and integer weights, with a scale for each output channel."""
+    axis = 0 if op is Conv2D else 3
+    if op is DepthwiseConv2D:
+        attributes["depth_multiplier"] = w[3] // x[3]
+    quant = Quant(np.linspace(scale / 2, scale, w[axis]), axis=axis)
+    return Case(
+        op(**attributes),
+        (arg(x), weights(w, dtype, quant=quant), weights((w[axis],))),
+        label=f"hybrid-{label}",
+        no_litert=no_litert or "quantizes x on the fly",
+    )
+
+
 CASES = [
     conv((1, 7, 5, 3), (4, 3, 3, 3)),
     conv((2, 8, 8, 3), (16, 3, 3, 3), stride_h=2, stride_w=2, label="stride"),
@@ -190,5 +204,17 @@ CASES = [
     deep_16((1, 2, 640, 18), (1, 1, 600, 36), label="16x8-groups"),
     deep_16((2, 5, 9, 17), (1, 3, 3, 17), bias=2**30, label="16x8"),
     depthwise((0, 6, 6, 8), (1, 3, 3, 8), quantize=(), label="empty"),
+    hybrid((2, 5, 7, 25), (27, 1, 1, 25), label="pointwise"),
+    hybrid(
+        (1, 9, 11, 64), (48, 1, 1, 64), label="wide", fused_activation_function=Activation.RELU6
+    ),
+    hybrid((2, 6, 5, 24), (24, 3, 3, 24), label="3x3"),
+    hybrid((1, 9, 7, 16), (33, 3, 5, 16), stride_h=2, stride_w=2, label="stride"),
+    hybrid((1, 9, 9, 8), (25, 3, 3, 8), dilation_h_factor=2, dilation_w_factor=3, label="dilated"),
+    hybrid((1, 5, 6, 32), (50, 3, 3, 16), label="groups"),
+    hybrid((1, 4, 5, 20), (39, 2, 2, 20), padding=Padding.VALID, label="valid"),
+    hybrid((1, 6, 5, 24), (32, 1, 1, 24), "int4", scale=0.1, label="int4"),
+    hybrid((1, 7, 5, 3), (8, 3, 3, 3), label="few"),
+    hybrid((1, 9, 7, 24), (1, 3, 3, 24), op=DepthwiseConv2D, label="3x3"),
     depthwise((1, 4, 4, 3), (1, 3, 3, 4), quantize=(), error="multiple of input channels"),
 ]

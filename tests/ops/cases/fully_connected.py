@@ -54,6 +54,8 @@ def sixteen(x, w, w_dtype, *, bias=2**30, label):
 
 
 PER_ROW = Quant(np.linspace(0.002, 0.01, 7), axis=0)
+WIDE = Quant(np.linspace(0.002, 0.01, 35), axis=0)
+WIDE_BLOCKS = Quant(np.linspace(0.02, 0.1, 105).reshape(35, 3), axis=1, block_size=32)
 BLOCKS = Quant(np.linspace(0.002, 0.01, 14).reshape(7, 2), axis=1, block_size=32)
 
 CASES = [
@@ -75,6 +77,11 @@ CASES = [
     hybrid((3, 64), (7, 64), Quant(0.1), "int4", label="hybrid-int4"),
     hybrid((3, 64), (7, 64), BLOCKS, "int4", label="blocks", no_litert="no per-block kernel"),
     hybrid((3, 64), (7, 64), Quant(0.01), asymmetric_quantize_inputs=True, label="asymmetric"),
+    hybrid((29, 67), (35, 67), WIDE, label="hybrid-wide"),
+    hybrid((1, 67), (300, 67), Quant(0.01), label="hybrid-row"),
+    hybrid((1, 200), (35, 200), WIDE, label="hybrid-few"),
+    hybrid((5, 96), (35, 96), WIDE_BLOCKS, "int4", label="hybrid-blocks"),
+    hybrid((1, 96), (35, 96), WIDE_BLOCKS, label="hybrid-blocks-row"),
     Case(
         FullyConnected(),
         (

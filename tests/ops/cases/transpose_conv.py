@@ -1,5 +1,8 @@
 """Cases of ops/transpose_conv.py."""
 
+import numpy as np
+
+from edgewise.ir import Quant
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
 from tests.ops.case import Case, arg, const, weights
@@ -74,6 +77,20 @@ CASES = [
         label="far",
         quantize=(),
         no_litert="strides above 32767 are refused",
+    ),
+    *(
+        Case(
+            TransposeConv(stride_h=stride, stride_w=stride),
+            (
+                const([1, size, size, 26], "int32"),
+                weights((26, 3, 3, 24), "int8", quant=Quant(np.linspace(0.005, 0.01, 26), axis=0)),
+                arg((1, 4, 4, 24)),
+                weights((26,)),
+            ),
+            label="hybrid",
+            no_litert="quantizes x on the fly",
+        )
+        for stride, size in ((2, 8), (4, 16))
     ),
     transposed([1, 7, 5, 4], (4, 3, 3, 2), (1, 7, 5, 3), error="the same input channels"),
     transposed([1, 7, 5, 5], (4, 3, 3, 3), (1, 7, 5, 3), error="end with 4 channels"),

@@ -11,7 +11,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
-from edgewise.runtime.select import conv_b8, conv_f32, conv_s16, matmul_b8, matmul_f32
+from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16, matmul_b8, matmul_f32
 from edgewise.runtime.select.weights import Weights, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
@@ -45,7 +45,12 @@ def fully_connected(site: Site) -> Sequence[Call]:
 def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -> Sequence[Call]:
     require(0 not in shape_of(site.node.operand(1)), "the weights are empty")
     if is_float(site.node.operand(0), site.node.output):
-        return conv_f32.product(site, Weights.of(site, channel_axis=0), fields, groups, act)
+        run = fields["kernel_w"] * fields["c"] // groups
+        weights = conv_h8.of_site(site, run, fields["o"] // groups)
+        if not isinstance(weights, str):
+            return conv_h8.product(site, weights, fields, groups, act)
+        floats = Weights.of(site, channel_axis=0)
+        return conv_f32.product(site, floats, fields, groups, act, why=weights)
     if site.node.operand(0).dtype is DType.INT16:
         return conv_s16.product(site, Stored16.of(site, channel_axis=0), fields, groups, act)
     return conv_b8.product(site, Stored.of(site, channel_axis=0), fields, groups, act)

@@ -20,11 +20,16 @@ _TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 
 
 def product(
-    site: Site, weights: Weights, fields: dict[str, int], groups: int, act: Activation
+    site: Site,
+    weights: Weights,
+    fields: dict[str, int],
+    groups: int,
+    act: Activation,
+    why: str = "",
 ) -> Sequence[Call]:
-    """x patches @ weights [O, ...], plus bias, clamped."""
+    """x patches @ weights [O, ...], plus bias, clamped. `why`: see Call."""
     x = site.node.operand(0)
-    window = _flat(fields)
+    window = flat(fields)
     row = window["ow"] * window["o"]
     place = {
         "y_first": 0,
@@ -32,7 +37,7 @@ def product(
         "y_line": row,
         "y_pixel": window["o"],
     }
-    return [call(site, x, weights, window, groups, act, place)]
+    return [call(site, x, weights, window, groups, act, place, why)]
 
 
 def call(
@@ -43,6 +48,7 @@ def call(
     groups: int,
     act: Activation,
     place: dict[str, int],
+    why: str = "",
 ) -> Call:
     """The call for x and a result whose pixels lie as `place` says (the fields y_...)."""
     low, high = float_bounds(act)
@@ -69,10 +75,10 @@ def call(
     dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
-    return Call("conv_2d_f32", params, operands, tiles.count, 0, elements)
+    return Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
 
 
-def _flat(window: dict[str, int]) -> dict[str, int]:
+def flat(window: dict[str, int]) -> dict[str, int]:
     """The same window as one row of pixels, where those of x and y correspond."""
     if not is_pixelwise(window):
         return window

@@ -13,7 +13,7 @@ from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, float_bounds, is_float, require, shape_of
 from edgewise.runtime.library import constant, pack
-from edgewise.runtime.select import conv_f32
+from edgewise.runtime.select import conv_f32, conv_h8
 from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights import Array, Weights, real, window
 
@@ -27,15 +27,27 @@ def batch_matmul(site: Site) -> Sequence[Call]:
     a, b = Matrices.of(shape_of(x), op.adj_x), Matrices.of(shape_of(y), op.adj_y)
     array = site.known(y)
     if array is not None and math.prod(b.dims) == 1 and not op.adj_x and a.columns and b.columns:
-        matrix = real(y, array).reshape(shape_of(y)[-2:])
-        weights = matrix if op.adj_y else matrix.T
         m = math.prod(a.dims) * a.rows
         fields = window((m, 1, 1, a.columns), (m, 1, 1, b.columns), Axis(1), Axis(1), Padding.VALID)
-        bias = np.zeros(b.columns, np.float32)
-        return conv_f32.product(site, Weights(weights, bias, None), fields, 1, Activation.NONE)
+        return _by_constant(site, array.reshape(shape_of(y)[-2:]), fields)
     require(is_float(x, y, site.node.output), f"no kernel for {x.dtype.text} by {y.dtype.text}")
     bias = np.zeros(b.columns, np.float32)
     return [_product(site, a, b, shape_of(site.node.output)[:-2], bias, Activation.NONE)]
+
+
+def _by_constant(site: Site, matrix: Array, fields: dict[str, int]) -> Sequence[Call]:
+    """A product with a known y [K, N], or [N, K] where the operator says so."""
+    op, y = site.node.op, site.node.operand(1)
+    assert isinstance(op, BatchMatMul)
+    bias, last = np.zeros(fields["o"], np.float32), len(shape_of(y)) - 1
+    outputs_by_k = np.ascontiguousarray(matrix if op.adj_y else matrix.T)
+    k, o, axis = fields["c"], fields["o"], last - 1 if op.adj_y else last
+    hybrid = conv_h8.weights_of(y, outputs_by_k, bias, run=k, outputs=o, axis=axis)
+    if not isinstance(hybrid, str):
+        return conv_h8.product(site, hybrid, fields, 1, Activation.NONE)
+    floats = real(y, matrix.reshape(shape_of(y))).reshape(matrix.shape)
+    weights = Weights(floats if op.adj_y else floats.T, bias, None)
+    return conv_f32.product(site, weights, fields, 1, Activation.NONE, why=hybrid)
 
 
 def fully_connected(site: Site, act: Activation) -> Sequence[Call]:

@@ -17,7 +17,8 @@ from edgewise.ops.mediapipe import Convolution2DTransposeBias
 from edgewise.ops.transpose_conv import TransposeConv, TransposedConvolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
-from edgewise.runtime.select import conv_b8, conv_f32, conv_s16
+from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16
+from edgewise.runtime.select.conv_h8 import Hybrid
 from edgewise.runtime.select.weights import Weights
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
@@ -37,14 +38,20 @@ def convolution_2d_transpose_bias(site: Site) -> Sequence[Call]:
 def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
     op, source, y = site.node.op, site.node.operand(x), site.node.output
     assert isinstance(op, TransposeConv | Convolution2DTransposeBias)
-    weights: Weights | Stored | Stored16
+    (o, *_, c) = shape_of(site.node.operand(1))
+    require(0 not in shape_of(site.node.operand(1)), "the weights are empty")
+    weights: Weights | Stored | Stored16 | Hybrid
+    why = ""
     if is_float(source, y):
-        weights = Weights.of(site, channel_axis=0, x=x, w=1, bias=bias)
+        found = conv_h8.of_site(site, c, o, bias=bias)
+        if isinstance(found, str):
+            weights, why = Weights.of(site, channel_axis=0, x=x, w=1, bias=bias), found
+        else:
+            weights = found
     elif source.dtype is DType.INT16:
         weights = Stored16.of(site, channel_axis=0, x=x, w=1, bias=bias)
     else:
         weights = Stored.of(site, channel_axis=0, x=x, w=1, bias=bias)
-    require(weights.array.size > 0, "the weights are empty")
     (n, h, w, c), (_, oh, ow, o) = shape_of(source), shape_of(y)
     _, kh, kw, _ = weights.array.shape
     calls = []
@@ -76,9 +83,18 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
                 "y_pixel": op.stride_w * o,
             }
             act = op.fused_activation_function
-            part = replace(weights, array=array)
+            if isinstance(weights, Hybrid) and array.size == 0:  # the bias alone
+                part: Weights | Stored | Stored16 | Hybrid = Weights(
+                    array.astype(np.float32), weights.bias, None
+                )
+            elif isinstance(weights, Hybrid):
+                part = replace(weights, array=array, block=array[0].size)
+            else:
+                part = replace(weights, array=array)
             if isinstance(part, Weights):
-                calls.append(conv_f32.call(site, source, part, window, 1, act, places))
+                calls.append(conv_f32.call(site, source, part, window, 1, act, places, why))
+            elif isinstance(part, Hybrid):
+                calls.append(conv_h8.call(site, source, part, window, 1, act, places))
             elif isinstance(part, Stored16):
                 calls.append(conv_s16.call(site, source, part, window, 1, act, places))
             else:

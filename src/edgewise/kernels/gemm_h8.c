@@ -1,0 +1,81 @@
+/* The micro-kernels of products of quantized rows with float results (gemm.h). What is read of g
+ * stands in locals: y may be anything. */
+#include "gemm_h8.h"
+#if EW_LANES > 1
+
+/* The sum of a row and a vector of columns as a float. */
+EW_INLINE v_f32 exact(v_s32 acc, v_s32 sums, int32_t row_zero) {
+    return v_float(EW_PER_LANE == 4 ? acc + sums * v_splat_s32(row_zero) : acc);
+}
+
+EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_h8 *g,
+                    uint32_t first) {
+    v_s32 acc[EW_ROWS][EW_VECTORS];
+    const ew_gemm *product = &g->product;
+    ew_multiply(rows, vectors, EW_PER_LANE, product, first, acc);
+    const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
+    const float *const row_scale = g->row_scale + first;
+    const int32_t *const row_zero = g->row_zero + first;
+    const size_t y_row = product->y_row / sizeof(float);
+    const uint32_t columns = product->columns, is_added = g->is_added;
+    float *y = (float *)(void *)product->y + first * y_row, edge[EW_COLUMNS];
+    v_f32 scale[EW_VECTORS], bias[EW_VECTORS];
+    v_s32 sums[EW_VECTORS];
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        scale[v] = v_load_f32(g->scale + v * EW_LANES);
+        bias[v] = v_load_f32(g->bias + v * EW_LANES);
+        sums[v] = EW_PER_LANE == 4 ? v_load_s32(g->sums + v * EW_LANES) : v_splat_s32(0);
+    }
+    if (columns >= vectors * EW_LANES && !is_added) {
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++, y += y_row)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++) {
+                const v_f32 by = scale[v] * v_splat_f32(row_scale[r]);
+                const v_f32 sum = v_fma(exact(acc[r][v], sums[v], row_zero[r]), by, bias[v]);
+                v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, sum)));
+            }
+        return;
+    }
+    EW_UNROLL
+    for (uint32_t r = 0; r < rows; r++, y += y_row) {
+        for (uint32_t i = 0; is_added && i < columns; i++) edge[i] = y[i];
+        EW_UNROLL
+        for (uint32_t v = 0; v < vectors; v++) {
+            const v_f32 by = scale[v] * v_splat_f32(row_scale[r]);
+            const v_f32 more = is_added ? v_load_f32(edge + v * EW_LANES) : bias[v];
+            const v_f32 sum = v_fma(exact(acc[r][v], sums[v], row_zero[r]), by, more);
+            v_store_f32(edge + v * EW_LANES, v_min(high, v_max(low, sum)));
+        }
+        for (uint32_t i = 0; i < columns; i++) y[i] = edge[i];
+    }
+}
+
+EW_DEFINE_TILES(gemm_h8, ew_gemm_h8)
+
+void EW_NAME(gemm_h8)(const ew_gemm_h8 *g) {
+    EW_RUN_TILES(g, &g->product);
+}
+
+static __attribute__((noinline)) void gemv_h8_1x8(const ew_gemm_h8 *g) {
+    v_s32 acc[EW_SUMS];
+    ew_multiply_row(EW_PER_LANE, &g->product, acc);
+    const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
+    const v_f32 row_scale = v_splat_f32(g->row_scale[0]);
+    const int32_t row_zero = g->row_zero[0];
+    float *y = (float *)(void *)g->product.y;
+    EW_UNROLL
+    for (uint32_t v = 0; v < EW_SUMS; v++) {
+        const v_s32 sums = EW_PER_LANE == 4 ? v_load_s32(g->sums + v * EW_LANES) : v_splat_s32(0);
+        const v_f32 by = v_load_f32(g->scale + v * EW_LANES) * row_scale;
+        const v_f32 bias = v_load_f32(g->bias + v * EW_LANES);
+        const v_f32 sum = v_fma(exact(acc[v], sums, row_zero), by, bias);
+        v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, sum)));
+    }
+}
+
+void EW_NAME(gemv_h8)(const ew_gemm_h8 *g) {
+    gemv_h8_1x8(g);
+}
+#endif

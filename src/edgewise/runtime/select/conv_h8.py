@@ -1,0 +1,182 @@
+"""Convolutions of floats by int8 weights: which layers run so, packed weights, tiles.
+
+The kernel quantizes the window of every output pixel (`kernels/rows_h8.h` has the formula), so that
+a result depends on its window alone: not on tiles, instruction set, or what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import FLOATS, DType
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.runtime.calls import Call, Packed, Site, float_bounds
+from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.plan import Target
+from edgewise.runtime.select.conv_f32 import flat
+from edgewise.runtime.select.weights import Array, real
+from edgewise.runtime.select.weights_b8 import pack_weights, pad_channels, per_lane
+from edgewise.values import dataclass
+
+_KINDS = (DType.INT8, DType.INT4, DType.INT2)
+_CHUNK = 16  # EW_CHUNK of gemm_b8.h
+_LEAST_ROWS = 24  # of a tile, which reads all weights
+_TILES_PER_THREAD = 4  # so that a thread which comes late costs little
+# Fewer cost more to quantize than integers gain (AVX2: a window of 1x1x32 by 16 outputs takes 1.5
+# times as long as in float, one of 1x1x144 by 24 as long). One rule for all instruction sets and
+# batches, because results may depend on neither.
+_FEW_OUTPUTS, _FEW_NEIGHBOURS = 24, 24
+_MOST_TAPS = (2**31 - 1) // (255 * 128)  # whose sum of products 32 bits hold
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Weights w * scale of float activations."""
+
+    array: Array  # int8 [O, ...]
+    scales: Array  # float32 [blocks, O]
+    block: int  # elements of K that share a scale
+    bias: Array  # float32 [O]
+
+
+def weights_of(
+    value: Value, array: Array, bias: Array, *, run: int, outputs: int, axis: int = 0
+) -> Hybrid | str:
+    """Constant weights [O, ...] of float activations as integers; else why floats are multiplied,
+    which is "" where the weights are floats. `run`: neighbours in x that are quantized at once,
+    `outputs`: channels of a group, `axis`: that of O where the value is stored."""
+    quant = value.quant
+    if quant is None or value.dtype in FLOATS:
+        return ""
+    reasons = (
+        (value.dtype not in _KINDS, f"{value.dtype.text} weights"),
+        (bool(np.any(quant.zero_point)), "the weights have a zero point"),
+        (array[0].size > _MOST_TAPS, f"sums of {array[0].size} products exceed 32 bits"),
+        (
+            outputs < _FEW_OUTPUTS or run < _FEW_NEIGHBOURS,
+            f"{outputs} outputs of runs of {run} do not pay",
+        ),
+        (not _fits(value, array, axis), "weights are not quantized by output"),
+    )
+    for is_so, reason in reasons:
+        if is_so:
+            return f"in float: {reason}"
+    scales, block = quant.scale.reshape(1, -1), max(array[0].size, 1)
+    if quant.block_size is not None:
+        scales, block = quant.scale.T, quant.block_size
+    scales = np.broadcast_to(scales.astype(np.float32), (len(scales), array.shape[0]))
+    return Hybrid(array.astype(np.int8, copy=False), scales, block, bias)
+
+
+def _fits(value: Value, array: Array, axis: int) -> bool:
+    quant = value.quant
+    assert quant is not None
+    if quant.block_size is None:
+        return not quant.per_channel or quant.axis == axis
+    return quant.axis == 1 and array.ndim == 2 and quant.block_size % 4 == 0
+
+
+def of_site(site: Site, run: int, outputs: int, *, w: int = 1, bias: int = 2) -> Hybrid | str:
+    """`weights_of` the operands at these places. Raises NotNative."""
+    array, added = site.constant(w, "weights"), site.optional_constant(bias, "biases")
+    total = np.zeros(array.shape[0], np.float32)
+    if added is not None:
+        total = real(site.node.operand(bias), added).reshape(-1)
+    return weights_of(site.node.operand(w), array, total, run=run, outputs=outputs)
+
+
+def product(
+    site: Site, weights: Hybrid, fields: dict[str, int], groups: int, act: Activation
+) -> Sequence[Call]:
+    """x patches @ weights [O, KH, KW, C / groups], plus bias, clamped, into all of y."""
+    window = flat(fields)
+    row = window["ow"] * window["o"]
+    place = {"y_first": 0, "y_image": window["oh"] * row, "y_line": row, "y_pixel": window["o"]}
+    return [call(site, site.node.operand(0), weights, window, groups, act, place)]
+
+
+def call(
+    site: Site,
+    x: Value,
+    weights: Hybrid,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    place: dict[str, int],
+) -> Call:
+    """One convolution, of which pixel (n, i, j) of y lies at `place` (fields of ew_conv_h8)."""
+    y, isa = site.node.output, site.target.isa
+    low, high = float_bounds(act)
+    o, k = weights.array.shape[0], weights.array[0].size
+    tiles = _Tiles.of(window, groups, o, k, site.target)
+    params = pack(
+        "ew_conv_h8",
+        {
+            "window": window,
+            "groups": groups,
+            "rows_per_tile": tiles.rows,
+            "panels_per_tile": tiles.panels,
+            "block": weights.block,
+            **place,
+            "low": low,
+            "high": high,
+        },
+    )
+    matrix: Array | Packed = weights.array
+    if isa is not Isa.SCALAR:
+        matrix, _ = pack_weights(weights.array, groups, 1, isa.lanes, per_lane(isa))
+    sums = np.zeros((1, 1), np.int32)
+    if isa.lanes == 16:
+        sums = _padded(_sums(weights), groups, isa)
+    scales, bias = _padded(weights.scales, groups, isa), pad_channels(weights.bias, groups, isa)
+    is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
+    is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
+    elements = tiles.rows * o if is_dense else None
+    operands = (x, matrix, scales, bias, sums, y)
+    why = "x quantized per row"
+    return Call("conv_2d_h8", params, operands, tiles.count, tiles.scratch, elements, why=why)
+
+
+def _sums(weights: Hybrid) -> Array:
+    """int32 [blocks, O]: the sums of the weights of each block."""
+    o = weights.array.shape[0]
+    flat_rows = weights.array.reshape(o, -1)
+    starts = np.arange(0, flat_rows.shape[1], weights.block)
+    return np.add.reduceat(flat_rows, starts, axis=1, dtype=np.int32).T
+
+
+def _padded(rows: Array, groups: int, isa: Isa) -> Array:
+    """[blocks, O] as [blocks, O padded], each block as `pad_channels` has it."""
+    return np.stack([pad_channels(row, groups, isa).reshape(-1) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiles:
+    """How the product is cut into tiles, and the scratch memory of one."""
+
+    rows: int
+    panels: int
+    count: int
+    scratch: int
+    is_whole: bool  # a tile has all panels
+
+    @classmethod
+    def of(cls, window: dict[str, int], groups: int, o: int, k: int, target: Target) -> _Tiles:
+        """As many rows as keep them and their results in the cache."""
+        pixels = window["n"] * window["oh"] * window["ow"]
+        if target.isa is Isa.SCALAR or pixels == 0:
+            return cls(1, 1, groups * pixels, 2 * k, True)
+        width, element = 2 * target.isa.lanes, 1 if target.isa.lanes == 16 else 2
+        panels = -(-(o // groups) // width)
+        of_row = -(-k // _CHUNK) * _CHUNK * element + 8
+        rows = min(max(target.block_bytes // (of_row + 4 * o), _LEAST_ROWS), pixels)
+        per_tile = panels
+        if target.threads > 1:
+            wanted = -(-_TILES_PER_THREAD * target.threads // groups)
+            rows = min(rows, max(-(-pixels // wanted), min(_LEAST_ROWS, pixels)))
+            per_tile = max(-(-panels // -(-wanted // -(-pixels // rows))), 1)
+        count = groups * -(-pixels // rows) * -(-panels // per_tile)
+        return cls(rows, per_tile, count, rows * of_row, per_tile == panels)

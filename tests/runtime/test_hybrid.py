@@ -1,0 +1,174 @@
+"""Integer weights under float activations: the formula of `kernels/rows_h8.h` in NumPy against the
+kernels of every instruction set, what results may depend on, and how far they are from the meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Graph, Quant
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.batch_matmul import BatchMatMul
+from edgewise.ops.conv import Conv2D
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.window import Axis, along
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.planner import plan
+from edgewise.runtime.threads import Threads
+from tests.ops.case import Case, all_cases, inputs_of, model_of
+from tests.ops.litert import prepare, stored
+
+ISAS = [isa for isa in Isa if isa <= host_isa()]
+CASES = [c for c in all_cases() if "hybrid" in c.id and not c.error]
+PRODUCTS = (Conv2D, FullyConnected, BatchMatMul)
+
+
+def kernels_of(graph: Graph) -> str:
+    """What the report says of the only operator."""
+    return plan(graph, Target(host_isa())).placement[0].detail
+
+
+QUANTIZED = [c for c in CASES if "conv_2d_h8" in kernels_of(model_of(c).main)]
+
+
+def quantized(rows: np.ndarray) -> np.ndarray:
+    """Rows [M, K] as what their 8-bit integers stand for, float64."""
+    part = np.float32(1) / np.float32(255)
+    low = np.minimum(rows.min(1, keepdims=True), np.float32(0))
+    high = np.maximum(rows.max(1, keepdims=True), np.float32(0))
+    scale = high * part - low * part
+    with np.errstate(divide="ignore"):
+        inverse = np.where(scale >= 2.0**-126, np.float32(1) / scale, np.float32(0))
+    zero = -np.rint(low * inverse)
+    q = np.minimum(np.rint(rows * inverse), 255 - zero)
+    return q.astype(np.float64) * scale
+
+
+def windows(op: Conv2D, x: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
+    """The windows [N, OH, OW, KH, KW, C] of x."""
+    for axis, k in ((1, kernel[0]), (2, kernel[1])):
+        h = axis == 1
+        stride = op.stride_h if h else op.stride_w
+        dilation = op.dilation_h_factor if h else op.dilation_w_factor
+        pads = Axis(k, stride, dilation).pads(x.shape[axis], along(op.padding, axis - 1))
+        width = [(0, 0)] * x.ndim
+        width[axis] = pads
+        padded = np.pad(x, width)
+        outputs = (padded.shape[axis] - (k - 1) * dilation - 1) // stride + 1
+        at = np.arange(outputs)[:, None] * stride + np.arange(k) * dilation
+        x = np.take(padded, at, axis)  # the taps follow their outputs
+        x = np.moveaxis(x, axis + 1, -2) if h else x
+    # [N, OH, OW, KW, KH, C]
+    return x.swapaxes(3, 4)
+
+
+def emulated(case: Case) -> np.ndarray:
+    """The result by the formula, in float64."""
+    op = case.op
+    graph = model_of(case).main
+    [x] = inputs_of(case)
+    [node] = graph.nodes
+    w = node.operand(1)
+    assert w.quant is not None
+    assert w.data is not None
+    real = w.quant.dequantize(w.data).astype(np.float64)
+    if isinstance(op, BatchMatMul):
+        rows = quantized(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+        return rows @ (real.swapaxes(-1, -2) if op.adj_y else real)
+    bias = node.operand(2).data
+    assert bias is not None
+    if isinstance(op, Conv2D):
+        o, kh, kw, c = real.shape
+        found = windows(op, x, (kh, kw))
+        groups = x.shape[3] // c
+        parts = []
+        for g in range(groups):
+            rows = found[..., g * c : (g + 1) * c].reshape(-1, kh * kw * c)
+            mine = real.reshape(groups, o // groups, -1)[g]
+            parts.append(quantized(rows) @ mine.T)
+        y = np.concatenate(parts, 1).reshape(*found.shape[:3], o) + bias
+        return np.clip(y, 0, 6) if op.fused_activation_function.name == "RELU6" else y
+    return quantized(x.reshape(-1, real.shape[1])) @ real.T + bias
+
+
+def rms(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(a.astype(np.float64) - b.astype(np.float64)))))
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize(
+    "case", [c for c in QUANTIZED if isinstance(c.op, PRODUCTS)], ids=lambda c: c.id
+)
+def test_kernels_compute_the_formula(case: Case, isa: Isa) -> None:
+    """Integers and scales are those of the formula: one wrong step would be 1e-3 of the range."""
+    wanted = emulated(case)
+    [got] = Executor(plan(model_of(case).main, Target(isa))).run(inputs_of(case), {}, None)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("case", QUANTIZED, ids=lambda c: c.id)
+def test_tiles_and_threads_change_no_bit(case: Case) -> None:
+    graph, inputs = model_of(case).main, inputs_of(case)
+    [wanted] = Executor(plan(graph, Target(host_isa()))).run(inputs, {}, None)
+    for target in (Target(host_isa(), 3), Target(host_isa(), 1, 1024)):
+        [got] = Executor(plan(graph, target), threads=Threads(target.threads)).run(inputs, {}, None)
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_no_further_from_the_meaning_than_litert(case: Case) -> None:
+    """Root mean square of the difference from float arithmetic on dequantized weights, against that
+    of LiteRT on the same input (stored answers). Rows are quantized as LiteRT quantizes a batch's
+    (1x1 and fully connected: equal within 1e-5, halves fall either way); a larger window is a row
+    here and the whole image there, which on the noise of these cases differs by 4 % either way."""
+    answer = stored(prepare(case).digest)
+    if answer.resolver is None:
+        pytest.skip("LiteRT does not run it")
+    graph, inputs = model_of(case).main, inputs_of(case)
+    got = Executor(plan(graph, Target(host_isa()))).run(inputs, {}, None)
+    meant = evaluate(graph, inputs)
+    for ours, theirs, wanted in zip(got, answer.outputs[answer.resolver], meant, strict=True):
+        bound = max(1.05 * rms(theirs, wanted), 1e-6 * float(np.abs(wanted).max(initial=0)))
+        assert rms(ours, wanted) <= bound
+
+
+def dense(m: int, k: int = 48, o: int = 40) -> Graph:
+    """x [M, K] by int8 weights."""
+    rng = np.random.default_rng(7)
+    b = Builder()
+    x = b.input("x", (m, k), DType.FLOAT32)
+    w = rng.integers(-127, 128, (o, k)).astype(np.int8)
+    scale = Quant(rng.uniform(0.001, 0.01, o).astype(np.float32), axis=0)
+    return b.finish(b.node(FullyConnected(), x, b.constant(w, quant=scale), None).output)
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+def test_a_row_depends_on_itself_alone(isa: Isa) -> None:
+    """Rows of any size, alone and together; infinities and NaNs stay in their row."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((9, 48)).astype(np.float32)
+    x *= np.float32(10) ** np.array([0, 30, -30, -44, 37, 2, -3, 5, 1], np.float32)[:, None]
+    x[5, 3], x[6, 40], x[7] = np.inf, np.nan, 0
+    [all_rows] = Executor(plan(dense(9), Target(isa))).run([x], {}, None)
+    one = Executor(plan(dense(1), Target(isa)))
+    for row, got in zip(x, all_rows, strict=True):
+        [alone] = one.run([row[None]], {}, None)
+        np.testing.assert_array_equal(alone[0], got)
+    assert np.isnan(all_rows[5:7]).all()
+    assert not all_rows[7].any()
+    finite = np.delete(np.arange(9), (5, 6))
+    [meant] = evaluate(dense(9), [x])
+    span = np.abs(meant[finite]).max(1, keepdims=True)
+    apart = np.abs(all_rows[finite] - meant[finite]) / np.maximum(span, 1e-35)
+    assert apart.max() < 0.02
+
+
+def test_the_report_says_which_way_and_why() -> None:
+    assert kernels_of(dense(4)) == "conv_2d_h8 (x quantized per row)"
+    assert kernels_of(dense(4, o=8)) == (
+        "conv_2d_f32 (in float: 8 outputs of runs of 48 do not pay)"
+    )
