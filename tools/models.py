@@ -40,8 +40,8 @@ this page says.
 - **agree**: floats within 3e-4 of the output range; of models with integer activations, every
   operator that is stored (each kind, up to 320 KB) gives LiteRT's bits on LiteRT's operands, or is
   within one step where [numerics](numerics.md) has measured that LiteRT's two resolvers differ;
-  models with integer weights and float activations are no further from float arithmetic than
-  LiteRT is.
+  models with integer weights and float activations are, over many inputs, no further from float
+  arithmetic than LiteRT is.
 - **differ**: they do not, and the cause is written down.
 - **unsupported**: it has operators that cannot run here; each is named: TensorFlow's own (Flex),
   those that only a vendor's compiler knows, and custom ones of LiteRT's tests, which no kernel in

@@ -3,12 +3,14 @@
     python tools/oracle/store_meaning.py --oracle-python PATH
 
 A hybrid model is written as its float twin (`tests/models/meaning.py`), which LiteRT runs on the
-stored inputs. Writes `tests/models/answers/meaning.npz`.
+stored inputs. Writes `tests/models/answers/meaning.npz`, and how far LiteRT's own hybrid kernels
+are from the meaning over many inputs, `errors.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--oracle-python", required=True)
     options = parser.parse_args()
     arrays: dict[str, np.ndarray] = {}
+    errors: dict[str, float] = {}
     with Oracle(options.oracle_python) as oracle:
         for file, answer in answers.load().items():
             try:
@@ -46,9 +49,16 @@ def main() -> None:
                 sys.exit(f"{file}: LiteRT refuses the float twin: {steps[0].error}")
             outputs = [y for step in steps for y in step.outputs]
             arrays |= {f"{file}:{i}": meaning.sample(y) for i, y in enumerate(outputs)}
-            print(f"{len(outputs):3d} outputs  {file}", flush=True)
+            many = meaning.drawn(answer)
+            found, meant = (
+                [step.outputs for step in oracle.run_sequence(form, many)]
+                for form in ((DATA / file).read_bytes(), twin)
+            )
+            errors[file] = float(f"{meaning.error(found, meant):.3e}")
+            print(f"{len(outputs):3d} outputs  {file}  {errors[file]:.1e}", flush=True)
     meaning.FILE.parent.mkdir(exist_ok=True)
     np.savez_compressed(meaning.FILE, allow_pickle=False, **arrays)
+    meaning.ERRORS.write_text(json.dumps(errors, indent=1) + "\n")
 
 
 if __name__ == "__main__":
