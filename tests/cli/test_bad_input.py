@@ -246,7 +246,7 @@ def test_a_picture_for_the_demo_that_is_none(terminal, inputs):
     ("arguments", "says"),
     [
         (["insepct", "m"], "No such verb 'insepct'. Did you mean 'inspect'?"),
-        (["quux"], "No such verb 'quux'. Verbs are benchmark, convert, "),
+        (["quux"], "No such verb 'quux'. Verbs are benchmark, compare, convert, "),
         (["run", "m", "--inptu", "x"], "No such option"),
         (["--nope"], "No such option"),
         (["run"], "Missing argument 'MODEL'"),

@@ -39,7 +39,8 @@ def test_static_with_layers_that_stay_float(terminal, tmp_path, model):
     words = "quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data samples.npy"
     options = "--limit 5 --input int8 --result uint8 --keep-float ^shortcut$ --json"
     said = terminal(*words.split(), *options.split())
-    assert (said.code, said.err) == (0, "")
+    assert said.code == 0
+    assert said.err.startswith("warning: calibration with 5 samples: ranges may be too small")
     layers = {row["name"]: row for row in json.loads(said.out)["layers"]}
     assert layers["stem"]["dtype_after"] == "int8"
     main = edgewise.load(tmp_path / "s.tflite").main

@@ -290,7 +290,10 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos")
     (tmp_path / "photos" / "labels.csv").write_text("photo.jpg,3\n")
     said = terminal(*shlex.split(line)[1:])
-    assert (said.code, said.err) == (0, "")
+    few = "warning: calibration with 1 sample: ranges may be too small for others; "
+    warned = said.err if line.startswith("edgewise quantize") else ""
+    assert (said.code, said.err) == (0, warned)
+    assert warned == "" or warned.startswith(few)
 
 
 def test_every_verb_has_examples():
