@@ -68,8 +68,8 @@ EW_DEFINE(gather_windows) {
         for (uint32_t d = 0; d < p->rank; d++) rows *= p->sizes[d];                                \
         for (uint32_t row = 0; row < rows; row++, x += run) {                                      \
             place at = place_of(p, operand[1], row, 0);                                            \
+            if (!at.is_inside || at.along < -run) continue;                                        \
             E *y = (E *)operand[2] + at.offset;                                                    \
-            if (!at.is_inside) continue;                                                           \
             if (p->run_axis == EW_NO_AXIS) {                                                       \
                 ew_join_##suffix(p->op, y, x, 1);                                                  \
                 continue;                                                                          \
@@ -77,7 +77,7 @@ EW_DEFINE(gather_windows) {
             int64_t size = p->dims[p->run_axis], first = at.along < 0 ? -at.along : 0;             \
             int64_t end = at.along > size ? 0 : size - at.along;                                   \
             end = end < run ? end : run;                                                           \
-            if (at.along < -run || first >= end) continue;                                         \
+            if (first >= end) continue;                                                            \
             size_t stride = p->x_stride[p->run_axis];                                              \
             y += (size_t)(at.along + first) * stride;                                              \
             if (stride == 1) {                                                                     \
