@@ -17,7 +17,7 @@ from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import reachable
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import NotBuilt, host_isa
+from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement, Plan, Target
 from edgewise.runtime.stored import is_storable, read_plan, write_plan
@@ -176,7 +176,7 @@ class Executors:
         except NotBuilt as error:
             _log.warning("inference is slow: %s", error)
             return str(error)
-        except (InternalError, LimitError):
+        except (InternalError, LimitError, MixedBuild):
             raise
         except (NotPlannable, EdgewiseError) as error:
             return str(error)
