@@ -18,7 +18,7 @@ import numpy as np
 from edgewise.errors import EdgewiseError, LimitError
 from edgewise.ir.graph import Graph, Node
 from edgewise.ir.nesting import reachable
-from edgewise.ir.op import Op, Role
+from edgewise.ir.op import Op
 from edgewise.ops.random import Drawn, Multinomial
 from edgewise.runtime.plan import Placement
 
@@ -78,8 +78,8 @@ def _are_tame(feeds: Iterable[np.ndarray], graphs: Sequence[Graph]) -> bool:
 
 
 def _is_hybrid(node: Node) -> bool:
-    weights = [v for i, v in enumerate(node.inputs) if node.op.declared(i).role is Role.WEIGHT]
-    return any(v is not None and v.type.is_quantized for v in weights)
+    given = [v for v in node.inputs if v is not None]
+    return any(v.type.is_quantized for v in given) and any(v.dtype.is_float for v in given)
 
 
 def _is_tame(op: Op) -> bool:
