@@ -11,10 +11,11 @@ import click
 
 from edgewise import api
 from edgewise.cli.screen import count_text, progress_bar, say, size_text, time_text
-from edgewise.data.image import NORMALIZATIONS, centre, open_picture, to_tensor
+from edgewise.data.classes import imagenet_labels
+from edgewise.data.image import centre, open_picture, to_tensor
 from edgewise.files import check_output
 from edgewise.runtime import Interpreter
-from edgewise.tasks.classify import imagenet_labels, top
+from edgewise.tasks.classify import top
 from edgewise.zoo import entries
 
 _NETWORK = "efficientnet_lite0"
@@ -81,11 +82,9 @@ def _classify(path: Path, image: Path) -> None:
         start = time.perf_counter()
         interpreter = Interpreter(path, progress=advance)
         loaded = time.perf_counter()
-        size = entries.entry(_NETWORK).size
-        pixels = centre(open_picture(image), size, size)
-        tensor = to_tensor(
-            pixels, interpreter.inputs()["image"], NORMALIZATIONS["efficientnet-lite"]
-        )
+        network = entries.entry(_NETWORK)
+        pixels = centre(open_picture(image), network.size, network.size)
+        tensor = to_tensor(pixels, interpreter.inputs()["image"], network.normalization)
         begin = time.perf_counter()
         outputs = interpreter(image=tensor)
         end = time.perf_counter()

@@ -39,10 +39,9 @@ def show_list() -> None:
 def show_info(name: str) -> None:
     """What is known of one network."""
     entry = entries.entry(name)
-    mean, std = (", ".join(f"{x:g}" for x in numbers) for numbers in (entry.mean, entry.std))
     rows = {
         "network": entry.title,
-        "input": f"float32 [1, {entry.size}, {entry.size}, 3], (pixel - {mean}) / {std}",
+        "input": f"float32 [1, {entry.size}, {entry.size}, 3], {entry.normalization}",
         "weights": f"{entry.weights.package}, {_presence(entry)}",
         "sha256": entry.weights.sha256,
         "licence": entry.weights.license,

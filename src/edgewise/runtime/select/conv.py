@@ -12,7 +12,7 @@ from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
 from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16, matmul_b8, matmul_f32
-from edgewise.runtime.select.weights import Weights, window
+from edgewise.runtime.select.weights import Weights, dense, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
 
@@ -51,6 +51,8 @@ def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -
             return conv_h8.product(site, weights, fields, groups, act)
         floats = Weights.of(site, channel_axis=0)
         return conv_f32.product(site, floats, fields, groups, act, why=weights)
-    if site.node.operand(0).dtype is DType.INT16:
-        return conv_s16.product(site, Stored16.of(site, channel_axis=0), fields, groups, act)
-    return conv_b8.product(site, Stored.of(site, channel_axis=0), fields, groups, act)
+    x, places = site.node.operand(0), dense(fields)
+    if x.dtype is DType.INT16:
+        wide = Stored16.of(site, channel_axis=0)
+        return [conv_s16.call(site, x, wide, fields, groups, act, places)]
+    return [conv_b8.call(site, x, Stored.of(site, channel_axis=0), fields, groups, act, places)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -11,7 +9,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, zero_point
 from edgewise.runtime.library import Isa, pack
-from edgewise.runtime.select.conv_tiles import Layout, dense, runs_of
+from edgewise.runtime.select.conv_tiles import Layout, runs_of
 from edgewise.runtime.select.weights_b8 import (
     Array,
     Stored,
@@ -22,13 +20,6 @@ from edgewise.runtime.select.weights_b8 import (
 )
 
 _PIXELS = 2  # whose windows plain C stages
-
-
-def product(
-    site: Site, weights: Stored, fields: dict[str, int], groups: int, act: Activation
-) -> Sequence[Call]:
-    """x patches @ weights [O, KH, KW, C / groups], plus bias, requantized, into all of y."""
-    return [call(site, site.node.operand(0), weights, fields, groups, act, dense(fields))]
 
 
 def call(

@@ -11,7 +11,7 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.weights import Array, Weights, is_pixelwise
+from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
 
 _ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
@@ -28,16 +28,9 @@ def product(
     why: str = "",
 ) -> Sequence[Call]:
     """x patches @ weights [O, ...], plus bias, clamped. `why`: see Call."""
-    x = site.node.operand(0)
     window = flat(fields)
-    row = window["ow"] * window["o"]
-    place = {
-        "y_first": 0,
-        "y_image": window["oh"] * row,
-        "y_line": row,
-        "y_pixel": window["o"],
-    }
-    return [call(site, x, weights, window, groups, act, place, why)]
+    x = site.node.operand(0)
+    return [call(site, x, weights, window, groups, act, dense(window), why)]
 
 
 def call(
@@ -76,14 +69,6 @@ def call(
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
     return Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
-
-
-def flat(window: dict[str, int]) -> dict[str, int]:
-    """The same window as one row of pixels, where those of x and y correspond."""
-    if not is_pixelwise(window):
-        return window
-    m = window["n"] * window["h"] * window["w"]
-    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}
 
 
 def panels_of(o: int, lanes: int) -> int:

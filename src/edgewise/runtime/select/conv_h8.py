@@ -16,8 +16,7 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.conv_f32 import flat
-from edgewise.runtime.select.weights import Array, real
+from edgewise.runtime.select.weights import Array, dense, flat, real
 from edgewise.runtime.select.weights_b8 import pack_weights, pad_channels, per_lane
 from edgewise.values import dataclass
 
@@ -93,9 +92,7 @@ def product(
 ) -> Sequence[Call]:
     """x patches @ weights [O, KH, KW, C / groups], plus bias, clamped, into all of y."""
     window = flat(fields)
-    row = window["ow"] * window["o"]
-    place = {"y_first": 0, "y_image": window["oh"] * row, "y_line": row, "y_pixel": window["o"]}
-    return [call(site, site.node.operand(0), weights, window, groups, act, place)]
+    return [call(site, site.node.operand(0), weights, window, groups, act, dense(window))]
 
 
 def call(

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site
 from edgewise.runtime.library import Isa, pack
-from edgewise.runtime.select.conv_tiles import Layout, dense, runs_of
+from edgewise.runtime.select.conv_tiles import Layout, runs_of
 from edgewise.runtime.select.weights_b8 import output_range, pack_weights, pad_channels
 from edgewise.runtime.select.weights_s16 import Array, Parts, Stored16
 
 _BYTES = 2  # of an element of x and y
 _SUM = 12  # bytes: a sum as s64, and its part as s32
 _LANE = 2  # elements of K
-
-
-def product(
-    site: Site, weights: Stored16, fields: dict[str, int], groups: int, act: Activation
-) -> Sequence[Call]:
-    """x patches @ weights [O, KH, KW, C / groups], plus bias, scaled, into all of y."""
-    return [call(site, site.node.operand(0), weights, fields, groups, act, dense(fields))]
 
 
 def call(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from edgewise.runtime.library import Fields, Isa, constant
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.weights import is_pixelwise
+from edgewise.runtime.select.weights import flat
 from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
@@ -40,8 +40,8 @@ class Layout:
         """K products make an element of y; `staged`, `result`: bytes of elements of x and y."""
         is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
         is_dense = is_dense and places["y_image"] == window["oh"] * places["y_line"]
-        if is_dense and is_pixelwise(window):
-            window = _one_line(window)
+        if is_dense:
+            window = flat(window)
         tiles = Tiles.of(window, groups, k, target, staged, result)
         return cls(window, groups, places, is_dense, tiles)
 
@@ -64,21 +64,9 @@ class Layout:
         return self.tiles.run_of(self.window) if is_whole else None
 
 
-def dense(window: dict[str, int]) -> dict[str, int]:
-    """The places of pixels that fill y."""
-    oh, ow, o = window["oh"], window["ow"], window["o"]
-    return {"y_first": 0, "y_image": oh * ow * o, "y_line": ow * o, "y_pixel": o}
-
-
 def runs_of(window: dict[str, int]) -> int:
     """Contiguous runs of x that K consists of."""
     return window["kernel_h"] * (1 if window["dilation_w"] == 1 else window["kernel_w"])
-
-
-def _one_line(window: dict[str, int]) -> dict[str, int]:
-    """A window of 1x1 without strides has neither lines nor images."""
-    m = window["n"] * window["oh"] * window["ow"]
-    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}
 
 
 @dataclass(frozen=True, slots=True)

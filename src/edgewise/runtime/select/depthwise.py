@@ -21,7 +21,7 @@ from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select import conv_s16
-from edgewise.runtime.select.weights import Array, Weights, epilogue, window
+from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, window
 from edgewise.runtime.select.weights_s16 import Stored16
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
@@ -49,7 +49,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         one_by_one = replace(
             weights, array=np.ascontiguousarray(taps.transpose(2, 0, 1)[..., None])
         )
-        return conv_s16.product(site, one_by_one, place, shape[3], op.fused_activation_function)
+        act, source = op.fused_activation_function, site.node.operand(0)
+        return [conv_s16.call(site, source, one_by_one, place, shape[3], act, dense(place))]
     is_16, isa = isinstance(weights, Stored16), site.target.isa
     is_int = isinstance(weights, Stored16) or weights.scales is not None
     lane = 2 if is_16 else _taps_per_lane(weights.array, isa) if is_int else 1

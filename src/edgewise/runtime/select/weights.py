@@ -73,6 +73,20 @@ def is_pixelwise(window: dict[str, int]) -> bool:
     return all(window[name] == 1 for name in steps) and places == alike
 
 
+def flat(window: dict[str, int]) -> dict[str, int]:
+    """The same window as one row of pixels, where those of x and y correspond."""
+    if not is_pixelwise(window):
+        return window
+    m = window["n"] * window["h"] * window["w"]
+    return {**window, "n": 1, "h": 1, "w": m, "oh": 1, "ow": m}
+
+
+def dense(window: dict[str, int]) -> dict[str, int]:
+    """The places of pixels that fill y."""
+    oh, ow, o = window["oh"], window["ow"], window["o"]
+    return {"y_first": 0, "y_image": oh * ow * o, "y_line": ow * o, "y_pixel": o}
+
+
 def _stride(axis: Axis, outputs: int) -> int:
     """Where there is no second output, any stride says the same; kernels size memory by it."""
     return axis.stride if outputs > 1 else min(axis.stride, 2)

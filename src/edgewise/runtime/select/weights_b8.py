@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
+from edgewise.ir.types import Quant
 from edgewise.ops.requant import activation_range
 from edgewise.runtime.calls import Packed, Site, require, require_8_bit, scale
 from edgewise.runtime.library import Isa, library, structures
@@ -15,6 +18,17 @@ from edgewise.values import dataclass
 Array = np.ndarray
 
 _KINDS = (DType.INT8, DType.UINT8, DType.INT4, DType.INT2)
+
+
+def channel_quant(value: Value, kinds: Collection[DType], axis: int) -> Quant:
+    """How weights of one of these types are quantized: with one scale, or one per index of `axis`.
+    Raises NotNative."""
+    quant = value.quant
+    require(value.dtype in kinds and quant is not None, f"no kernel for {value.dtype.text} weights")
+    assert quant is not None
+    fits = quant.block_size is None and (not quant.per_channel or quant.axis == axis)
+    require(fits, f"weights are not quantized along axis {axis}")
+    return quant
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +47,7 @@ class Stored:
         array = site.constant(w, "weights")
         added = site.optional_constant(bias, "biases")
         require_8_bit(site.node.operand(x), site.node.output)
-        quant = value.quant
-        require(
-            value.dtype in _KINDS and quant is not None, f"no kernel for {value.dtype.text} weights"
-        )
-        assert quant is not None
-        fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
-        require(fits, f"weights are not quantized along axis {channel_axis}")
+        quant = channel_quant(value, _KINDS, channel_axis)
         points = quant.zero_point.reshape(-1)
         zero = int(points[0]) if points.size else 0
         is_one = bool(np.all(points == zero)) and abs(zero) < 1 << 15

@@ -14,6 +14,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import Site, require, scale, zero_point
 from edgewise.runtime.library import Isa, constant
+from edgewise.runtime.select.weights_b8 import channel_quant
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -86,13 +87,7 @@ class Stored16:
         require_16_bit(source, y)
         array = site.constant(w, "weights")
         added = site.optional_constant(bias, "biases")
-        quant = value.quant
-        require(
-            value.dtype in _KINDS and quant is not None, f"no kernel for {value.dtype.text} weights"
-        )
-        assert quant is not None
-        fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
-        require(fits, f"weights are not quantized along axis {channel_axis}")
+        quant = channel_quant(value, _KINDS, channel_axis)
         require(not np.any(quant.zero_point), "the weights have a zero point")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
         o = array.shape[channel_axis]
