@@ -65,14 +65,11 @@ def command(
             require_model(first),
             require_model(second),
             data,
-            normalize=options.normalize,
-            crop=options.crop,
-            labels=options.names,
             first_class=first_class,
             signature=signature,
-            limit=options.limit,
             layer_examples=layer_examples,
             progress=advance,
+            **options.scoring,
         )
     if html is not None:
         compare_page(html, found, overwrite=force)

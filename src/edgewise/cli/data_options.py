@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import click
 
@@ -19,6 +19,15 @@ from edgewise.tasks.classify import read_labels
 _F = TypeVar("_F", bound=Callable[..., Any])  # Any: the functions that click decorates
 
 _MOST_SHOWN = 10  # files that could not be read
+
+
+class Scoring(TypedDict):
+    """Arguments of `evaluate` and `compare` that follow from the options."""
+
+    normalize: str | None
+    crop: float
+    labels: list[str] | None
+    limit: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,16 @@ class DataOptions:
     def names(self) -> list[str] | None:
         """Labels in the order of the outputs, where they were given. Raises InputError."""
         return None if self.labels is None or self._is_table else read_labels(self.labels)
+
+    @property
+    def scoring(self) -> Scoring:
+        """How models are run on the data and judged. Raises InputError."""
+        return {
+            "normalize": self.normalize,
+            "crop": self.crop,
+            "labels": self.names,
+            "limit": self.limit,
+        }
 
     @property
     def _is_table(self) -> bool:

@@ -42,13 +42,10 @@ def command(
         found = evaluate(
             require_model(model),
             data,
-            normalize=options.normalize,
-            crop=options.crop,
-            labels=options.names,
             first_class=first_class,
             signature=signature,
-            limit=options.limit,
             progress=advance,
+            **options.scoring,
         )
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
