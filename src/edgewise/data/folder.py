@@ -7,6 +7,7 @@ machine.
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,22 @@ def _data(
             return Item(name, (read_array(file),), labels[index])
         return Item(name, open_picture(file), labels[index])
 
-    return Data(str(folder), classes, len(files), get)
+    return Data(
+        str(folder),
+        classes,
+        len(files),
+        get,
+        labels=labels,
+        digest=lambda index: _digest(files[index]),
+    )
+
+
+def _digest(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def _pictures(folder: Path, *, recursive: bool = True) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,7 +48,9 @@ class Data:
     """Examples. `classes` names the labels, where they have names. With `size` known, item `i` is
     `get(i)`, which may be called from several threads; else `stream()` gives them one by one.
 
-    `get` raises InputError for an item that cannot be read.
+    `get` raises InputError for an item that cannot be read. What is known without reading an item
+    are its label, where there are `labels`, and with `digest(i)` what it holds: SHA-256, alike for
+    items that are alike, which raises as `get`.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Data:
     size: int | None = None
     get: Callable[[int], Item] | None = None
     stream: Callable[[], Iterator[Item]] | None = None
+    labels: Sequence[int | None] | None = None
+    digest: Callable[[int], bytes] | None = None
 
     def jobs(self, limit: int | None = None) -> Iterable[Callable[[], Item]]:
         """Functions that read an item each. Of more items than `limit`, as many that are evenly
@@ -73,6 +78,19 @@ class Data:
     def count(self, limit: int | None = None) -> int | None:
         """How many items `jobs` reads, where that is known."""
         return self.size if limit is None or self.size is None else min(limit, self.size)
+
+    def take(self, places: Sequence[int]) -> Data:
+        """The items at these places, in this order. Raises InputError: the data is a stream."""
+        get, digest, labels = self.get, self.digest, self.labels
+        if get is None:
+            raise InputError(f"{self.name}: gives examples one by one; none can be chosen")
+        return replace(
+            self,
+            size=len(places),
+            get=lambda i: get(places[i]),
+            labels=None if labels is None else [labels[i] for i in places],
+            digest=None if digest is None else lambda i: digest(places[i]),
+        )
 
 
 def _ready(items: Iterable[Item]) -> Iterator[Callable[[], Item]]:
