@@ -48,6 +48,21 @@ def test_static_with_layers_that_stay_float(terminal, tmp_path, model):
     assert next(n for n in main.nodes if n.op.name == "add").output.dtype is DType.FLOAT32
 
 
+def test_techniques_by_name_and_in_the_file(terminal, tmp_path, model):
+    words = "quantize model.tflite --recipe static_wi4_ai8 --data samples.npy"
+    by_name = ["-o", "a.tflite", "--technique", "compensate", "--technique", "cross_layer"]
+    said = terminal(*words.split(), *by_name)
+    assert (said.code, said.err) == (0, "")
+    recipe = Recipe("static_wi4_ai8", techniques=("cross_layer", "compensate"))
+    (tmp_path / "r.json").write_text(recipe.to_json())
+    words = words.replace("static_wi4_ai8", "r.json")
+    assert terminal(*words.split(), "-o", "b.tflite").code == 0
+    assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
+    said = terminal("quantize", "model.tflite", "-o", "c.tflite", "--recipe", "r.json")
+    assert said.code == 1
+    assert "give --data" in said.err
+
+
 def test_a_recipe_and_ranges_in_files(terminal, tmp_path, model):
     recipe = Recipe("static_wi8_ai8", (Scope("float32", "SOFTMAX"),))
     (tmp_path / "r.json").write_text(recipe.to_json())

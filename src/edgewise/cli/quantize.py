@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from edgewise import api
 from edgewise.cli.data_options import DataOptions, data_options
 from edgewise.cli.screen import progress_bar, say, size_text, table, time_text
 from edgewise.data import Feeder, pixels_for, samples
+from edgewise.data.feed import Arrays
 from edgewise.data.source import TRAINING
 from edgewise.errors import InputError, QuantizationError
 from edgewise.files import check_output
 from edgewise.ir.model import Model
-from edgewise.optimize import Ranges, Recipe, calibrate, quantize
+from edgewise.optimize import Ranges, Recipe, Technique, quantize
 from edgewise.optimize.sizes import LayerSize, Sizes, sizes
 
 _SAMPLES = 200  # of more, as many that are evenly apart
@@ -69,6 +71,14 @@ _TYPES = ("float32", "int8", "uint8", "int16")
     metavar="REGEX",
     help="Layers that stay float32, by a part of their name (repeat).",
 )
+@click.option(
+    "--technique",
+    "techniques",
+    multiple=True,
+    type=click.Choice([technique.value for technique in Technique]),
+    help="What keeps accuracy, before (repeat): alike ranges of channels, by weights or by data; "
+    "rounding for each layer's result.",
+)
 @click.option("--integers-only", is_flag=True, help="Refuse a model that keeps float operators.")
 @click.option(
     "--target",
@@ -88,6 +98,7 @@ def command(
     input_dtype: str,
     output_dtype: str,
     kept: tuple[str, ...],
+    techniques: tuple[str, ...],
     integers_only: bool,
     target: str,
     layers: bool,
@@ -104,21 +115,25 @@ def command(
       edgewise quantize model.tflite -o small.tflite --recipe dynamic_wi8_afp32 --layers
       edgewise quantize model.tflite -o small.tflite --recipe static_wi8_ai8 --data photos
       edgewise quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data photos --input int8
+      edgewise quantize model.tflite -o s.tflite --recipe static_wi4_ai8 --data photos \\
+        --technique cross_layer --technique compensate
     """
     check_output(output, overwrite=force)
-    plan = _recipe(recipe).keeping_float(kept)
+    plan = _recipe(recipe).keeping_float(kept).with_techniques(techniques)
     start = time.perf_counter()
     read = api.convert(model)
-    ranges = _ranges(read, plan, options, ranges_file)
-    made = quantize(
-        read,
-        plan,
-        ranges,
-        input_dtype=input_dtype,
-        output_dtype=output_dtype,
-        integers_only=integers_only,
-        target=None if target == "none" else target,
-    )
+    ranges = None if ranges_file is None or not plan.is_static else Ranges.load(ranges_file)
+    with progress_bar("quantizing") as progress:
+        made = quantize(
+            read,
+            plan,
+            ranges,
+            samples=None if ranges is not None else _samples(read, plan, options, progress),
+            input_dtype=input_dtype,
+            output_dtype=output_dtype,
+            integers_only=integers_only,
+            target=None if target == "none" else target,
+        )
     made.save(output, overwrite=force)
     seconds = time.perf_counter() - start
     found = sizes(read, made)
@@ -138,31 +153,30 @@ def _recipe(text: str) -> Recipe:
         raise InputError(f"{text}: cannot be read as a recipe: {error}") from error
 
 
-def _ranges(
-    model: Model, recipe: Recipe, options: DataOptions | None, file: Path | None
-) -> Ranges | None:
-    """From the file, or measured on the samples; None where the recipe needs none."""
-    if not recipe.is_static:
-        return None
-    if file is not None:
-        return Ranges.load(file)
+def _samples(
+    model: Model,
+    recipe: Recipe,
+    options: DataOptions | None,
+    progress: Callable[[int, int], None],
+) -> Iterator[Arrays] | None:
+    """What the model takes of each sample, read as it is asked for; None where there is no data.
+    Raises QuantizationError: scales need some."""
     if options is None:
-        raise QuantizationError(
-            f"recipe {recipe.scheme}: scales of data come from samples; give --data (a folder of "
-            "pictures, a .npy or .npz file) or --ranges"
-        )
+        if recipe.is_static:
+            raise QuantizationError(
+                f"recipe {recipe.scheme}: scales of data come from samples; give --data (a folder "
+                "of pictures, a .npy or .npz file) or --ranges"
+            )
+        return None
     entry = model.signature()
     inputs = model.graphs[entry.graph].inputs
     types = {name: inputs[index].type for name, index in entry.inputs.items()}
     pixels = pixels_for(
         [model], list(types.values()), normalize=options.normalize, crop=options.crop
     )
-    limit = options.limit or _SAMPLES
-    with progress_bar("calibrating") as progress:
-        found = samples(
-            options.open(TRAINING), [Feeder(types, pixels)], limit=limit, progress=progress
-        )
-        return calibrate(model, (sample.feeds[0] for sample in found))
+    feeder, data = Feeder(types, pixels), options.open(TRAINING)
+    found = samples(data, [feeder], limit=options.limit or _SAMPLES, progress=progress)
+    return (sample.feeds[0] for sample in found)
 
 
 def _tell(found: Sizes, output: Path, seconds: float, *, layers: bool) -> None:

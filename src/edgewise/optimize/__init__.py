@@ -4,10 +4,12 @@ from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compensate import Rounding, compensate
 from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.methods import KL, MSE, MinMax, MovingAverage, Percentile
+from edgewise.optimize.observe import channel_maxima
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
-from edgewise.optimize.recipe import Recipe, Scheme, Scope
+from edgewise.optimize.recipe import Recipe, Scheme, Scope, Technique
+from edgewise.optimize.techniques import improve
 
 __all__ = [
     "KL",
@@ -21,10 +23,13 @@ __all__ = [
     "Rounding",
     "Scheme",
     "Scope",
+    "Technique",
     "activations",
     "calibrate",
+    "channel_maxima",
     "compensate",
     "cross_layer",
+    "improve",
     "prepare",
     "quantize",
 ]

@@ -33,8 +33,7 @@ from edgewise.ir.verify import verify
 from edgewise.optimize.equalize import set_constant
 from edgewise.optimize.moments import ROUNDED, Moments, as_matrix, batches, from_matrix, moments
 from edgewise.optimize.observe import Sample, observe
-from edgewise.optimize.prepared import prepare
-from edgewise.optimize.quantize import LITERT
+from edgewise.optimize.prepared import LITERT, prepare
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.rounding import descend, gptq, nearest
 from edgewise.optimize.rules import channel_axis, narrow, static_scheme

@@ -54,7 +54,8 @@ def activations(model: Model, maxima: Maxima, *, alpha: float = 0.5) -> Equalize
     |weight|. Depthwise readers have a scale for each channel and bear everything (alpha is 1).
 
     Args:
-        maxima: by the name of a value of the main graph, [C]; a group without is left alone.
+        maxima: by the name of a value of the main graph, [C], as `channel_maxima` measures them;
+            a group without is left alone.
         alpha: 1: activations are made equal, weights bear it; 0: weights decide alone.
 
     Sources: SmoothQuant (Xiao et al., 2023), equation 4, here for all linear operators; for
@@ -67,6 +68,7 @@ def activations(model: Model, maxima: Maxima, *, alpha: float = 0.5) -> Equalize
 def _equalize(model: Model, choose: Callable[[list[Group]], dict[Group, Array]]) -> Equalized:
     """A copy of the model with the main graph's groups in the units that are chosen."""
     result = model.copy()
+    name_values(result.main)
     scales = choose(groups(result.main))
     apply(result.main, scales)
     if scales:

@@ -12,7 +12,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.errors import InputError
+from edgewise.ir.build import name_values
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
 from edgewise.runtime.session import Session
@@ -48,6 +50,29 @@ def observe(
         is_empty = False
     if is_empty:
         raise InputError("calibration needs at least one sample; got none")
+
+
+def channel_maxima(
+    model: Model, samples: Iterable[Sample], *, threads: int | None = None
+) -> dict[str, np.ndarray]:
+    """By name of a float value of the main graph the largest |element| of every channel (the last
+    axis), float32 [C], over the samples: what `activations` chooses units by.
+
+    Raises:
+        InputError: as `observe`.
+    """
+    named = model.copy()
+    name_values(named.main)
+    found: dict[str, np.ndarray] = {}
+    for seen in observe(named, samples, threads=threads):
+        for value, array in seen.items():
+            if not array.ndim or not array.size or value.dtype is not DType.FLOAT32:
+                continue
+            largest = np.abs(array).max(tuple(range(array.ndim - 1)))
+            known = found.get(value.name, largest)
+            if known.shape == largest.shape:  # a last axis that varies has no channels
+                found[value.name] = np.maximum(known, largest)
+    return found
 
 
 class Observers(Generic[T]):

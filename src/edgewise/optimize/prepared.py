@@ -14,6 +14,8 @@ from edgewise.ir.types import TensorType
 from edgewise.ops.convert import Dequantize
 from edgewise.passes import to_tflite
 
+LITERT = "litert-2.3"  # the release that has to run a model where none is named
+
 
 def prepare(model: Model, target: str | None = None) -> Model:
     """A copy in the operators that a `.tflite` file holds, every value named.

@@ -19,7 +19,7 @@ from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.observe import Sample
-from edgewise.optimize.prepared import prepare
+from edgewise.optimize.prepared import LITERT, prepare
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.regions import Types, settle
@@ -34,11 +34,11 @@ from edgewise.optimize.rules import (
     static_scheme,
 )
 from edgewise.optimize.scales import Scales
+from edgewise.optimize.techniques import improve
 from edgewise.passes.target import Target, load_target
 
 _log = logging.getLogger("edgewise")
 
-LITERT = "litert-2.3"
 _ENDS = (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16)
 _MOST_TOLD = 20  # operators that a message names
 
@@ -66,18 +66,29 @@ def quantize(
     Args:
         recipe: a `Recipe`, or the name of a scheme: `static_wi8_ai8`, `dynamic_wi8_afp32`, ...
         ranges: what `calibrate` measured; for static schemes.
-        samples: measured with `calibrate` where there are no ranges.
+        samples: measured with `calibrate` where there are no ranges; also for the recipe's
+            techniques, which change the model and so take no ranges of the old one. They keep the
+            samples in memory.
         input_dtype, output_dtype: of the float inputs and outputs: float32, int8, uint8, int16.
         integers_only: refuse a model in which some operator would stay float32.
         target: the release that has to run the model: an operator becomes only what that runs.
             None: whatever Edgewise runs.
 
     Raises:
-        QuantizationError: a static scheme without ranges, or ranges that lack values; nothing
+        QuantizationError: a static scheme without ranges, or ranges that lack values; techniques
+            with ranges, or without the samples that they need; nothing
             left to quantize; with `integers_only`, the operators that stay float; all are listed.
     """
     recipe = Recipe.of(recipe)
     ends = (_end(input_dtype, "input_dtype"), _end(output_dtype, "output_dtype"))
+    if recipe.techniques:
+        if ranges is not None:
+            raise QuantizationError(
+                f"recipe {recipe.scheme}: techniques change the model, whose ranges are others "
+                "then; got ranges. Give samples="
+            )
+        samples = None if samples is None else list(samples)
+        model = improve(model, recipe, samples, target=target)
     prepared = prepare(model, target)
     if recipe.is_static and ranges is None:
         if samples is None:

@@ -15,6 +15,8 @@ Weights may be `wi8`, `wi4` or `wi2`, with `b32` to `b256` for blocks where data
 A recipe is a scheme for all operators and scopes for some, of which the last that matches counts::
 
     Recipe("static_wi8_ai8", [Scope("float32", layer="head/.*"), Scope("static_wi8_ai16", "ADD")])
+
+`techniques` are what is done to the float model before, so that it loses less (`techniques.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 
 from edgewise.dtypes import DType
@@ -44,6 +47,15 @@ class Mode(Enum):
     WEIGHT_ONLY = "in float32, on weights that are made float32 first"
     DYNAMIC = "on weights as they are stored, with data that it quantizes itself"
     STATIC = "on integers, with scales that calibration found"
+
+
+class Technique(Enum):
+    """What keeps accuracy: functions of `optimize`, in the order in which they follow each other.
+    The value is the function's name."""
+
+    CROSS_LAYER = "cross_layer"
+    ACTIVATIONS = "activations"
+    COMPENSATE = "compensate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +141,21 @@ class Scope:
 class Recipe:
     """What all operators become, what some become instead, and what is left as too small.
 
-    `min_elements`: float operators' weights with fewer elements stay as they are.
+    `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
+    name or member, go before.
     """
 
     scheme: str
     scopes: tuple[Scope, ...] = ()
     min_elements: int = 0
+    techniques: tuple[Technique, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises QuantizationError: a scheme that cannot be read."""
+        """Raises QuantizationError: a scheme or a technique that is not known."""
         Scheme.parse(self.scheme)
         object.__setattr__(self, "scopes", tuple(self.scopes))
+        asked = {technique_named(name) for name in self.techniques}
+        object.__setattr__(self, "techniques", tuple(t for t in Technique if t in asked))
 
     def scheme_of(self, node: Node) -> Scheme:
         """What the node is to become."""
@@ -159,7 +175,11 @@ class Recipe:
     def keeping_float(self, layers: Iterable[str]) -> Recipe:
         """The same, but layers named by one of these regular expressions stay float32."""
         more = tuple(Scope("float32", layer=layer) for layer in layers)
-        return Recipe(self.scheme, (*self.scopes, *more), self.min_elements)
+        return replace(self, scopes=(*self.scopes, *more))
+
+    def with_techniques(self, names: Iterable[str | Technique]) -> Recipe:
+        """The same, with these techniques, too."""
+        return replace(self, techniques=(*self.techniques, *map(technique_named, names)))
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""
@@ -174,6 +194,8 @@ class Recipe:
         data: dict[str, object] = {"scheme": self.scheme, "scopes": scopes}
         if self.min_elements:
             data["min_elements"] = self.min_elements
+        if self.techniques:
+            data["techniques"] = [technique.value for technique in self.techniques]
         return json.dumps(data, indent=1)
 
     @classmethod
@@ -183,23 +205,39 @@ class Recipe:
             data = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
             raise QuantizationError(f"recipe: must be JSON; {error}") from error
-        _check_keys(data, {"scheme", "scopes", "min_elements"}, "a recipe")
+        _check_keys(data, {"scheme", "scopes", "min_elements", "techniques"}, "a recipe")
         scopes, least = data.get("scopes", []), data.get("min_elements", 0)
+        techniques = data.get("techniques", [])
         if not isinstance(scopes, list) or not isinstance(least, int) or isinstance(least, bool):
             raise QuantizationError(
                 "recipe: scopes must be a list and min_elements a number; "
                 f"got {str(scopes)[:60]} and {str(least)[:60]}"
             )
+        if not isinstance(techniques, list):
+            raise QuantizationError(
+                f"recipe: techniques must be a list of names; got {str(techniques)[:60]}"
+            )
         for scope in scopes:
             _check_keys(scope, {"scheme", "operator", "layer"}, "a scope")
             _check_strings(scope)
         _check_strings({"scheme": data["scheme"]})
-        return cls(data["scheme"], tuple(Scope(**scope) for scope in scopes), least)
+        found = tuple(Scope(**scope) for scope in scopes)
+        return cls(data["scheme"], found, least, tuple(map(technique_named, techniques)))
 
     @classmethod
     def of(cls, given: Recipe | str) -> Recipe:
         """A recipe as it is, or of one scheme's name."""
         return given if isinstance(given, Recipe) else cls(given)
+
+
+def technique_named(name: object) -> Technique:
+    """The technique of a name, or itself. Raises QuantizationError."""
+    try:
+        return Technique(name)
+    except ValueError:
+        known = ", ".join(t.value for t in Technique)
+        shown = str(name)[:60]
+        raise QuantizationError(f"recipe: a technique is one of {known}; got {shown}") from None
 
 
 def names_of(node: Node) -> list[str]:

@@ -1,0 +1,48 @@
+"""The techniques of a recipe, one after the other: a float Model in, one that loses less out.
+
+Units of channels are chosen first (`equalize.py`), because rounding works on the weights as they
+are stored: what `compensate` decides would not survive other units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgewise.errors import QuantizationError
+from edgewise.ir.model import Model
+from edgewise.optimize.compensate import compensate
+from edgewise.optimize.equalize import activations, cross_layer
+from edgewise.optimize.observe import Sample, channel_maxima
+from edgewise.optimize.prepared import LITERT
+from edgewise.optimize.recipe import Recipe, Technique
+
+
+def improve(
+    model: Model,
+    recipe: Recipe,
+    samples: Sequence[Sample] | None,
+    *,
+    target: str | None = LITERT,
+    progress: Callable[[int, int], None] | None = None,
+) -> Model:
+    """The float model after the recipe's techniques; the same model where it has none.
+
+    Args:
+        samples: as `calibrate` takes them; read several times. Only `cross_layer` needs none.
+        target: as in `quantize`, which has to be given the same.
+        progress: of `compensate`, which takes nearly all of the time.
+
+    Raises:
+        QuantizationError: techniques that need samples, without them.
+    """
+    wanted = recipe.techniques
+    if samples is None and set(wanted) - {Technique.CROSS_LAYER}:
+        named = ", ".join(t.value for t in wanted if t is not Technique.CROSS_LAYER)
+        raise QuantizationError(f"recipe {recipe.scheme}: {named} need samples; got none")
+    if Technique.CROSS_LAYER in wanted:
+        model = cross_layer(model).model
+    if Technique.ACTIVATIONS in wanted:
+        model = activations(model, channel_maxima(model, samples or ())).model
+    if Technique.COMPENSATE in wanted:
+        model = compensate(model, recipe, samples or (), target=target, progress=progress)
+    return model
