@@ -23,7 +23,7 @@ from tests.ops.ours import is_native
 from tests.ops.test_litert import disagreement
 from tests.ops.wide import one_each, wide_cases
 from tests.ops.wide_answers import Sample, WideAnswer
-from tests.runtime.matrix import check_equal
+from tests.runtime.matrix import check_equal, tolerance_of
 
 LEAST = 5000
 HALF = 5e-3  # of the range: sums of float16 depend on their order
@@ -124,10 +124,11 @@ def native_problems(cases: Sequence[Case]) -> Iterator[str]:
             continue
         with np.errstate(all="ignore"):
             prepared = prepare(case)
-            results = list(Interpreter(model)(*prepared.inputs).values())
+            run = Interpreter(model)
+            results = list(run(*prepared.inputs).values())
         half = HALF if any(y.dtype == np.float16 for y in results) else 0.0
         try:
             for got, wanted in zip(results, prepared.ours, strict=True):
-                check_equal(got, wanted, max(case.op.tolerance, half))
+                check_equal(got, wanted, max(tolerance_of(case, run.placement()), half))
         except AssertionError as error:
             yield f"{case.id}: {error}"

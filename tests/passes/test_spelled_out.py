@@ -53,6 +53,13 @@ EXAMPLES = {
         (POOL,),
         1e-6,
     ),
+    "pool and TANH": Example(
+        lambda b: pool(b, Activation.TANH),
+        f"l2_pool_2d(x, {WINDOW}, TANH)",
+        f"tanh({MEAN})",
+        (POOL,),
+        1e-6,
+    ),
 }
 TWINS = {
     "one branch": Twin(lambda b: case(b, "abs"), CASE, "there is one branch"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.ir import Graph
 from edgewise.runtime.library import constant, library, structures
-from edgewise.runtime.plan import Plan, Region, Target
+from edgewise.runtime.plan import Placement, Plan, Region, Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
 from tests.ops.case import Case, all_cases
@@ -50,9 +50,9 @@ def check_equal(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
     np.testing.assert_allclose(got, wanted, rtol=0, atol=max(tolerance, 1e-6) * span)
 
 
-def tolerance_of(case: Case, made: Plan) -> float:
+def tolerance_of(case: Case, placement: Sequence[Placement]) -> float:
     """The operator's, or that of rows in 8 bits (test_hybrid.py compares with their formula)."""
-    is_hybrid = any("_h8" in p.detail for p in made.placement)
+    is_hybrid = any("_h8" in p.detail for p in placement)
     return max(case.op.tolerance, _ROWS_IN_8_BITS if is_hybrid else 0.0)
 
 

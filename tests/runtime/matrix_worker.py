@@ -78,7 +78,7 @@ def _run(case: Case, target: Target, memory: str, less: int) -> bool:
         isolated = _shortened(isolated, less)
     with place:
         got = list(run_isolated(isolated, target, place))
-    same_results(got, wanted, tolerance_of(case, made))
+    same_results(got, wanted, tolerance_of(case, made.placement))
     return True
 
 

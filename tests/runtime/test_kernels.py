@@ -34,7 +34,7 @@ def test_kernels_equal_the_reference(case: Case, isa: Isa) -> None:
         return
     inputs = inputs_of(case)
     wanted = evaluate(graph, inputs)
-    same_results(Executor(made).run(inputs, {}, None), wanted, tolerance_of(case, made))
+    same_results(Executor(made).run(inputs, {}, None), wanted, tolerance_of(case, made.placement))
 
 
 def unaligned(array: np.ndarray) -> np.ndarray:

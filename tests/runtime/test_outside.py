@@ -38,7 +38,17 @@ def lookup(b, ids):
     return b.embedding_lookup_sparse(ids, indices, shape, b.input("x", (2,)), table)
 
 
+def rows_of_nothing(b, indices):
+    return b.gather(b.input("x", (4, 0)), indices)
+
+
+def places_in_nothing(b, indices):
+    return b.gather(b.input("x", (0, 3)), indices, axis=1)
+
+
 OUTSIDE = [
+    (rows_of_nothing, [3, 4]),
+    (places_in_nothing, [-1, 0]),
     (reverse_sequence, [3, 4]),
     (reverse_sequence, [-1, 0]),
     (segments, [4, 0]),

@@ -13,7 +13,7 @@ from edgewise.ir.model import STATELESS, Signature
 from edgewise.lite import Interpreter as LiteInterpreter
 
 
-def recurrent() -> Model:
+def recurrent(*, state_is_input: bool = False) -> Model:
     """A recurrent layer of 4 units on [batch, 3, 2]; its state is [batch, 4]."""
     rng = np.random.default_rng(5)
     b = Builder()
@@ -21,7 +21,11 @@ def recurrent() -> Model:
     w, r, bias = (
         b.constant(rng.uniform(-1, 1, shape).astype(np.float32)) for shape in ((4, 2), (4, 4), (4,))
     )
-    state = Value(TensorType((Sym("batch"), 4), DType.FLOAT32), "state", is_variable=True)
+    if state_is_input:
+        state = b.input("state", (Sym("batch"), 4))
+        state.is_variable = True
+    else:
+        state = Value(TensorType((Sym("batch"), 4), DType.FLOAT32), "state", is_variable=True)
     tanh = Activation.TANH
     y = b.unidirectional_sequence_rnn(x, w, r, bias, state, fused_activation_function=tanh)
     model = Model()
@@ -72,3 +76,37 @@ def test_variables_of_a_stateless_model_start_anew() -> None:
     for _ in range(2):
         lite.invoke()
         np.testing.assert_array_equal(lite.get_tensor(lite.get_output_details()[0]["index"]), first)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_variable_that_is_an_input_starts_with_what_is_given(native: bool) -> None:
+    x, state = np.ones((1, 3, 2), np.float32), np.full((1, 4), 0.5, np.float32)
+    run = edgewise.Interpreter(recurrent(state_is_input=True), native=native)
+    [first], [second] = run(x, state).values(), run(x, state).values()
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(state, 0.5)  # the caller's array
+    [other] = run(x, np.zeros_like(state)).values()
+    assert not np.array_equal(first, other)
+    if native:
+        assert {p.where for p in run.placement()} == {"kernel"}
+
+
+def test_a_variable_that_is_an_input_goes_on_as_in_litert() -> None:
+    """`invoke` leaves the new value in the input; LiteRT 2.3 gives the same numbers."""
+    model = recurrent(state_is_input=True)
+    lite = LiteInterpreter(model_content=model.to_bytes())
+    lite.allocate_tensors()
+    x, state = (d["index"] for d in lite.get_input_details())
+    lite.set_tensor(x, np.ones((1, 3, 2), np.float32))
+    run, held = edgewise.Interpreter(model), np.full((1, 4), 0.5, np.float32)
+    lite.set_tensor(state, held)
+    for _ in range(3):
+        [expected] = run(np.ones((1, 3, 2), np.float32), held).values()
+        lite.invoke()
+        np.testing.assert_array_equal(
+            lite.get_tensor(lite.get_output_details()[0]["index"]), expected
+        )
+        held = lite.get_tensor(state)
+        np.testing.assert_array_equal(held, expected[:, -1])
+    lite.reset_all_variables()
+    np.testing.assert_array_equal(lite.get_tensor(state), 0)

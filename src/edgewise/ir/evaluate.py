@@ -52,7 +52,7 @@ def evaluate(
         raise ShapeError(f"the graph takes {len(graph.inputs)} inputs; got {len(inputs)}")
     state = {} if state is None else state
     resources = Resources() if resources is None else resources
-    live: dict[Value, np.ndarray] = dict(zip(graph.inputs, inputs, strict=True))
+    live = begin(graph, inputs, state)
     sizes = bound_sizes(graph.inputs, inputs)
     last = last_uses(graph)
     for node in graph.nodes:
@@ -71,6 +71,18 @@ def evaluate(
         for value in last.get(node, ()):
             live.pop(value, None)
     return [_read(value, live, state, sizes) for value in graph.outputs]
+
+
+def begin(
+    graph: Graph, inputs: Sequence[np.ndarray], state: State, origins: Mapping[Value, Value] = {}
+) -> dict[Value, np.ndarray]:
+    """The arrays of the inputs. One that is also a variable starts each run with what is given and
+    is read from `state`, where operators write it (under its origin)."""
+    live = dict(zip(graph.inputs, inputs, strict=True))
+    for value in graph.inputs:
+        if value.is_variable:
+            state[origins.get(value, value)] = live.pop(value).copy()
+    return live
 
 
 @dataclass(frozen=True, slots=True)

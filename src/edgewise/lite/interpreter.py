@@ -209,7 +209,7 @@ class Interpreter(NearestName):
         """Variable tensors are zero again. Variables and tables that operators name (VAR_HANDLE)
         keep what they hold, and CALL_ONCE does not run again, as in LiteRT 2.3."""
         for subgraph in self._subgraphs:
-            subgraph.session.reset_variables()
+            subgraph.reset_variables()
 
     def cancel(self) -> None:
         """Stop the inference that is running in another thread, between two operators: its `invoke`

@@ -59,6 +59,7 @@ class Subgraph:
         self._feed: tuple[np.ndarray, ...] = ()
         self._into: tuple[np.ndarray, ...] | None = None
         self._shown: Sequence[np.ndarray] = ()
+        self._updated = [value for value in graph.inputs if value.is_variable]
 
     # -- describing -----------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class Subgraph:
             self.session.resize([self._inputs[v] for v in self.graph.inputs])
         except EdgewiseError as error:
             raise _as_runtime_error(error) from error
-        self.session.reset_variables()
+        self.reset_variables()
         self._shapes = {
             value: [d for d in value.shape if isinstance(d, int)]
             for value in self.graph.values()
@@ -164,6 +165,13 @@ class Subgraph:
         self._feed = tuple(self._arrays.values())
         self._shown = ()
         self.ready = self._prepared = True
+
+    def reset_variables(self) -> None:
+        """Variables, also those that are inputs, are zero again (or their zero point)."""
+        self.session.reset_variables()
+        for value in self._updated if self.ready else ():
+            zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
+            self._arrays[value][...] = zero
 
     def set(self, index: int, array: np.ndarray) -> None:
         """Copy an array into an input or a variable. Raises InputError."""
@@ -211,6 +219,8 @@ class Subgraph:
             outputs = self.session.run(self._feed, self._into)
         except EdgewiseError as error:
             raise _as_runtime_error(error) from error
+        for value in self._updated:  # the next run goes on from there, as LiteRT's
+            self._arrays[value][...] = self.session.variables()[value]
         if outputs is self._shown:
             return
         self._shown = () if self.session.kept else outputs

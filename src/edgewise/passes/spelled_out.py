@@ -71,6 +71,10 @@ def _with_index(graph: Graph, type_: TensorType) -> Graph:
 
 
 def _has_kernels(match: Match) -> Verdict:
+    op = match.root.op
+    assert isinstance(op, L2Pool2D)
+    if op.fused_activation_function is Activation.SIGN_BIT:
+        return "SIGN_BIT means nothing here"
     return match.root.input.dtype is not DType.FLOAT64 or "float64 has no kernels"
 
 
@@ -84,6 +88,8 @@ def _root_of_mean(b: Builder, match: Match) -> Value:
     act = op.fused_activation_function
     if act in (NONE, Activation.RELU):
         return y
+    if act is Activation.TANH:
+        return b.tanh(y)
     most = {Activation.RELU6: 6.0, Activation.RELU_N1_TO_1: 1.0}[act]
     return b.minimum(y, b.constant(np.array(most, x.dtype.numpy)))
 

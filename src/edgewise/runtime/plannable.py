@@ -11,7 +11,11 @@ class NotPlannable(Exception):
 
 
 def require_plannable(graph: Graph) -> None:
-    """Raise NotPlannable unless all shapes are known and are those that the operands give."""
+    """Raise NotPlannable unless all shapes are known and are those that the operands give, and
+    the arrays of the caller are only read."""
+    for value in graph.inputs:
+        if value.is_variable:
+            raise NotPlannable(f"the input {value.name!r} is a variable, which operators write")
     for value in graph.values():
         if not value.type.is_static:
             raise NotPlannable(f"the shape of {value.name!r} is unknown until the model runs")

@@ -20,7 +20,15 @@ from typing import TypeVar
 import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError
-from edgewise.ir.evaluate import BeforeNode, State, evaluate, evaluate_node, updated, variable
+from edgewise.ir.evaluate import (
+    BeforeNode,
+    State,
+    begin,
+    evaluate,
+    evaluate_node,
+    updated,
+    variable,
+)
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.resources import Resources
 from edgewise.runtime.cut import Cut, Piece, Shapes, cut, is_handle, static, typed, work_of
@@ -225,7 +233,7 @@ class Stage:
     def run(self, inputs: Sequence[np.ndarray], run: Run) -> list[np.ndarray]:
         """The outputs of the piece."""
         graph = self.piece.graph
-        found: dict[Value, np.ndarray] = dict(zip(graph.inputs, inputs, strict=True))
+        found = begin(graph, inputs, run.state, self.piece.origins)
         part = self.cut.part
         if part is not None:
             given = [found[v] for v in part.inputs]

@@ -84,6 +84,9 @@ def _runs(
         last = known.reshape(-1, max(len(dims), 1))
         require(bool(((last >= 0) & (last < np.array(dims))).all()), "an index lies outside x")
     run_bytes = math.prod(run) * x.dtype.numpy.itemsize
+    if not math.prod(shape_of(y)):  # nothing to copy, but indices to look at
+        batch, outer, run_bytes = 1, 1, 0
+        count = math.prod(shape_of(indices)) // max(len(dims), 1)
     rows = batch * outer * count
     rows_per_tile = max(TILE_BYTES // max(run_bytes, 1), 1)
     params = pack(
@@ -99,7 +102,7 @@ def _runs(
             "rows_per_tile": rows_per_tile,
         },
     )
-    n_tiles = -(-rows // rows_per_tile) if math.prod(shape_of(y)) else 0
+    n_tiles = -(-rows // rows_per_tile)
     per_tile = rows_per_tile * math.prod(run) or None
     return [Call("gather", params, (x, indices, y), n_tiles, 4, per_tile)]
 
