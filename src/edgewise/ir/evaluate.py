@@ -1,4 +1,7 @@
-"""Run a graph on NumPy arrays with the operators' references: oracle, folder, first interpreter."""
+"""Run a graph on NumPy arrays with the operators' references: oracle, folder, first interpreter.
+
+Long because what decides between an operator's floats and its integers stands beside what runs it.
+"""
 
 from __future__ import annotations
 
