@@ -1,4 +1,4 @@
-"""StringLookup, with the answers that Keras 3.15 gives on TensorFlow."""
+"""StringLookup, and TextVectorization of words, with the answers of Keras 3.15 on TensorFlow."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ def run(x: np.ndarray, **config: object) -> np.ndarray:
         ({"output_mode": "one_hot"}, ONE_HOT[[[1, 4, 0], [3, 0, 0], [2, 0, 0]]]),
         ({"output_mode": "multi_hot"}, [[1, 1, 0, 0, 1], [1, 0, 0, 1, 0], [1, 0, 1, 0, 0]]),
         (
+            {"output_mode": "count", "mask_token": ""},
+            [[1, 1, 0, 0, 1], [1, 0, 0, 1, 0], [2, 0, 1, 0, 0]],
+        ),
+        (
             {"output_mode": "count", "max_tokens": 6, "pad_to_max_tokens": True},
             [[1, 1, 0, 0, 1, 0], [2, 0, 0, 1, 0, 0], [2, 0, 1, 0, 0, 0]],
         ),
@@ -51,6 +55,37 @@ def test_positions_of_words(config, expected):
     y = run(as_bytes(TEXT), **{"vocabulary": WORDS, **config})
     assert y.dtype == np.int64
     np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, [[2, 5, 1], [4, 0, 1], [3, 1, 1]]),
+        ({"output_sequence_length": 5},
+         [[2, 5, 1, 0, 0], [4, 0, 1, 0, 0], [3, 1, 1, 0, 0]]),
+        ({"output_sequence_length": 2}, [[2, 5], [4, 0], [3, 1]]),
+        ({"output_mode": "multi_hot"}, [[1, 1, 0, 0, 1], [1, 0, 0, 1, 0], [1, 0, 1, 0, 0]]),
+        ({"output_mode": "count", "max_tokens": 7, "pad_to_max_tokens": True},
+         [[1, 1, 0, 0, 1, 0, 0], [1, 0, 0, 1, 0, 0, 0], [2, 0, 1, 0, 0, 0, 0]]),
+    ],
+)  # fmt: skip
+def test_text_vectorization_of_words(config, expected):
+    made = layer("TextVectorization", standardize=None, split=None, vocabulary=WORDS, **config)
+    read = canonicalize(lower(model(made, [None, 3], "string")))
+    [y] = edgewise.Interpreter(read.to_bytes())(as_bytes(TEXT)).values()
+    assert y.dtype == np.int64
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_text_vectorization_of_text_is_refused():
+    made = layer("TextVectorization", standardize="lower", split="whitespace", vocabulary=WORDS)
+    with pytest.raises(UnsupportedOp) as caught:
+        lower(model(made, [None, 1], "string"))
+    assert str(caught.value) == (
+        "m.keras: 1 layer cannot be converted:\n  - 'layer' (TextVectorization): processes text"
+        " (standardize='lower', split='whitespace'), which .tflite has no operators for; do it"
+        " before the model, and let the layer look up words: standardize=None, split=None"
+    )
 
 
 def test_without_an_index_for_unknown_words():
@@ -91,7 +126,6 @@ def test_the_table_is_filled_once():
     [
         ({"num_oov_indices": 2}, "num_oov_indices=2 hashes words that it does not know"),
         ({"encoding": "latin-1"}, "its encoding must be utf-8"),
-        ({"mask_token": "", "output_mode": "count"}, "mask_token together with encoded outputs"),
         ({"output_mode": "tf_idf"}, "output_mode 'tf_idf'"),
     ],
 )

@@ -79,7 +79,7 @@ def integer_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
     if mask is not None:
         mask = integer(layer, "mask_token")
     special, words = split_vocabulary(layer, _vocabulary(layer), mask, unknown)
-    first, unknowns = int(mask is not None), len(special) - int(mask is not None)
+    first, unknowns = first_unknown(layer, mask), integer(layer, "num_oov_indices", 1)
     x = c.cast(x, DType.INT64)
     if flag(layer, "invert"):
         return _inverted(c, x, [*special, *words], unknown)
@@ -89,7 +89,7 @@ def integer_lookup(c: Context, layer: KerasLayer, x: Value) -> Value:
     else:
         y = _positions(c, x, words, first + unknowns, first if unknowns else -1)
     if mask is not None:
-        y = c.b.select_v2(c.b.equal(x, c.scalar(mask, x)), c.scalar(0, y), y)
+        y = c.b.select_v2(c.b.equal(x, c.scalar(mask, x)), c.scalar(first - 1, y), y)
     return looked_up(c, layer, y, len(special) + len(words))
 
 
@@ -98,11 +98,14 @@ def split_vocabulary(
 ) -> tuple[list[_T], list[_T]]:
     """What comes first, the mask and `num_oov_indices` times `unknown`, and the words, which may
     begin with just that."""
-    if mask is not None and text(layer, "output_mode", "int") != "int":
-        raise Unsupported("mask_token together with encoded outputs; use output_mode='int'")
-    special = [] if mask is None else [mask]
+    special = [] if mask is None or not first_unknown(layer, mask) else [mask]
     special += [unknown] * integer(layer, "num_oov_indices", 1)
     return special, words[len(special) :] if words[: len(special)] == special else words
+
+
+def first_unknown(layer: KerasLayer, mask: object) -> int:
+    """The index after the mask's, which is 0; among encoded outputs it has none, that is -1."""
+    return int(mask is not None and text(layer, "output_mode", "int") == "int")
 
 
 def looked_up(c: Context, layer: KerasLayer, y: Value, depth: int) -> Value:
@@ -176,22 +179,21 @@ def _refused(reason: str) -> Handler:
     return handler
 
 
-_STRINGS = (
-    "splits text, which .tflite has no operators for; do it before the model, and let the model "
-    "begin with a StringLookup of words, or with numbers"
-)
 _HASHES = "hashes its input as text, which .tflite has no operator for; do it before the model"
-_HISTOGRAM = "stretches colours by statistics of the image; do it before the model"
+_HISTOGRAM = "distributes the colours of an image by its histogram; do it before the model"
+_CODE = "is code of another library, not in the file; write the layer with keras.ops"
+_SAVED_MODEL = "is a SavedModel of its own; convert its folder, and run both models in turn"
 _BOXES = "changes bounding boxes of training data; leave it out of the model"
 
 HANDLERS: dict[str, Handler] = {
     "Discretization": discretization,
     "CategoryEncoding": category_encoding,
     "IntegerLookup": integer_lookup,
-    "TextVectorization": _refused(_STRINGS),
     **dict.fromkeys(("Hashing", "HashedCrossing"), _refused(_HASHES)),
     **dict.fromkeys(
-        ("AutoContrast", "CLAHE", "Equalization", "Solarization"), _refused(_HISTOGRAM)
+        ("ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _refused(_HISTOGRAM)
     ),
     "MaxNumBoundingBoxes": _refused(_BOXES),
+    **dict.fromkeys(("FlaxLayer", "JaxLayer", "TorchModuleWrapper"), _refused(_CODE)),
+    "TFSMLayer": _refused(_SAVED_MODEL),
 }

@@ -23,6 +23,6 @@ GaussianDropout AlphaDropout ActivityRegularization AugMix CutMix MixUp RandAugm
 RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform
 RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert
 RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-RandomTranslation RandomWidth RandomZoom StochasticDepth"""
+RandomTranslation RandomWidth RandomZoom Solarization StochasticDepth"""
 
 HANDLERS: dict[str, Handler] = dict.fromkeys(_NAMES.split(), identity)

@@ -1,4 +1,4 @@
-"""Image preprocessing at inference: rescale, centre crop, resize.
+"""Image preprocessing at inference: rescale, centre crop, resize, contrast.
 
 Source: keras/src/layers/preprocessing, utils/image_utils.py (`smart_resize`) and
 backend/tensorflow/image.py of Keras 3.15: half-pixel centres.
@@ -11,6 +11,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.frontends.context import Handler, Structure, Unsupported
 from edgewise.frontends.decompose import resize
+from edgewise.frontends.decompose.functions import plus, scaled
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, text
 from edgewise.frontends.keras.handlers.context import Context
@@ -40,6 +41,17 @@ def center_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
         return resized_to(c, _cut(c, x, _ratio(size, target)), target, "bilinear")
 
     return channels_last(c, layer, c.real(x), body)
+
+
+def auto_contrast(c: Context, layer: KerasLayer, x: Value) -> Value:
+    """Every channel stretched to the whole range; one without contrast stays."""
+    given = layer.config.get("value_range", (0, 255))
+    least, most = (float(end) for end in given)  # type: ignore[attr-defined]
+    x = c.real(x)
+    low, high = (f(x, c.ints([1, 2]), keep_dims=True) for f in (c.b.reduce_min, c.b.reduce_max))
+    unit = c.b.div(c.b.sub(x, low), c.b.sub(high, low))
+    y = plus(c, scaled(c, unit, most - least), least)
+    return c.b.select_v2(c.b.equal(high, low), x, y)
 
 
 def random_crop(c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -153,6 +165,7 @@ def _grown(c: Context, x: Value, target: tuple[int, int], fill: float) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     "Rescaling": rescaling,
+    "AutoContrast": auto_contrast,
     "CenterCrop": center_crop,
     "RandomCrop": random_crop,
     "Resizing": resizing,
