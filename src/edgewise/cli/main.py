@@ -20,6 +20,7 @@ VERBS = {
     "benchmark": "Time a .tflite file, beside other runtimes.",
     "compare": "Show what a .tflite file loses against another one, layer by layer.",
     "convert": "Turn a trained model into a .tflite file.",
+    "data": "Show what is wrong with a data set before anybody trains on it.",
     "demo": "Build a network, write it as .tflite, and classify a photo with it.",
     "doctor": "Show versions, CPU features and which extras are installed.",
     "evaluate": "Measure the accuracy of a .tflite classifier on labelled data.",

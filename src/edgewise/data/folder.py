@@ -38,11 +38,10 @@ def open_folder(
     Raises:
         InputError: no pictures, or a CSV file that cannot be read.
     """
-    folders = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
-    parts = [name for name in folders if name.lower() in TRAINING]
+    folders, parts = folders_in(folder), parts_in(folder)
     if split is not None and not parts:
         raise InputError(f"{folder}: holds no part {split!r} of a data set; it is one")
-    if parts and len(parts) == len(folders):
+    if parts:
         return open_folder(folder / choose(split, parts, prefer, str(folder)), labels, None, prefer)
     if labels is None and (folder / LABELS).is_file():
         labels = folder / LABELS
@@ -63,6 +62,33 @@ def open_folder(
     files = [file for name in classes for file in by_class[name]]
     numbers = [i for i, name in enumerate(classes) for _ in by_class[name]]
     return _data(folder, files, numbers, tuple(classes))
+
+
+def folders_in(folder: Path) -> list[str]:
+    """The names of the folders in a folder, without hidden ones. Raises InputError."""
+    try:
+        return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+
+
+def parts_in(folder: Path) -> list[str]:
+    """The folders that are parts of a data set (`train`, `test`), where nothing else is in it."""
+    folders = folders_in(folder)
+    parts = [name for name in folders if name.lower() in TRAINING]
+    return parts if len(parts) == len(folders) else []
+
+
+def strangers(folder: Path) -> tuple[list[str], list[str]]:
+    """(files that no suffix calls pictures, folders that cannot be read), relative to `folder`;
+    hidden files and lists of labels are none."""
+    closed: list[str] = []
+    files = [
+        str(Path(where, name).relative_to(folder))
+        for where, name, is_picture in _files(folder, closed=closed)
+        if not is_picture and Path(name).suffix.lower() != ".csv"
+    ]
+    return sorted(files), sorted(str(Path(name).relative_to(folder)) for name in closed)
 
 
 def _data(
@@ -98,12 +124,29 @@ def _digest(file: Path) -> bytes:
 
 def _pictures(folder: Path, *, recursive: bool = True) -> Iterator[Path]:
     """Files that their suffix calls pictures, and `.npy`; hidden ones are none."""
-    for where, inner, names in os.walk(folder):
+    for where, name, is_picture in _files(folder, recursive=recursive):
+        if is_picture:
+            yield Path(where, name)
+
+
+def _files(
+    folder: Path, *, recursive: bool = True, closed: list[str] | None = None
+) -> Iterator[tuple[str, str, bool]]:
+    """(folder, name, whether it is a picture) of files that are not hidden; folders that cannot be
+    read are logged, or put in `closed`."""
+
+    def tell(error: OSError) -> None:
+        if closed is None:
+            _log.warning("%s: cannot be read: %s", error.filename, error.strerror)
+        else:
+            closed.append(str(error.filename))
+
+    for where, inner, names in os.walk(folder, onerror=tell):
         inner[:] = [name for name in inner if recursive and not name.startswith(".")]
         for name in names:
             suffix = Path(name).suffix.lower()
-            if not name.startswith(".") and (suffix in _suffixes() or suffix == ".npy"):
-                yield Path(where, name)
+            if not name.startswith("."):
+                yield where, name, suffix in _suffixes() or suffix == ".npy"
 
 
 @cache

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
+import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,10 @@ from edgewise.ir.types import TensorType
 from edgewise.metadata import normalization
 
 _log = logging.getLogger("edgewise")
+
+# Pixels of the largest picture; decoded it takes 3 bytes each, on every core. As Pillow, which
+# warns above it.
+MAX_PIXELS = 89_478_485
 
 # ImageNet practice: the crop is 7/8 of the shorter side (224 of 256)
 CROP = 0.875
@@ -62,14 +69,26 @@ NORMALIZATIONS = {
 }
 
 
+# what Pillow's decoders raise of damaged files
+_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
+
+# MAX_PIXELS is an error of ours, with the name of the file; a warning says no more
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     """The picture as RGB, turned as its EXIF orientation says.
 
     Raises:
-        InputError: missing, not a picture Pillow reads, or damaged.
+        InputError: missing, not a picture Pillow reads, damaged, or more than MAX_PIXELS.
     """
     try:
         with Image.open(Path(path)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(
+                    f"{path}: a picture has {MAX_PIXELS // 10**6} million pixels at most; got "
+                    f"{image.width} x {image.height}. Scale it down"
+                )
             return ImageOps.exif_transpose(image).convert("RGB")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such picture") from error
@@ -78,7 +97,11 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     except UnidentifiedImageError as error:
         rule = "cannot be read as a picture: not a format that Pillow knows; give a JPEG or PNG"
         raise InputError(f"{path}: {rule}") from error
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{path}: cannot be read as a picture: {error}") from error
 
 

@@ -5,6 +5,7 @@ Drawn with Matplotlib (extra `pages`), imported when a page is made.
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from edgewise.errors import MissingExtra
 from edgewise.files import write_atomically
+from edgewise.values import dataclass
 
 INK, GRID = "#1b2733", "#d9dfe5"
 COLOURS = ("#0b6e99", "#d9822b", "#6a51a3", "#3f8f4f", "#b23a48", "#8a8d91")
+_THUMB = 160  # pixels; 4 kB each
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; margin: 2.5rem auto;
@@ -29,6 +34,12 @@ th { color: #5c6b7a; font-weight: 600; } th:first-child, td:first-child { text-a
 td.name { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
 .wide { overflow-x: auto; }
+.gallery { display: grid; gap: .6rem; margin: .6rem 0 1.2rem;
+           grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
+.gallery div { font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; color: #5c6b7a; }
+.gallery img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain;
+               background: #f0f3f6; border-radius: 3px; margin-bottom: .2rem; }
+.gallery b { display: block; color: #1b2733; font-weight: 600; }
 @media (max-width: 44rem) {
   body { margin: 1rem auto; } th, td { padding: .25rem .4rem; font-size: .85rem; }
   td.name { max-width: 11rem; } figure { overflow-x: auto; }
@@ -84,6 +95,38 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         title = html.escape(name, quote=True)
         lines.append(f'<tr><td class="name" title="{title}">{html.escape(name)}</td>{numbers}</tr>')
     return "\n".join([*lines, "</table></div>"])
+
+
+@dataclass(frozen=True, slots=True)
+class Thumb:
+    """A small picture (JPEG bytes, or None) with a line in bold and one below it."""
+
+    jpeg: bytes | None
+    title: str
+    text: str = ""
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """A picture as a JPEG of at most `_THUMB` pixels on a side."""
+    small = image.copy()
+    small.thumbnail((_THUMB, _THUMB))
+    stream = io.BytesIO()
+    small.convert("RGB").save(stream, "JPEG", quality=80)
+    return stream.getvalue()
+
+
+def gallery(thumbs: Sequence[Thumb]) -> str:
+    """Pictures side by side, as many in a row as there is room for."""
+    parts = []
+    for thumb in thumbs:
+        data = b"" if thumb.jpeg is None else base64.b64encode(thumb.jpeg)
+        source = f"data:image/jpeg;base64,{data.decode()}" if data else ""
+        alt = html.escape(f"{thumb.title} {thumb.text}".strip(), quote=True)
+        picture = f'<img src="{source}" alt="{alt}">' if source else ""
+        title = f"<b>{html.escape(thumb.title)}</b>" if thumb.title else ""
+        text = html.escape(thumb.text).replace("/", "/<wbr>")
+        parts.append(f"<div>{picture}{title}{text}</div>")
+    return '<div class="gallery">' + "\n".join(parts) + "</div>"
 
 
 def write(
