@@ -64,6 +64,9 @@ def test_the_python_example_runs(shared_data, tmp_path, monkeypatch):
         [keras] = expected.values()
     np.testing.assert_allclose(names["probabilities"], keras, atol=3e-4)
     assert (tmp_path / "mobilenet_v2.tflite").stat().st_size > 100_000
+    shutil.copy(ROOT / "src" / "edgewise" / "assets" / "cat.jpg", tmp_path)
+    exec(blocks("README.md", "python")[1], names)  # noqa: S102 (our own text)
+    assert names["best"].label in ("class 0", "class 1")
 
 
 @pytest.mark.ci
@@ -89,7 +92,7 @@ class SavesItself:
 
 def test_the_example_for_existing_scripts_runs():
     names: dict[str, object] = {"model": SavesItself()}
-    exec(blocks("README.md", "python")[1], names)  # noqa: S102 (our own text)
+    exec(blocks("README.md", "python")[2], names)  # noqa: S102 (our own text)
     [details] = names["interpreter"].get_input_details()
     assert details["shape"].tolist() == [1, 8, 8, 3]
 

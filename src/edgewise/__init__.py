@@ -63,7 +63,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Public names, imported when first asked for: `edgewise --help` needs neither NumPy nor any
     operator."""
-    if name in ("errors", "lite", "metadata"):
+    if name in ("errors", "lite", "metadata", "tasks"):
         return import_module(f"edgewise.{name}")
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
@@ -74,4 +74,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "errors", "lite", "metadata"]
+    return [*__all__, "__version__", "errors", "lite", "metadata", "tasks"]

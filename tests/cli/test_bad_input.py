@@ -190,14 +190,14 @@ def inputs(tmp_path, model):
 )
 def test_inputs_that_do_not_fit(terminal, inputs, file, says):
     before = sorted(p.name for p in inputs.iterdir())
-    said = terminal.refuses("run", "model.tflite", "--input", file, "-o", "out.npz")
+    said = terminal.refuses("run", "model.tflite", file, "-o", "out.npz")
     assert f"error: {says}" in said
     assert sorted(p.name for p in inputs.iterdir()) == before
 
 
 def test_a_picture_for_a_model_without_one(terminal, shared_data, inputs):
     file = shared_data / "tflite" / "micro" / "hello_world_float.tflite"
-    said = terminal.refuses("run", file, "--input", "whole.png")
+    said = terminal.refuses("run", file, "whole.png")
     assert "a picture needs an input [N, H, W, 1 or 3]; the model takes float32[batch,1]" in said
 
 
@@ -264,7 +264,7 @@ def test_wrong_usage(terminal, arguments, says):
 
 
 def test_the_nearest_option(terminal):
-    assert "--input" in terminal.refuses("run", "m", "--inptu", "x", code=2).split("error:")[1]
+    assert "--labels" in terminal.refuses("run", "m", "--lables", "x", code=2).split("error:")[1]
 
 
 # -- what nobody expects ------------------------------------------------------------------------
@@ -324,4 +324,4 @@ def test_random_inputs_that_would_fill_the_memory_are_refused(terminal, tmp_path
     model = edgewise.Model()
     model.add(b.finish(b.relu(b.input("x", (1 << 20, 1 << 20)))))
     model.save(tmp_path / "huge.tflite")
-    assert "would fill the memory; give --input" in terminal.refuses("run", "huge.tflite")
+    assert "would fill the memory; give an INPUT" in terminal.refuses("run", "huge.tflite")

@@ -118,7 +118,7 @@ def test_run_with_arrays(terminal, model, tmp_path):
     np.savez("numbered.npz", x)
     [expected] = edgewise.Interpreter(model)(x).values()
     for file in ("x.npy", "named.npz", "numbered.npz"):
-        assert terminal("run", model, "--input", file, "-o", "y.npz", "--force").code == 0
+        assert terminal("run", model, file, "-o", "y.npz", "--force").code == 0
         with np.load("y.npz") as outputs:
             np.testing.assert_array_equal(outputs["probabilities"], expected)
 
@@ -144,7 +144,7 @@ def picture(tmp_path):
 @pytest.mark.parametrize("classes", [5, 1000, 1001])
 def test_run_with_a_picture(terminal, update_golden, picture, classes):
     classifier(classes).save("model.tflite")
-    said = terminal("run", "model.tflite", "--input", "photo.jpg", "--top", "3")
+    said = terminal("run", "model.tflite", "photo.jpg", "--top", "3")
     golden(f"run_{classes}_classes", said.out, update_golden)
 
 

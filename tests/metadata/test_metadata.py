@@ -309,7 +309,7 @@ def test_run_takes_labels_and_normalization(
     model, picture = tmp_path / "pets.tflite", tmp_path / "pet.png"
     described().save(model)
     Image.new("RGB", (8, 8), (200, 90, 10)).save(picture)
-    assert run(cli, ["run", str(model), "--input", str(picture), "--top", "1"]) == 0
+    assert run(cli, ["run", str(model), str(picture), "--top", "1"]) == 0
     said = capsys.readouterr().out
     assert "pixels as the model says: (pixel - 127.5) / 127.5" in said
     pixels = np.array([[[[200, 90, 10]]]], np.float32).repeat(4, 1).repeat(4, 2)

@@ -79,7 +79,7 @@ def cli() -> None:
     Examples:
       edgewise demo
       edgewise convert model.keras -o model.tflite
-      edgewise run model.tflite --input cat.jpg --top 3
+      edgewise run model.tflite cat.jpg --top 3
       edgewise inspect model.tflite
     """
 

@@ -11,23 +11,19 @@ from pathlib import Path
 
 import click
 import numpy as np
+from PIL import Image
 
 from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import progress_bar, say, time_text
-from edgewise.data.image import (
-    NORMALIZATIONS,
-    centre,
-    open_picture,
-    pixels_for,
-    size,
-    to_tensor,
-)
+from edgewise.data.image import NORMALIZATIONS
 from edgewise.errors import InputError
 from edgewise.files import check_output, write_atomically
-from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.runtime.interpreter import Interpreter, bind
-from edgewise.tasks.classify import default_labels, labels_of, read_labels, top
+from edgewise.tasks import ImageSegmenter, ObjectDetector, task_of
+from edgewise.tasks.classify import labels_of, read_labels, top
+from edgewise.tasks.detect import LEAST_SCORE, draw
+from edgewise.tasks.picture import as_picture
 
 _ARRAYS = (".npy", ".npz")
 _MOST_RANDOM = 1 << 28  # elements of an input
@@ -35,12 +31,7 @@ _MOST_RANDOM = 1 << 28  # elements of an input
 
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--input",
-    "source",
-    type=click.Path(path_type=Path),
-    help="A picture, a .npy array, or a .npz with one array per input (default: random numbers).",
-)
+@click.argument("source", metavar="[INPUT]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--top",
     "count",
@@ -60,8 +51,21 @@ _MOST_RANDOM = 1 << 28  # elements of an input
     help="What a picture's pixels become (default: as the model says, or guessed).",
 )
 @click.option("--signature", help="Which signature to run (default: serving_default).")
+@click.option(
+    "--least-score",
+    type=click.FloatRange(0, 1),
+    default=LEAST_SCORE,
+    show_default=True,
+    help="Of a detector: how sure it must be.",
+)
+@click.option(
+    "--draw",
+    "drawing",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Of a detector or segmenter: write the picture with what was found, as .png or .jpg.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs as .npz.")
-@click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
+@click.option("--force", is_flag=True, help="Overwrite the outputs where they exist.")
 @ops_option()
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of random inputs.")
 def command(
@@ -71,67 +75,74 @@ def command(
     labels: Path | None,
     normalize: str | None,
     signature: str | None,
+    least_score: float,
+    drawing: Path | None,
     output: Path | None,
     force: bool,
     seed: int,
 ) -> None:
     """Run a .tflite file once and show what comes out.
 
+    INPUT is a picture, a .npy array, or a .npz with one array per input; by default random numbers.
+    Of a picture a classifier tells the best classes, a detector (SSD with its post-processing) the
+    things in it, a segmenter how much of it each class covers. Labels and what pixels become are
+    the model's own, where it carries them.
+
     \b
     Examples:
-      edgewise run model.tflite --input photo.jpg --top 3
-      edgewise run model.tflite --input array.npy -o outputs.npz
+      edgewise run model.tflite photo.jpg --top 3
+      edgewise run model.tflite array.npy -o outputs.npz
       edgewise run model.tflite --seed 7
     """
-    if output is not None:
-        check_output(output, overwrite=force)
+    for path in (output, drawing):
+        if path is not None:
+            check_output(path, overwrite=force)
     names = None if labels is None else read_labels(labels)
+    task, picture = None, None
     with progress_bar(f"running {model.name}") as advance:
         interpreter = Interpreter(model, progress=advance)
-        if names is None:
-            names = labels_of(interpreter.model)
         inputs = interpreter.inputs(signature)
-        feed, note = _feed(inputs, source, normalize, seed, interpreter.model)
+        if source is not None and source.suffix.lower() not in _ARRAYS:
+            task = task_of(interpreter, labels=names, normalize=normalize, signature=signature)
+            picture = as_picture(source)
+            feed = {next(iter(inputs)): task.tensor(picture)}
+            note = f"{source.name}, {task.pixels.said}"
+        elif source is not None:
+            feed, note = _arrays(inputs, source), f"inputs from {source.name}"
+        else:
+            rng = np.random.default_rng(seed)
+            feed = {name: random_array(type_, rng) for name, type_ in inputs.items()}
+            note = f"random inputs, seed {seed}"
         bound = bind(interpreter.model.signature(signature), (), feed)
         start = time.perf_counter()
         outputs = interpreter(*(bound[name] for name in inputs), signature=signature)
         seconds = time.perf_counter() - start
     say(f"{time_text(seconds)}  {note}", title=model.name)
-    types = interpreter.outputs(signature)
-    is_picture = source is not None and source.suffix.lower() not in _ARRAYS
-    for name, array in outputs.items():
-        say(f"{name}: {array.dtype}{list(array.shape)}")
-        fits = labels is not None or names is None or len(names) == array.size
-        if _are_scores(array) and fits and (names or is_picture or array.size in (1000, 1001)):
-            _print_classes(array, types[name], count, names)
-        else:
-            _print_values(array, count)
+    drawn = None
+    if isinstance(task, ObjectDetector) and picture is not None:
+        found = task.read(outputs, picture, least_score=least_score)
+        for one in found[:count]:
+            say(f"  {one.score:8.4f}  {one.label}  at {one.box}")
+        say(f"{len(found)} found" + (f", {count} shown (--top)" if len(found) > count else ""))
+        drawn = draw(picture, found)
+    elif isinstance(task, ImageSegmenter) and picture is not None:
+        segmentation = task.read(outputs, picture)
+        for share in segmentation.shares()[:count]:
+            say(f"  {share.score:8.1%}  {share.label}")
+        drawn = segmentation.draw(picture)
+    else:
+        _print(
+            outputs,
+            interpreter.outputs(signature),
+            count,
+            names or labels_of(interpreter.model),
+            is_certain=labels is not None,
+            is_picture=picture is not None,
+        )
+    if drawing is not None:
+        _draw(drawn, drawing, force)
     if output is not None:
         _save(output, outputs, force)
-
-
-def _feed(
-    inputs: dict[str, TensorType],
-    source: Path | None,
-    normalize: str | None,
-    seed: int,
-    model: Model,
-) -> tuple[dict[str, np.ndarray], str]:
-    """(arrays by input name, where they come from)."""
-    if source is None:
-        rng = np.random.default_rng(seed)
-        return {n: random_array(t, rng) for n, t in inputs.items()}, f"random inputs, seed {seed}"
-    if source.suffix.lower() in _ARRAYS:
-        return _arrays(inputs, source), f"inputs from {source.name}"
-    if len(inputs) != 1:
-        raise InputError(
-            f"a picture feeds one input; the model takes {', '.join(inputs)}. "
-            "Give a .npz with one array for each"
-        )
-    name, type_ = next(iter(inputs.items()))
-    pixels = pixels_for([model], [type_], normalize=normalize)
-    window = centre(open_picture(source), *size(type_), pixels.crop)
-    return {name: to_tensor(window, type_, pixels.normalization)}, f"{source.name}, {pixels.said}"
 
 
 def _arrays(inputs: dict[str, TensorType], source: Path) -> dict[str, np.ndarray]:
@@ -159,7 +170,7 @@ def random_array(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
     for other integers and bools; unknown dimensions become 1."""
     shape = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
     if math.prod(shape) > _MOST_RANDOM:
-        raise InputError(f"random numbers for {type_} would fill the memory; give --input")
+        raise InputError(f"random numbers for {type_} would fill the memory; give an INPUT")
     dtype = type_.dtype
     if dtype.bits == 0:
         return np.full(shape, b"edgewise", object)
@@ -174,18 +185,42 @@ def _are_scores(array: np.ndarray) -> bool:
     return bool(array.size > 1 and array.size == array.shape[-1] and array.dtype.kind in "fiu")
 
 
-def _print_classes(
-    scores: np.ndarray, type_: TensorType, count: int, names: list[str] | None
+def _print(
+    outputs: dict[str, np.ndarray],
+    types: dict[str, TensorType],
+    count: int,
+    names: list[str] | None,
+    *,
+    is_certain: bool,
+    is_picture: bool,
 ) -> None:
-    labels = default_labels(scores.size) if names is None else names
-    for guess in top(scores, count, labels, type_.quant):
-        say(f"  {guess.score:8.4f}  {guess.label}")
+    """Scores as classes, where names fit them or they must (`is_certain`); else numbers."""
+    for name, array in outputs.items():
+        say(f"{name}: {array.dtype}{list(array.shape)}")
+        fits = is_certain or names is None or len(names) == array.size
+        if _are_scores(array) and fits and (names or is_picture or array.size in (1000, 1001)):
+            for guess in top(array, count, names, types[name].quant):
+                say(f"  {guess.score:8.4f}  {guess.label}")
+        else:
+            _print_values(array, count)
 
 
 def _print_values(array: np.ndarray, count: int) -> None:
     flat, shown = array.reshape(-1), max(count, 8)
     texts = [f"{x:.6g}" if array.dtype.kind == "f" else str(x) for x in flat[:shown]]
     say(f"  {' '.join(texts)}{' ...' if flat.size > shown else ''}")
+
+
+def _draw(drawn: Image.Image | None, path: Path, force: bool) -> None:
+    if drawn is None:
+        raise InputError("--draw needs a picture, and a detector or segmenter that sees it")
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: a picture is written as .png or .jpg")
+    stream = io.BytesIO()
+    drawn.save(stream, kind)
+    write_atomically(path, [stream.getbuffer()], overwrite=force)
+    say(f"drawn: {path}")
 
 
 def _save(output: Path, outputs: dict[str, np.ndarray], force: bool) -> None:

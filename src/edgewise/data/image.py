@@ -116,6 +116,11 @@ def centre(image: Image.Image, height: int, width: int, crop: float = CROP) -> n
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
+def stretched(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """uint8 [height, width, 3]: the whole picture, whatever its aspect."""
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
 def to_tensor(pixels: np.ndarray, type_: TensorType, normalization: Normalization) -> np.ndarray:
     """uint8 [H, W, 3] to the model's input [1, H, W, C]: normalised, then quantized where the
     input is an integer tensor with a scale; one channel takes the luminance.

@@ -168,7 +168,7 @@ class Crew:
         self.inputs = first.inputs(signature)
         self.model = first.model
         self.name = self.model.file or "model"
-        self.output, self.type = _scores_of(first.outputs(signature), self.name)
+        self.output, self.type = scores_of(first.outputs(signature), self.name)
         self.classes = 0
         self.size = None if isinstance(model, Model) else Path(model).stat().st_size
         outputs = first.outputs(signature)
@@ -226,7 +226,7 @@ def said_labels(model: Model) -> list[str] | None:
         return None
 
 
-def _scores_of(outputs: dict[str, TensorType], model: str) -> tuple[str, TensorType]:
+def scores_of(outputs: dict[str, TensorType], model: str) -> tuple[str, TensorType]:
     """The output that holds scores of classes: the only one, or the first that looks like it."""
     for name, type_ in outputs.items():
         shape = type_.shape
