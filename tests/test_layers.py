@@ -1,7 +1,7 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
     errors, dtypes, files, values < metrics < ir < ops < {format, frontends, passes} < runtime
-        < metadata < data < {optimize, delegates, deploy} < custom < {train, tasks, zoo}
+        < metadata < data < {optimize, delegates, deploy} < custom < {train, zoo} < tasks
         < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"data"}),),
     (frozenset({"optimize", "delegates", "deploy"}),),
     (frozenset({"custom"}),),
-    (frozenset({"train", "tasks", "zoo"}),),
+    (frozenset({"train", "zoo"}), frozenset({"tasks"})),
     (
         frozenset({"api"}),
         frozenset({"__init__"}),

@@ -27,15 +27,24 @@ def prints(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def environment(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Behaviour is an argument; only EDGEWISE_DEBUG, which shows more, may be read, and where the
-    system keeps caches (XDG Base Directory Specification)."""
+    """Behaviour is an argument; only EDGEWISE_DEBUG, which shows more, may be read, where the
+    system keeps caches (XDG Base Directory Specification), and which back end Keras runs on, which
+    is said to it in no other way."""
     readers = {"environ", "environb", "getenv", "getenvb"}
     allowed: set[ast.AST] = set()
     for node in ast.walk(tree):  # a call comes before the names inside it
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(attr="environ") as reader, attr="get"),
-                args=[ast.Constant("EDGEWISE_DEBUG" | "XDG_CACHE_HOME")],
+                args=[ast.Constant("EDGEWISE_DEBUG" | "XDG_CACHE_HOME" | "KERAS_HOME")],
+            ):
+                allowed.add(reader)
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(attr="environ") as reader, attr="get" | "update"
+                ),
+                args=[ast.Constant("KERAS_BACKEND")]
+                | [ast.Dict(keys=[ast.Constant("KERAS_BACKEND")])],
             ):
                 allowed.add(reader)
             case ast.Attribute(attr=name) | ast.Name(name) if name in readers:

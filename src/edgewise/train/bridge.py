@@ -1,0 +1,190 @@
+"""Model <-> Keras 3: `to_keras` makes a model whose weights train with `fit` on any back end,
+`from_keras` brings it back.
+
+The Keras model has stock layers and `keras.ops` only, so its file opens wherever Keras is. Weights
+are the layers' variables, with Keras's names and layouts, equal to the model's to the bit; layers
+have the names of the values they make ("/" becomes "."). Other constants stay constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.errors import ConversionError, UnsupportedOp, listing
+from edgewise.frontends.keras import read_object
+from edgewise.ir.build import name_values
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.model import Model
+from edgewise.passes import canonicalize
+from edgewise.train.backend import keras
+from edgewise.train.forms import FORMS, Context, Untrainable
+from edgewise.values import dataclass
+
+
+def to_keras(model: Model, *, keep_batch: bool = False) -> Any:  # Any: Keras ships no types
+    """A functional Keras model that computes what the main graph of `model` does.
+
+    Args:
+        keep_batch: the first dimension of inputs stays the number that the model may have there.
+            By default it is left open: training takes many examples at a time.
+
+    Raises:
+        UnsupportedOp: operators that Keras has no form for, all of them, with the reasons.
+        MissingExtra: no Keras here.
+    """
+    c = Context(keras())
+    graph = model.main
+    made = _Made(c, {}, [], not keep_batch)
+    for value in graph.inputs:
+        _input(made, value)
+    for node in graph.nodes:
+        _node(made, node)
+    if made.problems:
+        where = model.file or model.description or "model"
+        what = "operator[s] cannot be trained in Keras"
+        raise UnsupportedOp(f"{where}: {listing(made.problems, what)}")
+    outputs = [_operand(made, value) for value in graph.outputs]
+    unreached = [v.name for v, y in zip(graph.outputs, outputs, strict=True) if not _is_tensor(y)]
+    if unreached:
+        raise ConversionError(f"outputs are constants: {', '.join(unreached)}")
+    inputs = [made.tensors[value] for value in graph.inputs]
+    name = "".join(x if x.isalnum() else "_" for x in model.description)[:40].strip("_")
+    built = c.keras.Model(
+        inputs if len(inputs) > 1 else inputs[0],
+        outputs if len(outputs) > 1 else outputs[0],
+        name=name or "model",
+    )
+    c.fill()
+    return built
+
+
+def from_keras(model: Any, *, like: Model | None = None) -> Model:
+    """The Model of a Keras model, canonical.
+
+    Args:
+        like: the Model that `to_keras` made it of: signature, metadata and files are taken from
+            it, and names and locations where the operators are the same.
+
+    Raises:
+        ConversionError: layers that cannot be converted; all of them are named.
+    """
+    found = canonicalize(read_object(model))
+    if like is None:
+        return found
+    graph, old = found.main, like.main
+    ends = ((graph.inputs, old.inputs), (graph.outputs, old.outputs))
+    if any(len(new) != len(was) for new, was in ends):
+        raise ConversionError("like: another number of inputs or outputs than the Keras model has")
+    _name_like(graph, old)
+    graph.name = old.name
+    others = {name: g for name, g in found.graphs.items() if g is not graph}
+    return replace(
+        found,
+        graphs={graph.name: graph, **others},
+        signatures=list(like.signatures),
+        description=like.description,
+        file=like.file,
+        metadata={**like.metadata, **found.metadata},
+        files=dict(like.files),
+    )
+
+
+def _name_like(graph: Graph, old: Graph) -> None:
+    """Names and locations of `old`: of inputs and outputs, and of all where the nodes are alike."""
+    pairs = [*zip(graph.inputs, old.inputs, strict=True)]
+    nodes = list(zip(graph.nodes, old.nodes, strict=False))
+    is_alike = len(graph) == len(old) and all(
+        type(new.op) is type(was.op) and len(new.inputs) == len(was.inputs) for new, was in nodes
+    )
+    for new, was in nodes if is_alike else ():
+        new.location = was.location
+        values = zip((*new.inputs, *new.outputs), (*was.inputs, *was.outputs), strict=True)
+        pairs += [(a, b) for a, b in values if a is not None and b is not None]
+    for value, named in [*pairs, *zip(graph.outputs, old.outputs, strict=True)]:
+        value.name = named.name
+    if not is_alike:
+        name_values(graph)  # what was named anew may have a name that another has
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What has been made: tensors by value, and the problems. None stands for a tensor that could
+    not be made."""
+
+    c: Context
+    tensors: dict[Value, Any]
+    problems: list[str]
+    is_open: bool  # the batch
+
+
+def _input(made: _Made, value: Value) -> None:
+    shape = [size if isinstance(size, int) else None for size in value.shape]
+    if shape and made.is_open:
+        shape[0] = None
+    made.tensors[value] = made.c.keras.Input(
+        batch_shape=tuple(shape), dtype=value.dtype.text, name=value.name.replace("/", ".")
+    )
+
+
+def _node(made: _Made, node: Node) -> None:
+    """The tensors of a node's results; where there is a problem, it is noted."""
+    operands = [None if value is None else _operand(made, value) for value in node.inputs]
+    if any(value is not None and x is None for value, x in zip(node.inputs, operands, strict=True)):
+        made.tensors.update(dict.fromkeys(node.outputs))  # the problem was noted where it began
+        if type(node.op) in FORMS:
+            return
+    made.c.node = node
+    try:
+        results = _results(made, node, operands)
+    except Untrainable as reason:
+        made.problems.append(f"{node}: {reason}")
+        results = [None] * len(node.outputs)
+    made.tensors.update(zip(node.outputs, results, strict=True))
+
+
+def _results(made: _Made, node: Node, operands: list[Any]) -> list[Any]:
+    form = FORMS.get(type(node.op))
+    types = [value.type for value in (*node.inputs, *node.outputs) if value is not None]
+    if any(t.quant is not None for t in types):
+        raise Untrainable("is quantized; training needs floats: take the model it was made of")
+    if form is None:
+        raise Untrainable("has no form in Keras")
+    try:
+        found = form(made.c, node.op, *operands)
+    except Untrainable:
+        raise
+    except Exception as error:  # whatever Keras says of a layer that it refuses
+        raise Untrainable(f"Keras refuses it: {' '.join(str(error).split())[:200]}") from error
+    results = found if isinstance(found, list) else [found]
+    for value, y in zip(node.outputs, results, strict=True):
+        _check(made, value, y)
+    return results
+
+
+def _check(made: _Made, value: Value, y: Any) -> None:
+    """The result has the shape that the model says, with the batch open. Raises Untrainable."""
+    want = value.shape
+    fits = len(want) == len(y.shape) and all(
+        have is None or not isinstance(size, int) or have == size
+        for have, size in zip(y.shape, want, strict=True)
+    )
+    if not fits:
+        raise Untrainable(f"Keras makes {list(y.shape)} of it; the model says {list(want)}")
+    if made.is_open and (not y.shape or y.shape[0] is not None):
+        raise Untrainable("its result does not begin with the batch, which is open in training")
+
+
+def _operand(made: _Made, value: Value) -> Any:
+    """A tensor, or the array of a constant; None after a problem. float16 constants are widened:
+    everything is trained in float32."""
+    if value.data is None:
+        return made.tensors.get(value)
+    return value.data.astype(np.float32) if value.dtype is DType.FLOAT16 else value.data
+
+
+def _is_tensor(x: object) -> bool:
+    return x is not None and not isinstance(x, np.ndarray)
