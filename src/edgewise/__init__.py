@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgewise.custom import get_include, load_op_library, register_op
     from edgewise.data import open_data
     from edgewise.optimize import Ranges, Recipe, Scope, calibrate, quantize
+    from edgewise.optimize.autopilot import autopilot
     from edgewise.optimize.compare import compare
     from edgewise.optimize.evaluate import evaluate
     from edgewise.runtime import Interpreter, Limits
@@ -27,6 +28,7 @@ _HOMES = {
     "Ranges": "optimize",
     "Recipe": "optimize",
     "Scope": "optimize",
+    "autopilot": "optimize.autopilot",
     "calibrate": "optimize",
     "compare": "optimize.compare",
     "convert": "api",
@@ -46,6 +48,7 @@ __all__ = [
     "Ranges",
     "Recipe",
     "Scope",
+    "autopilot",
     "calibrate",
     "compare",
     "convert",

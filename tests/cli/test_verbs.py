@@ -287,8 +287,12 @@ def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path
     shutil.copy(weights, tmp_path / "weights.npz")
     (tmp_path / "labels.txt").write_text("".join(f"class {i}\n" for i in range(10)))
     (tmp_path / "photos").mkdir()
-    shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos")
-    (tmp_path / "photos" / "labels.csv").write_text("photo.jpg,3\n")
+    files = ["photo.jpg"]
+    if line.startswith("edgewise optimize"):  # which parts its examples
+        files += [f"{i}.jpg" for i in range(14)]
+    for name in files:
+        shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos" / name)
+    (tmp_path / "photos" / "labels.csv").write_text("".join(f"{name},3\n" for name in files))
     said = terminal(*shlex.split(line)[1:])
     few = "warning: calibration with 1 sample: ranges may be too small for others; "
     warned = said.err if line.startswith("edgewise quantize") else ""

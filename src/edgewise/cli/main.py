@@ -27,6 +27,7 @@ VERBS = {
     "export-c": "Write a .tflite file as C sources for a microcontroller.",
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
     "metadata": "Show or change what a .tflite file says of itself: labels, licence.",
+    "optimize": "Find the smallest or fastest model that loses no more than it may.",
     "profile": "Time every operator of a .tflite file against this machine's peak.",
     "quantize": "Write a .tflite file with narrower weights and data: int8, int4, float16, ...",
     "run": "Run a .tflite file on a picture, an array or random numbers.",

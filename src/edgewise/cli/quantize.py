@@ -115,8 +115,7 @@ def command(
       edgewise quantize model.tflite -o small.tflite --recipe dynamic_wi8_afp32 --layers
       edgewise quantize model.tflite -o small.tflite --recipe static_wi8_ai8 --data photos
       edgewise quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data photos --input int8
-      edgewise quantize model.tflite -o s.tflite --recipe static_wi4_ai8 --data photos \\
-        --technique cross_layer --technique compensate
+      edgewise quantize model.tflite -o s.tflite --recipe dynamic_wi8 --technique cross_layer
     """
     check_output(output, overwrite=force)
     plan = _recipe(recipe).keeping_float(kept).with_techniques(techniques)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgewise.measure.page import COLOURS, GRID, figure, heading, paragraph, table, write
+from edgewise.measure.page import COLOURS, GRID, figure, heading, paragraph, short, table, write
 from edgewise.optimize.compare import Comparison, Layer
 
 _MOST_BARS = 20  # layers in the charts of the worst
 _MOST_SNR = 80.0  # dB at the top; what is better is exact for any purpose
 _LABELLED = 5  # of the worst layers, by number
-_NAME = 34  # characters of a layer's name in a chart
 
 
 def compare_page(path: Path, found: Comparison, *, overwrite: bool = False) -> None:
@@ -168,7 +167,7 @@ def _damage(axes: Any, worst: Sequence[Layer]) -> None:
     own = [max(1e-9, r.damage) for r in worst]
     axes.barh(places, own, color=COLOURS[1], label="added by the layer", height=0.45)
     axes.set_xscale("log")
-    axes.set_yticks(places, [f"{r.index} {_short(r.name)}" for r in worst], fontsize=8)
+    axes.set_yticks(places, [f"{r.index} {short(r.name)}" for r in worst], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("noise power / signal power")
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
@@ -188,17 +187,12 @@ def _ranges(axes: Any, rows: Sequence[Layer]) -> None:
                 fontsize=8,
                 color=COLOURS[4],
             )
-    axes.set_yticks(places, [f"{r.index} {_short(r.name)}" for r in rows], fontsize=8)
+    axes.set_yticks(places, [f"{r.index} {short(r.name)}" for r in rows], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 118)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_xlabel("% of the type's integers that occur")
     axes.grid(axis="x")
-
-
-def _short(name: str, most: int = _NAME) -> str:
-    """The end of a long name, which tells layers of one block apart."""
-    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def _shown(snr: float) -> float:

@@ -22,6 +22,7 @@ from edgewise.values import dataclass
 INK, GRID = "#1b2733", "#d9dfe5"
 COLOURS = ("#0b6e99", "#d9822b", "#6a51a3", "#3f8f4f", "#b23a48", "#8a8d91")
 _THUMB = 160  # pixels; 4 kB each
+_NAME = 34  # characters of a layer's name in a chart
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; margin: 2.5rem auto;
@@ -32,6 +33,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e4e8ec; }
 th { color: #5c6b7a; font-weight: 600; } th:first-child, td:first-child { text-align: left; }
 td.name { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.words { text-align: left; min-width: 16rem; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
 .wide { overflow-x: auto; }
 .gallery { display: grid; gap: .6rem; margin: .6rem 0 1.2rem;
@@ -83,15 +85,23 @@ def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
     into.append(f"<figure>{svg[svg.index('<svg') :]}</figure>")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table, the first column left-aligned."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, sentences: Sequence[int] = ()
+) -> str:
+    """An HTML table, the first column and those of `sentences` left-aligned."""
     lines = [
         '<div class="wide"><table><tr>'
-        + "".join(f"<th>{html.escape(h)}</th>" for h in head)
+        + "".join(
+            f"<th{' class=words' * (place in sentences)}>{html.escape(h)}</th>"
+            for place, h in enumerate(head)
+        )
         + "</tr>"
     ]
     for name, *cells in rows:
-        numbers = "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+        numbers = "".join(
+            f"<td{' class=words' * (place in sentences)}>{html.escape(cell)}</td>"
+            for place, cell in enumerate(cells, 1)
+        )
         title = html.escape(name, quote=True)
         lines.append(f'<tr><td class="name" title="{title}">{html.escape(name)}</td>{numbers}</tr>')
     return "\n".join([*lines, "</table></div>"])
@@ -142,6 +152,11 @@ def write(
         + "</html>\n"
     )
     write_atomically(path, [page.encode(errors="backslashreplace")], overwrite=overwrite)
+
+
+def short(name: str, most: int = _NAME) -> str:
+    """The end of a long name, which tells layers of one block apart."""
+    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def heading(text: str) -> str:

@@ -173,7 +173,7 @@ def compare(
         if progress is not None:
             progress(len(numbers), total + layer_examples)
     seconds = (crews[0].seconds(last[0]), crews[1].seconds(last[1]))
-    floor = _floor(crews[1].type, crews[1].classes)
+    floor = least_probability(crews[1].type, crews[1].classes)
     task = _task(np.stack(scores[0]), np.stack(scores[1]), numbers, data, known, first_class, floor)
     few = [
         (list(s.feeds[0]), list(s.feeds[1]))
@@ -204,7 +204,7 @@ def _check_inputs(crews: tuple[Crew, Crew]) -> None:
         )
 
 
-def _floor(type_: TensorType, classes: int) -> float:
+def least_probability(type_: TensorType, classes: int) -> float:
     """The least that a probability counts: a quantized output says 0 of what is less than half a
     step; all such classes together count as half a step."""
     return 1e-7 if type_.quant is None else float(type_.quant.scale.max()) / 2 / classes

@@ -42,6 +42,8 @@ from edgewise.passes.linear import layout
 from edgewise.passes.target import Target, load_target
 
 Array = np.ndarray
+# by a layer (the name of its result), its weights' type and block: the weights and bias decided
+Fitted = dict[tuple[str, DType, int], tuple[Array, Array | None]]
 
 _RATIOS = np.linspace(1.0, 0.4, 24)
 
@@ -64,6 +66,7 @@ def compensate(
     target: str | None = LITERT,
     signature: str | None = None,
     threads: int | None = None,
+    known: Fitted | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
     """The float model with weights on the grid of the recipe.
@@ -74,6 +77,8 @@ def compensate(
     Args:
         samples: as `calibrate` takes them; read once for every half gigabyte of moments.
         target: as in `quantize`, which has to be given the same.
+        known: layers that were fitted before, of the same model by the same samples and options;
+            what is fitted now is added.
         progress: called with the layers done and all.
 
     Raises:
@@ -87,7 +92,9 @@ def compensate(
     twins = dict(zip(observed.graphs[name].nodes, result.graphs[name].nodes, strict=True))
     table = None if target is None else load_target(target)
     schemes = {node: _scheme(node, recipe, table) for node in twins}
-    nodes = [node for node, scheme in schemes.items() if scheme is not None]
+    fitted = {} if known is None else known
+    keys = {n: (n.output.name, s.weight, s.block) for n, s in schemes.items() if s is not None}
+    nodes = [node for node, key in keys.items() if key not in fitted]
     done = 0
     for batch in batches(nodes):
         seen = observe(observed, samples, signature=signature, threads=threads)
@@ -95,10 +102,12 @@ def compensate(
             scheme = schemes[node]
             assert scheme is not None
             layer = _Layer(node, scheme, found)
-            _store(result.graphs[name], twins[node], *layer.fit(rounding, clip, correct_biases))
+            fitted[keys[node]] = layer.fit(rounding, clip, correct_biases)
             done += 1
             if progress is not None:
                 progress(done, len(nodes))
+    for node, key in keys.items():
+        _store(result.graphs[name], twins[node], *fitted[key])
     for graph in result.graphs.values():
         name_values(graph)
     verify(result)

@@ -147,7 +147,7 @@ class Scales:
             if first.data is not None and first.data.size:
                 real = float(first.data.reshape(-1)[0])
                 range_ = Range(real, real) if np.isfinite(real) else None
-            else:
+            elif 0 not in (first.type.shape or ()):  # what is empty has any scale
                 self.missing[first] = None
         return affine(range_ or Range(0.0, 0.0), dtype)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from edgewise.errors import QuantizationError
 from edgewise.ir.model import Model
-from edgewise.optimize.compensate import compensate
+from edgewise.optimize.compensate import Fitted, compensate
 from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.observe import Sample, channel_maxima
 from edgewise.optimize.prepared import LITERT
@@ -23,6 +23,7 @@ def improve(
     samples: Sequence[Sample] | None,
     *,
     target: str | None = LITERT,
+    known: Fitted | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
     """The float model after the recipe's techniques; the same model where it has none.
@@ -30,6 +31,7 @@ def improve(
     Args:
         samples: as `calibrate` takes them; read several times. Only `cross_layer` needs none.
         target: as in `quantize`, which has to be given the same.
+        known: of `compensate`.
         progress: of `compensate`, which takes nearly all of the time.
 
     Raises:
@@ -44,5 +46,7 @@ def improve(
     if Technique.ACTIVATIONS in wanted:
         model = activations(model, channel_maxima(model, samples or ())).model
     if Technique.COMPENSATE in wanted:
-        model = compensate(model, recipe, samples or (), target=target, progress=progress)
+        model = compensate(
+            model, recipe, samples or (), target=target, known=known, progress=progress
+        )
     return model
