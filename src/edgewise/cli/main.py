@@ -23,7 +23,7 @@ VERBS = {
     "data": "Show what is wrong with a data set before anybody trains on it.",
     "demo": "Build a network, write it as .tflite, and classify a photo with it.",
     "doctor": "Show versions, CPU features and which extras are installed.",
-    "evaluate": "Measure the accuracy of a .tflite classifier on labelled data.",
+    "evaluate": "Measure how good .tflite classifiers are on labelled data.",
     "export-c": "Write a .tflite file as C sources for a microcontroller.",
     "inspect": "Show what is in a .tflite file: operators, tensors, sizes, work.",
     "metadata": "Show or change what a .tflite file says of itself: labels, licence.",

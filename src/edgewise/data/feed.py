@@ -172,11 +172,13 @@ def _image(array: np.ndarray, name: str, type_: TensorType) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An example ready to run: for each feeder its arrays."""
+    """An example ready to run: for each feeder its arrays. Of data that knows its size, `get` gives
+    the item at `place` again."""
 
     name: str
     label: int | None
     feeds: tuple[Arrays, ...]
+    place: int = 0
 
 
 def samples(
@@ -201,17 +203,19 @@ def samples(
     total = data.count(limit) or 0
     unread: list[str] = []
 
-    def make(job: Callable[[], Item]) -> Sample | str:
+    def make(numbered: tuple[int, Callable[[], Item]]) -> Sample | str:
+        number, job = numbered
         try:
             item = job()
         except InputError as error:
             return str(error)
         label = item.label
         assert label is None or isinstance(label, int)
-        return Sample(item.name, label, tuple(feeder(item) for feeder in feeders))
+        place = data.place(number, limit)
+        return Sample(item.name, label, tuple(feeder(item) for feeder in feeders), place)
 
     given = 0
-    for made in ordered(make, _single(data, feeders, limit), workers):
+    for made in ordered(make, enumerate(_single(data, feeders, limit)), workers):
         if isinstance(made, str):
             unread.append(made)
             if skipped is None:

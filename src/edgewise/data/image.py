@@ -7,7 +7,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,25 @@ def centre(image: Image.Image, height: int, width: int, crop: float = CROP) -> n
 def stretched(image: Image.Image, height: int, width: int) -> np.ndarray:
     """uint8 [height, width, 3]: the whole picture, whatever its aspect."""
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def shown(
+    inputs: Image.Image | tuple[np.ndarray, ...] | Mapping[str, np.ndarray],
+) -> Image.Image | None:
+    """What an example looks like: the picture, or the only array where it is one of grey or RGB
+    values, scaled to 0..255 unless it holds bytes; else None."""
+    if isinstance(inputs, Image.Image):
+        return inputs
+    arrays = list(inputs.values() if isinstance(inputs, Mapping) else inputs)
+    array = arrays[0][0] if len(arrays) == 1 and arrays[0].ndim == 4 else arrays[0]
+    grey = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    is_picture = grey.ndim == 2 or (grey.ndim == 3 and grey.shape[2] == 3)
+    if len(arrays) != 1 or not is_picture or grey.dtype.kind not in "fiu" or not grey.size:
+        return None
+    if grey.dtype != np.uint8:
+        real = np.nan_to_num(grey.astype(np.float64))
+        grey = np.rint((real - real.min()) * (255 / max(np.ptp(real), 1e-30))).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(grey)).convert("RGB")
 
 
 def to_tensor(pixels: np.ndarray, type_: TensorType, normalization: Normalization) -> np.ndarray:

@@ -68,7 +68,13 @@ class Data:
             assert self.stream is not None
             return islice(_ready(self.stream()), limit)
         count = self.size if limit is None else min(limit, self.size)
-        return (self._job(i * self.size // count) for i in range(count))
+        return (self._job(self.place(i, limit)) for i in range(count))
+
+    def place(self, number: int, limit: int | None = None) -> int:
+        """Which item the job of this number reads."""
+        if self.size is None or limit is None or limit >= self.size:
+            return number
+        return number * self.size // limit
 
     def _job(self, index: int) -> Callable[[], Item]:
         get = self.get

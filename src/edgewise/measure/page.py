@@ -10,6 +10,7 @@ import html
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,20 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e4e8ec; }
 th { color: #5c6b7a; font-weight: 600; } th:first-child, td:first-child { text-align: left; }
 td.name { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.words { text-align: left; min-width: 16rem; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
+figure.narrow { max-width: 44rem; } .pair figure.narrow { max-width: 30rem; }
+.pair { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
+.pair h3 { font-size: .95rem; margin: .6rem 0 0; overflow-wrap: anywhere; }
+th { vertical-align: bottom; } td { white-space: nowrap; }
+.words, td.words { text-align: left; min-width: 16rem; white-space: normal; }
 .wide { overflow-x: auto; }
+.cards { display: grid; gap: 1rem; margin: 1.2rem 0;
+         grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); }
+.cards div { border: 1px solid #e4e8ec; border-radius: 6px; padding: .9rem 1.1rem;
+             font-size: .9rem; color: #5c6b7a; }
+.cards div > * { display: block; }
+.cards b { color: #1b2733; overflow-wrap: anywhere; }
+.cards strong { font-size: 2.2rem; line-height: 1.3; font-weight: 650; }
 .gallery { display: grid; gap: .6rem; margin: .6rem 0 1.2rem;
            grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
 .gallery div { font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; color: #5c6b7a; }
@@ -46,13 +58,17 @@ figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
   body { margin: 1rem auto; } th, td { padding: .25rem .4rem; font-size: .85rem; }
   td.name { max-width: 11rem; } figure { overflow-x: auto; }
   figure svg { width: 40rem; max-width: none; }
+  figure.narrow svg { width: 100%; } .gallery { grid-template-columns: repeat(3, 1fr); }
 }
 """
 
 
 @contextmanager
-def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
-    """An Axes to draw on, in inches; its SVG is added to `into`. Any: Matplotlib's.
+def figure(
+    width: float, height: float, into: list[str], *, is_narrow: bool = False
+) -> Iterator[Any]:
+    """An Axes to draw on, in inches; its SVG is added to `into`. Any: Matplotlib's. A narrow one
+    (6.5 inches) is read on a phone without scrolling.
 
     Raises:
         MissingExtra: Matplotlib is not installed.
@@ -82,7 +98,8 @@ def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
         text = io.StringIO()
         drawn.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     svg = text.getvalue()
-    into.append(f"<figure>{svg[svg.index('<svg') :]}</figure>")
+    kind = ' class="narrow"' if is_narrow else ""
+    into.append(f"<figure{kind}>{svg[svg.index('<svg') :]}</figure>")
 
 
 def table(
@@ -92,7 +109,8 @@ def table(
     lines = [
         '<div class="wide"><table><tr>'
         + "".join(
-            f"<th{' class=words' * (place in sentences)}>{html.escape(h)}</th>"
+            f"<th{' class=words' * (place in sentences)}>"
+            f"{html.escape(h).replace('_', '_<wbr>')}</th>"
             for place, h in enumerate(head)
         )
         + "</tr>"
@@ -105,6 +123,25 @@ def table(
         title = html.escape(name, quote=True)
         lines.append(f'<tr><td class="name" title="{title}">{html.escape(name)}</td>{numbers}</tr>')
     return "\n".join([*lines, "</table></div>"])
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A large number with what it is of above and lines below it."""
+
+    title: str
+    value: str
+    lines: tuple[str, ...]
+
+
+def cards(found: Sequence[Card]) -> str:
+    """Cards side by side, or below each other where there is no room; each in its colour."""
+    parts = []
+    for card, tone in zip(found, cycle(COLOURS), strict=False):
+        lines = "".join(f"<span>{html.escape(line)}</span>" for line in card.lines)
+        value = f'<strong style="color: {tone}">{html.escape(card.value)}</strong>'
+        parts.append(f"<div><b>{html.escape(card.title)}</b>{value}{lines}</div>")
+    return '<div class="cards">' + "\n".join(parts) + "</div>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +194,12 @@ def write(
 def short(name: str, most: int = _NAME) -> str:
     """The end of a long name, which tells layers of one block apart."""
     return name if len(name) <= most else "…" + name[1 - most :]
+
+
+def side_by_side(parts: Sequence[tuple[str, str]]) -> str:
+    """Pairs of a title and HTML beside each other, or below where there is no room."""
+    inner = "".join(f"<div><h3>{html.escape(title)}</h3>{part}</div>" for title, part in parts)
+    return f'<div class="pair">{inner}</div>'
 
 
 def heading(text: str) -> str:

@@ -6,24 +6,38 @@ are four numbers.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
 from edgewise.data import Data, Feeder, Pixels, pixels_for, samples
-from edgewise.data.classes import Order, order_of
+from edgewise.data.classes import Order, imagenet_labels, order_of
 from edgewise.data.feed import Arrays
 from edgewise.errors import FormatError, InputError
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.metadata import labels as labels_of
-from edgewise.metrics import Interval, probabilities, ranks, wilson
+from edgewise.metrics import (
+    Calibration,
+    ClassScore,
+    Interval,
+    calibration,
+    class_scores,
+    confusion,
+    macro_f1,
+    mcnemar,
+    paired_difference,
+    probabilities,
+    ranks,
+    wilson,
+)
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.runtime.workers import cores, ordered
 from edgewise.values import dataclass
@@ -34,11 +48,12 @@ _TIMED_S, _TIMED_RUNS = 1.0, 50  # latency is the median of what fits
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of each example, in order: arrays [N]. `label` and `predicted` are outputs;
-    `rank` counts the classes that scored above the label; `confidence` is the probability of the
-    predicted class."""
+    """What became of each example, in order: arrays [N]. `place` is that in the data; `label` and
+    `predicted` are outputs; `rank` counts the classes that scored above the label; `confidence` is
+    the probability of the predicted class."""
 
     names: tuple[str, ...]
+    place: np.ndarray
     label: np.ndarray
     predicted: np.ndarray
     rank: np.ndarray
@@ -48,7 +63,8 @@ class Outcomes:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Accuracy with 95 % confidence intervals, size in bytes, seconds of one inference on one
-    thread (median), what was assumed (`notes`), and examples that could not be read."""
+    thread (median), what was assumed (`notes`), and examples that could not be read. `labels` are
+    the names of the outputs, where they are known."""
 
     model: str
     data: str
@@ -61,13 +77,84 @@ class Evaluation:
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
     outcomes: Outcomes
+    labels: tuple[str, ...]
+
+    def label(self, index: int) -> str:
+        """The name of a class."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+    @property
+    def classes_seen(self) -> list[int]:
+        """The classes that have examples."""
+        return np.unique(self.outcomes.label).tolist()
+
+    def confusion(self) -> tuple[np.ndarray, list[int]]:
+        """(how often class i was called j, which class each row and column is), of the classes that
+        have examples or were predicted."""
+        both = np.concatenate([self.outcomes.label, self.outcomes.predicted])
+        places, numbers = np.unique(both, return_inverse=True)
+        labels, predicted = numbers.reshape(2, -1)
+        return confusion(labels, predicted, len(places)), places.tolist()
+
+    @property
+    def class_scores(self) -> list[ClassScore]:
+        """Precision, recall and F1 of the classes in `confusion`."""
+        matrix, places = self.confusion()
+        found = class_scores(matrix)
+        return [replace(one, index=place) for one, place in zip(found, places, strict=True)]
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that have examples."""
+        return macro_f1(self.class_scores)
+
+    @property
+    def calibration(self) -> Calibration:
+        """How far confidence is from accuracy."""
+        return calibration(self.outcomes.confidence, self.outcomes.rank < 1)
 
     def as_json(self) -> dict[str, object]:
         """Plain data for `json.dump`, without the single outcomes."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "outcomes"}
+        left_out = ("outcomes", "labels")
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
         for name in ("top1", "top5"):
             plain[name] = plain[name] and asdict(plain[name])
-        return plain
+        matrix, places = self.confusion()
+        scores = [{"label": self.label(s.index), **asdict(s)} for s in self.class_scores]
+        return {
+            **plain,
+            "macro_f1": self.macro_f1,
+            "calibration": asdict(self.calibration),
+            "class_scores": [{k: _known(v) for k, v in s.items()} for s in scores],
+            "confusion": {"classes": places, "counts": matrix.tolist()},
+        }
+
+
+def _known(value: object) -> object:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """A model against another one on the same examples: how many are right only in the first
+    (`lost`), only in the second (`gained`); the difference of top-1; the p-value of chance."""
+
+    lost: int
+    gained: int
+    difference: Interval
+    p: float
+
+
+def versus(first: Evaluation, second: Evaluation) -> Versus:
+    """Two evaluations of the same examples. Raises InputError: of others."""
+    if first.outcomes.names != second.outcomes.names:
+        raise InputError(
+            f"{second.model} was evaluated on other examples than {first.model}; use the same data"
+        )
+    before, after = first.outcomes.rank < 1, second.outcomes.rank < 1
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    return Versus(lost, gained, paired_difference(before, after), mcnemar(gained, lost))
 
 
 def evaluate(
@@ -106,7 +193,7 @@ def evaluate(
     known = labels if labels is not None else said_labels(crew.model)
     skipped: list[str] = []
     order: Order | None = None
-    rows: list[tuple[str, int, int, int, float]] = []
+    rows: list[tuple[str, int, int, int, int, float]] = []
     last: Arrays = ()
     count = cores() if workers is None else workers
     given = samples(
@@ -128,7 +215,7 @@ def evaluate(
             raise InputError(f"{sample.name}: {error}") from None
         best = int(scores.argmax())
         sure = float(probabilities(scores[None])[0, best])
-        rows.append((sample.name, int(label[0]), best, rank, sure))
+        rows.append((sample.name, sample.place, int(label[0]), best, rank, sure))
         last = sample.feeds[0]
         if progress is not None:
             progress(len(rows) + len(skipped), data.count(limit) or 0)
@@ -151,7 +238,22 @@ def evaluate(
         notes=notes,
         skipped=tuple(skipped),
         outcomes=outcomes,
+        labels=_names(crew.classes, known, data.classes, order),
     )
+
+
+def _names(
+    count: int, known: Sequence[str] | None, classes: Sequence[str] | None, order: Order
+) -> tuple[str, ...]:
+    """Names of outputs: of the model, of the data, of ImageNet where there are as many."""
+    if known is not None and len(known) == count:
+        return tuple(known)
+    if classes is not None and order.first == 0 and not order.said.endswith("ImageNet's order"):
+        by_output = {order(i): name for i, name in enumerate(classes)}
+        return tuple(by_output.get(i, f"class {i}") for i in range(count))
+    if count in (1000, 1001):
+        return (*["background"][: count - 1000], *imagenet_labels())
+    return ()
 
 
 class Crew:
