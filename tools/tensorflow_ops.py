@@ -23,7 +23,7 @@ from tensorflow.python.client import pywrap_tf_session
 TABLE = Path(__file__).parents[1] / "src" / "edgewise" / "frontends" / "tensorflow" / "ops.json"
 LEFT_OUT = re.compile(
     r"^_|^(TPU|BoostedTrees|Cudnn|Sdca|Experimental|Nccl|Collective|Tensor(Forest|RT)|TRT)"
-    r"|Dataset|Grad|TPUEmbedding|SparseCore|Apply|Mkl|Iterator|Barrier|Accumulator|Queue|Reader"
+    r"|Dataset|Grad(?!ientArgs)|TPUEmbedding|SparseCore|Apply|Mkl|Iterator|Barrier|Accumulator|Queue|Reader"
     r"|Test|Stub|Foo|Default|Polymorphic|Struct|Output(s|Float|String)|Summary|Recv|Send|Rpc|Checkpoint|Audio(?!Spectrogram)|Optional"
 )
 

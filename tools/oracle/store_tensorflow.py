@@ -222,6 +222,16 @@ def by_hand(case: Case, arrays: list[np.ndarray]) -> list[np.ndarray]:
         x, gamma, beta, mean, variance, side = arrays
         y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, case.attrs["epsilon"])
         return [np.asarray(tf.nn.relu(y + side))]
+    if case.op == "Conv2DBackpropFilter":  # dilated, strides of 1, no padding
+        x, (rows, columns, _, _), dy = arrays
+        (rate, right), (height, width) = case.attrs["dilations"][1:3], dy.shape[1:3]
+        parts = [
+            x[:, i * rate : i * rate + height, j * right : j * right + width]
+            for i in range(rows)
+            for j in range(columns)
+        ]
+        taps = [np.einsum("nhwc,nhwd->cd", part, dy) for part in parts]
+        return [np.reshape(taps, (rows, columns, *taps[0].shape)).astype(np.float32)]
     if case.op == "Conv2DBackpropInput":  # dilated by the number that all axes share
         size, w, y = arrays
         rate = case.attrs["dilations"][1]

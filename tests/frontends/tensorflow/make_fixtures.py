@@ -285,12 +285,12 @@ def captures(path: Path) -> dict:
 
 def training(path: Path) -> dict:
     """`Training`, saved; three classes around three centres."""
-    made = Training([0.3 * random(*shape) for shape in SHAPES])
+    made = Training([0.5 * random(*shape) for shape in SHAPES])
     keys = ("train", "infer", "save", "restore")
     functions = {key: getattr(made, key).get_concrete_function() for key in keys}
     tf.saved_model.save(made, path, functions)
     centres, steps = random(3, 4, 4), []
-    for _ in range(8):
+    for _ in range(12):
         labels = RANDOM.randint(0, 3, 12)
         x = centres[labels] + 0.2 * random(12, 4, 4)
         steps.append({"x": x.astype(np.float32), "y": np.eye(3, dtype=np.float32)[labels]})

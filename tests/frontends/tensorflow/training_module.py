@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 Spec = tf.TensorSpec
-SHAPES = ((16, 8), (8,), (8, 3), (3,))  # of its weights
+SHAPES = ((3, 3, 1, 4), (2, 2, 4, 1), (16, 8), (8,), (8, 3), (3,))  # of its weights
 
 
 class Training(tf.Module):
@@ -18,8 +18,11 @@ class Training(tf.Module):
         self.weights = [tf.Variable(weight) for weight in weights]
 
     def scores(self, x):
-        w1, b1, w2, b2 = self.weights
-        return tf.nn.relu(tf.reshape(x, [-1, 16]) @ w1 + b1) @ w2 + b2
+        conv, depthwise, w1, b1, w2, b2 = self.weights
+        y = tf.nn.relu(tf.nn.conv2d(x[..., None], conv, 1, "SAME"))
+        y = tf.nn.depthwise_conv2d(y, depthwise, [1, 1, 1, 1], "SAME")
+        y = tf.nn.max_pool2d(y, 2, 2, "VALID") + tf.nn.avg_pool2d(y, 3, 2, "SAME")
+        return tf.nn.relu(tf.reshape(y, [-1, 16]) @ w1 + b1) @ w2 + b2
 
     @tf.function(input_signature=[Spec([None, 4, 4], name="x"), Spec([None, 3], name="y")])
     def train(self, x, y):

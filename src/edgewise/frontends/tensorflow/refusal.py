@@ -23,7 +23,10 @@ _AUDIO = (
     "linear_to_mel_weight_matrix, mfccs_from_log_mel_spectrograms)"
 )
 _WARP = "images are not warped in a .tflite model; do it before, and export what comes after"
-_GRADIENTS = "gradients are not computed at inference; export the function that only predicts"
+_GRADIENTS = (
+    "this gradient is not among those that are converted; train layers before or behind it, or "
+    "export the function that only predicts"
+)
 _PYTHON = "Python code is never executed; write the function with TensorFlow operations"
 _PIPELINE = "input pipelines are not part of a model; export the function that takes tensors"
 _CONTROL = (

@@ -1,4 +1,5 @@
-"""Gradients: what `tf.GradientTape` makes of dense layers, for models that train themselves.
+"""Gradients: what `tf.GradientTape` makes of dense layers, for models that train themselves; those
+of convolutions and poolings are in `window_gradients`.
 
 `dy` is the gradient of the result, in TensorFlow's order of operands, which is not the same for all
 (some take the operand of the function, others its result).
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from edgewise.frontends.decompose.functions import plus, scaled
 from edgewise.frontends.tensorflow import attrs
-from edgewise.frontends.tensorflow.context import Context, Handler
+from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.layout import is_channels_first
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.graph import Value
@@ -74,6 +75,19 @@ def _bias(c: Context, node: TFNode, dy: Value) -> Value:
     return c.b.sum(dy, c.ints([axis for axis in range(rank) if axis != channels]))
 
 
+def _broadcast(c: Context, node: TFNode, first: Value, second: Value) -> list[Value]:
+    """constants: the axes along which either operand was repeated"""
+    shapes = [c.dims(operand) for operand in (first, second)]
+    if None in shapes:
+        raise Unsupported("the gradient of a broadcast of unknown sizes; fix the shapes")
+    rank = max(len(shape) for shape in shapes if shape is not None)
+    full = [(1,) * (rank - len(shape)) + shape for shape in shapes if shape is not None]
+    axes = [(axis, a, b) for axis, (a, b) in enumerate(zip(*full, strict=True))]
+    if unclear := [f"{a} and {b}" for _, a, b in axes if a != b and 1 not in (a, b)]:
+        raise Unsupported(f"the gradient of a broadcast of {unclear[0]}; fix the shapes")
+    return [c.ints([axis for axis, *pair in axes if pair[k] == 1]) for k in (0, 1)]
+
+
 def _where(c: Context, condition: Value, dy: Value) -> Value:
     return c.b.select_v2(condition, dy, c.scalar(0, dy))
 
@@ -90,4 +104,5 @@ HANDLERS: dict[str, Handler] = {
     "RsqrtGrad": _rsqrt,
     **dict.fromkeys(("ReciprocalGrad", "InvGrad"), _reciprocal),
     "BiasAddGrad": _bias,
+    "BroadcastGradientArgs": _broadcast,
 }
