@@ -189,7 +189,6 @@ def test_an_output_that_inference_does_not_compute():
     ("op", "text"),
     [
         ("StatelessRandomUniform", "random numbers need a generator that .tflite models do not"),
-        ("Mfcc", "the audio operations of TensorFlow 1 are not converted; those of tf.signal are"),
         ("ImageProjectiveTransformV3", "images are not warped in a .tflite model; do it before"),
         ("DecodeJpeg", "files and records are not decoded in a .tflite model; decode before it"),
         ("ParseExampleV2", "files and records are not decoded in a .tflite model"),

@@ -18,10 +18,6 @@ _RANDOM = (
     "random numbers need a generator that .tflite models do not have; give them as an input or a "
     "constant, or export with training=False"
 )
-_AUDIO = (
-    "the audio operations of TensorFlow 1 are not converted; those of tf.signal are (stft, "
-    "linear_to_mel_weight_matrix, mfccs_from_log_mel_spectrograms)"
-)
 _WARP = "images are not warped in a .tflite model; do it before, and export what comes after"
 _GRADIENTS = (
     "this gradient is not among those that are converted; train layers before or behind it, or "
@@ -70,7 +66,6 @@ _REASONS = {
     r"Igamma.*|Betainc|Zeta|Polygamma|Bessel.*|Expint|Dawsn|Fresnel.*|Spence": _SPECIAL,
     r"Lookup.*|(Mutable)?HashTable.*|Sentencepiece.*|.*NGrams.*|.*Vocab.*": _TEXT,
     r"Decode(Jpeg|Png|Gif|Bmp|Image|Wav|Raw|CSV|AndCropJpeg|JSON.*|PaddedRaw|WebP)": _RECORDS,
-    r"AudioSpectrogram|Mfcc": _AUDIO,
     r"ImageProjectiveTransform.*": _WARP,
     r"Parse(Example|SingleExample|Tensor|SequenceExample).*": _RECORDS,
     r"(Stateless|Stateful)?(Random|Truncated|ParameterizedTruncated|Multinomial).*": _RANDOM,

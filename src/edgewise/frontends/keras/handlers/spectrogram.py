@@ -1,6 +1,5 @@
-"""Spectrograms: the Fourier transform of windows of a signal as one strided convolution.
+"""Spectrograms of Keras layers (`decompose.spectra`), on the mel scale or as they are.
 
-The kernels hold window times cosine and window times sine.
 Source: keras/src/layers/preprocessing/{mel_spectrogram,stft_spectrogram}.py, Keras 3.15.
 """
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.decompose.functions import plus
+from edgewise.frontends.decompose.spectra import convolved, power_of, waves
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import (
     flag,
@@ -22,10 +22,8 @@ from edgewise.frontends.keras.handlers.config import (
     text,
 )
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.handlers.operands import tensor
 from edgewise.ir.enums import MirrorPadMode, Padding
 from edgewise.ir.graph import Value
-from edgewise.ir.op import operator
 
 # Source: HTK book, section 5.4.
 BREAK_HERTZ, HIGH_Q = 700.0, 1127.0
@@ -41,10 +39,9 @@ def mel_spectrogram(c: Context, layer: KerasLayer, x: Value) -> Value:
     pads = np.array([(0, 0), (size // 2, size // 2)], np.int32)
     x = c.b.mirror_pad(x, c.b.constant(pads), mode=MirrorPadMode.REFLECT)
     window = _window(layer, size)
-    angles = 2 * np.pi / size * np.outer(np.arange(size // 2 + 1), np.arange(size))
-    kernel = np.concatenate([np.cos(angles), np.sin(angles)]) * window
-    y = _convolved(c, c.reshape(x, (*x.shape, 1)), kernel, stride, Padding.VALID)
-    power = _power(c, y)
+    kernel = waves(size, size) * window
+    y = convolved(c, c.reshape(x, (*x.shape, 1)), kernel, stride, Padding.VALID)
+    power = power_of(c, y)
     exponent = number(layer, "mag_exp", 2.0)
     if exponent != 2:
         power = c.b.sqrt(power) if exponent == 1 else c.b.pow(power, c.scalar(exponent / 2))
@@ -109,7 +106,7 @@ def stft_spectrogram(c: Context, layer: KerasLayer, x: Value) -> Value:
     stored = [layer.weights[key] for key in sorted(layer.weights, key=_kernel_order(names))]
     kernel = np.concatenate([w[:, 0].T for w in stored]).astype(np.float32)  # [bins, length]
     rows = c.reshape(x, (n * channels, steps, 1))
-    y = _convolved(c, rows, kernel, stride, Padding.SAME if same else Padding.VALID)
+    y = convolved(c, rows, kernel, stride, Padding.SAME if same else Padding.VALID)
     y = _in_mode(c, y, mode)
     y = c.reshape(y, (n, channels, *y.shape[1:]))  # [N, C, frames, bins]
     expands, (frames, bins) = flag(layer, "expand_dims"), y.shape[2:]
@@ -131,7 +128,7 @@ def _in_mode(c: Context, y: Value, mode: str) -> Value:
         return y
     if mode == "angle":
         raise Unsupported("mode 'angle': rounding decides between -pi and pi; use 'stft'")
-    power = _power(c, y)
+    power = power_of(c, y)
     if mode == "psd":
         bins = power.shape[-1]
         assert isinstance(bins, int)
@@ -140,21 +137,6 @@ def _in_mode(c: Context, y: Value, mode: str) -> Value:
         return c.b.mul(power, c.b.constant(factors))
     size = c.b.sqrt(c.b.maximum(power, c.scalar(EPSILON)))
     return size if mode == "magnitude" else c.b.log(c.b.maximum(size, c.scalar(EPSILON)))
-
-
-def _convolved(c: Context, x: Value, kernel: np.ndarray, stride: int, padding: Padding) -> Value:
-    """x [N, T, 1] by the kernel [O, length]: [N, frames, O]."""
-    w = c.b.constant(kernel.astype(np.float32)[:, None, :, None])
-    image = c.b.expand_dims(x, c.ints([1]))
-    y = c.b.conv_2d(image, w, padding=padding, stride_h=1, stride_w=stride)
-    return c.b.squeeze(y, squeeze_dims=(1,))
-
-
-def _power(c: Context, y: Value) -> Value:
-    """The squares of the real and the imaginary half of the last axis, added."""
-    axis = tensor(c, len(y.shape) - 1)
-    real, imaginary = c.b.node(operator("split")(num_splits=2), axis, y).outputs
-    return c.b.add(c.b.square(real), c.b.square(imaginary))
 
 
 HANDLERS: dict[str, Handler] = {
