@@ -34,12 +34,19 @@ def kernels() -> ModuleType:
     return module
 
 
-VARIANTS = ("x86_64-scalar", "x86_64-baseline", "x86_64-avx2", "x86_64-avx512", "aarch64-baseline")
+# by weights of float32, and those of 16 bits that are widened on the way
+VARIANTS = {
+    "x86_64-scalar": ("f32",),
+    "x86_64-baseline": ("f32", "bf16"),
+    "x86_64-avx2": ("f32", "f16", "bf16"),
+    "x86_64-avx512": ("f32", "f16", "bf16"),
+    "aarch64-baseline": ("f32", "bf16"),
+}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "kind"), [(v, k) for v, ks in VARIANTS.items() for k in ks])
 def test_float_products_keep_their_accumulators(
-    kernels: ModuleType, tmp_path: Path, variant: str
+    kernels: ModuleType, tmp_path: Path, variant: str, kind: str
 ) -> None:
     """No stack access in the inner loop of any tile: one spill halves its speed (measured)."""
     machine, suffix = variant.split("-")
@@ -47,7 +54,7 @@ def test_float_products_keep_their_accumulators(
     quiet = "-Wno-unused-command-line-argument"  # zig passes -c, too
     options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", quiet)
     listing = tmp_path / "listing.s"
-    source = ROOT / kernels.KERNELS / "gemm_f32.c"
+    source = ROOT / kernels.KERNELS / f"gemm_{kind}.c"
     kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
     bodies = re.findall(
         r"^(gem[mv]_f32_\d+x\d+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL

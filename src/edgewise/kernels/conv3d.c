@@ -48,7 +48,7 @@ EW_DEFINE(conv_3d_f32) {
         axes[d] = axis_of(p->x[d], p->kernel[d], p->stride[d], p->dilation[d], p->pad[d], p->y[d]);
     for (uint32_t i = 0; i < panels; i++) {
         uint32_t pixels = (tile_end - tile_begin) * p->y[2];
-        ew_panel panel = ew_panel_at(operand[1], operand[2], depth, p->o, i, pixels);
+        ew_panel panel = ew_panel_at(operand[1], sizeof(float), operand[2], depth, p->o, i, pixels);
         panel.low = p->low, panel.high = p->high;
         for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
             uint32_t rest = tile / p->y[1], n = rest / p->y[0], z = rest % p->y[0];

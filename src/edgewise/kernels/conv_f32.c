@@ -5,11 +5,23 @@
 #include "axis.h"
 #include "gemm_f32.h"
 
+/* The function for the type of the weights. */
+#if EW_LANES > 4
+#define EW_BY_HALF(p, name)                                                                        \
+    ((p)->w_type == EW_TYPE_f16 ? EW_NAME(name##_f16) : EW_NAME(name##_bf16))
+#elif EW_LANES > 1
+#define EW_BY_HALF(p, name) EW_NAME(name##_bf16)
+#else
+#define EW_BY_HALF(p, name) EW_NAME(name##_f32)
+#endif
+#define EW_BY_TYPE(p, name)                                                                        \
+    ((p)->w_type == EW_TYPE_f32 ? EW_NAME(name##_f32) : EW_BY_HALF(p, name))
+
 /* What does not change during a call: parameters, axes, operands. */
 typedef struct {
     const ew_conv_2d_f32 *p;
     axis h, w;
-    const float *x, *weights, *bias;
+    const float *x;
     float *y;
     uint32_t c, o; /* channels of one group */
 } conv;
@@ -66,11 +78,11 @@ static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, 
     y += (size_t)oy * p->y_line + (size_t)ox * p->y_pixel;
     if (width >= height)
         for (uint32_t i = 0; i < height; i++)
-            EW_NAME(gemm_f32)(&patch, panel, width, x + i * x_row, x_column,
+            EW_BY_TYPE(p, gemm)(&patch, panel, width, x + i * x_row, x_column,
                               y + (size_t)i * p->y_line, p->y_pixel);
     else
         for (uint32_t j = 0; j < width; j++)
-            EW_NAME(gemm_f32)(&patch, panel, height, x + j * x_column, x_row,
+            EW_BY_TYPE(p, gemm)(&patch, panel, height, x + j * x_column, x_row,
                               y + (size_t)j * p->y_pixel, p->y_line);
 }
 
@@ -97,29 +109,28 @@ EW_DEFINE(conv_2d_f32) {
                     .h = axis_of(w->h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->oh),
                     .w = axis_of(w->w, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->ow),
                     .x = operand[0],
-                    .weights = operand[1],
-                    .bias = operand[2],
                     .y = (float *)operand[3] + p->y_first,
                     .c = w->c / p->groups,
                     .o = w->o / p->groups};
     uint32_t depth = w->kernel_h * w->kernel_w * k.c, panels = ew_panels(k.o);
     uint32_t packed = ew_divide_up(k.o, EW_LANES) * EW_LANES;
+    const uint32_t bytes = p->w_type == EW_TYPE_f32 ? sizeof(float) : sizeof(uint16_t);
     int is_vector = w->n * w->h * w->w == 1 && depth == k.c; /* one row: x is dense */
     int is_even = k.o == panels * 2 * EW_LANES; /* the last panel is like the others */
     EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
         tile t = tile_at(p, index, panels);
-        const float *weights = k.weights + (size_t)t.group * packed * depth;
-        const float *bias = k.bias + (size_t)t.group * packed;
+        const char *weights = (const char *)operand[1] + (size_t)t.group * packed * depth * bytes;
+        const float *bias = (const float *)operand[2] + (size_t)t.group * packed;
         uint32_t pixels = (t.row_end - t.row) * (t.column_end - t.column);
         for (uint32_t i = t.panel; i < t.panel_end; i++) {
-            ew_panel panel = ew_panel_at(weights, bias, depth, k.o, i, pixels);
+            ew_panel panel = ew_panel_at(weights, bytes, bias, depth, k.o, i, pixels);
             panel.low = p->low;
             panel.high = p->high;
             uint32_t after = i + EW_GEMV;
             if (is_vector && after <= t.panel_end && (after < panels || is_even)) {
-                EW_NAME(gemv_f32)(depth, &panel, k.x + (size_t)t.group * k.c,
-                                  k.y + (size_t)t.group * k.o + (size_t)i * 2 * EW_LANES);
+                EW_BY_TYPE(p, gemv)(depth, &panel, k.x + (size_t)t.group * k.c,
+                                       k.y + (size_t)t.group * k.o + (size_t)i * 2 * EW_LANES);
                 i = after - 1;
                 continue;
             }

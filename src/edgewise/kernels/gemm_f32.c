@@ -2,6 +2,16 @@
  * the fewest loads per multiplication; three serve an odd number of vectors without a panel that
  * is half empty. */
 #include "gemm_f32.h"
+#include "simd_half.h"
+
+#if defined(EW_WEIGHTS) /* compiled as gemm_f16.c or gemm_bf16.c */
+typedef uint16_t weight;
+#else
+#define EW_WEIGHTS f32
+typedef float weight;
+#endif
+#define EW_BY_WEIGHTS(name) EW_JOIN(EW_JOIN(EW_JOIN(ew, name), EW_WEIGHTS), EW_SUFFIX)
+#define v_load_weight EW_JOIN(v_load, EW_WEIGHTS)
 
 #define UP_TO_3(DO, v) DO(1, v) DO(2, v) DO(3, v)
 #define UP_TO_4(DO, v) UP_TO_3(DO, v) DO(4, v)
@@ -61,7 +71,7 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
                     const float *a = x + h * patch->x_plane + i * patch->x_row;
                     size_t k = patch->k_first + h * patch->k_plane + i * patch->k_row;
                     a += j * patch->x_column, k += j * patch->k_column;
-                    const float *b = panel->w + k * width;
+                    const weight *b = (const weight *)panel->w + k * width;
                     size_t s = x_stride;
                     EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
                     for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
@@ -69,7 +79,7 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
                         v_fetch(ahead);
                         ahead += panel->pace;
                         EW_UNROLL
-                        for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_f32(b + v * EW_LANES);
+                        for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_weight(b + v * EW_LANES);
                         EW_UNROLL
                         for (uint32_t r = 0; r < rows; r++) {
                             v_f32 from = v_splat_f32(a[r * s]);
@@ -109,8 +119,8 @@ static void aside(micro_kernel *kernel, const ew_patch *patch, ew_panel *panel,
         for (uint32_t c = 0; c < panel->columns; c++) y[r * y_stride + c] = edge[r * width + c];
 }
 
-void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
-                       size_t x_stride, float *y, size_t y_stride) {
+void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
+                         size_t x_stride, float *y, size_t y_stride) {
     static const uint32_t most_rows[] = {ROWS1, ROWS2, ROWS3};
     static micro_kernel *const kernels[][MOST_ROWS] = {{NAMES1}, {NAMES2}, {NAMES3}};
     uint32_t blocks = ew_divide_up(n, most_rows[panel->vectors - 1]);
@@ -133,7 +143,7 @@ void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const
 static __attribute__((noinline)) void gemv_f32_1x4(uint32_t k, const ew_panel *panel,
                                                    const float *x, float *y) {
     enum { VECTORS = 2 * EW_GEMV, WIDTH = 2 * EW_LANES };
-    const float *b = panel->w;
+    const weight *b = panel->w;
     size_t next = (size_t)k * WIDTH;
     v_f32 acc[VECTORS];
     EW_UNROLL
@@ -142,7 +152,7 @@ static __attribute__((noinline)) void gemv_f32_1x4(uint32_t k, const ew_panel *p
         v_f32 from = v_splat_f32(*x);
         EW_UNROLL
         for (uint32_t v = 0; v < VECTORS; v++)
-            acc[v] = v_fma(from, v_load_f32(b + v / 2 * next + v % 2 * EW_LANES), acc[v]);
+            acc[v] = v_fma(from, v_load_weight(b + v / 2 * next + v % 2 * EW_LANES), acc[v]);
     }
     v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
     EW_UNROLL
@@ -150,6 +160,6 @@ static __attribute__((noinline)) void gemv_f32_1x4(uint32_t k, const ew_panel *p
         v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, acc[v])));
 }
 
-void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y) {
+void EW_BY_WEIGHTS(gemv)(uint32_t k, const ew_panel *panel, const float *x, float *y) {
     gemv_f32_1x4(k, panel, x, y);
 }

@@ -32,7 +32,8 @@ typedef struct {
  * multiplied, what follows in memory is fetched from the third-level cache: `ahead` moves on by
  * `pace` bytes with every step along K. */
 typedef struct {
-    const float *w, *bias;
+    const void *w; /* float32; float16 for gemm_f16, bfloat16 for gemm_bf16 */
+    const float *bias;
     uint32_t vectors, columns;
     float low, high;
     const char *ahead;
@@ -44,19 +45,20 @@ static inline uint32_t ew_panels(uint32_t o) {
     return vectors < 2 ? vectors : vectors / 2;
 }
 
-/* Panel number `index` of weights [k, o], with which `n` rows are going to be multiplied. */
-static inline ew_panel ew_panel_at(const float *w, const float *bias, uint32_t k, uint32_t o,
-                                   uint32_t index, uint32_t n) {
+/* Panel number `index` of weights [k, o] of `bytes` each, with which `n` rows are going to be
+ * multiplied. */
+static inline ew_panel ew_panel_at(const void *w, uint32_t bytes, const float *bias, uint32_t k,
+                                   uint32_t o, uint32_t index, uint32_t n) {
     uint32_t first = 2 * EW_LANES * index, left = o - first;
     uint32_t vectors = index + 1 < ew_panels(o) ? 2 : ew_divide_up(left, EW_LANES);
     uint32_t width = vectors * EW_LANES;
-    const float *packed = w + (size_t)first * k;
+    const char *packed = (const char *)w + (size_t)first * k * bytes;
     ew_panel panel = {.w = packed,
                       .bias = bias + first,
                       .vectors = vectors,
                       .columns = ew_min_u32(left, width),
-                      .ahead = (const char *)(packed + (size_t)width * k),
-                      .pace = ew_divide_up(width * sizeof *w, ew_divide_up(n, EW_ROWS))};
+                      .ahead = packed + (size_t)width * k * bytes,
+                      .pace = ew_divide_up(width * bytes, ew_divide_up(n, EW_ROWS))};
     return panel;
 }
 
@@ -68,4 +70,12 @@ void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const
 /* The same for one row of dense x [k] and the EW_GEMV panels from `panel` on, all of them of two
  * whole vectors. */
 void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+
+/* Both by weights of 16 bits, widened as they are loaded: the same numbers, half the bytes. */
+void EW_NAME(gemm_f16)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
+                       size_t x_stride, float *y, size_t y_stride);
+void EW_NAME(gemv_f16)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+void EW_NAME(gemm_bf16)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
+                        size_t x_stride, float *y, size_t y_stride);
+void EW_NAME(gemv_bf16)(uint32_t k, const ew_panel *panel, const float *x, float *y);
 #endif

@@ -23,6 +23,7 @@ typedef struct {
     ew_window window;
     uint32_t groups;
     uint32_t rows_per_tile, columns_per_tile, panels_per_tile;
+    uint32_t w_type; /* EW_TYPE_f32; with vectors bf16; with 8 lanes or more f16 */
     uint32_t y_first, y_image, y_line, y_pixel;
     float low, high; /* fused activation */
 } ew_conv_2d_f32;

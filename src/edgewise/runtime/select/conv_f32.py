@@ -16,6 +16,9 @@ from edgewise.values import dataclass
 
 _ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
 _FAST_BYTES = 16 * 1024  # half of a first-level cache
+# types of 16 bits that instruction sets widen as they load them
+NARROW = {Isa.BASELINE: ("bf16",), Isa.AVX2: ("f16", "bf16"), Isa.AVX512: ("f16", "bf16")}
+_FEW = 4096  # weights whose size does not matter
 _TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 
 
@@ -48,6 +51,9 @@ def call(
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
     tiles = _Tiles.of(site.target, window, groups, k, o)
+    kind = _narrowest(weights.array, site.target.isa)
+    if kind != "f32":
+        why = "; ".join(filter(None, (why, f"{kind} weights")))
     params = pack(
         "ew_conv_2d_f32",
         {
@@ -56,6 +62,7 @@ def call(
             "rows_per_tile": tiles.rows,
             "columns_per_tile": tiles.columns,
             "panels_per_tile": tiles.panels,
+            "w_type": constant(f"EW_TYPE_{kind}"),
             **place,
             "low": low,
             "high": high,
@@ -64,7 +71,7 @@ def call(
     lanes = site.target.isa.lanes
     bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
     bias[:, :o] = weights.bias.reshape(groups, o)
-    matrix = pack_panels(weights.array.reshape(groups, o, k), lanes)
+    matrix = pack_panels(weights.array.reshape(groups, o, k), lanes, kind)
     dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
@@ -77,18 +84,40 @@ def panels_of(o: int, lanes: int) -> int:
     return max(vectors // 2, min(vectors, 1))
 
 
-def pack_panels(matrix: Array, lanes: int) -> Packed:
-    """Weights [G, O, K] in panels: [G, K * (O rounded up to vectors)]."""
+def _narrowest(array: Array, isa: Isa) -> str:
+    """f16 or bf16 where all weights are numbers of it, else f32: results do not depend on it."""
+    if array.size < _FEW:
+        return "f32"
+    few = array.reshape(-1)[:256]
+    kinds = (k for k in NARROW.get(isa, ()) if _holds(k, few) and _holds(k, array))
+    return next(kinds, "f32")
+
+
+def _holds(kind: str, array: Array) -> bool:
+    """All numbers are finite ones of float16, or such of bfloat16."""
+    if kind == "bf16":
+        return not np.any(array.view(np.uint32) & 0xFFFF)
+    is_inside = bool(np.all(np.abs(array) <= np.float32(65504)))
+    return is_inside and np.array_equal(array.astype(np.float16), array)
+
+
+def pack_panels(matrix: Array, lanes: int, kind: str = "f32") -> Packed:
+    """Weights [G, O, K] in panels: [G, K * (O rounded up to vectors)]; 16 bits of `kind` each."""
     groups, o, k = matrix.shape
+    shape = (groups, k * _divide_up(o, lanes) * lanes)
 
     def fill(packed: Array) -> None:
         ffi = structures()
+        floats = packed if kind == "f32" else np.empty(shape, np.float32)
         source = ffi.from_buffer("float[]", np.ascontiguousarray(matrix))
-        target = ffi.from_buffer("float[]", packed, require_writable=True)
+        target = ffi.from_buffer("float[]", floats, require_writable=True)
         library().ew_pack_f32(source, groups, o, k, lanes, target)
+        if kind == "bf16":
+            packed[...] = floats.view(np.uint32) >> 16
+        elif kind == "f16":
+            packed[...] = floats.astype(np.float16).view(np.uint16)
 
-    shape = (groups, k * _divide_up(o, lanes) * lanes)
-    return Packed(shape, np.dtype(np.float32), fill)
+    return Packed(shape, np.dtype(np.float32 if kind == "f32" else np.uint16), fill)
 
 
 def _divide_up(a: int, b: int) -> int:

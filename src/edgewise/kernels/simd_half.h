@@ -1,0 +1,31 @@
+/* The 16-bit floats of simd.h, for builds with vectors: loads that widen. */
+#ifndef EW_SIMD_HALF_H
+#define EW_SIMD_HALF_H
+#include "simd.h"
+#if EW_LANES > 1
+/* Finite float16 numbers, as they are. */
+EW_INLINE v_f32 v_load_f16(const uint16_t *p) {
+#if EW_LANES == 16 && defined(__AVX512F__)
+    return (v_f32)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#elif EW_LANES == 8
+    return (v_f32)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else /* in the places of float32 an exponent is 112 too small; subnormals become normal */
+    typedef uint16_t v_half __attribute__((vector_size(2 * EW_LANES)));
+    v_half half;
+    __builtin_memcpy(&half, p, sizeof half);
+    v_s32 bits = __builtin_convertvector(half, v_s32);
+    v_f32 size = (v_f32)((bits & 0x7FFF) << 13) * v_splat_f32(0x1p112f);
+    return v_or_bits(size, (bits & 0x8000) << 16);
+#endif
+}
+
+/* bfloat16 numbers, as they are. */
+EW_INLINE v_f32 v_load_bf16(const uint16_t *p) {
+    typedef uint16_t v_half __attribute__((vector_size(2 * EW_LANES)));
+    typedef uint32_t v_wide __attribute__((vector_size(4 * EW_LANES)));
+    v_half half;
+    __builtin_memcpy(&half, p, sizeof half);
+    return (v_f32)(__builtin_convertvector(half, v_wide) << 16);
+}
+#endif
+#endif

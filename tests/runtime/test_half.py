@@ -1,0 +1,93 @@
+"""Weights that are numbers of float16 or bfloat16: 16 bits in memory, float32's bits in results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Graph
+from edgewise.ops.conv import Conv2D
+from edgewise.ops.convert import Dequantize
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.plan import Plan, Target
+from edgewise.runtime.planner import plan
+from edgewise.runtime.select import conv_f32
+
+KINDS = [(isa, k) for isa, kinds in conv_f32.NARROW.items() if isa <= host_isa() for k in kinds]
+
+
+def halves(shape: tuple[int, ...], kind: str) -> np.ndarray:
+    """Numbers of all sizes: subnormal ones, zeros of both signs, the largest."""
+    rng = np.random.default_rng(5)
+    w = (rng.standard_normal(shape) * 10.0 ** rng.integers(-7, 2, shape)).astype(np.float32)
+    if kind == "bf16":
+        w.view(np.uint32)[...] &= 0xFFFF0000
+        w.reshape(-1)[:4] = [0.0, -0.0, 2.0**-133, -(2.0**127)]
+        return w
+    half = w.astype(np.float16)
+    half.reshape(-1)[:6] = [0.0, -0.0, 6e-8, -6e-8, 65504, -65504]
+    return half
+
+
+def dense(w: np.ndarray, m: int) -> Graph:
+    b = Builder()
+    x = b.input("x", (m, w.shape[1]), DType.FLOAT32)
+    wide = b.node(Dequantize(), b.constant(w)).output if w.dtype == np.float16 else b.constant(w)
+    return b.finish(b.node(FullyConnected(), x, wide, None).output)
+
+
+def conv(w: np.ndarray, groups: int) -> Graph:
+    b = Builder()
+    x = b.input("x", (2, 7, 9, w.shape[3] * groups), DType.FLOAT32)
+    wide = b.node(Dequantize(), b.constant(w)).output if w.dtype == np.float16 else b.constant(w)
+    return b.finish(b.node(Conv2D(stride_h=2), x, wide, None).output)
+
+
+GRAPHS = {
+    "row": (dense, (135, 70), 1),
+    "rows": (dense, (135, 70), 13),
+    "window": (conv, (40, 3, 3, 20), 1),
+    "groups": (conv, (64, 3, 3, 16), 2),
+}
+
+
+def run(made: Plan, graph: Graph) -> np.ndarray:
+    shape = tuple(int(d) for d in graph.inputs[0].shape)
+    x = np.random.default_rng(6).standard_normal(shape).astype(np.float32)
+    return Executor(made).run([x], {}, None)[0]
+
+
+@pytest.mark.parametrize(("isa", "kind"), KINDS)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_results_are_float32s_bits(
+    name: str, isa: Isa, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, shape, more = GRAPHS[name]
+    graph = make(halves(shape, kind), more)
+    made = plan(graph, Target(isa))
+    assert f"{kind} weights" in made.placement[-1].detail
+    got = run(made, graph)
+    monkeypatch.setattr(conv_f32, "NARROW", {})
+    wide = plan(graph, Target(isa))
+    assert made.constants.nbytes < 0.6 * wide.constants.nbytes
+    np.testing.assert_array_equal(got, run(wide, graph))
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+@pytest.mark.parametrize("odd", [1 / 3, 70000 + 1 / 128])
+def test_one_number_of_float32_keeps_all(odd: float, kind: str) -> None:
+    w = halves((135, 70), kind).astype(np.float32)
+    w[100, 3] = odd
+    made = plan(dense(w, 3), Target(host_isa()))
+    assert made.placement[-1].detail == "conv_2d_f32"
+
+
+@pytest.mark.parametrize("odd", [np.inf, np.nan])
+def test_infinities_are_not_float16s(odd: float) -> None:
+    """The load converts finite numbers only."""
+    w = halves((135, 70), "f16").astype(np.float32)
+    w[100, 3] = odd
+    assert "f16" not in plan(dense(w, 3), Target(host_isa())).placement[-1].detail
