@@ -160,6 +160,7 @@ EW_DEFINE(conv_2d_s16) {
     const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
     const uint32_t steps = ew_divide_up(g.length, LANE);
     const size_t run_bytes = (size_t)steps * EW_COLUMNS * LANE;
+    const size_t of_channel = p->rounding == EW_ROUND_up_s32 ? sizeof(int32_t) : sizeof(double);
     const size_t line_step = direct ? (size_t)s->stride_h * s->w * s->c : g.stride_h * g.pitch / 2;
     uint8_t *memory = scratch;
     wide sums = {0};
@@ -191,7 +192,7 @@ EW_DEFINE(conv_2d_s16) {
                            staged + i * g.pitch / sizeof *staged);
             x = staged;
         }
-        ew_gemm_s16 gemm = {.range = &range};
+        ew_gemm_s16 gemm = {.range = &range, .rounding = p->rounding};
         ew_gemm *product = &gemm.product;
         product->x_row = (direct ? (size_t)s->stride_w * s->c : (size_t)g.stride_w * c) * sizeof *x;
         product->steps = steps, product->rows = t.columns;
@@ -201,8 +202,8 @@ EW_DEFINE(conv_2d_s16) {
             const size_t packed = (size_t)t.group * all_panels + panel, at = packed * EW_COLUMNS;
             product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
             product->bias = (const int32_t *)operand[2] + at;
-            gemm.first = (const double *)operand[3] + at;
-            gemm.second = p->rounding == EW_ROUND_away ? NULL : (const double *)operand[4] + at;
+            gemm.first = (const uint8_t *)operand[3] + at * of_channel;
+            gemm.second = (const uint8_t *)operand[4] + at * of_channel;
             for (uint32_t i = 0; i < t.lines; i++) {
                 const uint32_t line = t.line + i;
                 uint32_t first, last;

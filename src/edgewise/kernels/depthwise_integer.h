@@ -28,8 +28,9 @@ typedef struct {
     const float *scale;
     float low, high; /* bounds less y's zero point */
     int16_t least, zero; /* the lower bound, y's zero point */
-    /* int16: EW_ROUND_up_f64 */
-    const double *first, *second;
+    /* int16: EW_ROUND_up_s32 where is_s32, else EW_ROUND_up_f64 */
+    uint32_t is_s32;
+    const void *first, *second;
     v_range range;
 } ew_depthwise_row;
 
@@ -74,8 +75,15 @@ EW_INLINE void finish(const uint32_t pixels, const uint32_t kind, const ew_depth
     if (kind == EW_OF_s16) {
         EW_UNROLL
         for (uint32_t v = 0; v < 2; v++) {
-            const v_f64 first = v_load_f64(r->first + at + v * EW_LANES);
-            const v_f64 second = v_load_f64(r->second + at + v * EW_LANES);
+            const size_t from = at + v * EW_LANES;
+            if (r->is_s32) {
+                const v_s32 by = v_load_s32((const int32_t *)r->first + from);
+                EW_UNROLL
+                for (uint32_t g = 0; g < pixels; g++) acc[g][v] = v_round_up_s32(acc[g][v], by);
+                continue;
+            }
+            const v_f64 first = v_load_f64((const double *)r->first + from);
+            const v_f64 second = v_load_f64((const double *)r->second + from);
             EW_UNROLL
             for (uint32_t g = 0; g < pixels; g++) acc[g][v] = v_round_up(acc[g][v], first, second);
         }

@@ -13,6 +13,7 @@ EW_DEFINE(depthwise_conv_2d_s16) {
     const ew_depthwise_row r = {
         .w = operand[1],
         .bias = operand[2],
+        .is_s32 = p->rounding == EW_ROUND_up_s32,
         .first = operand[3],
         .second = operand[4],
         .range = v_range_of(p->low, p->high),

@@ -4,6 +4,27 @@
 
 enum { LANE = 2 }; /* elements of K */
 
+/* rows of vector v of the columns as integers of y. */
+EW_INLINE void round_column(const uint32_t rows, const uint32_t step, const ew_gemm_s16 *g,
+                            uint32_t v, v_s32 *acc) {
+    const size_t at = (size_t)v * EW_LANES;
+    if (g->rounding == EW_ROUND_up_s32) {
+        const v_s32 first = v_load_s32((const int32_t *)g->first + at);
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++) acc[r * step] = v_round_up_s32(acc[r * step], first);
+        return;
+    }
+    const v_f64 first = v_load_f64((const double *)g->first + at);
+    if (g->rounding == EW_ROUND_away) {
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++) acc[r * step] = v_round_away(acc[r * step], first);
+        return;
+    }
+    const v_f64 second = v_load_f64((const double *)g->second + at);
+    EW_UNROLL
+    for (uint32_t r = 0; r < rows; r++) acc[r * step] = v_round_up(acc[r * step], first, second);
+}
+
 EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_s16 *g,
                     uint32_t begin) {
     v_s32 acc[EW_ROWS][EW_VECTORS];
@@ -14,17 +35,7 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_s
         return;
     }
     EW_UNROLL
-    for (uint32_t v = 0; v < vectors; v++) {
-        const v_f64 first = v_load_f64(g->first + v * EW_LANES);
-        if (!g->second) {
-            EW_UNROLL
-            for (uint32_t r = 0; r < rows; r++) acc[r][v] = v_round_away(acc[r][v], first);
-            continue;
-        }
-        const v_f64 second = v_load_f64(g->second + v * EW_LANES);
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++) acc[r][v] = v_round_up(acc[r][v], first, second);
-    }
+    for (uint32_t v = 0; v < vectors; v++) round_column(rows, EW_VECTORS, g, v, &acc[0][v]);
     const uint32_t bytes = vectors * EW_LANES * 2;
     uint8_t *y = product->y + begin * product->y_row;
     int is_whole = product->columns >= vectors * EW_LANES;
@@ -48,11 +59,7 @@ static __attribute__((noinline)) void gemv_s16_1x8(const ew_gemm_s16 *g) {
     v_s32 acc[EW_SUMS];
     ew_multiply_row(LANE, &g->product, acc);
     EW_UNROLL
-    for (uint32_t v = 0; v < EW_SUMS; v++) {
-        const v_f64 first = v_load_f64(g->first + v * EW_LANES);
-        acc[v] = g->second ? v_round_up(acc[v], first, v_load_f64(g->second + v * EW_LANES))
-                           : v_round_away(acc[v], first);
-    }
+    for (uint32_t v = 0; v < EW_SUMS; v++) round_column(1, 1, g, v, acc + v);
     EW_UNROLL
     for (uint32_t v = 0; v < EW_SUMS; v += 2) {
         v_bytes bytes = (v_bytes)v_narrow_s16(acc[v], acc[v + 1], g->range);

@@ -6,12 +6,12 @@
 #if EW_LANES > 1
 
 /* A product whose `lane` is 2. y has s16 (y_row counts bytes), or where `first` is NULL the
- * accumulators. `first` and `second` are those of EW_ROUND_up_f64; EW_ROUND_away where `second` is
- * NULL. */
+ * accumulators. `first` and `second` are those of `rounding`, which is not EW_ROUND_up. */
 typedef struct {
     ew_gemm product;
-    const double *first, *second;
+    const void *first, *second;
     const v_range *range;
+    uint32_t rounding;
 } ew_gemm_s16;
 
 void EW_NAME(gemm_s16)(const ew_gemm_s16 *g);

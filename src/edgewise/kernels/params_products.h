@@ -66,15 +66,17 @@ typedef struct {
  *   the sum is s64: LiteRT's 15-bit multiplier.
  * up_f64: the same, as rne(acc * first + second), f64 both, where the sum is exact in s32 (first has
  *   15 bits and stands for a quotient; second is half of the last bit of the product).
+ * up_s32: the same, as (acc * first + 2**31) >> 32, first s32, where the sum is exact in s32 and
+ *   first, the multiplier moved by 32 - shift bits, fits; `second` is not read.
  * away: acc * first rounded half away from zero, f64, as FULLY_CONNECTED has it; `second` is not
  *   read. All are clamped to [low, high]. */
-enum { EW_ROUND_up, EW_ROUND_up_f64, EW_ROUND_away };
+enum { EW_ROUND_up, EW_ROUND_up_f64, EW_ROUND_up_s32, EW_ROUND_away };
 
 /* Convolutions of int16 by int8. Operands: x, w, bias [O], first [O], second [O], y; zero points
  * are 0. A lane of w has 2 elements. Where is_wide, bias is s64; else s32, and no sum of bias and
  * products leaves s32. A wide sum is made of parts that do not: so many runs (of a kernel row, or
  * a tap) and steps of a run each; one of them is all there are.
- * With vectors, `rounding` is up only where is_wide, and up_f64 only where not.
+ * With vectors, `rounding` is up only where is_wide, and up_f64 or up_s32 only where not.
  * Scratch: where is_wide, columns_per_tile * EW_COLUMNS s64 and as many s32, EW_COLUMNS s32; then
  * segments u32, the staged lines s16, 64 bytes. None if scalar. */
 typedef struct {
@@ -179,8 +181,8 @@ enum {
  *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of
  *   neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
  *   Plain build: x, w s8 [KH * KW, O] plus w_zero, bias s32 [O], scale f32 [O], y.
- * s16 operands: x, w, bias s32, first f64, second f64 (EW_ROUND_up_f64), y; blocks as b8's with two
- *   taps per lane. No sum leaves s32. Plain build: x, w s8 [KH * KW, O], bias, first and second s32
+ * s16 operands: x, w, bias s32, first and second (of EW_ROUND_up_f64 or up_s32), y; blocks as b8's
+ *   with two taps per lane. No sum leaves s32. Plain build: x, w s8 [KH * KW, O], bias, first and second s32
  *   (EW_ROUND_up) [O], y.
  * Tiles: output rows (N * OH).
  * Scratch: rows + rows * columns addresses, rows u32, then elements of x: channels, 4 * channels,
@@ -199,6 +201,7 @@ typedef struct {
     uint32_t is_signed;
     int32_t x_zero, y_zero;
     int32_t w_zero; /* plain b8 */
+    uint32_t rounding; /* s16: EW_ROUND_... */
     int32_t low, high;
     float low_f32, high_f32;
 } ew_depthwise_conv_2d;

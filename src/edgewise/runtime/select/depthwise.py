@@ -78,6 +78,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         "rows": table_rows,
         "columns": columns,
         "w_zero": 0,
+        "rounding": 0,
         **epilogue(x, y, op.fused_activation_function, is_int),
     }
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
@@ -87,6 +88,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     row = out[2] * o
     if isinstance(weights, Stored16):
         rounding = weights.rounding(is_wide=False, isa=isa)
+        fields["rounding"] = rounding.number
         ends = [weights.bias.astype(np.int32), rounding.first, rounding.second]
         if isa.lanes == 1:
             operands: list[Value | Array] = [x, taps, *ends, y]

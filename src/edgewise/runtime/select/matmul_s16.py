@@ -30,7 +30,7 @@ def batch_matmul(site: Site) -> Sequence[Call]:
     require(a.columns > 0, "nothing is summed")
     # the order of the reference's operations (ops/scaled.py)
     real = np.float64(scale(x.type)) * np.float64(scale(y.type)) / np.float64(scale(z.type))
-    rounding = Rounding.up(np.array([real]), is_narrow=False)
+    rounding = Rounding.up(np.array([real]), is_narrow=False, isa=site.target.isa)
     width, k = 2 * isa.lanes, -(-a.columns // 2) * 2
     of_row = 12 * width + 8 + 2 * k  # bytes
     rows = max(min(a.rows, site.target.block_bytes // of_row), 1)

@@ -46,7 +46,7 @@ class Rounding:
     second: Array
 
     @classmethod
-    def up(cls, real: Array, *, is_narrow: bool) -> Rounding:
+    def up(cls, real: Array, *, is_narrow: bool, isa: Isa) -> Rounding:
         """LiteRT's multiplier of 15 bits (ops/requant.py: multiply_fixed_64). Raises NotNative."""
         require(bool(np.all(np.isfinite(real))), "the scales' quotient is not finite")
         m, shift = np.array([multiplier(float(r)) for r in real], np.int64).reshape(-1, 2).T
@@ -55,6 +55,10 @@ class Rounding:
         require(bool(np.all(total >= 1)), "the scales' quotient is 2**14 or more")
         if not is_narrow:
             return cls("up", reduced.astype(np.int32), total.astype(np.int32))
+        shift = 32 - np.where(reduced == 0, 32, total)
+        if isa.lanes >= 8 and bool(np.all((shift >= 0) & (shift <= 16))):
+            first = (reduced << shift).astype(np.int32)
+            return cls("up_s32", first, first)
         return cls("up_f64", np.ldexp(reduced, -total), np.ldexp(1.0, -total - 1))
 
     @classmethod
@@ -107,7 +111,7 @@ class Stored16:
         """For the kernels of an instruction set."""
         if self.is_away:
             return Rounding.away(self.real)
-        return Rounding.up(self.real, is_narrow=not is_wide and isa is not Isa.SCALAR)
+        return Rounding.up(self.real, is_narrow=not is_wide and isa is not Isa.SCALAR, isa=isa)
 
 
 @dataclass(frozen=True, slots=True)
