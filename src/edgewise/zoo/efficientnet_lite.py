@@ -11,14 +11,10 @@ stage are not scaled.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-
-import numpy as np
 
 from edgewise.ir import Model
 from edgewise.values import dataclass
-from edgewise.zoo.layers import Layers
-from edgewise.zoo.network import Network
+from edgewise.zoo.network import Network, Source, scaled
 
 _EPSILON = 1e-3
 # stride, expansion, kernel, output channels, repeats
@@ -52,33 +48,29 @@ VARIANTS = (
 
 
 def efficientnet_lite(
-    weights: Mapping[str, np.ndarray], number: int = 0, *, file: str = "checkpoint"
+    layers: Source, number: int = 0, *, size: int | None = None, is_cut: bool = False
 ) -> Model:
     """The classifier with softmax: `image` float32 [1, S, S, 3], (pixel - 127) / 128, to
-    `probabilities` [1, 1000]; S is `VARIANTS[number].size`.
+    `probabilities` [1, 1000], or cut off, to `features` [1, 1280]; S is `VARIANTS[number].size`.
 
     Raises:
         FormatError: the weights are not this network's.
     """
     variant = VARIANTS[number]
-    net = Network(Layers(weights, file), epsilon=_EPSILON)
-    x = net.conv(net.image(variant.size), 32, 3, stride=2)
+    net = Network(layers, epsilon=_EPSILON)
+    x = net.conv(net.image(size or variant.size), 32, 3, stride=2)
     for index, (first_stride, expansion, kernel, channels, repeats) in enumerate(_STAGES):
         is_end = index in (0, len(_STAGES) - 1)
         for repeat in range(repeats if is_end else math.ceil(repeats * variant.depth)):
             x = net.inverted_residual(
                 x,
-                _scaled(channels, variant.width),
+                scaled(channels * variant.width),
                 expansion=expansion,
                 stride=first_stride if repeat == 0 else 1,
                 kernel=kernel,
             )
-    x = net.probabilities(net.pooled(net.conv(x, 1280)))
-    return net.finish(x, "probabilities", f"EfficientNet-Lite{number}, ImageNet, float32")
-
-
-def _scaled(channels: int, width: float) -> int:
-    """Channels times width, to a multiple of 8, and not below 90 %."""
-    wide = channels * width
-    rounded = max(8, int(wide + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * wide else rounded
+    x = net.pooled(net.conv(x, 1280))
+    title = f"EfficientNet-Lite{number}, ImageNet, float32"
+    if is_cut:
+        return net.finish(x, "features", title, is_cut=True)
+    return net.finish(net.probabilities(x), "probabilities", title)

@@ -36,19 +36,19 @@ class Layers:
         self._file = file
         self._left: Iterator[Layer] = iter(list(_layers(tensors, file)))
 
-    def take(self, shape: tuple[int | None, ...], *, has_norm: bool = True) -> Layer:
+    def take(
+        self,
+        shape: tuple[int | None, ...],
+        *,
+        has_norm: bool = True,
+        names: tuple[str, str] = ("", ""),
+        is_depthwise: bool = False,
+    ) -> Layer:
         """The next layer, whose kernel has this shape (None: any size). Raises FormatError."""
         layer = next(self._left, None)
         if layer is None:
-            raise FormatError(
-                f"the weights end before the network does; the next kernel is {_shown(shape)}. "
-                "Are they of another network?",
-                file=self._file,
-            )
-        fits = len(shape) == layer.kernel.ndim and all(
-            want in (None, size) for want, size in zip(shape, layer.kernel.shape, strict=True)
-        )
-        if not fits or (layer.norm is not None) is not has_norm:
+            raise missing_layer("", shape, self._file)
+        if not fits(layer.kernel, shape) or (layer.norm is not None) is not has_norm:
             norm = "a batch norm" if has_norm else "no batch norm"
             raise FormatError(
                 f"{layer.name!r} must be a kernel {_shown(shape)} with {norm}; got "
@@ -64,6 +64,21 @@ class Layers:
         rest = list(self._left)
         self._left = iter(rest)
         return not rest
+
+
+def fits(kernel: Array, shape: tuple[int | None, ...]) -> bool:
+    """The kernel has this shape (None: any size)."""
+    return len(shape) == kernel.ndim and all(
+        want in (None, size) for want, size in zip(shape, kernel.shape, strict=True)
+    )
+
+
+def missing_layer(name: str, shape: tuple[int | None, ...], file: str) -> FormatError:
+    """What is wrong with a file that has no more layers, or none of a name."""
+    what = f"the weights have no {name!r}" if name else "the weights end before the network does"
+    return FormatError(
+        f"{what}; the next kernel is {_shown(shape)}. Are they of another network?", file=file
+    )
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

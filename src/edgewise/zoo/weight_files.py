@@ -1,4 +1,4 @@
-"""Files of weights -> tensors by name, in the file's order: torch checkpoints and `.npz`.
+"""Files of weights -> the layers of a network: torch checkpoints, `.npz`, and Keras files.
 
 Nothing of a file is executed: checkpoints go through `torch_pickle`, arrays of objects are refused.
 """
@@ -12,9 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import FormatError, InputError, LimitError
+from edgewise.zoo.keras_weights import SUFFIXES as KERAS_SUFFIXES
+from edgewise.zoo.keras_weights import KerasLayers, read_keras_weights
+from edgewise.zoo.layers import Layers
+from edgewise.zoo.network import Source
 from edgewise.zoo.torch_checkpoint import read_checkpoint
 
 MAX_BYTES = 8 << 30
+
+
+def open_weights(path: Path, *, max_bytes: int = MAX_BYTES) -> Source:
+    """The layers in a `.pth`, `.pt`, `.npz`, `.h5` or `.keras` file. Raises: as `read_weights`."""
+    if path.suffix in KERAS_SUFFIXES:
+        return KerasLayers(read_keras_weights(path, max_bytes=max_bytes), str(path))
+    return Layers(read_weights(path, max_bytes=max_bytes), str(path))
 
 
 def read_weights(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
@@ -31,7 +42,9 @@ def read_weights(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndar
         return read_checkpoint(path, max_bytes=max_bytes)
     if path.suffix == ".npz":
         return _read_npz(path, max_bytes)
-    raise InputError(f"{path}: weights are .pth, .pt or .npz; got {path.suffix or 'no suffix'!r}")
+    raise InputError(
+        f"{path}: weights are .pth, .pt, .npz, .h5 or .keras; got {path.suffix or 'no suffix'!r}"
+    )
 
 
 def _read_npz(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
