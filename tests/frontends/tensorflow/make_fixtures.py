@@ -11,6 +11,7 @@ networks and programs are made by `make_networks.py`.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -23,7 +24,9 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 import keras
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.core.framework import graph_debug_info_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from training_module import SHAPES, Training
 
 v1 = tf.compat.v1
@@ -51,6 +54,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             calls = make(Path(folder) / make.__name__)
             store(make.__name__, Path(folder) / make.__name__, calls or {})
+    with zipfile.ZipFile(HERE / "tf1_tables.zip") as file:
+        model = saved_model_pb2.SavedModel.FromString(file.read("saved_model.pb"))
+    text = text_format.MessageToString(model).encode()
+    (HERE / "tf1_tables.pbtxt.gz").write_bytes(gzip.compress(text, mtime=0))
     np.savez_compressed(HERE / "expected.npz", **ARRAYS)
     about = {"tensorflow": tf.__version__, "keras": keras.__version__}
     text = {"versions": about, "strings": STRINGS, "types": TYPES}

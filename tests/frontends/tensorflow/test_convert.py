@@ -5,6 +5,7 @@ The answers are TensorFlow's, stored with the fixtures (`make_fixtures.py`).
 
 from __future__ import annotations
 
+import gzip
 import logging
 from types import SimpleNamespace
 
@@ -41,6 +42,29 @@ def test_saved_models_give_tensorflows_answers(tmp_path, name, form):
                     np.testing.assert_array_equal(given[output], wanted)
             asked += 1
     assert asked
+
+
+def test_a_saved_model_as_text(tmp_path):
+    folder, keys = saved.unpacked("tf1_tables", tmp_path), ["keys", "words"]
+    wanted = edgewise.convert(folder, signature_keys=keys).to_bytes()
+    (folder / "saved_model.pb").unlink()
+    text = gzip.decompress((saved.FIXTURES / "tf1_tables.pbtxt.gz").read_bytes())
+    (folder / "saved_model.pbtxt").write_bytes(text)
+    for source in (folder, folder / "saved_model.pbtxt"):
+        assert edgewise.convert(source, signature_keys=keys).to_bytes() == wanted
+
+
+def test_a_frozen_graph_as_text(tmp_path):
+    path = tmp_path / "frozen.pbtxt"
+    path.write_text("""
+    node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } }
+      attr { key: "shape" value { shape { dim { size: 2 } } } } }
+    node { name: "w" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value"
+      value { tensor { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: [3, 0.5] } } } }
+    node { name: "y" op: "Mul" input: "x" input: "w" attr { key: "T" value { type: DT_FLOAT } } }
+    """)
+    [y] = edgewise.Interpreter(edgewise.convert(path))(np.array([2, 4], np.float32)).values()
+    assert y.tolist() == [6, 2]
 
 
 def test_a_model_of_words_is_refused_with_every_reason(tmp_path):

@@ -230,7 +230,7 @@ def test_functions_that_call_themselves():
             b"\x08\x01\x12\x00",
             "is the saved_model.pb of a SavedModel; give the folder that it is in",
         ),
-        (b"node {\n name: 'x'", "is a graph as text; write it as bytes: graph.SerializeToString()"),
+        (b"node {\n name: 'x'", "line 2: a field begins with its name"),
         (b"\x1c\x00\x00\x00TFL3", "is a .tflite file, not a frozen graph; load it as it is"),
         (message((4, message((1, 5)))), "a frozen graph has nodes; this file has none"),
     ],

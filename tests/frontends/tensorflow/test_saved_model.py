@@ -279,10 +279,8 @@ def test_no_saved_model(tmp_path: Path):
     assert refusal(tmp_path / "m") == (
         "m/saved_model.cpb: is in chunks; save the model without experimental_image_format"
     )
-    (tmp_path / "m" / "saved_model.pbtxt").write_text("meta_graphs {}")
-    assert refusal(tmp_path / "m") == (
-        "m/saved_model.pbtxt: is text; save the model as saved_model.pb"
-    )
+    (tmp_path / "m" / "saved_model.pbtxt").write_text("meta_graphs {\n")
+    assert refusal(tmp_path / "m") == ("m/saved_model.pbtxt: line 2: a field begins with its name")
     (tmp_path / "m" / "saved_model.pb").write_bytes(b"")
     assert "is empty" in refusal(tmp_path / "m")
 

@@ -1,4 +1,5 @@
-"""A frozen graph (`.pb`) -> Program: weights are constants, nothing says what goes in and out.
+"""A frozen graph (`.pb`, `.pbtxt`) -> Program: weights are constants, nothing says what goes in and
+out.
 
 Without names, what has to be fed goes in, and what nobody reads comes out.
 """
@@ -6,17 +7,22 @@ Without names, what has to be fed goes in, and what nobody reads comes out.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgewise.errors import ConversionError, FormatError, listing
 from edgewise.files import read_model_file
 from edgewise.frontends.protobuf import decode
+from edgewise.frontends.prototext import encoded
 from edgewise.frontends.tensorflow.graph_def import Graph, entry_of
 from edgewise.frontends.tensorflow.messages import GraphDef
 from edgewise.frontends.tensorflow.program import Program
 from edgewise.frontends.tensorflow.tensors import Budget
+from edgewise.frontends.tensorflow.types import ENUMS
 
+# How a graph as text begins, after comments.
+_TEXT = re.compile(rb"(?:\s|#[^\n]*\n)*(?:node|versions|version|library)\s*[:{<]")
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 
 
@@ -40,6 +46,8 @@ def read_frozen(
     data = source if isinstance(source, bytes) else read_model_file(source)
     if problem := _other_kind(data):
         raise FormatError(problem, file=file)
+    if _TEXT.match(data):
+        data = encoded(GraphDef, data, file=file, enums=ENUMS)
     graph = Graph(decode(GraphDef, data, file=file), Budget(file))
     if not graph.nodes:
         raise FormatError("a frozen graph has nodes; this file has none", file=file)
@@ -71,9 +79,6 @@ def _other_kind(data: bytes) -> str | None:
     """What the bytes are if they are no GraphDef, and what to do with them."""
     if data.startswith((b"\x08\x01", b"\x08\x00")):
         return "is the saved_model.pb of a SavedModel; give the folder that it is in"
-    head = data[:200].lstrip()
-    if head.startswith((b"node {", b"node:", b"versions {", b"library {")):
-        return "is a graph as text; write it as bytes: graph.SerializeToString()"
     if data[4:8] == b"TFL3":
         return "is a .tflite file, not a frozen graph; load it as it is"
     return None

@@ -24,15 +24,13 @@ def is_saved_model(source: object) -> bool:
     """The folder of a SavedModel, or the `saved_model.pb` in it."""
     if not isinstance(source, str | os.PathLike):
         return False
-    path = Path(source)
-    return path.name == "saved_model.pb" or any(
-        (path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")
-    )
+    path, names = Path(source), ("saved_model.pb", "saved_model.pbtxt")
+    return path.name in names or any((path / name).exists() for name in names)
 
 
 def is_frozen_graph(source: object) -> bool:
-    """A file `.pb` with a graph whose weights are constants."""
-    return isinstance(source, str | os.PathLike) and Path(source).suffix == ".pb"
+    """A file `.pb` or `.pbtxt` with a graph whose weights are constants."""
+    return isinstance(source, str | os.PathLike) and Path(source).suffix in (".pb", ".pbtxt")
 
 
 def is_tensorflow(source: object) -> bool:
@@ -83,7 +81,7 @@ def read_saved(
     from edgewise.frontends.tensorflow.saved_model import read_saved_model, signatures
 
     path = Path(cast("str | os.PathLike[str]", source))
-    folder = path.parent if path.name == "saved_model.pb" else path
+    folder = path.parent if path.suffix in (".pb", ".pbtxt") else path
     tags = None if tags is None else list(tags)
     if signature_keys is None:
         signature_keys = _default(signatures(folder, tags), folder.name)

@@ -45,6 +45,14 @@ _TYPES: dict[int, DType | str] = {
     33: "DT_FLOAT4_E2M1FN",
 }
 
+# The names that differ from ours, and all names of types, as text files have them.
+_NAMES = {1: "DT_FLOAT", 2: "DT_DOUBLE", 19: "DT_HALF"}
+ENUMS = {
+    _NAMES.get(code, kind if isinstance(kind, str) else f"DT_{kind.name}") + end: code + reference
+    for code, kind in _TYPES.items()
+    for end, reference in (("", 0), ("_REF", 100))
+}
+
 # How the elements of quantized tensors are stored; the scale stands elsewhere in the graph.
 STORED_AS = {
     "DT_QINT8": DType.INT8,

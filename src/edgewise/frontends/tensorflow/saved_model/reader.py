@@ -16,9 +16,11 @@ from pathlib import Path
 from edgewise.errors import ConversionError, FormatError
 from edgewise.files import read_model_file
 from edgewise.frontends.protobuf import Later, decode
+from edgewise.frontends.prototext import encoded
 from edgewise.frontends.tensorflow.graph_def import Graph, entry_of
 from edgewise.frontends.tensorflow.messages import GraphDebugInfo, GraphDef
 from edgewise.frontends.tensorflow.messages_saved import (
+    AssetFileDef,
     MetaGraphDef,
     MetaGraphHead,
     MetaGraphSignatures,
@@ -32,6 +34,7 @@ from edgewise.frontends.tensorflow.saved_model.objects import Captured, Objects
 from edgewise.frontends.tensorflow.saved_model.resources import GraphResources
 from edgewise.frontends.tensorflow.saved_model.stored import Stored
 from edgewise.frontends.tensorflow.tensors import Budget
+from edgewise.frontends.tensorflow.types import ENUMS
 
 _OURS = frozenset({"__saved_model_init_op", "__saved_model_train_op"})  # TensorFlow's own
 MAX_SIGNATURES = 256
@@ -86,7 +89,10 @@ def signatures(folder: str | os.PathLike[str], tags: Iterable[str] | None = None
 def _saved_model(path: Path, file: str) -> SavedModel:
     if path.is_dir() and not (path / "saved_model.pb").exists():
         if (path / "saved_model.pbtxt").exists():
-            raise FormatError("is text; save the model as saved_model.pb", file=f"{file}txt")
+            data = read_model_file(path / "saved_model.pbtxt")
+            held = {"tensorflow.AssetFileDef": AssetFileDef}
+            data = encoded(SavedModel, data, file=f"{file}txt", enums=ENUMS, types=held)
+            return decode(SavedModel, data, file=f"{file}txt")
         if (path / "saved_model.cpb").exists():
             raise FormatError(
                 "is in chunks; save the model without experimental_image_format",
