@@ -59,6 +59,7 @@ LIMITS = Limits(
 SLOWEST = 2.0  # seconds of processor time, of a file of up to 100 KB
 GREEDIEST = 256 << 10  # KiB beyond what the process had before
 HUNG = 60  # seconds
+WATCHED = 20  # turns that have it together
 FORGOTTEN = 16 << 10  # KiB by which the peak may be too high: to begin it anew takes 1 ms
 MOST_FED = 1 << 20  # elements
 
@@ -81,9 +82,10 @@ def main() -> None:
     gc.freeze()  # what is there now stays: a fifth of the time went into looking at it
     print("ready", flush=True)
     for turn in range(chosen.first, chosen.first + chosen.count):
-        faulthandler.dump_traceback_later(HUNG, exit=True)
+        if turn % WATCHED == 0 or turn == chosen.first:
+            faulthandler.dump_traceback_later(HUNG, exit=True)  # anew: waits for its thread
         worker.turn(turn)
-        faulthandler.cancel_dump_traceback_later()
+    faulthandler.cancel_dump_traceback_later()
     print(flush=True)
 
 
