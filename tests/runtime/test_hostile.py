@@ -142,9 +142,9 @@ def test_strings_have_a_size() -> None:
     with pytest.raises(LimitError, match="max_bytes is 1048576"):
         Interpreter(repeated(DType.STRING, [10**6]), limits=Limits(max_bytes=1 << 20))(words)
     with pytest.raises(LimitError, match="the run needs more memory than there is"):
-        Interpreter(repeated(DType.STRING, [2**29, 2**20]), limits=Limits(max_bytes=1 << 62))(
-            np.array([words, words])
-        )
+        Interpreter(  # 1 TB in one step: no machine's memory
+            repeated(DType.STRING, [2**29] + [1] * 7), limits=Limits(max_bytes=1 << 62)
+        )(np.full((2,) * 8, b"a", object))
 
 
 def test_nothing_repeated_often_is_nothing() -> None:
