@@ -66,7 +66,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Public names, imported when first asked for: `edgewise --help` needs neither NumPy nor any
     operator."""
-    if name in ("errors", "lite", "metadata", "tasks"):
+    if name in ("data", "errors", "lite", "metadata", "tasks"):
         return import_module(f"edgewise.{name}")
     if name not in __all__:
         raise AttributeError(f"edgewise has no attribute {name!r}; it has {', '.join(__all__)}")
@@ -77,4 +77,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "errors", "lite", "metadata", "tasks"]
+    return [*__all__, "__version__", "data", "errors", "lite", "metadata", "tasks"]

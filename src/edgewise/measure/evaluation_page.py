@@ -118,6 +118,8 @@ def _against(difference: Versus, first: str, second: str) -> str:
     else:
         word = "better" if d.value > 0 else "worse"
         chance = "" if difference.p < 0.05 else ", which may be chance"
+        if chance and not d.low <= 0 <= d.high:  # the exact test is more careful
+            chance = ", at the edge of what may be chance"
         said = f"{second} is {100 * abs(d.value):.1f} points {word} than {first} {ends}{chance}"
     return (
         f"{said}: {difference.lost} examples are right in {first} only, {difference.gained} in "
