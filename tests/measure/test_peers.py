@@ -8,9 +8,12 @@ import stat
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgewise.dtypes import DType
 from edgewise.errors import InputError
+from edgewise.ir import Builder, Model
 from edgewise.measure.peers import Measurement, compare, difference
 from tests.measure.models import small_model
 
@@ -60,6 +63,20 @@ def test_a_runtime_that_dies_is_told(model: Path, tmp_path: Path) -> None:
 def test_onnx_runtime_needs_an_onnx_file(model: Path) -> None:
     _, theirs = compare(model, ["onnxruntime"], python=sys.executable, rounds=1, seconds=0)
     assert theirs.error.startswith("no ONNX file (--onnx FILE), and tf2onnx failed: ")
+
+
+def test_bfloat16_is_measured_beside_float32(tmp_path: Path) -> None:
+    """Its error is what the outputs are apart."""
+    b = Builder()
+    x = b.input("x", (4, 64), DType.FLOAT32)
+    w = np.random.default_rng(1).standard_normal((96, 64)).astype(np.float32)
+    path = tmp_path / "dense.tflite"
+    model = Model()
+    model.add(b.finish(b.fully_connected(x, b.constant(w), None)))
+    model.save(path)
+    ours, theirs = compare(path, ["bf16"], rounds=1, seconds=0)
+    assert theirs.error == ""
+    assert 1e-5 < difference(ours, theirs) < 1e-2  # half of the last of 8 bits is 2e-3
 
 
 @pytest.mark.quick

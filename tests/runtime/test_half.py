@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import ml_dtypes
 import numpy as np
 import pytest
 
+from edgewise import Interpreter, lite
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Graph
+from edgewise.errors import InputError
+from edgewise.ir import Builder, Graph, Model
 from edgewise.ops.conv import Conv2D
 from edgewise.ops.convert import Dequantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
-from edgewise.runtime.plan import Plan, Target
+from edgewise.runtime.plan import Plan, Precision, Target
 from edgewise.runtime.planner import plan
 from edgewise.runtime.select import conv_f32
 
@@ -83,6 +88,58 @@ def test_one_number_of_float32_keeps_all(odd: float, kind: str) -> None:
     w[100, 3] = odd
     made = plan(dense(w, 3), Target(host_isa()))
     assert made.placement[-1].detail == "conv_2d_f32"
+
+
+def model(graph: Graph) -> Model:
+    made = Model()
+    made.add(graph)
+    return made
+
+
+def weights() -> np.ndarray:
+    w = np.random.default_rng(7).standard_normal((135, 70)).astype(np.float32)
+    w.reshape(-1)[:4] = [1 + 2.0**-8, 1 + 3 * 2.0**-8, -(2.0**-149), 3e38]  # two ties
+    return w
+
+
+@pytest.mark.parametrize("isa", [isa for isa in conv_f32.NARROW if isa <= host_isa()])
+def test_precision_bf16_rounds_weights(isa: Isa) -> None:
+    """By ml_dtypes, which rounds to the nearest, halves to even."""
+    graph = dense(weights(), 3)
+    wide, made = (plan(graph, Target(isa, precision=p)) for p in Precision)
+    assert made.placement[-1].detail == "conv_2d_f32 (weights rounded to bf16)"
+    assert made.constants.nbytes < 0.6 * wide.constants.nbytes
+    rounded = dense(weights().astype(ml_dtypes.bfloat16).astype(np.float32), 3)
+    got = run(made, graph)
+    np.testing.assert_array_equal(got, run(plan(rounded, Target(isa)), rounded))
+    assert not np.array_equal(got, run(wide, graph))
+
+
+def test_the_interpreter_takes_a_precision(tmp_path: Path) -> None:
+    """Plans of both are in the cache, each under its own key."""
+    path = tmp_path / "dense.tflite"
+    model(dense(weights() / 3, 3)).save(path)
+    x = np.random.default_rng(6).standard_normal((3, 70)).astype(np.float32)
+
+    def outputs(precision: str) -> np.ndarray:
+        with Interpreter(path, precision=precision, cache=tmp_path / "cache") as interpreter:
+            return next(iter(interpreter(x).values()))
+
+    first = {p: outputs(p) for p in ("f32", "bf16")}
+    assert not np.array_equal(first["f32"], first["bf16"])
+    for precision, wanted in first.items():
+        np.testing.assert_array_equal(outputs(precision), wanted)
+    interpreter = lite.Interpreter(str(path), precision="bf16")
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    got = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_array_equal(got, first["bf16"])
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="precision must be one of 'f32', 'bf16'; got 'fp8'"):
+        Interpreter(model(dense(weights(), 3)), precision="fp8")
 
 
 @pytest.mark.parametrize("odd", [np.inf, np.nan])

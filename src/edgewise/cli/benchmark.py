@@ -16,7 +16,7 @@ from edgewise.measure.peers import Measurement, compare, difference
 
 @click.command("benchmark")
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--vs", default="", help="Other runtimes: litert,onnxruntime,openvino.")
+@click.option("--vs", default="", help="Beside: litert,onnxruntime,openvino, or bf16.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option(
     "--runs",
@@ -57,7 +57,8 @@ def command(
 
     Each runtime is a process of its own with the model loaded; they run by turns (A B A B) and
     are stopped in between, so that other load disturbs all alike. Trust ratios more than
-    milliseconds. Inputs are random and set before the clock starts.
+    milliseconds. Inputs are random and set before the clock starts. `--vs bf16` is Edgewise with
+    weights rounded to bfloat16; "apart" says how far that moves the outputs.
 
     \b
     Examples:

@@ -25,6 +25,7 @@ from edgewise.lite.signature import SignatureRunner
 from edgewise.lite.subgraph import Subgraph
 from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
+from edgewise.runtime.plan import Precision
 from edgewise.runtime.source import Source
 
 __all__ = [
@@ -76,7 +77,8 @@ class Interpreter(NearestName):
 
     Tensors are addressed by their index in the file, names are the file's. Arguments that
     select LiteRT's kernels or delegates are accepted and change nothing. What LiteRT does not have:
-    `limits`, which a model from others may not exceed, and `cancel`.
+    `limits`, which a model from others may not exceed, `precision` (as `edgewise.Interpreter`), and
+    `cancel`.
 
     Raises:
         LimitError: a shape or, later, an inference goes beyond `limits`; a RuntimeError, too.
@@ -98,6 +100,7 @@ class Interpreter(NearestName):
         experimental_force_delegate_node_profiling: bool = False,
         *,
         limits: Limits = DEFAULT_LIMITS,
+        precision: str = Precision.FLOAT32.value,
     ) -> None:
         if getattr(experimental_op_resolver_type, "name", "") not in OpResolverType.__members__:
             raise InputError(
@@ -124,6 +127,7 @@ class Interpreter(NearestName):
                 resources=resources,
                 num_threads=num_threads or 1,
                 limits=limits,
+                precision=Precision.of(precision),
                 stored=source.stored(graph.name),
             )
             for graph in self._model.graphs.values()

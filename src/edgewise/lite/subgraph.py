@@ -12,6 +12,7 @@ from edgewise.ir.resources import Resources
 from edgewise.ir.types import MAX_SIZE
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.limits import Limits
+from edgewise.runtime.plan import Precision
 from edgewise.runtime.session import Session
 from edgewise.runtime.specialize import Stored
 
@@ -34,6 +35,7 @@ class Subgraph:
         resources: Resources,
         num_threads: int,
         limits: Limits,
+        precision: Precision,
         stored: Stored | None,
     ) -> None:
         self.graph = graph
@@ -44,6 +46,7 @@ class Subgraph:
             resources=resources,
             num_threads=num_threads,
             limits=limits,
+            precision=precision,
             stored=stored,
         )
         self.tensors = graph.tensors or list(graph.values())

@@ -21,7 +21,7 @@ from pathlib import Path
 from edgewise.errors import EdgewiseError, InputError
 
 WORKER = Path(__file__).with_name("worker.py")
-OTHERS = ("litert", "onnxruntime", "openvino")
+OTHERS = ("litert", "onnxruntime", "openvino", "bf16")  # bf16: ours, with such weights
 WARM_UP = 3  # inferences before the first that counts; the first one of all is told apart
 
 
@@ -93,8 +93,9 @@ def compare(
     """Measure Edgewise and other runtimes on a `.tflite` file, Edgewise first.
 
     Args:
-        others: of "litert", "onnxruntime" and "openvino".
-        python: the interpreter that has them (None: this one).
+        others: of "litert", "onnxruntime", "openvino", and "bf16", which is Edgewise with weights
+            rounded to bfloat16.
+        python: the interpreter that has the first three (None: this one).
         onnx: the model as ONNX Runtime reads it; None: the file of that suffix beside the model,
             or what `tf2onnx` makes if `python` has it.
         ops: files that tell custom operators, for Edgewise (`edgewise.custom.load_ops`).
@@ -120,7 +121,8 @@ def compare(
                         workers.append(_Worker.refused(name, made))
                         continue
                     file = made
-                workers.append(_Worker(name, python, file, threads))
+                interpreter, more = (sys.executable, ops) if name == "bf16" else (python, ())
+                workers.append(_Worker(name, interpreter, file, threads, more))
             running = [w for w in workers if not w.found.error]
             for turn in range(rounds):
                 for place, worker in enumerate(running):

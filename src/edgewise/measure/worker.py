@@ -42,7 +42,7 @@ def random_input(shape: Sequence[int], dtype: Any) -> Any:
     return rng.integers(low, high, shape, endpoint=True).astype(dtype)
 
 
-def edgewise(path: str, threads: int) -> Loaded:
+def edgewise(path: str, threads: int, precision: str = "f32") -> Loaded:
     """Through the interface that LiteRT has, too."""
     import edgewise
     from edgewise import lite
@@ -53,10 +53,15 @@ def edgewise(path: str, threads: int) -> Loaded:
         for file in sys.argv[4:]:
             load_ops(file)
     clock = time.perf_counter()
-    interpreter = lite.Interpreter(path, num_threads=threads)
+    interpreter = lite.Interpreter(path, num_threads=threads, precision=precision)
     run, outputs = _tflite(interpreter)
     arena = getattr(interpreter, "arena_bytes", None)
     return edgewise.__version__, clock, run, outputs, arena
+
+
+def bf16(path: str, threads: int) -> Loaded:
+    """Edgewise with weights rounded to bfloat16."""
+    return edgewise(path, threads, "bf16")
 
 
 def litert(path: str, threads: int) -> Loaded:
@@ -160,7 +165,7 @@ def main() -> None:
     import numpy as np
 
     try:
-        load = {f.__name__: f for f in (edgewise, litert, onnxruntime, openvino)}[runtime]
+        load = {f.__name__: f for f in (edgewise, bf16, litert, onnxruntime, openvino)}[runtime]
         version, imported, run, outputs, arena = load(path, threads)
         loaded = time.perf_counter()
         run()

@@ -11,14 +11,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import numpy as np
 
+from edgewise.errors import InputError
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.resources import Variable
 from edgewise.runtime.library import Isa
 from edgewise.values import dataclass
+
+
+class Precision(Enum):
+    """What weights of float32 are multiplied in; what is not a product of weights is float32."""
+
+    FLOAT32 = "f32"
+    BFLOAT16 = "bf16"  # rounded to it, half the bytes; sums are float32
+
+    @classmethod
+    def of(cls, text: str) -> Precision:
+        """The member of this value. Raises InputError."""
+        found = next((p for p in cls if p.value == text), None)
+        if found is None:
+            known = ", ".join(repr(p.value) for p in cls)
+            raise InputError(f"precision must be one of {known}; got {text!r}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,7 @@ class Target:
     isa: Isa
     threads: int = 1  # that share the tiles of a step
     block_bytes: int = 128 * 1024  # of activations that a tile works on: a part of the L2 cache
+    precision: Precision = Precision.FLOAT32
 
 
 class Region(IntEnum):

@@ -30,7 +30,7 @@ from edgewise.ir.types import TensorType
 from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
-from edgewise.runtime.plan import Placement
+from edgewise.runtime.plan import Placement, Precision
 from edgewise.runtime.specialize import Executors, Runnable, Stored
 from edgewise.runtime.threads import Threads
 from edgewise.runtime.watch import Progress, Watch
@@ -52,8 +52,9 @@ class Session:
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
     before each operator. With `native=False` the references run, not the kernels; with
     `stateless` the variables start anew in every run. `num_threads` share the work of a run;
-    results do not depend on it. `graph` may be a function that gives it when it is needed;
-    `inputs` are its inputs then, and `stored` has plans that need no graph.
+    results do not depend on it. `precision` is that of products of float weights. `graph` may be a
+    function that gives it when it is needed; `inputs` are its inputs then, and `stored` has plans
+    that need no graph.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Session:
         limits: Limits = DEFAULT_LIMITS,
         inputs: Sequence[Value] | None = None,
         stored: Stored | None = None,
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
         given = graph
         self._get_graph: Callable[[], Graph] = (
@@ -93,7 +95,9 @@ class Session:
         self._limits, self._threads = limits, Threads(num_threads)
         self._executors: Executors | None = None
         if native:
-            self._executors = Executors(self._get_graph, keep_all, self._threads, limits, stored)
+            self._executors = Executors(
+                self._get_graph, keep_all, self._threads, limits, stored, precision
+            )
         # the number of the present run, the one to cancel, and what runs it
         self._serial, self._cancelled = 0, 0
         self._running: Executor | Staged | None = None

@@ -19,7 +19,7 @@ from edgewise.runtime.cache import Cache
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
-from edgewise.runtime.plan import Placement, Plan, Target
+from edgewise.runtime.plan import Placement, Plan, Precision, Target
 from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
 from edgewise.values import dataclass
@@ -90,8 +90,9 @@ class Executors:
         threads: Threads,
         limits: Limits,
         stored: Stored | None,
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
-        self._graph, self._keep = graph, keep
+        self._graph, self._keep, self._precision = graph, keep, precision
         self._threads, self._limits = threads, limits
         self._stored = None if keep else stored
         self._ready: OrderedDict[Shapes, Runnable | str] = OrderedDict()
@@ -137,12 +138,16 @@ class Executors:
             return last.placement()
         return tuple(Placement(str(node), "host", last) for node in self._graph().nodes)
 
+    def _target(self) -> Target:
+        """What plans are made for here. Raises NotBuilt."""
+        return Target(host_isa(), threads=self._threads.count, precision=self._precision)
+
     def _load(self, shapes: Shapes) -> Executor | None:
         """The executor of a stored plan."""
         if self._stored is None:
             return None
         try:
-            target = Target(host_isa(), threads=self._threads.count)
+            target = self._target()
         except NotBuilt:
             return None
         found = self._stored.get(shapes, target, self._graph)
@@ -162,7 +167,7 @@ class Executors:
 
         require_supported([self._graph()])
         try:
-            target = Target(host_isa(), threads=self._threads.count)
+            target = self._target()
             graph, originals = specialize(self._graph(), inputs)
             demand = demand_of(graph)
             self._limits.check(demand)

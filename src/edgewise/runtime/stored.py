@@ -20,7 +20,16 @@ from edgewise.ir.resources import Variable
 from edgewise.ir.types import Quant, TensorType
 from edgewise.runtime.code import OPERAND, STEP
 from edgewise.runtime.library import Isa, kernel_index
-from edgewise.runtime.plan import Code, Named, Operand, Placement, Plan, Region, Target
+from edgewise.runtime.plan import (
+    Code,
+    Named,
+    Operand,
+    Placement,
+    Plan,
+    Precision,
+    Region,
+    Target,
+)
 
 Json = dict[str, Any]  # Any: what the json module reads and writes
 Arrays = dict[str, np.ndarray]
@@ -40,7 +49,12 @@ def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
     """A storable plan; `numbers` are those of its variables."""
     code = plan.code
     fields: Json = {
-        "target": [int(plan.target.isa), plan.target.threads, plan.target.block_bytes],
+        "target": [
+            int(plan.target.isa),
+            plan.target.threads,
+            plan.target.block_bytes,
+            plan.target.precision.value,
+        ],
         "sizes": [getattr(plan, name) for name in _SIZES],
         "shapes": [[list(shape), dtype.name] for shape, dtype in code.shapes],
         "io": [_from_operand(o) for o in plan.io],
@@ -65,7 +79,7 @@ def read_plan(
 ) -> Plan:
     """The plan of an entry; `values` gives those of the graph, `inner` the graph of a name that it
     runs."""
-    isa, threads, block_bytes = fields["target"]
+    isa, threads, block_bytes, precision = fields["target"]
     variables = fields["variables"]
     found = values() if variables else ()
     code = Code(
@@ -76,7 +90,7 @@ def read_plan(
         (),
     )
     return Plan(
-        target=Target(Isa(isa), threads, block_bytes),
+        target=Target(Isa(isa), threads, block_bytes, Precision(precision)),
         code=code,
         constants=arrays["constants"],
         io=tuple(map(_to_operand, fields["io"])),

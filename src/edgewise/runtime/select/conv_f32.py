@@ -10,7 +10,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
-from edgewise.runtime.plan import Target
+from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
 
@@ -51,9 +51,12 @@ def call(
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
     tiles = _Tiles.of(site.target, window, groups, k, o)
-    kind = _narrowest(weights.array, site.target.isa)
+    array, kind = weights.array, _narrowest(weights.array, site.target.isa)
     if kind != "f32":
         why = "; ".join(filter(None, (why, f"{kind} weights")))
+    elif _is_rounded(array, site.target):
+        array, kind = _rounded(array), "bf16"
+        why = "; ".join(filter(None, (why, "weights rounded to bf16")))
     params = pack(
         "ew_conv_2d_f32",
         {
@@ -71,7 +74,7 @@ def call(
     lanes = site.target.isa.lanes
     bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
     bias[:, :o] = weights.bias.reshape(groups, o)
-    matrix = pack_panels(weights.array.reshape(groups, o, k), lanes, kind)
+    matrix = pack_panels(array.reshape(groups, o, k), lanes, kind)
     dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
@@ -91,6 +94,18 @@ def _narrowest(array: Array, isa: Isa) -> str:
     few = array.reshape(-1)[:256]
     kinds = (k for k in NARROW.get(isa, ()) if _holds(k, few) and _holds(k, array))
     return next(kinds, "f32")
+
+
+def _is_rounded(array: Array, target: Target) -> bool:
+    is_asked = target.precision is Precision.BFLOAT16 and array.size >= _FEW
+    return is_asked and "bf16" in NARROW.get(target.isa, ())
+
+
+def _rounded(array: Array) -> Array:
+    """The nearest numbers of bfloat16, halves to even."""
+    bits = array.view(np.uint32)
+    nearest = (bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(array), np.float32(np.nan), nearest.view(np.float32))
 
 
 def _holds(kind: str, array: Array) -> bool:
