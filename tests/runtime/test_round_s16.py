@@ -1,4 +1,4 @@
-"""Sums of 16x8 products to int16: the factors at which the kernels change how they round."""
+"""How int16 is rounded: the factors at which kernels change their ways, and sums of operands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from edgewise.dtypes import DType
 from edgewise.ir import Builder, Graph
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.types import Quant, TensorType
+from edgewise.ops.arithmetic import Add, Sub
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
@@ -51,6 +52,35 @@ def test_factors(exponent: int, is_depthwise: bool) -> None:
     assert np.unique(wanted).size > 4
     for isa in ISAS:
         (got,) = Executor(plan(made, Target(isa))).run([x], {}, None)
+        np.testing.assert_array_equal(got, wanted, err_msg=isa.name)
+
+
+# scales of a, b and y: alike, apart, those whose result is shifted to the left, far apart
+SCALES = [
+    (2e-4, 1.7e-4, 3e-4),
+    (1e-4, 1e-4, 1e-4),
+    (3e-5, 2e-2, 1.1e-2),
+    (1e-2, 4e-3, 1e-7),
+    (1e-5, 1e-1, 3e-6),
+    (1e-9, 1e-1, 2e-1),
+]
+
+
+@pytest.mark.parametrize("op", [Add, Sub])
+@pytest.mark.parametrize("scales", SCALES, ids=str)
+def test_sums(scales: tuple[float, float, float], op: type[Add | Sub]) -> None:
+    """Of all pairs of extremes too, in whole vectors and rests."""
+    rng = np.random.default_rng(5)
+    ends = np.array([-(2**15), 2**15 - 1, -1, 0, 1])
+    pairs = np.stack(np.meshgrid(ends, ends)).reshape(2, -1)
+    a, c = np.c_[pairs, rng.integers(-(2**15), 2**15, (2, 1012))].astype(np.int16)
+    b = Builder()
+    x, y = (b.input(n, a.shape, DType.INT16, Quant(s)) for n, s in zip("ab", scales, strict=False))
+    results = [TensorType(None, DType.INT16, Quant(scales[2]))]
+    made = b.finish(b.node(op(pot_scale_int16=False), x, y, results=results).output)
+    (wanted,) = evaluate(made, [a, c])
+    for isa in ISAS:
+        (got,) = Executor(plan(made, Target(isa))).run([a, c], {}, None)
         np.testing.assert_array_equal(got, wanted, err_msg=isa.name)
 
 

@@ -2,16 +2,61 @@
  * quotients, comparisons. */
 #include "broadcast.h"
 #include "fixed.h"
+#include "gemmlowp.h"
+#include "simd_s16.h"
 
 EW_INLINE int16_t clamped(const ew_binary *p, int32_t x) {
     return (int16_t)ew_min_s32(ew_max_s32(x, p->low), p->high);
 }
 
+#if EW_LANES >= 8
+/* x * 2**-16 * m, rounded as ew_multiply_fixed does that of x * 2**-15 / 2: the doubled number fits. */
+EW_INLINE v_s32 multiplied(v_s32 x, v_s32 m, int32_t shift) {
+    return v_fixed_halved(v_round_up_s32(x, m), -shift);
+}
+
+/* As many elements as whole vectors have, where no multiplier shifts to the left; how many. */
+static size_t add_vectors(const ew_binary *p, const int16_t *a, const int16_t *b, int16_t *z,
+                          size_t n) {
+    const v_range range = v_range_of(p->low, p->high);
+    const v_s32 by_a = v_splat_s32(p->a_multiplier), by_b = v_splat_s32(p->b_multiplier);
+    const v_s32 by_y = v_splat_s32(p->y_multiplier);
+    const v_s32 sign = v_splat_s32(p->is_difference ? -1 : 0);
+    const int32_t a_shift = p->a_shift, b_shift = p->b_shift, y_shift = p->shift;
+    const size_t step = 2 * EW_LANES;
+    size_t i = 0;
+    if (a_shift > 0 || b_shift > 0 || y_shift > 0) return 0;
+    for (; i + step <= n; i += step) {
+        v_s16 from_a, from_b;
+        v_s32 u[2], v[2];
+        __builtin_memcpy(&from_a, a + i, sizeof from_a);
+        __builtin_memcpy(&from_b, b + i, sizeof from_b);
+        v_zip_s16((v_s16){0}, from_a, u); /* times 2**16 */
+        v_zip_s16((v_s16){0}, from_b, v);
+        EW_UNROLL
+        for (uint32_t h = 0; h < 2; h++) {
+            v_s32 second = multiplied(v[h], by_b, b_shift);
+            v_s32 sum = multiplied(u[h], by_a, a_shift) + ((second ^ sign) - sign);
+            u[h] = multiplied(sum + sum, by_y, y_shift);
+        }
+        v_s16 block = v_narrow_zipped_s16(u[0], u[1], &range);
+        __builtin_memcpy(z + i, &block, sizeof block);
+    }
+    return i;
+}
+#else
+static size_t add_vectors(const ew_binary *p, const int16_t *a, const int16_t *b, int16_t *z,
+                          size_t n) {
+    EW_UNUSED(p), EW_UNUSED(a), EW_UNUSED(b), EW_UNUSED(z), EW_UNUSED(n);
+    return 0;
+}
+#endif
+
 static void add_q16_row(const void *params, const void *const *x, void *y, size_t n) {
     const ew_binary *p = params;
     const int16_t *a = x[0], *b = x[1];
     int16_t *z = y;
-    EW_INDEPENDENT for (size_t i = 0; i < n; i++) {
+    EW_INDEPENDENT for (size_t i = add_vectors(p, a, b, z, n); i < n; i++) {
         int32_t u = ew_multiply_fixed((int32_t)((uint32_t)a[i] << 15), p->a_multiplier, p->a_shift);
         int32_t v = ew_multiply_fixed((int32_t)((uint32_t)b[i] << 15), p->b_multiplier, p->b_shift);
         u += p->is_difference ? -v : v;

@@ -23,22 +23,23 @@ EW_INLINE v_s32 v_round_up(v_s32 acc, v_f64 first, v_f64 second) {
 }
 
 /* EW_ROUND_up_s32. Products of 64 bits have the even lanes, and those of the odd ones, whose upper
- * halves are in their places already. */
+ * halves are in their places already. Odd lanes are moved by a shuffle: of a shift, clang 22 makes
+ * three multiplications of one. */
 EW_INLINE v_s32 v_round_up_s32(v_s32 acc, v_s32 first) {
 #if EW_LANES == 8
     const __m256i half = _mm256_set1_epi64x((int64_t)1 << 31);
     const __m256i a = (__m256i)acc, b = (__m256i)first;
     __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, b), half);
-    __m256i odd = _mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+    __m256i odd = _mm256_mul_epi32(_mm256_shuffle_epi32(a, 0xF5), _mm256_shuffle_epi32(b, 0xF5));
     odd = _mm256_add_epi64(odd, half);
-    return (v_s32)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    return (v_s32)_mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xF5), odd, 0xAA);
 #elif EW_LANES == 16 && defined(__AVX512F__)
     const __m512i half = _mm512_set1_epi64((int64_t)1 << 31);
     const __m512i a = (__m512i)acc, b = (__m512i)first;
     __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a, b), half);
-    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+    __m512i odd = _mm512_mul_epi32(_mm512_shuffle_epi32(a, 0xF5), _mm512_shuffle_epi32(b, 0xF5));
     odd = _mm512_add_epi64(odd, half);
-    return (v_s32)_mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
+    return (v_s32)_mm512_mask_blend_epi32(0xAAAA, _mm512_shuffle_epi32(even, 0xF5), odd);
 #else
     v_s64 y = __builtin_convertvector(acc, v_s64) * __builtin_convertvector(first, v_s64);
     return __builtin_convertvector((y + ((int64_t)1 << 31)) >> 32, v_s32);
