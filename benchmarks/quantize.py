@@ -1,15 +1,18 @@
 """The table of quantization: what each recipe costs in accuracy, here and with a peer.
 
     python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
-        [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
+        [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
 
 Every model is quantized by every recipe with the same calibration samples and runs on the same
-test samples (of which none is a calibration sample). A line has the size, the top-1 accuracy and
-in how many samples it is right or wrong where float is not, the share of samples with the class of
-the float model, and the mean divergence KL(float || quantized) of the softmax; each on Edgewise
-and, with `--litert`, of the same file in LiteRT; with `--aeq`, of AI Edge Quantizer's file for the
-same recipe in LiteRT; and of the int8 file that TensorFlow's converter made, where there is one.
-What a peer does not do has its reason on standard error instead of a line.
+test samples (of which none is a calibration sample). A line has the size, the top-1 accuracy, its
+difference from float's on the same samples in points with the interval that McNemar's test does not
+reject (95 %), the share of samples with the class of the float model, and the mean divergence
+KL(float || quantized) of the softmax; each on Edgewise and, with `--litert`, of the same file in
+LiteRT; with `--aeq`, of AI Edge Quantizer's file for the same recipe in LiteRT; and with
+`--tensorflow`, of the file that TensorFlow's converter makes of the source of the same weights,
+where there is one, with the same calibration samples. What a peer does not do has its reason on
+standard error instead of a line. Behind the peers stands whether ours is worse than one of them in
+KL or in agreement, by more than the interval of the difference on the same samples.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import numpy as np
 import edgewise
 from edgewise.data.image import NORMALIZATIONS, centre, open_picture
 from edgewise.ir.graph import Value
+from edgewise.metrics import bootstrap, paired_difference
 from edgewise.ops.requant import quantize_real
 from edgewise.optimize import calibrate, quantize
 from edgewise.runtime.session import Session
@@ -53,15 +57,16 @@ AEQ = {
     "static_wi8_ai16": "static_wi8_ai16",
 }
 CALIBRATION = 100
-# what TensorFlow's converter made of the same weights, with other calibration samples
+LITERT = "  in litert"
+# the sources of the same weights, for TensorFlow's converter
 TENSORFLOW = {
-    "mnist_valid": "micro/mnist_valid_q.tflite",
-    "mnist_dw": "micro/mnist_dw_q.tflite",
-    "trained_lstm": "micro/trained_lstm_int8.tflite",
-    "kws": "mlperf_tiny/kws_ref_model.tflite",
-    "resnet8": "mlperf_tiny/pretrainedResnet_quant.tflite",
-    "mbnet128": "classify/mbnet128_0.25_q.tflite",
+    "mnist_valid": "keras/mnist_valid.h5",
+    "mnist_dw": "keras/mnist_dw.h5",
+    "kws": "savedmodel/kws_ref_model",
+    "resnet8": "keras/pretrainedResnet.h5",
+    "mbnet128": "keras/mbnet128_0.25.h5",
 }
+TENSORFLOW_RECIPES = ("float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # calibration x, test x, test labels
 
 
@@ -115,7 +120,7 @@ MODELS: dict[str, tuple[Callable[[Path], edgewise.Model], Callable[[Path], Data]
         file("micro/trained_lstm.tflite"),
         lambda d: arrays(d, MNIST, (28, 28), 255),
     ),
-    "kws": (file("mlperf_tiny/kws_ref_model_float32.tflite"), speech),
+    "kws": (lambda d: edgewise.convert(d / "savedmodel/kws_ref_model"), speech),
     "resnet8": (
         file("mlperf_tiny/pretrainedResnet.tflite"),
         lambda d: arrays(d, "datasets/cifar10/cifar10_subset.npz", (32, 32, 3), 1),
@@ -138,27 +143,49 @@ class Score:
 
     bytes: int
     top1: float
-    better: int
-    worse: int
+    difference: tuple[float, float, float]  # points, and the ends of the interval
     agree: float
     kl: float
 
     def __str__(self) -> str:
+        points, low, high = self.difference
         return (
-            f"{self.bytes / 1000:8.0f} kB {self.top1:5.1f} % (+{self.better} -{self.worse})"
+            f"{self.bytes / 1000:8.0f} kB {self.top1:5.1f} % {points:+5.1f} [{low:.1f}, {high:.1f}]"
             f" {self.agree:5.1f} % {self.kl:9.2e}"
         )
 
 
-def score(size: int, y: np.ndarray, base: np.ndarray, labels: np.ndarray) -> Score:
+@dataclass
+class Samples:
+    """The same, sample by sample."""
+
+    agree: np.ndarray
+    kl: np.ndarray
+
+
+def score(size: int, y: np.ndarray, base: np.ndarray, labels: np.ndarray) -> tuple[Score, Samples]:
     """Outputs [N, C] that are probabilities, or are made so."""
     right, was = y.argmax(1) == labels, base.argmax(1) == labels
     is_softmax = bool((base >= 0).all()) and abs(float(base.sum(1).mean()) - 1) < 0.01
     p, q = (probabilities(part, is_softmax=is_softmax) for part in (base, y))
-    kl = float((p * (np.log(p) - np.log(q))).sum(1).mean())
-    agree = float((y.argmax(1) == base.argmax(1)).mean())
-    better, worse = int((right & ~was).sum()), int((was & ~right).sum())
-    return Score(size, 100 * float(right.mean()), better, worse, 100 * agree, kl)
+    kl = (p * (np.log(p) - np.log(q))).sum(1)
+    agree = y.argmax(1) == base.argmax(1)
+    found = paired_difference(was, right)
+    points = (100 * found.value, 100 * found.low, 100 * found.high)
+    rates = 100 * float(right.mean()), points, 100 * float(agree.mean()), float(kl.mean())
+    return Score(size, *rates), Samples(agree, kl)
+
+
+def behind(ours: Samples, theirs: Samples) -> list[str]:
+    """In what ours is worse by more than the interval of the difference."""
+    found = []
+    more = bootstrap(ours.kl - theirs.kl)
+    if more.low > 0:
+        found.append(f"KL is higher by {more.value:.1e} [{more.low:.1e}, {more.high:.1e}]")
+    less = paired_difference(theirs.agree, ours.agree)
+    if less.high < 0:
+        found.append(f"agreement is lower by {-100 * less.value:.1f} points")
+    return found
 
 
 def probabilities(y: np.ndarray, *, is_softmax: bool) -> np.ndarray:
@@ -188,8 +215,9 @@ def stored(x: np.ndarray, value: Value) -> np.ndarray:
 class Peers:
     """Other packages, in processes of their own, with their files in one folder."""
 
-    def __init__(self, folder: Path, litert: str | None, aeq: str | None) -> None:
-        self.folder, self.litert, self.aeq = folder, litert, aeq
+    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
+        self.folder, self.litert, self.aeq = folder, args.litert, args.aeq
+        self.tensorflow = args.tensorflow
 
     def run(self, data: bytes, samples: Path) -> np.ndarray | None:
         """Outputs of LiteRT on a file."""
@@ -206,6 +234,14 @@ class Peers:
         model.write_bytes(data)
         result.unlink(missing_ok=True)
         if not self._ask(self.aeq, "aeq", model, samples, AEQ[recipe], result):
+            return None
+        return result.read_bytes()
+
+    def convert(self, source: Path, samples: Path, recipe: str) -> bytes | None:
+        """TensorFlow's file."""
+        result = self.folder / "tensorflow.tflite"
+        result.unlink(missing_ok=True)
+        if not self._ask(self.tensorflow, "tensorflow", source, samples, recipe, result):
             return None
         return result.read_bytes()
 
@@ -227,7 +263,7 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
     calibration, x, labels = samples_of(args.data)
     calibration, x, labels = calibration[:CALIBRATION], x[: args.count], labels[: args.count]
     with tempfile.TemporaryDirectory() as folder:
-        peers = Peers(Path(folder), args.litert, args.aeq)
+        peers = Peers(Path(folder), args)
         tests, seen = Path(folder) / "test.npz", Path(folder) / "calibration.npz"
         np.savez(tests, x=x)
         np.savez(seen, x=calibration)
@@ -236,41 +272,52 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
             model.signatures.append(replace(one, key="serving_default"))
         data = model.to_bytes()
         base = run(edgewise.load(data), x)
-        lines = [("float32", "edgewise", score(len(data), base, base, labels))]
+        lines = [("float32", "edgewise", score(len(data), base, base, labels)[0])]
         sys.stdout.write(f"\n{name}: {len(x)} samples\n")
         tell(*lines[0])
+        source = args.data / TENSORFLOW[name] if name in TENSORFLOW else None
         ranges = calibrate(model, [sample[None] for sample in calibration])
         for recipe in recipes:
-            for row in compare(recipe, quantize(model, recipe, ranges), data, peers, tests, seen):
+            made = quantize(model, recipe, ranges)
+            ours: Samples | None = None
+            for row in compare(recipe, made, data, source, peers, tests, seen):
                 who, written, outputs = row
                 y = run(edgewise.load(written), x) if outputs is None else outputs
-                lines.append((recipe, who, score(len(written), y, base, labels)))
-                tell(*lines[-1])
-        if name in TENSORFLOW:
-            path = args.data / "tflite" / TENSORFLOW[name]
-            y = run(edgewise.load(path), x)
-            lines.append(("static int8", "tensorflow", score(path.stat().st_size, y, base, labels)))
-            tell(*lines[-1])
+                found, samples = score(len(written), y, base, labels)
+                lines.append((recipe, who, found))
+                worse = [] if ours is None or who == LITERT else behind(ours, samples)
+                tell(*lines[-1], "; ".join(worse))
+                ours = ours or samples
     return [{"model": name, "recipe": r, "by": who, **asdict(s)} for r, who, s in lines]
 
 
 def compare(
-    recipe: str, model: edgewise.Model, data: bytes, peers: Peers, tests: Path, seen: Path
+    recipe: str,
+    model: edgewise.Model,
+    data: bytes,
+    source: Path | None,
+    peers: Peers,
+    tests: Path,
+    seen: Path,
 ) -> list[tuple[str, bytes, np.ndarray | None]]:
     """(who, file, LiteRT's outputs; None: on Edgewise) of our file and the peer's."""
     written = model.to_bytes(target="litert-2.3")
     rows: list[tuple[str, bytes, np.ndarray | None]] = [("edgewise", written, None)]
     if (outputs := peers.run(written, tests)) is not None:
-        rows.append(("  in litert", written, outputs))
-    theirs = peers.quantize(data, seen, recipe) if recipe in AEQ else None
-    if theirs is not None and (outputs := peers.run(theirs, tests)) is not None:
-        rows.append(("aeq", theirs, outputs))
+        rows.append((LITERT, written, outputs))
+    files = {"aeq": peers.quantize(data, seen, recipe) if recipe in AEQ else None}
+    if source is not None and recipe in TENSORFLOW_RECIPES:
+        files["tensorflow"] = peers.convert(source, seen, recipe)
+    for who, theirs in files.items():
+        if theirs is not None and (outputs := peers.run(theirs, tests)) is not None:
+            rows.append((who, theirs, outputs))
     return rows
 
 
-def tell(recipe: str, who: str, found: Score) -> None:
-    """Print a line."""
-    sys.stdout.write(f"  {recipe:<22} {who:<12} {found}\n")
+def tell(recipe: str, who: str, found: Score, worse: str = "") -> None:
+    """Print a line. `worse`: in what ours is behind this peer."""
+    said = f"  ours is behind: {worse}" if worse else ""
+    sys.stdout.write(f"  {recipe:<22} {who:<12} {found}{said}\n")
     sys.stdout.flush()
 
 
@@ -280,12 +327,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--litert", help="a Python with ai-edge-litert")
     parser.add_argument("--aeq", help="a Python with ai-edge-quantizer")
+    parser.add_argument("--tensorflow", help="a Python with tensorflow")
     parser.add_argument("--model", action="append", choices=[*MODELS])
     parser.add_argument("--recipe", action="append")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    sys.stdout.write(f"{'size':>46}      top-1 (paired)   agree        KL\n")
+    sys.stdout.write(f"{'size':>46}   top-1  points [95 %]  agree        KL\n")
     rows = [
         row for name in args.model or MODELS for row in measure(name, args.recipe or RECIPES, args)
     ]

@@ -2,6 +2,7 @@
 
     PYTHON quantize_worker.py litert MODEL.tflite IN.npz OUT.npz
     PYTHON quantize_worker.py aeq FLOAT.tflite IN.npz RECIPE OUT.tflite
+    PYTHON quantize_worker.py tensorflow SOURCE IN.npz RECIPE OUT.tflite
 
 `IN.npz` has the model's one input, all samples on the first axis. Edgewise is not imported here.
 """
@@ -67,6 +68,36 @@ def aeq(model: str, samples: str, recipe: str, result: str) -> None:
     one.quantize(found, serialize_to_path=result, enable_progress_report=False)
 
 
+def tensorflow(source: str, samples: str, recipe: str, result: str) -> None:
+    """Quantize a Keras file or a SavedModel with TensorFlow's converter."""
+    import tensorflow as tf
+
+    class Depthwise(tf.keras.layers.DepthwiseConv2D):
+        """Older files name an argument that Keras 3 does not take."""
+
+        def __init__(self, *args: object, groups: int = 1, **options: object) -> None:
+            super().__init__(*args, **options)
+
+    if os.path.isdir(source):  # noqa: PTH112 (this file needs nothing but NumPy and its peers)
+        converter = tf.lite.TFLiteConverter.from_saved_model(source)
+    else:
+        known = {"DepthwiseConv2D": Depthwise}
+        model = tf.keras.models.load_model(source, custom_objects=known, compile=False)
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if recipe.startswith("static"):
+        x = np.load(samples)["x"]
+        converter.representative_dataset = lambda: ([sample[None]] for sample in x)
+    if recipe == "static_wi8_ai16":
+        ops = tf.lite.OpsSet
+        wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [wide, ops.TFLITE_BUILTINS]
+    with open(result, "wb") as file:  # noqa: PTH123
+        file.write(converter.convert())
+
+
 if __name__ == "__main__":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    {"litert": litert, "aeq": aeq}[sys.argv[1]](*sys.argv[2:])
+    {"litert": litert, "aeq": aeq, "tensorflow": tensorflow}[sys.argv[1]](*sys.argv[2:])
