@@ -18,9 +18,10 @@ from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
 from edgewise.optimize.calibrate import calibrate
+from edgewise.optimize.declared import take_declared
 from edgewise.optimize.observe import Sample
 from edgewise.optimize.prepared import LITERT, prepare
-from edgewise.optimize.ranges import Ranges
+from edgewise.optimize.ranges import Range, Ranges
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.regions import Types, settle
 from edgewise.optimize.rewrite import Choice, rewrite
@@ -60,8 +61,9 @@ def quantize(
 ) -> Model:
     """The model in the types of a recipe.
 
-    What is quantized already is left alone; an operator that has no form in the types asked for
-    stays float32, and is named with the reason in the log.
+    What is quantized already is left alone. Of a model that was trained with quantization a static
+    recipe takes the ranges of its FAKE_QUANT operators, which are gone then. An operator that has
+    no form in the types asked for stays float32, and is named with the reason in the log.
 
     Args:
         recipe: a `Recipe`, or the name of a scheme: `static_wi8_ai8`, `dynamic_wi8_afp32`, ...
@@ -90,13 +92,19 @@ def quantize(
         samples = None if samples is None else list(samples)
         model = improve(model, recipe, samples, target=target)
     prepared = prepare(model, target)
-    if recipe.is_static and ranges is None:
+    declared: dict[str, dict[str, Range]] = {}
+    if recipe.is_static:
+        declared = {name: take_declared(graph) for name, graph in prepared.graphs.items()}
+    if recipe.is_static and ranges is None and not (samples is None and any(declared.values())):
         if samples is None:
             raise QuantizationError(
                 f"recipe {recipe.scheme}: scales of data come from ranges or samples; got neither. "
                 "Give samples=, or ranges= from calibrate()"
             )
         ranges = calibrate(prepared, samples)
+    if any(declared.values()):
+        known = {} if ranges is None else dict(ranges)
+        ranges = Ranges({name: {**known.get(name, {}), **own} for name, own in declared.items()})
     table = None if target is None else load_target(target)
     work = [_Work(graph, recipe, ranges, table) for graph in prepared.graphs.values()]
     entries = {id(prepared.graphs[s.graph]) for s in prepared.signatures} | {id(prepared.main)}
