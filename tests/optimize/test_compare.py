@@ -79,6 +79,27 @@ def test_a_model_is_itself() -> None:
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["layers"][0]["snr"] is None
 
 
+def test_what_moves_numbers_adds_no_noise() -> None:
+    """Its input is rounded by the layer before, whose doing that is."""
+    b, rng = Builder(), np.random.default_rng(3)
+    x = b.input("image", (1, 6, 6, 3))
+    w, bias = rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
+    y = b.conv_2d(x, b.constant(w.astype(np.float32)), b.constant(bias.astype(np.float32)))
+    flat = b.constant(np.array([1, 144], np.int32))
+    y = b.reshape(y, flat, new_shape=(1, 144), label="flat")
+    w = b.constant(rng.normal(size=(5, 144)).astype(np.float32))
+    model = edgewise.Model()
+    model.add(b.finish(b.fully_connected(y, w, b.constant(np.zeros(5, np.float32)))))
+    x = rng.normal(size=(20, 6, 6, 3)).astype(np.float32)
+    made = edgewise.quantize(model, "static_wi8_ai8", samples=[row[None] for row in x])
+    layers = {r.operator: r for r in compare(model, made, open_data(x)).layers}
+    assert layers["reshape"].own_snr == math.inf
+    assert layers["reshape"].damage == 0
+    assert layers["reshape"].inherited == 1
+    assert 20 < layers["conv_2d"].own_snr < 60
+    assert layers["fully_connected"].snr < layers["fully_connected"].own_snr
+
+
 def test_without_labels_there_is_no_accuracy(tmp_path: Path) -> None:
     found = compare(network(), network(ruined=2), open_data(DATA["x"]), limit=9)
     assert found.task is not None

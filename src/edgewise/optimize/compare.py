@@ -44,9 +44,9 @@ LAYER_EXAMPLES = 32
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One matched layer, in dB, shares, and bytes of constants. `own_snr` is of the layer alone on
-    true inputs (NaN: it cannot run alone), `snr` of a whole run. `clipped` is the share of true
-    numbers that the second model's type cannot hold, `range_use` the share of its integers between
-    the smallest and the largest that occur (NaN: not quantized)."""
+    true inputs as the second model stores them (NaN: it cannot run alone), `snr` of a whole run.
+    `clipped` is the share of true numbers that the second model's type cannot hold, `range_use` the
+    share of its integers between the smallest and the largest that occur (NaN: not quantized)."""
 
     index: int  # in the second model's order of layers
     operator: str

@@ -2,8 +2,9 @@
 
 Of each matched layer the second model's result is compared with the first's twice: as it is in a
 whole run, with all errors of the layers before, and with the layer alone, fed with the first
-model's true inputs in the second one's types. The second is the error that the layer introduces;
-what the first has more is inherited.
+model's true inputs in the second one's types, against the first model's layer on the very same
+numbers: what the rounding of inputs costs is not this layer's doing. The second is the error that
+the layer introduces; what the first has more is inherited.
 """
 
 from __future__ import annotations
@@ -90,6 +91,8 @@ class _Bench:
         self._sessions = [Session(g, keep_all=True, stateless=True) for g in self._graphs]
         self._true = counterparts(first, second, list(matches))
         self._alone = [_Alone.of(m.second, self._true) for m in matches]
+        itself = {v: v for v in self._true.values()}
+        self._exact = [_Alone.of(m.first, itself) for m in matches]
 
     def observe(self, x: Arrays, y: Arrays) -> list[Seen]:
         """What is seen of each match in one sample."""
@@ -98,13 +101,15 @@ class _Bench:
             session.run(list(arrays))
             kept.append({**dict(zip(graph.inputs, arrays, strict=True)), **session.kept})
         return [
-            self._seen(m, alone, *kept) for m, alone in zip(self._matches, self._alone, strict=True)
+            self._seen(m, alone, exact, *kept)
+            for m, alone, exact in zip(self._matches, self._alone, self._exact, strict=True)
         ]
 
     def _seen(
         self,
         m: Match,
         alone: _Alone | None,
+        exact: _Alone | None,
         ours: Mapping[Value, np.ndarray],
         theirs: Mapping[Value, np.ndarray],
     ) -> Seen:
@@ -112,8 +117,14 @@ class _Bench:
         true = _real(ours[m.first.output], m.first.output.type)
         stored = theirs[m.second.output]
         whole = Difference.of(true, _real(stored, type_))
-        result = None if alone is None else alone.run(self._true, ours)
-        own = None if result is None else Difference.of(true, _real(result, type_))
+        own = None
+        if alone is not None and (feed := alone.feed(self._true, ours)) is not None:
+            result = alone.run(feed)
+            meant = None if exact is None else exact.run(alone.numbers(self._true, feed))
+            if result is not None:
+                kind = m.first.output.type
+                aim = true if meant is None else _real(meant, kind)
+                own = Difference.of(aim, _real(result, type_))
         if not type_.is_quantized or type_.quant is None:
             return Seen(whole, own)
         low, high = type_.quant.dequantize(np.array(type_.dtype.range))
@@ -145,21 +156,31 @@ class _Alone:
             return None
         return cls(node, variable) if all(v in true for v in variable) else None
 
-    def run(
+    def feed(
         self, true: Mapping[Value, Value], ours: Mapping[Value, np.ndarray]
-    ) -> np.ndarray | None:
-        """The first result on the first model's numbers; None where it cannot run."""
-        if self._session is None:
-            return None
-        feed = []
+    ) -> dict[Value, np.ndarray] | None:
+        """What the node reads of the first model's numbers; None where they are not known."""
+        found = {}
         for value in self._variable:
             source = true[value]
             array = ours.get(source, source.data)
             if array is None:
                 return None
-            feed.append(_converted(array, source.type, value.type))
+            found[value] = _converted(array, source.type, value.type)
+        return found
+
+    def numbers(
+        self, true: Mapping[Value, Value], feed: Mapping[Value, np.ndarray]
+    ) -> dict[Value, np.ndarray]:
+        """The same as the first model's node reads it."""
+        return {true[v]: _converted(a, v.type, true[v].type) for v, a in feed.items()}
+
+    def run(self, feed: Mapping[Value, np.ndarray]) -> np.ndarray | None:
+        """The first result; None where it cannot run, or lacks a number."""
+        if self._session is None or not all(v in feed for v in self._variable):
+            return None
         try:
-            return self._session.run(feed)[0]
+            return self._session.run([feed[v] for v in self._variable])[0]
         except EdgewiseError:  # an operator without a kernel or reference on these types
             self._session = None
             return None
