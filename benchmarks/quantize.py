@@ -33,7 +33,7 @@ from edgewise.data.image import NORMALIZATIONS, centre, open_picture
 from edgewise.ir.graph import Value
 from edgewise.metrics import bootstrap, paired_difference
 from edgewise.ops.requant import quantize_real
-from edgewise.optimize import calibrate, quantize
+from edgewise.optimize import Recipe, calibrate, quantize
 from edgewise.runtime.session import Session
 from edgewise.zoo.entries import get
 
@@ -42,6 +42,7 @@ RECIPES = (
     "float16",
     "weight_only_wi8_afp32",
     "dynamic_wi8_afp32",
+    "dynamic_wi8_afp32@1024",  # weights from so many elements on, as TensorFlow's converter does
     "weight_only_wi4_afp32",
     "static_wi8_ai8",
     "static_wi8_ai16",
@@ -66,7 +67,7 @@ TENSORFLOW = {
     "resnet8": "keras/pretrainedResnet.h5",
     "mbnet128": "keras/mbnet128_0.25.h5",
 }
-TENSORFLOW_RECIPES = ("float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
+TENSORFLOW_RECIPES = ("float16", "dynamic_wi8_afp32@1024", "static_wi8_ai8", "static_wi8_ai16")
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # calibration x, test x, test labels
 
 
@@ -278,7 +279,8 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
         source = args.data / TENSORFLOW[name] if name in TENSORFLOW else None
         ranges = calibrate(model, [sample[None] for sample in calibration])
         for recipe in recipes:
-            made = quantize(model, recipe, ranges)
+            scheme, _, least = recipe.partition("@")
+            made = quantize(model, Recipe(scheme, min_elements=int(least or 0)), ranges)
             ours: Samples | None = None
             for row in compare(recipe, made, data, source, peers, tests, seen):
                 who, written, outputs = row
