@@ -33,6 +33,7 @@ _FEATURES = (
 )
 _EXTRAS = {
     "demo": "the weights of `edgewise demo` (EfficientNet-Lite0)",
+    "train": "`edgewise train` (Keras on JAX)",
     "pages": "charts of `edgewise benchmark` and `edgewise profile`",
 }
 

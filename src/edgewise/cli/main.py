@@ -31,6 +31,7 @@ VERBS = {
     "profile": "Time every operator of a .tflite file against this machine's peak.",
     "quantize": "Write a .tflite file with narrower weights and data: int8, int4, float16, ...",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
+    "train": "Make a classifier of a folder of pictures, on a pre-trained network.",
     "zoo": "Pre-trained networks: list them, write one as .tflite.",
 }
 

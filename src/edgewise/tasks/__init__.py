@@ -4,9 +4,14 @@
 
     [best, *others] = ImageClassifier.load("model.tflite").classify("photo.jpg")
 
+    train_image_classifier("photos", "model.tflite")        # a folder per class
+
 Labels and what pixels become are taken from the model (`edgewise.metadata`). Where it says nothing,
 the range of a quantized input tells what its pixels are, and `labels=` and `normalize=` say more.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from edgewise.tasks.classifier import ImageClassifier
 from edgewise.tasks.classify import Guess
@@ -14,6 +19,9 @@ from edgewise.tasks.detect import Box, Detection, ObjectDetector
 from edgewise.tasks.kinds import task_of
 from edgewise.tasks.picture import PictureTask
 from edgewise.tasks.segment import ImageSegmenter, Segmentation
+
+if TYPE_CHECKING:
+    from edgewise.tasks.training import train_image_classifier
 
 __all__ = [
     "Box",
@@ -25,4 +33,12 @@ __all__ = [
     "PictureTask",
     "Segmentation",
     "task_of",
+    "train_image_classifier",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What trains is imported when it is asked for: who runs a model does not wait for it."""
+    if name != "train_image_classifier":
+        raise AttributeError(f"edgewise.tasks has no attribute {name!r}")
+    return import_module("edgewise.tasks.training").train_image_classifier

@@ -36,43 +36,54 @@ def to_keras(model: Model, *, keep_batch: bool = False) -> Any:  # Any: Keras sh
         UnsupportedOp: operators that Keras has no form for, all of them, with the reasons.
         MissingExtra: no Keras here.
     """
-    c = Context(keras())
+    made = tensors(model, keep_batch=keep_batch)
     graph = model.main
-    made = _Made(c, {}, [], not keep_batch)
-    for value in graph.inputs:
+    inputs = [made[value] for value in graph.inputs]
+    constants = [value.name for value in graph.outputs if value not in made]
+    if constants:
+        raise ConversionError(f"outputs are constants: {', '.join(constants)}")
+    outputs = [made[value] for value in graph.outputs]
+    return keras().Model(
+        inputs if len(inputs) > 1 else inputs[0],
+        outputs if len(outputs) > 1 else outputs[0],
+        name=_name(model),
+    )
+
+
+def tensors(model: Model, *, keep_batch: bool = False) -> dict[Value, Any]:
+    """The Keras tensor of every value of the main graph, inputs and results: ends of models that
+    share layers, whose weights are those of `model`. Arguments and errors as `to_keras`."""
+    made = _Made(Context(keras()), {}, [], not keep_batch)
+    for value in model.main.inputs:
         _input(made, value)
-    for node in graph.nodes:
+    for node in model.main.nodes:
         _node(made, node)
     if made.problems:
         where = model.file or model.description or "model"
         what = "operator[s] cannot be trained in Keras"
         raise UnsupportedOp(f"{where}: {listing(made.problems, what)}")
-    outputs = [_operand(made, value) for value in graph.outputs]
-    unreached = [v.name for v, y in zip(graph.outputs, outputs, strict=True) if not _is_tensor(y)]
-    if unreached:
-        raise ConversionError(f"outputs are constants: {', '.join(unreached)}")
-    inputs = [made.tensors[value] for value in graph.inputs]
-    name = "".join(x if x.isalnum() else "_" for x in model.description)[:40].strip("_")
-    built = c.keras.Model(
-        inputs if len(inputs) > 1 else inputs[0],
-        outputs if len(outputs) > 1 else outputs[0],
-        name=name or "model",
-    )
-    c.fill()
-    return built
+    made.c.fill()
+    return made.tensors
 
 
-def from_keras(model: Any, *, like: Model | None = None) -> Model:
+def _name(model: Model) -> str:
+    """The description as a name that Keras takes."""
+    name = "".join(x if x.isalnum() else "_" for x in model.description)
+    return name[:40].strip("_") or "model"
+
+
+def from_keras(model: Any, *, like: Model | None = None, inputs: object = None) -> Model:
     """The Model of a Keras model, canonical.
 
     Args:
         like: the Model that `to_keras` made it of: signature, metadata and files are taken from
             it, and names and locations where the operators are the same.
+        inputs: shapes, where they are to be others than the Keras model's own (a batch of 1).
 
     Raises:
         ConversionError: layers that cannot be converted; all of them are named.
     """
-    found = canonicalize(read_object(model))
+    found = canonicalize(read_object(model, inputs))
     if like is None:
         return found
     graph, old = found.main, like.main
@@ -184,7 +195,3 @@ def _operand(made: _Made, value: Value) -> Any:
     if value.data is None:
         return made.tensors.get(value)
     return value.data.astype(np.float32) if value.dtype is DType.FLOAT16 else value.data
-
-
-def _is_tensor(x: object) -> bool:
-    return x is not None and not isinstance(x, np.ndarray)

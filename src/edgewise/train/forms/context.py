@@ -36,7 +36,7 @@ class Context:
     def __init__(self, keras: Any) -> None:
         self.keras, self.ops, self.layers = keras, keras.ops, keras.layers
         self.node: Node | None = None
-        self.weights: list[tuple[Any, Mapping[str, np.ndarray]]] = []
+        self.weights: list[tuple[Any, Mapping[str, np.ndarray], dict[str, Any]]] = []
         self._made: dict[object, Any] = {}
         self._names: dict[str, int] = {}
 
@@ -49,8 +49,16 @@ class Context:
         if not weights or key not in self._made:
             layer = getattr(self.layers, kind)(name=self.name(), **config)
             self._made[key] = layer
-            self.weights.append((layer, weights))
+            self.weights.append((layer, weights, self._quick(layer)))
         return self._made[key]
+
+    def _quick(self, layer: Any) -> dict[str, Any]:
+        """Lets a layer begin with zeros, which are replaced anyway: JAX compiles random numbers for
+        every shape, a minute for MobileNetV2. Returns its own initializers, to be put back."""
+        own = {name: x for name, x in vars(layer).items() if name.endswith("_initializer") and x}
+        for name in own:
+            setattr(layer, name, self.keras.initializers.Zeros())
+        return own
 
     def name(self) -> str:
         """A name for the layer of the current node: that of the layer it comes from, else of its
@@ -65,9 +73,11 @@ class Context:
 
     def fill(self) -> None:
         """Give the layers their weights, which are those of the model to the bit."""
-        for layer, weights in self.weights:
+        for layer, weights, initializers in self.weights:
             for variable in layer.weights:
                 variable.assign(weights[variable.name])
+            for name, initializer in initializers.items():
+                setattr(layer, name, initializer)
 
     def activated(self, kind: Activation, y: Tensor) -> Tensor:
         """y through a fused activation."""

@@ -1,0 +1,136 @@
+"""The parts of a data set to learn from: folders that say so, else a split by contents."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgewise.data import Data, open_data, split
+from edgewise.data.folder import parts_in
+from edgewise.errors import InputError, listing
+from edgewise.values import dataclass
+
+_log = logging.getLogger("edgewise")
+
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+_VALIDATION_SHARES = {"train": 0.8, "validation": 0.2}
+_VALIDATION = ("val", "valid", "validation")  # what folders of it are called
+_LEAST = 2  # pictures of a class: one to learn from, one to see whether it was learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is learnt from, what says when to stop, and what has the last word (where there is
+    any)."""
+
+    classes: tuple[str, ...]
+    training: Data
+    validation: Data
+    test: Data | None
+
+
+def parts_of(
+    folder: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    skipped: list[str] | None = None,
+) -> Parts:
+    """The parts of a folder of pictures. A folder of `train` and `test` (and `val`) has them
+    already; what it lacks is split off its training part by contents, as all is of one that has no
+    parts. Pictures of the test part that are in another, too, are left out there.
+
+    Args:
+        labels: a CSV file with the class of each picture.
+        seed: of the split into training and validation.
+        skipped: gets a sentence for each picture that cannot be read.
+
+    Raises:
+        InputError: no pictures, fewer than two classes, or classes with fewer than two pictures.
+    """
+    path = Path(folder)
+    names = {name.lower(): name for name in parts_in(path)} if path.is_dir() else {}
+    told: list[str] = [] if skipped is None else skipped
+    if "train" not in names:
+        whole = open_data(path, labels=labels)
+        _check(whole)
+        return _parts(whole, split(whole, SHARES, seed=0, skipped=told))
+    whole = open_data(path, labels=labels, split=names["train"])
+    _check(whole)
+    found: dict[str, Data] = {}
+    if "test" in names:
+        found["test"] = open_data(path, labels=labels, split=names["test"])
+        whole = _without(whole, found["test"])
+    known = next((names[kind] for kind in _VALIDATION if kind in names), None)
+    if known is not None:
+        found |= {"train": whole, "validation": open_data(path, labels=labels, split=known)}
+    else:
+        found |= split(whole, _VALIDATION_SHARES, seed=seed, skipped=told)
+    return _parts(whole, found)
+
+
+def _parts(whole: Data, found: Mapping[str, Data]) -> Parts:
+    others = {name: data for name, data in found.items() if data.classes != whole.classes}
+    if others or whole.classes is None:
+        raise InputError(
+            f"{whole.name}: the parts of a data set have the same classes; it has "
+            f"{list(whole.classes or ())}, others have "
+            f"{[list(data.classes or ()) for data in others.values()]}"
+        )
+    if not found["validation"].size:
+        raise InputError(f"{whole.name}: no picture is left to see when to stop; add pictures")
+    test = found.get("test")
+    return Parts(
+        whole.classes,
+        found["train"],
+        found["validation"],
+        test if test is not None and test.size else None,
+    )
+
+
+def _check(data: Data) -> None:
+    """Two classes, each with pictures to learn from. Raises InputError."""
+    if data.classes is None or data.labels is None:
+        raise InputError(
+            f"{data.name}: pictures need classes; put those of each class in a folder of its name, "
+            "or give a CSV of labels"
+        )
+    if len(data.classes) < 2:
+        raise InputError(
+            f"{data.name}: a classifier tells two classes or more apart; found only "
+            f"{', '.join(data.classes)}. Add a folder of pictures that show something else"
+        )
+    counts = [data.labels.count(i) for i in range(len(data.classes))]
+    few = [
+        f"{name}: {count}" for name, count in zip(data.classes, counts, strict=True)
+        if count < _LEAST
+    ]  # fmt: skip
+    if few:
+        what = f"label[s] with fewer than {_LEAST} pictures; add some, or remove the folder"
+        raise InputError(f"{data.name}: {listing(few, what)}")
+
+
+def _without(data: Data, other: Data) -> Data:
+    """The items that are not in the other data."""
+    digest = data.digest
+    if digest is None or other.digest is None or not data.size or not other.size:
+        return data
+    seen = {_quiet(other, i) for i in range(other.size)} - {None}
+    kept = [i for i in range(data.size) if _quiet(data, i) not in seen]
+    if len(kept) < data.size:
+        _log.warning(
+            "%s: %d pictures are in %s, too, and are not learnt from",
+            data.name, data.size - len(kept), other.name,
+        )  # fmt: skip
+    return data.take(kept)
+
+
+def _quiet(data: Data, place: int) -> bytes | None:
+    """The digest of an item; None where it cannot be read, which is told later."""
+    assert data.digest is not None
+    try:
+        return data.digest(place)
+    except InputError:
+        return None
