@@ -272,6 +272,8 @@ def examples() -> list[tuple[str, str]]:
 def test_the_examples_of_the_help_texts(terminal, shared_data, picture, tmp_path, line):
     if line.startswith("edgewise demo") or "get efficientnet_lite0" in line:
         needs_demo()
+    if line.startswith("edgewise train"):
+        pytest.skip("trains for a minute, with Keras and weights: see tests/train")
     if "--html" in line:
         pytest.importorskip("matplotlib", reason="the extra `pages` is not installed")
     folder = shared_data / "bench" / "tiny_resnet8"

@@ -16,7 +16,12 @@ from edgewise.train.fit import EPOCHS
 
 @click.group("train")
 def command() -> None:
-    """Train models on data of your own, on a pre-trained network (needs the extra 'train')."""
+    """Train models on data of your own, on a pre-trained network (needs the extra 'train').
+
+    \b
+    Example:
+      edgewise train image-classifier photos -o model.tflite
+    """
 
 
 @command.command("image-classifier")
