@@ -132,4 +132,5 @@ def test_the_autopilot_brings_it_back(shared_data, network, pictures, seen):
     assert drops["static_wi8_ai8"] >= 10
     assert found.proof.difference.value >= -0.01
     assert found.chosen.score.bytes < 0.5 * found.floats.score.bytes
-    assert {layer.name for layer in found.layers[:5]} <= free_layers(model)
+    blamed = [layer.name for layer in found.layers if layer.name != f"all {layer.operator.upper()}"]
+    assert set(blamed[:5]) <= free_layers(model)
