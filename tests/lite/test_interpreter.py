@@ -395,3 +395,24 @@ def test_an_inference_is_cancelled(content, image) -> None:
     stop.set()
     thread.join()
     np.testing.assert_array_equal(run(interpreter, image), before)
+
+
+def test_a_transposed_convolution_takes_more_images_than_its_file_says() -> None:
+    """Converters write `output_shape` with one image; LiteRT's default goes by x."""
+    b = Builder()
+    x = b.input("x", (1, 4, 5, 2))
+    w = b.constant(np.random.default_rng(3).normal(size=(3, 2, 2, 2)).astype(np.float32))
+    shape = b.constant(np.array([1, 8, 10, 3], np.int32))
+    model = Model()
+    model.add(b.finish(b.transpose_conv(shape, w, x, stride_h=2, stride_w=2)))
+    interpreter = lite.Interpreter(model_content=model.to_bytes())
+    images = np.random.default_rng(4).normal(size=(3, 4, 5, 2)).astype(np.float32)
+    found = []
+    for batch in (images[:1], images[1:2], images[2:], images):
+        index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(index, batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(index, batch)
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    np.testing.assert_array_equal(found[3], np.concatenate(found[:3]))

@@ -71,7 +71,7 @@ class TransposedConvolution(Op, abstract=True):
         if wanted is None:
             return x.shape[0], *(unknown_dim() for _ in range(rank - 2)), o
         self._check_output(wanted, x.shape, o)
-        return wanted
+        return x.shape[0], *wanted[1:]
 
     def reference(
         self, output_shape: np.ndarray, w: np.ndarray, x: np.ndarray, bias: np.ndarray | None
@@ -104,7 +104,8 @@ class TransposedConvolution(Op, abstract=True):
             f"output_shape must be {len(x)} numbers of at least 0; got {shown(wanted)}",
         )
         require(
-            same_dim(wanted[0], x[0]) is not False and same_dim(wanted[-1], o) is not False,
+            (wanted[0] == 1 or same_dim(wanted[0], x[0]) is not False)
+            and same_dim(wanted[-1], o) is not False,
             f"output_shape must begin with {x[0]} images and end with {o} channels; "
             f"got {shown(wanted)}",
         )
@@ -146,7 +147,8 @@ class TransposeConv(
 
     Shapes: output_shape [4] = (N, OH, OW, O), w [O, KH, KW, C], x [N, H, W, C], bias [O]
     (optional), y [N, OH, OW, O]. The padding before is that of the convolution which maps y to
-    x. The output shape comes first and x third, unlike in CONV_2D.
+    x. The output shape comes first and x third, unlike in CONV_2D. An N of 1, which converters
+    write, stands for the images of x, as in LiteRT's default.
 
     Quantized: as CONV_2D (w per channel along O).
     **Source:** TensorFlow Lite reference_ops transpose_conv.h; measured against LiteRT 2.3.

@@ -1,0 +1,103 @@
+"""`resize_tensor_input` on models of others: twice the batch, ours against LiteRT.
+
+Every input whose first dimension is 1 gets 2, with the stored inputs twice. Either both refuse, or
+shapes are equal and numbers as in `verdict.py`; of hybrid models, whose numbers are judged there by
+their distance from the meaning, each image gives what it gives alone. What only one of both runs
+fails. The table is printed; with LiteRT 2.3: 105 agree, 16 are refused by both, 8 have no such
+input.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewise.errors import EdgewiseError
+from edgewise.format import load
+from edgewise.lite import Interpreter
+from tests.models.verdict import TOLERANCE, WHOLE_STEPS, kind_of
+from tests.oracle import answers
+from tests.oracle.litert import Answer, Oracle
+
+MOST_BYTES = 20 << 20
+FILES = [
+    file
+    for file, answer in answers.load().items()
+    if answer.oracle == "litert" and file.endswith(".tflite")
+]
+
+
+def ours(path: Path, inputs: list[np.ndarray]) -> list[np.ndarray] | str:
+    """The outputs, or why there are none."""
+    try:
+        interpreter = Interpreter(str(path))
+        ends = interpreter.get_input_details()
+        for end, array in zip(ends, inputs, strict=True):
+            interpreter.resize_tensor_input(end["index"], array.shape)
+        interpreter.allocate_tensors()
+        for end, array in zip(ends, inputs, strict=True):
+            interpreter.set_tensor(end["index"], array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(end["index"]) for end in interpreter.get_output_details()]
+    except (EdgewiseError, RuntimeError, ValueError) as refusal:
+        return str(refusal)
+
+
+def compared(found: list[np.ndarray], wanted: list[np.ndarray]) -> str:
+    """What differs; "" where nothing does."""
+    for a, b in zip(found, wanted, strict=True):
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            return f"{a.dtype}{list(a.shape)}; LiteRT gives {b.dtype}{list(b.shape)}"
+        if a.dtype.kind not in "fiu" or not a.size:
+            continue
+        apart = np.abs(a.astype(np.float64) - b.astype(np.float64)).max()
+        most = WHOLE_STEPS
+        if a.dtype.kind == "f":
+            most = TOLERANCE * float(np.abs(b[np.isfinite(b)]).max(initial=1e-30))
+        if not apart <= most:
+            return f"by {apart:.3g}, {most:.3g} are allowed"
+    return ""
+
+
+def verdict(file: str, shared_data: Path, oracle: Oracle) -> tuple[str, str]:
+    """One of agree, both refuse, differ, only ours, only LiteRT; and what is to be said."""
+    path, answer = shared_data / file, answers.load()[file]
+    given = answer.inputs(0, shared_data)
+    inputs = [np.concatenate([a, a]) if a.ndim and a.shape[0] == 1 else a for a in given]
+    if all(a.shape == b.shape for a, b in zip(inputs, given, strict=True)):
+        return "nothing to resize", ""
+    theirs: Answer = oracle.run(path.read_bytes(), inputs, timeout_s=300.0)
+    mine = ours(path, inputs)
+    if theirs.error:
+        return ("both refuse", mine) if isinstance(mine, str) else ("only ours", theirs.error)
+    if isinstance(mine, str):
+        return "only LiteRT", mine
+    if kind_of(load(path)) == "hybrid":
+        alone = ours(path, given)
+        assert not isinstance(alone, str)
+        pairs = zip(mine, theirs.outputs, alone, strict=True)
+        is_same = all(
+            a.shape == b.shape and np.array_equal(a, np.concatenate([one, one]))
+            for a, b, one in pairs
+        )
+        return ("agree", "") if is_same else ("differ", "an image depends on the other one")
+    problem = compared(mine, theirs.outputs)
+    return ("differ", problem) if problem else ("agree", "")
+
+
+@pytest.mark.parity
+def test_models_with_twice_the_batch(shared_data: Path, oracle: Oracle) -> None:
+    counts, problems = Counter[str](), []
+    for file in FILES:
+        if (shared_data / file).stat().st_size > MOST_BYTES:
+            continue
+        found, why = verdict(file, shared_data, oracle)
+        counts[found] += 1
+        print(f"{found:12} {file} {why.splitlines()[0][:150] if why else ''}")
+        if found == "differ" or found.startswith("only"):
+            problems.append(f"{found}: {file}: {why}")
+    print(dict(counts))
+    assert not problems, "\n".join(problems)
