@@ -83,6 +83,12 @@ of the worker itself (8 of the first 12) among them. What was wrong, and the tes
 - The references clipped integers of 64 bits as float64 (`tests/runtime/test_hostile.py`).
 - References of resizes needed 20 to 70 times the bytes of their results, and those of recurrent
   layers ran a million steps, where no limit looked (`tests/runtime/test_hostile.py`).
+- Kernels wrote indices of TOPK_V2 and classes of MULTINOMIAL that are declared as bytes with 16 or
+  32 bits, beyond their memory; SOFTMAX of int16 with a scale of 1e33 read outside of its table; the
+  kernels wrote to an input that is also a variable: crashes, and numbers of others
+  (`tests/runtime/test_hostile.py`, `tests/runtime/test_variables.py`).
+- L2_POOL_2D with TANH was a KeyError (`tests/passes/test_spelled_out.py`).
+- Random numbers took eight times their bytes (`tests/runtime/test_hostile.py`).
 - Misuse of interpreters: sizes beyond 64 bits, ragged lists, inputs of 24 GiB
   (`tests/lite/test_misuse.py`, `tests/runtime/test_misuse.py`).
 """

@@ -29,6 +29,8 @@ from edgewise.ir.evaluate import evaluate_op
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.convert import Cast
 from edgewise.ops.pad import Pad
+from edgewise.ops.random import Multinomial, RandomStandardNormal
+from edgewise.ops.ranking import TopKV2
 from edgewise.ops.regions import StablehloComposite
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
@@ -262,3 +264,48 @@ def test_a_composite_has_no_more_results_than_its_decomposition() -> None:
     op = StablehloComposite(decomposition=inner.finish())
     with pytest.raises(ShapeError, match="as many results as its graph, 0; got 1"):
         b.node(op, x, results=[TensorType((), DType.FLOAT32)])
+
+
+@pytest.mark.parametrize("declared", [DType.BOOL, DType.INT8, DType.INT32])
+def test_places_are_written_as_wide_as_they_are_declared(declared: DType) -> None:
+    """Indices of TOPK_V2 in bytes were written as 16 bits: beyond their memory."""
+    b = Builder("main")
+    x, k = b.input("x", (3, 40)), b.constant(np.int32(20))
+    types = [TensorType((3, 20), DType.FLOAT32), TensorType((3, 20), declared)]
+    node = b.node(TopKV2(), x, k, results=types)
+    logits = b.input("logits", (2, 3))
+    drawn = TensorType((2, 50), declared)
+    classes = b.node(Multinomial(seed=3), logits, b.constant(np.int32(50)), results=[drawn])
+    model = Model()
+    model.add(b.finish(*node.outputs, classes.output))
+    feeds = np.random.default_rng(1).normal(size=(3, 40)).astype(np.float32), np.zeros((2, 3))
+    feeds = feeds[0], feeds[1].astype(np.float32)
+    wanted = Interpreter(model, native=False)(*feeds)
+    for name, found in Interpreter(model)(*feeds).items():
+        np.testing.assert_array_equal(found, wanted[name])
+
+
+@pytest.mark.parametrize("beta", [1.0, 1e3, 3e38])
+def test_distances_beyond_32_bits_do_not_choose_a_place_in_a_table(beta: float) -> None:
+    """SOFTMAX of int16 read outside of its table."""
+    b = Builder("main")
+    x = b.input("x", (3, 17), DType.INT16, Quant(0.01))
+    model = Model()
+    model.add(b.finish(b.softmax(x, beta=beta, dtype=DType.INT16, quant=Quant(2.0**-15))))
+    feed = np.random.default_rng(2).integers(-(2**15), 2**15, (3, 17)).astype(np.int16)
+    found, wanted = (
+        [*Interpreter(model, native=native)(feed).values()] for native in (True, False)
+    )
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_random_numbers_need_little_more_than_themselves() -> None:
+    """Words of 64 bits, and several arrays of floats, took 8 times their bytes."""
+    op, shape = RandomStandardNormal(seed=1), np.array([1 << 22])
+    tracemalloc.start()
+    (y,) = evaluate_op(
+        op, [shape], [TensorType((1,), DType.INT32)], [TensorType(None, DType.FLOAT32)]
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * y.nbytes

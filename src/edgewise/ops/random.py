@@ -19,6 +19,7 @@ from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Role, require
 from edgewise.ops.axes import shape_in, shown
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_PIECE = 1 << 16  # numbers drawn at once: the words take eight times the bytes of the floats
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 
 
@@ -45,7 +46,11 @@ class RandomUniform(Drawn, builtin="RANDOM_UNIFORM", options="RandomOptions"):
 
     def reference(self, shape: np.ndarray) -> np.ndarray:
         sizes = [int(d) for d in shape]
-        return _uniform(words(self.seed, self.seed2, int(np.prod(sizes)))).reshape(sizes)
+        y = np.empty(int(np.prod(sizes)), np.float32)
+        for first in range(0, y.size, _PIECE):
+            part = y[first : first + _PIECE]
+            part[...] = _uniform(words(self.seed, self.seed2, part.size, first))
+        return y.reshape(sizes)
 
 
 class RandomStandardNormal(Drawn, builtin="RANDOM_STANDARD_NORMAL", options="RandomOptions"):
@@ -58,12 +63,18 @@ class RandomStandardNormal(Drawn, builtin="RANDOM_STANDARD_NORMAL", options="Ran
 
     def reference(self, shape: np.ndarray) -> np.ndarray:
         sizes = [int(d) for d in shape]
-        count = int(np.prod(sizes))
-        pairs = _uniform(words(self.seed, self.seed2, count + count % 2)).reshape(-1, 2)
+        y = np.empty(int(np.prod(sizes)), np.float32)
+        for first in range(0, y.size, _PIECE):
+            part = y[first : first + _PIECE]
+            part[...] = self._normal(part.size, first)
+        return y.reshape(sizes)
+
+    def _normal(self, count: int, first: int) -> np.ndarray:
+        pairs = _uniform(words(self.seed, self.seed2, count + count % 2, first)).reshape(-1, 2)
         radius = np.sqrt(-2 * np.log(np.maximum(pairs[:, 0], np.float32(1e-7))))
         angle = np.float32(2 * np.pi) * pairs[:, 1]
         drawn = np.stack([np.sin(angle) * radius, np.cos(angle) * radius], 1)
-        return drawn.astype(np.float32).reshape(-1)[:count].reshape(sizes)
+        return drawn.astype(np.float32).reshape(-1)[:count]
 
 
 class Multinomial(Op, builtin="MULTINOMIAL", options="RandomOptions"):
@@ -100,14 +111,19 @@ class Multinomial(Op, builtin="MULTINOMIAL", options="RandomOptions"):
         )
 
 
-def words(seed: int, seed2: int, count: int) -> np.ndarray:
-    """`count` random words of 32 bits."""
+def is_unseeded(op: Op) -> bool:
+    """It draws other numbers in every run."""
+    return isinstance(op, Drawn | Multinomial) and not (op.seed or op.seed2)
+
+
+def words(seed: int, seed2: int, count: int, first: int = 0) -> np.ndarray:
+    """`count` random words of 32 bits from number `first` on, a multiple of 4."""
     if not (seed or seed2):
         return np.random.default_rng().integers(0, 1 << 32, count, np.uint32)
     blocks = -(-count // 4)
     counter = np.zeros((4, blocks), np.uint32)
     low, high = halves(seed2)
-    numbers = np.arange(blocks, dtype=np.uint64)
+    numbers = np.arange(first // 4, first // 4 + blocks, dtype=np.uint64)
     counter[0], counter[1] = numbers & np.uint64(0xFFFFFFFF), numbers >> np.uint64(32)
     counter[2], counter[3] = low, high
     return philox(counter, halves(seed)).T.reshape(-1)[:count]

@@ -99,7 +99,9 @@ def _softmax_s16(
     depth = shape_of(x)[-1]
     require(depth < 1 << 16, f"rows of {depth}, whose sums are kept in 32 bits")
     zeros = dict.fromkeys(("is_signed", "y_zero", "low", "high", "x_scale", "y_scale"), 0)
-    m, shift = int16_multiplier(float(scale(x.type) * np.float32(beta)))
+    wide = float(scale(x.type) * np.float32(beta))
+    require(wide < 1, "its scale is so large that distances in it exceed 32 bits")
+    m, shift = int16_multiplier(wide)
     params = pack("ew_softmax", {**fields, **zeros, "multiplier": m, "shift": shift})
     operands = (x, *int16_tables(), y)
     return Call("softmax_s16", params, operands, n_tiles, 2 * depth, elements)
