@@ -1,10 +1,11 @@
-"""Kernels that write or pick where computed indices say: what lies outside stops the run."""
+"""Kernels that write or pick where computed indices say, and those that divide: what lies outside,
+or a divisor of 0, stops the run."""
 
 import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
-from edgewise.errors import ShapeError
+from edgewise.errors import InputError, ShapeError
 from edgewise.ir import Builder
 from edgewise.ir.evaluate import evaluate
 from edgewise.runtime.executor import Executor
@@ -83,3 +84,33 @@ def test_an_index_outside_is_an_error(build, numbers):
         Executor(native).run(inputs, {}, None), evaluate(graph, inputs), strict=True
     ):
         np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.INT16, DType.INT32, DType.INT64])
+@pytest.mark.parametrize(
+    ("operator", "refused"),
+    [("floor_div", 0), ("floor_mod", 0), ("div", 0), ("pow", -1)],
+)
+def test_a_number_that_cannot_be_computed_with_is_an_error(operator, refused, dtype):
+    if dtype.bits < 32 and operator in ("div", "pow"):
+        pytest.skip("LiteRT and we have it from 32 bits on")
+    b = Builder()
+    graph = b.finish(getattr(b, operator)(b.input("a", (3, 5), dtype), b.input("b", (5,), dtype)))
+    native = plan(graph, Target(host_isa()))
+    assert not any(p.where == "host" for p in native.placement)
+    a = np.arange(-7, 8, dtype=dtype.numpy).reshape(3, 5)
+    divisors = np.array([1, 2, 3, refused, 5], dtype.numpy)
+    for run in (lambda x: evaluate(graph, x), lambda x: Executor(native).run(x, {}, None)):
+        with pytest.raises(InputError, match="must not be"):
+            run([a, divisors])
+    divisors[3] = 4 if operator == "pow" else -1
+    [found] = Executor(native).run([a, divisors], {}, None)
+    np.testing.assert_array_equal(found, evaluate(graph, [a, divisors])[0])
+
+
+def test_an_exponent_of_0_is_a_number():
+    b = Builder()
+    graph = b.finish(b.pow(b.input("a", (2,), DType.INT32), b.input("b", (2,), DType.INT32)))
+    inputs = [np.array([0, -3], np.int32), np.zeros(2, np.int32)]
+    [found] = Executor(plan(graph, Target(host_isa()))).run(inputs, {}, None)
+    np.testing.assert_array_equal(found, 1)

@@ -95,10 +95,8 @@ def assert_same(model: Model, *feeds: list[np.ndarray], tolerance: float = 1e-5)
 
 def test_what_follows_runs_in_kernels() -> None:
     ours = assert_same(network(), *[[image(seed)] for seed in (1, 2, 2, 2)])
-    hosts = [node for node, at in where(ours).items() if at == "host"]
-    assert hosts == ["where"]
-    reason = next(p.detail for p in ours.placement() if p.where == "host")
-    assert reason == "the shape of its result depends on data"
+    assert "host" not in where(ours).values()
+    assert [p.detail for p in ours.placement() if p.node.startswith("where")] == ["where"]
 
 
 def test_plans_are_made_when_shapes_come_again(plans: list[str]) -> None:

@@ -27,7 +27,9 @@ from edgewise.files import check_output, write_atomically
 from edgewise.ir.evaluate import BodyRunner, evaluate_node
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
+from edgewise.ir.nesting import reachable
 from edgewise.ir.resources import Resources, Variable
+from edgewise.ops.random import is_unseeded
 from edgewise.runtime.library import LIBRARY, Isa, constant, kernel_index, kernel_source
 from edgewise.runtime.plan import Plan, Target
 from edgewise.runtime.plannable import NotPlannable
@@ -118,6 +120,12 @@ def _planned(
         f"{made.placement[step['node']].node}: its kernel is in a library that was loaded"
         for step in made.code.steps
         if step["kind"] == constant("EW_STEP_kernel") and step["index"] >= len(kernel_index())
+    ]
+    refused += [
+        f"{node}: it has no seed, and exported C knows nothing that differs from run to run"
+        for inner in reachable(graph)
+        for node in inner.nodes
+        if is_unseeded(node.op)
     ]
     if refused:
         raise UnsupportedOp(listing(refused, "operators have no kernel and cannot be exported"))

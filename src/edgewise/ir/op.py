@@ -193,6 +193,7 @@ class Op:
     is_pure: ClassVar[bool] = True  # same inputs, same outputs, no effect: may be folded
     # reads or writes what survives the inference (`Runner.resources`): `run` is its meaning
     is_stateful: ClassVar[bool] = False
+    is_bounded: ClassVar[bool] = False  # results have at most as many elements as the operands
     needs_scales: ClassVar[bool] = True  # integers beside quantized data have a scale, too
     needs_types: ClassVar[bool] = False  # `integer` computes always, and `reference` never
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too

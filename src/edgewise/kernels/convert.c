@@ -161,6 +161,18 @@ static void load_f32(float *y, const void *operand, size_t n, int32_t type) {
     }
 }
 
+/* What is cast most, without the block between: small integers to float32. */
+static int made_floats(const void *operand, float *y, size_t n, int32_t from) {
+    switch (from) {
+    case EW_TYPE_bool:
+    case EW_TYPE_u8: FROM(uint8_t); return 1;
+    case EW_TYPE_s8: FROM(int8_t); return 1;
+    case EW_TYPE_s16: FROM(int16_t); return 1;
+    case EW_TYPE_s32: FROM(int32_t); return 1;
+    default: return 0;
+    }
+}
+
 EW_DEFINE(cast) {
     const ew_unary *p = params;
     const int32_t from = p->low, to = p->high;
@@ -189,6 +201,7 @@ EW_DEFINE(cast) {
             store_s64(y, result, n, to);
         } else {
             int32_t y[BLOCK];
+            if (to == EW_TYPE_f32 && made_floats(x, (float *)result, n, from)) continue;
             load_s32(y, x, n, from);
             store_s32(y, result, n, to);
         }

@@ -131,7 +131,17 @@ PLAIN(mul_f64, double, a[i] * b[i])
 PLAIN(maximum_f64, double, a[i] > b[i] ? a[i] : b[i])
 PLAIN(minimum_f64, double, a[i] < b[i] ? a[i] : b[i])
 
-/* ---- integers; divisors are not 0 ---- */
+/* ---- complex64 ---- */
+typedef struct {
+    float real, imag;
+} complex_f32;
+static complex_f32 product_c64(complex_f32 a, complex_f32 b) {
+    complex_f32 y = {a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real};
+    return y;
+}
+BY_ELEMENT(mul_c64, complex_f32, product_c64)
+
+/* ---- integers ---- */
 #define CLAMPED(name, type, formula)                                                               \
     ROW(name, type, type, const type low = (type)p->low_int; const type high = (type)p->high_int,  \
         (type)(formula) < low ? low : (type)(formula) > high ? high : (formula))
@@ -143,10 +153,14 @@ PLAIN(minimum_f64, double, a[i] < b[i] ? a[i] : b[i])
     PLAIN(maximum_##suffix, type, a[i] > b[i] ? a[i] : b[i])                                       \
     PLAIN(minimum_##suffix, type, a[i] < b[i] ? a[i] : b[i])
 
-/* Quotients and remainders; a / -1 wraps around, which the processor's division does not. */
+/* Quotients and remainders; a / -1 wraps around, which the processor's division does not. Of 0 as
+ * divisor `check_numbers` complains; exported C has 0 there. */
 #define DIVISIONS(suffix, type)                                                                    \
-    static type truncated_##suffix(type a, type b) { return b == -1 ? (type)(0 - a) : a / b; }     \
-    static type rest_##suffix(type a, type b) { return b == -1 ? 0 : a % b; }                      \
+    static type truncated_##suffix(type a, type b) {                                               \
+        if (b == 0) return 0;                                                                      \
+        return b == -1 ? (type)(0 - a) : a / b;                                                    \
+    }                                                                                              \
+    static type rest_##suffix(type a, type b) { return b == -1 || b == 0 ? 0 : a % b; }            \
     static type floor_div_of_##suffix(type a, type b) {                                            \
         type rest = rest_##suffix(a, b);                                                           \
         return (type)(truncated_##suffix(a, b) - (rest != 0 && (rest < 0) != (b < 0)));            \
@@ -188,6 +202,18 @@ DIVISIONS(s32, int32_t)
 DIVISIONS(s64, int64_t)
 WIDE(s32, int32_t, uint32_t)
 WIDE(s64, int64_t, uint64_t)
+
+EW_DEFINE(check_numbers) {
+    const ew_check_numbers *p = params;
+    const int8_t *bytes = operand[0];
+    uint32_t *is_outside = scratch, found = 0;
+    uint32_t end = ew_min_u32(p->count, tile_end * p->per_tile);
+    for (uint32_t i = tile_begin * p->per_tile; i < end; i++) {
+        int64_t n = p->element_bytes == 1 ? bytes[i] : ew_index(bytes, i, p->element_bytes);
+        found |= p->is_exponent ? n < 0 : n == 0;
+    }
+    if (found) *is_outside = 1;
+}
 
 /* ---- comparisons: y is 0 or 1 ---- */
 #define COMPARISON(name, type)                                                                     \

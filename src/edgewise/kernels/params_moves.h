@@ -138,6 +138,29 @@ typedef struct {
     uint32_t depth, dims[1]; /* of ids: 1, and the rows of the table */
 } ew_lookup_sparse;
 
+/* Whether numbers are what the kernel behind this one asks for: not 0, or not negative where
+ * is_exponent. Operands: numbers, y, which is not touched. Tiles: per_tile numbers. Scratch: a u32. */
+typedef struct {
+    uint32_t count, per_tile, element_bytes;
+    uint32_t is_exponent;
+} ew_check_numbers;
+
+/* The places of the elements of x [dims] that are not 0, row by row. Operands: x, y s64 [found,
+ * rank], found u32 [1]. The sign bit of floats is no number. Tiles: one. */
+typedef struct {
+    uint32_t count, rank, dims[EW_COPY_RANK];
+    uint32_t element_bytes, is_float;
+} ew_where;
+
+/* The distinct elements in the order in which they come, and for each element which it is. Floats,
+ * whose significand has mantissa_bits (0: integers), are equal where their numbers are, and NaN is
+ * one of them. Operands: x [count], y [found], index [count] of index_bytes, found u32 [1].
+ * Tiles: one. Scratch: u32 [2**table_bits], more than count. */
+typedef struct {
+    uint32_t count, element_bytes, index_bytes;
+    uint32_t mantissa_bits, table_bits;
+} ew_unique;
+
 /* Windows of x that start where an index says. w has the windows beside each other: its outer
  * dimensions and a run. A dimension runs along an axis of x, or from index to index (EW_NO_AXIS).
  * gather_windows: w is y; a start is moved so that the window lies inside. Operands: x, indices, y.

@@ -74,8 +74,8 @@ typedef struct {
     uint32_t rows_per_tile;
 } ew_arg;
 
-/* The k largest elements of rows of n, or (index_bytes > 0: 2, 4 or 8) their indices.
- * Operands: x, y. Tiles: rows_per_tile rows. Scratch: k u32. */
+/* The k largest elements of rows of n, 0 < k <= n, and their indices of index_bytes (2, 4 or 8).
+ * Operands: x, y, indices. Tiles: rows_per_tile rows. Scratch: k u32. */
 typedef struct {
     uint32_t rows, n, k;
     uint32_t index_bytes;

@@ -14,11 +14,22 @@ typedef struct {
  * random_uniform_f32, random_normal_f32: `count` numbers; operands: y. Tiles: per_tile numbers, a
  *   multiple of 64.
  * multinomial_f32: `count` of each row; operands: logits f32 [tiles, classes], y [tiles, count] of
- *   index_bytes (4 or 8). Tiles: rows. Scratch: f64 [classes]. */
+ *   index_bytes (4 or 8). Tiles: rows. Scratch: f64 [classes].
+ * is_unseeded: the key is what the first 8 bytes of scratch hold when a tile begins. */
 typedef struct {
     uint32_t key[2], counter[2];
     uint32_t count, per_tile, classes, index_bytes;
+    uint32_t is_unseeded;
 } ew_random;
+
+/* Bits of LSH_PROJECTION, whether sums of hashes are positive. Operands: seeds f32 [hashes, bits], x
+ * [items, item_bytes], weights f32 [items], y s32 [hashes * bits], is_sparse: [hashes], of which each
+ * has its bits as one number, the first the highest, and its own number above them.
+ * Tiles: hashes. Scratch: 4 + item_bytes bytes. */
+typedef struct {
+    uint32_t bits, items, item_bytes;
+    uint32_t is_sparse;
+} ew_lsh_projection;
 
 /* Operands: state u32 [state_words] (4 or 6), the state after, y u32 [words]. Tiles: one. */
 typedef struct {

@@ -26,6 +26,13 @@ static void threefry(uint32_t c[2], const uint32_t key[2]) {
     c[0] = a, c[1] = b;
 }
 
+/* What is drawn from: without a seed, a key that the walker has put into scratch. */
+static ew_random seeded(const ew_random *p, const void *scratch) {
+    ew_random found = *p;
+    if (p->is_unseeded) __builtin_memcpy(found.key, scratch, sizeof found.key);
+    return found;
+}
+
 /* The four words of block number `block` of a seeded sequence. */
 static void block_of(const ew_random *p, uint64_t block, uint32_t words[4]) {
     words[0] = (uint32_t)block, words[1] = (uint32_t)(block >> 32);
@@ -53,10 +60,9 @@ static void draw(const ew_random *p, uint64_t first, float y[PER_TURN]) {
 }
 
 EW_DEFINE(random_uniform_f32) {
-    const ew_random *p = params;
+    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
     float drawn[PER_TURN], *y = operand[0];
     uint32_t end = ew_min_u32(p->count, tile_end * p->per_tile);
-    EW_UNUSED(scratch);
     for (uint32_t i = tile_begin * p->per_tile; i < end; i += PER_TURN) {
         draw(p, i, drawn);
         ew_copy((uint8_t *)(y + i), (const uint8_t *)drawn, 4 * ew_min_u32(PER_TURN, end - i));
@@ -65,10 +71,9 @@ EW_DEFINE(random_uniform_f32) {
 
 /* Box and Muller: of numbers a, b the radius sqrt(-2 ln a), times the sine and cosine of 2 pi b. */
 EW_DEFINE(random_normal_f32) {
-    const ew_random *p = params;
+    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
     float drawn[PER_TURN], *y = operand[0];
     uint32_t end = ew_min_u32(p->count, tile_end * p->per_tile);
-    EW_UNUSED(scratch);
     for (uint32_t i = tile_begin * p->per_tile; i < end; i += PER_TURN) {
         draw(p, i, drawn);
         for (uint32_t from = 0; from < PER_TURN; from += 2 * EW_LANES) {
@@ -102,7 +107,7 @@ static double uniform_f64(const ew_random *p, uint64_t i) {
 }
 
 EW_DEFINE(multinomial_f32) {
-    const ew_random *p = params;
+    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
     double *sums = scratch;
     uint32_t n = p->classes;
     for (uint32_t row = tile_begin; row < tile_end; row++) {

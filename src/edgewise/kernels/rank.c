@@ -1,5 +1,5 @@
 /* Order of elements, and running sums: ARG_MAX, ARG_MIN, TOPK_V2, CUMSUM. */
-#include "kernel.h"
+#include "broadcast.h"
 
 static void put_index(void *y, size_t i, uint32_t index, uint32_t bytes) {
     if (bytes == 8)
@@ -47,28 +47,52 @@ DEFINE_ARG(arg_s32, int32_t)
 DEFINE_ARG(arg_s8, int8_t)
 DEFINE_ARG(arg_u8, uint8_t)
 
-/* The k largest of a row in descending order, the lower index first among equals: an insertion
- * into those found so far, which few elements pass. y takes the elements or their indices. */
+/* The k largest of a row: those found so far are a heap whose root is the one to go next. Of equals
+ * the first comes first. A block in which nothing is better than the root is passed over. */
+enum { BLOCK = 16 };
 #define DEFINE_TOPK(name, E)                                                                       \
+    EW_INLINE int name##_before(const E *x, uint32_t a, uint32_t b) {                              \
+        return BEFORE(x[a], x[b], 0) || (!BEFORE(x[b], x[a], 0) && a < b);                         \
+    }                                                                                              \
+    /* Number `which` at place `at` of a heap of n, or below it. */                                \
+    static void name##_sink(const E *x, uint32_t *heap, uint32_t n, uint32_t at, uint32_t which) { \
+        for (uint32_t next; (next = 2 * at + 1) < n; at = next) {                                  \
+            if (next + 1 < n && name##_before(x, heap[next], heap[next + 1])) next++;              \
+            if (!name##_before(x, which, heap[next])) break;                                       \
+            heap[at] = heap[next];                                                                 \
+        }                                                                                          \
+        heap[at] = which;                                                                          \
+    }                                                                                              \
+    static void name##_find(const E *x, uint32_t n, uint32_t *heap, uint32_t k) {                  \
+        for (uint32_t i = 0; i < k; i++) heap[i] = i;                                              \
+        for (uint32_t i = k / 2; i-- > 0;) name##_sink(x, heap, k, i, heap[i]);                    \
+        for (uint32_t i = k; i < n;) {                                                             \
+            const E worst = x[heap[0]];                                                            \
+            uint32_t end = ew_min_u32(n, i + BLOCK), any = 0;                                      \
+            if (end - i == BLOCK) {                                                                \
+                for (uint32_t b = 0; b < BLOCK; b++) any |= !(x[i + b] <= worst);                  \
+                if (!any) i = end;                                                                 \
+            }                                                                                      \
+            for (; i < end; i++)                                                                   \
+                if (BEFORE(x[i], x[heap[0]], 0)) name##_sink(x, heap, k, 0, i);                    \
+        }                                                                                          \
+        for (uint32_t left = k; left-- > 1;) { /* the worst one goes to the end */                 \
+            uint32_t which = heap[left];                                                           \
+            heap[left] = heap[0];                                                                  \
+            name##_sink(x, heap, left, 0, which);                                                  \
+        }                                                                                          \
+    }                                                                                              \
     EW_DEFINE(name) {                                                                              \
         const ew_topk *p = params;                                                                 \
         uint32_t *found = scratch, k = p->k;                                                       \
         uint32_t end = ew_min_u32(p->rows, tile_end * p->rows_per_tile);                           \
         for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {                     \
             const E *x = (const E *)operand[0] + (size_t)row * p->n;                               \
-            uint32_t count = 0;                                                                    \
-            for (uint32_t i = 0; i < p->n; i++) {                                                  \
-                if (count == k && !BEFORE(x[i], x[found[k - 1]], 0)) continue;                     \
-                uint32_t at = count < k ? count++ : k - 1;                                         \
-                for (; at > 0 && BEFORE(x[i], x[found[at - 1]], 0); at--)                          \
-                    found[at] = found[at - 1];                                                     \
-                found[at] = i;                                                                     \
-            }                                                                                      \
+            E *y = (E *)operand[1] + (size_t)row * k;                                              \
+            name##_find(x, p->n, found, k);                                                        \
             for (uint32_t i = 0; i < k; i++) {                                                     \
-                if (p->index_bytes)                                                                \
-                    put_index(operand[1], (size_t)row * k + i, found[i], p->index_bytes);          \
-                else                                                                               \
-                    ((E *)operand[1])[(size_t)row * k + i] = x[found[i]];                          \
+                y[i] = x[found[i]];                                                                \
+                put_index(operand[2], (size_t)row * k + i, found[i], p->index_bytes);              \
             }                                                                                      \
         }                                                                                          \
     }
@@ -79,33 +103,51 @@ DEFINE_TOPK(topk_s64, int64_t)
 DEFINE_TOPK(topk_s8, int8_t)
 DEFINE_TOPK(topk_u8, uint8_t)
 
-/* Running sums along the middle of x [outer, n, inner]; unsigned numbers, because integers wrap. */
+/* Running sums along the middle of x [outer, n, inner]; unsigned numbers, because integers wrap.
+ * Rows of single elements go side by side: a sum waits for the one before it. */
+enum { ROWS = 8 };
 #define DEFINE_CUMSUM(name, E)                                                                     \
+    EW_INLINE void name##_rows(const ew_cumsum *p, const E *x, E *y, const uint32_t rows) {        \
+        E sum[ROWS] = {0};                                                                         \
+        for (uint32_t k = 0; k < p->n; k++) {                                                      \
+            size_t at = p->is_reverse ? p->n - 1 - k : k;                                          \
+            for (uint32_t r = 0; r < rows; r++, at += p->n) {                                      \
+                E before = sum[r];                                                                 \
+                sum[r] = (E)(before + x[at]);                                                      \
+                y[at] = p->is_exclusive ? before : sum[r];                                         \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_planes(const ew_cumsum *p, const E *x, E *y) {                              \
+        size_t inner = p->inner;                                                                   \
+        for (uint32_t k = 0; k < p->n; k++) {                                                      \
+            size_t at = p->is_reverse ? p->n - 1 - k : k;                                          \
+            size_t last = p->is_reverse ? at + 1 : at - 1;                                         \
+            const E *term = x + (p->is_exclusive ? last : at) * inner, *before = y + last * inner; \
+            E *sum = y + at * inner;                                                               \
+            if (k) {                                                                               \
+                EW_INDEPENDENT for (size_t i = 0; i < inner; i++)                                  \
+                    sum[i] = (E)(before[i] + term[i]);                                             \
+            } else if (p->is_exclusive) {                                                          \
+                for (size_t i = 0; i < inner; i++) sum[i] = 0;                                     \
+            } else {                                                                               \
+                for (size_t i = 0; i < inner; i++) sum[i] = (E)(0 + term[i]);                      \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
     EW_DEFINE(name) {                                                                              \
         const ew_cumsum *p = params;                                                               \
-        size_t inner = p->inner;                                                                   \
+        const size_t step = (size_t)p->n * p->inner;                                               \
         EW_UNUSED(scratch);                                                                        \
-        for (uint32_t outer = tile_begin; outer < tile_end; outer++) {                             \
-            if (inner == 1) { /* in a register */                                                  \
-                const E *x = (const E *)operand[0] + (size_t)outer * p->n;                         \
-                E *y = (E *)operand[1] + (size_t)outer * p->n, sum = 0;                            \
-                int64_t step = p->is_reverse ? -1 : 1, at = p->is_reverse ? (int64_t)p->n - 1 : 0;  \
-                for (uint32_t k = 0; k < p->n; k++, at += step) {                                  \
-                    E before = sum;                                                                \
-                    sum += x[at];                                                                  \
-                    y[at] = p->is_exclusive ? before : sum;                                        \
-                }                                                                                  \
-                continue;                                                                          \
-            }                                                                                      \
-            for (uint32_t k = 0; k < p->n; k++) {                                                  \
-                uint32_t at = p->is_reverse ? p->n - 1 - k : k;                                    \
-                uint32_t last = p->is_reverse ? at + 1 : at - 1;                                   \
-                const E *x = (const E *)operand[0] + (size_t)outer * p->n * inner;                 \
-                E *y = (E *)operand[1] + (size_t)outer * p->n * inner;                             \
-                const E *term = x + (p->is_exclusive ? last : at) * inner;                         \
-                E *sum = y + at * inner, *before = y + last * inner;                               \
-                for (size_t i = 0; i < inner; i++)                                                 \
-                    sum[i] = (E)((k ? before[i] : 0) + (k || !p->is_exclusive ? term[i] : 0));     \
+        for (uint32_t outer = tile_begin; outer < tile_end;) {                                     \
+            const E *x = (const E *)operand[0] + outer * step;                                     \
+            E *y = (E *)operand[1] + outer * step;                                                 \
+            if (p->inner > 1) {                                                                    \
+                name##_planes(p, x, y), outer++;                                                   \
+            } else if (tile_end - outer >= ROWS) {                                                 \
+                name##_rows(p, x, y, ROWS), outer += ROWS;                                         \
+            } else {                                                                               \
+                name##_rows(p, x, y, 1), outer++;                                                  \
             }                                                                                      \
         }                                                                                          \
     }

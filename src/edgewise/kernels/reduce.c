@@ -251,7 +251,7 @@ EW_DEFINE(mean_s32) {
 }
 
 /* Every product is scaled, the last one twice where there is more than one factor. */
-static int32_t scaled_product(const ew_reduce *p, const uint8_t *x) {
+EW_INLINE int64_t scaled_product(const ew_reduce *p, const void *x, const int is_16_bit) {
     uint32_t n = p->reduced[p->reduced_rank - 1];
     size_t stride = p->reduced_stride[p->reduced_rank - 1];
     const int64_t half = INT64_C(1) << (p->shift - 1);
@@ -260,21 +260,28 @@ static int32_t scaled_product(const ew_reduce *p, const uint8_t *x) {
     int is_first = 1;
     do {
         for (uint32_t i = 0; i < n; i++, is_first = 0) {
-            y *= ew_stored(x, w.offset + i * stride, p->is_signed) - p->bias;
+            size_t at = w.offset + i * stride;
+            y *= (is_16_bit ? ((const int16_t *)x)[at] : ew_stored(x, at, p->is_signed)) - p->bias;
             if (!is_first) y = (int32_t)((y * p->multiplier + half) >> p->shift);
         }
     } while (go_on(p, &w));
-    return (int32_t)((y * p->multiplier + half) >> p->shift);
+    y = (int32_t)((y * p->multiplier + half) >> p->shift) + (int64_t)p->y_zero;
+    return y < p->low ? p->low : y > p->high ? p->high : y;
 }
 
 EW_DEFINE(prod_b8) {
     const ew_reduce *p = params;
     EW_UNUSED(scratch);
     FOR_EACH_ROW(p, uint8_t, uint8_t, {
-        for (uint32_t i = 0; i < (n ? n : 1); i++) {
-            int64_t found = (int64_t)scaled_product(p, x + i) + p->y_zero;
-            y[i] = (uint8_t)(found < p->low ? p->low : found > p->high ? p->high : found);
-        }
+        for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] = (uint8_t)scaled_product(p, x + i, 0);
+    })
+}
+
+EW_DEFINE(prod_s16) {
+    const ew_reduce *p = params;
+    EW_UNUSED(scratch);
+    FOR_EACH_ROW(p, int16_t, int16_t, {
+        for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] = (int16_t)scaled_product(p, x + i, 1);
     })
 }
 

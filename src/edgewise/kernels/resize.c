@@ -75,6 +75,33 @@ EW_DEFINE(resize_bilinear_b8) {
     }
 }
 
+/* In float64, halves away from zero. */
+EW_DEFINE(resize_bilinear_s16) {
+    const ew_resize *p = params;
+    const ew_resize_place *rows = operand[1], *columns = operand[2];
+    size_t c = p->c, width = p->w * c;
+    uint32_t end = ew_min_u32(p->n * p->oh, tile_end * p->rows_per_tile);
+    EW_UNUSED(scratch);
+    for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
+        const ew_resize_place *at = &rows[row % p->oh];
+        const int16_t *x = (const int16_t *)operand[0] + (size_t)(row / p->oh) * p->h * width;
+        const int16_t *top = x + at->lower * width, *bottom = x + at->upper * width;
+        int16_t *y = (int16_t *)operand[3] + (size_t)row * p->ow * c;
+        double down = at->weight_f32, up = 1.0 - down;
+        for (uint32_t i = 0; i < p->ow; i++, y += c) {
+            size_t a = columns[i].lower * c, b = columns[i].upper * c;
+            double right = columns[i].weight_f32, left = 1.0 - right;
+            for (size_t k = 0; k < c; k++) {
+                double above = top[a + k] * left + top[b + k] * right;
+                double below = bottom[a + k] * left + bottom[b + k] * right;
+                double real = above * up + below * down;
+                int32_t size = (int32_t)(__builtin_fabs(real) + 0.5);
+                y[k] = (int16_t)(real < 0.0 ? -size : size);
+            }
+        }
+    }
+}
+
 /* A row that shows the same row of x as the one before it is copied from there. */
 EW_DEFINE(resize_nearest) {
     const ew_resize *p = params;

@@ -52,16 +52,24 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
 
 /* Kernels whose indices may lie outside. */
 static int picks(uint32_t kernel) {
-    return kernel == EW_KERNEL_gather || kernel == EW_KERNEL_reverse_sequence ||
+    return kernel == EW_KERNEL_gather || kernel == EW_KERNEL_check_numbers || kernel == EW_KERNEL_reverse_sequence ||
            kernel == EW_KERNEL_embedding_lookup_sparse_f32 ||
            (kernel >= EW_KERNEL_scatter_f32 && kernel <= EW_KERNEL_scatter_u64);
 }
 
-/* Tiles [begin, end) of one step. An index outside is said in scratch: kernels know no run. */
+/* Kernels that may want a key. */
+static int draws(uint32_t kernel) {
+    return kernel == EW_KERNEL_random_uniform_f32 || kernel == EW_KERNEL_random_normal_f32 ||
+           kernel == EW_KERNEL_multinomial_f32;
+}
+
+/* Tiles [begin, end) of one step. Kernels know no run: scratch says that an index is outside, and
+ * brings the key of random numbers. */
 static void run_kernel(ew_run_state *run, const ew_step *step, void *const *buffers, uint32_t begin,
                        uint32_t end, uint8_t *scratch) {
     uint32_t *is_outside = picks(step->index) ? (uint32_t *)(void *)scratch : 0;
     if (is_outside) *is_outside = 0;
+    if (draws(step->index)) __builtin_memcpy(scratch, &run->entropy, sizeof run->entropy);
     run->kernels[step->index](run->params + step->params, buffers, begin, end, scratch);
     if (is_outside && *is_outside) __atomic_store_n(&run->outside, 1, __ATOMIC_RELAXED);
 }
@@ -163,6 +171,7 @@ static int32_t walk(ew_run_state *run) {
                 run->outside = 0;
                 return EW_RUN_outside;
             }
+            if (draws(step->index)) run->entropy += UINT64_C(0x9E3779B97F4A7C15);
             run->next += 1 + step->locked;
             if (run->one_step) return EW_RUN_paused;
             break;

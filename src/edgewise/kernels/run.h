@@ -87,6 +87,7 @@ typedef struct {
     void *system;
     uint64_t deadline;       /* in the clock's time; 0: none */
     uint64_t max_iterations; /* of all loops together */
+    uint64_t entropy;        /* the key of random numbers without a seed; another after each step */
 
     /* Where the run is: all 0 before it begins. */
     uint64_t iterations;

@@ -60,6 +60,7 @@ SIMPLE(abs_f32, float, __builtin_fabsf(x[i]))
 SIMPLE(abs_s32, int32_t, x[i] < 0 ? 0 - x[i] : x[i])
 SIMPLE(abs_s64, int64_t, x[i] < 0 ? 0 - x[i] : x[i])
 SIMPLE(sign_f32, float, x[i] > 0.0f ? 1.0f : x[i] < 0.0f ? -1.0f : x[i] * 0.0f + x[i])
+SIMPLE(sign_f64, double, x[i] > 0.0 ? 1.0 : x[i] < 0.0 ? -1.0 : x[i] * 0.0 + x[i])
 SIMPLE(floor_f32, float, ew_floor(x[i]))
 SIMPLE(ceil_f32, float, ew_ceil(x[i]))
 SIMPLE(round_f32, float, ew_rint(x[i]))
@@ -67,6 +68,19 @@ SIMPLE(sqrt_f32, float, ew_sqrt_f32(x[i]))
 SIMPLE(rsqrt_f32, float, 1.0f / ew_sqrt_f32(x[i]))
 SIMPLE(fake_quant_f32, float,
        ew_floor((ew_clamp_f32(x[i], low, high) - low) * (1.0f / scale) + 0.5f) * scale + low)
+
+/* Bounds and scale are operand 1: f64 [3]. The steps are between 0 and 2**16. */
+EW_DEFINE(fake_quant_f64) {
+    BEGIN(double)
+    const double *given = operand[1];
+    const double low = given[0], high = given[1], scale = given[2];
+    double *y = operand[2];
+    for (size_t i = r.begin; i < r.end; i++) {
+        double inside = x[i] < low ? low : x[i] > high ? high : x[i]; /* NaN stays */
+        double steps = (inside - low) * (1.0 / scale) + 0.5;
+        y[i] = (steps == steps ? (double)(int64_t)steps : steps) * scale + low;
+    }
+}
 
 /* ---- float32, a vector at a time (two compete for registers: +6 % time of LOGISTIC with AVX2); a
  * rest passes through the same function ---- */

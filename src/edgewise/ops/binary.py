@@ -105,13 +105,13 @@ class Pow(Binary, builtin="POW", options="PowOptions"):
 
     def infer(self, a: Operand, b: Operand) -> Shape:
         if b.data is not None:
-            _require_exponent(b.data)
+            require_exponent(b.data)
         return super().infer(a, b)
 
     def _compute(self, a: Array, b: Array) -> Array:
         if a.dtype.kind not in "iu":
             return elementary.power(a, b)
-        _require_exponent(b)
+        require_exponent(b)
         return np.power(a, b)
 
 
@@ -204,6 +204,11 @@ def require_divisor(b: Array) -> None:
         raise InputError("an integer divisor must not be 0; got 0")
 
 
-def _require_exponent(b: Array) -> None:
+def require_exponent(b: Array) -> None:
+    """Refuse a negative number among integer exponents.
+
+    Raises:
+        InputError: there is one.
+    """
     if b.dtype.kind == "i" and np.any(b < 0):
         raise InputError(f"an integer exponent must not be negative; got {b.min()}")

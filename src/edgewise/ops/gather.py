@@ -208,23 +208,24 @@ class SegmentSum(Op, builtin="SEGMENT_SUM", options="SegmentSumOptions"):
             f"got {shown(segments.shape)} for {shown(x.shape)}",
         )
         if segments.data is not None:
-            _check_segments(segments.data)
+            check_segments(segments.data)
             return (int(segments.data[-1]) + 1 if len(segments.data) else 0, *x.shape[1:])
         known = contents(segments)
         if known is not None and all(isinstance(s, int) for s in known):
-            _check_segments(known)
+            check_segments(known)
         rows = unknown_dim() if known is None else known[-1] + 1 if len(known) else 0
         return (rows, *x.shape[1:])
 
     def reference(self, x: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        _check_segments(segments)
+        check_segments(segments)
         rows = int(segments[-1]) + 1 if len(segments) else 0
         y = np.zeros((rows, *x.shape[1:]), x.dtype)
         np.add.at(y, segments.astype(np.intp), x)
         return y
 
 
-def _check_segments(segments: np.ndarray) -> None:
+def check_segments(segments: np.ndarray) -> None:
+    """Raise ShapeError unless they ascend from 0 or more."""
     ordered = bool(np.all(segments[1:] >= segments[:-1])) and (
         len(segments) == 0 or segments[0] >= 0
     )

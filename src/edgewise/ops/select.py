@@ -84,7 +84,8 @@ class Where(Op, builtin="WHERE", options="WhereOptions"):
 class Unique(Op, builtin="UNIQUE", options="UniqueOptions"):
     """The distinct elements of x in order of first occurrence, and for each element its place.
 
-    Shapes: x [N], y [how many], index [N] with y[index] = x. Index dtype `idx_out_type`.
+    Shapes: x [N], y [how many], index [N] with y[index] = x. Index dtype `idx_out_type`. Both zeros
+    are one element, and so is NaN.
     **Source:** TensorFlow Lite kernels/unique.cc.
     """
 
@@ -92,6 +93,7 @@ class Unique(Op, builtin="UNIQUE", options="UniqueOptions"):
 
     operands = (In("x"),)
     results = (Out("y"), Out("index", attr="idx_out_type"))
+    is_bounded = True
 
     def infer(self, x: Operand) -> tuple[Shape, ...]:
         require(len(x.shape) == 1, f"x must be a vector; got {shown(x.shape)}")
@@ -100,15 +102,21 @@ class Unique(Op, builtin="UNIQUE", options="UniqueOptions"):
             f"idx_out_type must be int32 or int64; got {self.idx_out_type.text}",
         )
         if x.data is not None:
-            return (len(np.unique(x.data)),), x.shape
+            return (len(np.unique(_ordered(x.data))),), x.shape
         return (unknown_dim(),), x.shape
 
     def reference(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        _, first, inverse = np.unique(x, return_index=True, return_inverse=True)
+        keys = _ordered(x)
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         order = np.argsort(first)
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return x[first[order]], place[inverse.reshape(-1)].astype(self.idx_out_type.numpy)
+
+
+def _ordered(x: np.ndarray) -> np.ndarray:
+    """x in a type of which NumPy knows that NaN is one element: not bfloat16."""
+    return x.astype(np.float32) if x.dtype.kind == "V" and DType.of(x.dtype).is_float else x
 
 
 class Bucketize(Op, builtin="BUCKETIZE", options="BucketizeOptions"):

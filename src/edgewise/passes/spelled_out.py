@@ -1,5 +1,7 @@
 """Operators that others say just as well, for the planner, which has no kernels of their own for
-them: STABLEHLO_CASE as IF inside IF, L2_POOL_2D as the root of a mean of squares."""
+them: STABLEHLO_CASE as IF inside IF, L2_POOL_2D as the root of a mean of squares, a layer norm over
+inner axes between transpositions, CONCATENATION and its activation, DEQUANTIZE of channels and of 4
+bits as what it means."""
 
 from __future__ import annotations
 
@@ -13,6 +15,9 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.types import TensorType
 from edgewise.ops.control import If
+from edgewise.ops.convert import Dequantize
+from edgewise.ops.join import Concatenation
+from edgewise.ops.norm import LayerNorm
 from edgewise.ops.pool import L2Pool2D
 from edgewise.ops.regions import StablehloCase
 from edgewise.passes.pattern import Match
@@ -94,6 +99,68 @@ def _root_of_mean(b: Builder, match: Match) -> Value:
     return b.minimum(y, b.constant(np.array(most, x.dtype.numpy)))
 
 
+def _is_inner(match: Match) -> Verdict:
+    op, x = match.root.op, match.root.operand(0)
+    assert isinstance(op, LayerNorm)
+    rank = len(x.shape)
+    axes = [a % rank for a in op.axes]
+    return axes != list(range(rank - len(axes), rank)) or "the axes are the last ones"
+
+
+def _transposed(b: Builder, match: Match) -> Value:
+    op, (x, *vectors) = match.root.op, match.root.inputs
+    assert isinstance(op, LayerNorm)
+    assert x is not None
+    rank = len(x.shape)
+    axes = [a % rank for a in op.axes]
+    order = [a for a in range(rank) if a not in axes] + axes
+    rows = b.transpose(x, b.constant(np.array(order, np.int32)))
+    last = LayerNorm(axes=tuple(range(-len(axes), 0)), epsilon=op.epsilon)
+    y = b.node(last, rows, *vectors).output
+    return b.transpose(y, b.constant(np.argsort(order).astype(np.int32)))
+
+
+def _acts_on_floats(match: Match) -> Verdict:
+    op = match.root.op
+    assert isinstance(op, Concatenation)
+    if op.fused_activation_function in (NONE, Activation.SIGN_BIT):
+        return "there is no activation"
+    return match.root.output.dtype.is_float or "integers are clamped where they are copied"
+
+
+def _activated(b: Builder, match: Match) -> Value:
+    op = match.root.op
+    assert isinstance(op, Concatenation)
+    y = b.node(op.replace(fused_activation_function=NONE), *match.root.inputs).output
+    act = {
+        Activation.RELU: b.relu,
+        Activation.RELU6: b.relu6,
+        Activation.RELU_N1_TO_1: b.relu_n1_to_1,
+        Activation.TANH: b.tanh,
+    }[op.fused_activation_function]
+    return act(y)
+
+
+def _has_channels(match: Match) -> Verdict:
+    x = match.root.input
+    if x.quant is None or x.quant.block_size is not None or x.dtype.bits > 16:
+        return "there is no scale, or one of blocks or wide numbers"
+    if x.is_constant:
+        return "it is computed while planning"
+    is_narrow = x.dtype in (DType.INT4, DType.UINT4, DType.INT2)
+    return x.quant.scale.size > 1 or is_narrow or "a kernel knows one scale"
+
+
+def _meaning(b: Builder, match: Match) -> Value:
+    x = match.root.input
+    assert x.quant is not None
+    scale, point = x.quant.broadcast(len(x.shape))
+    y = b.cast(x, in_data_type=x.dtype, out_data_type=DType.FLOAT32)
+    if point.any():
+        y = b.sub(y, b.constant(point.astype(np.float32)), fused_activation_function=NONE)
+    return b.mul(y, b.constant(scale.astype(np.float32)), fused_activation_function=NONE)
+
+
 SPELLED_OUT = [
     # case(i, x) -> i == 0 ? first(x) : i == 1 ? second(x) : .. : last(x)
     Rule(
@@ -111,5 +178,30 @@ SPELLED_OUT = [
         _root_of_mean,
         tolerance=1e-6,
         phrase="L2 pool[s] written as the root of a mean of squares",
+    ),
+    # layer_norm(x, inner axes) -> transpose(layer_norm(transpose(x), last axes))
+    Rule(
+        "layer norm over inner axes",
+        lambda p: p.any(LayerNorm),
+        _is_inner,
+        _transposed,
+        tolerance=1e-5,
+        phrase="layer norm[s] over inner axes between transpositions",
+    ),
+    # concatenation(xs, act) -> act(concatenation(xs))
+    Rule(
+        "activation behind a concatenation",
+        lambda p: p.any(Concatenation),
+        _acts_on_floats,
+        _activated,
+        phrase="activation[s] of a concatenation behind it",
+    ),
+    # dequantize(x) -> (cast(x) - zero_point) * scale
+    Rule(
+        "dequantize channels",
+        lambda p: p.any(Dequantize),
+        _has_channels,
+        _meaning,
+        phrase="DEQUANTIZE[s] of channels or 4 bits written as arithmetic",
     ),
 ]

@@ -10,6 +10,8 @@ Long because everything that touches the state C walks with stands here: binding
 from __future__ import annotations
 
 import math
+import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +27,7 @@ from edgewise.runtime.library import constant, kernel_table, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
 from edgewise.runtime.plan import Operand, Plan, Region
-from edgewise.runtime.stops import refuse_indices, stopped
+from edgewise.runtime.stops import refuse_operands, stopped
 from edgewise.runtime.threads import Threads, platform
 
 # called with the number of the operator (in the graph's order) that a step belongs to
@@ -34,6 +36,23 @@ BeforeStep = Callable[[int], None]
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
+
+
+# the runs of all executors: a child process must not draw the numbers that its parent draws
+_runs: weakref.WeakSet[Executor] = weakref.WeakSet()
+
+
+def _entropy() -> int:
+    return int.from_bytes(os.urandom(8), "little")
+
+
+def _draw_anew() -> None:
+    for executor in _runs:
+        executor.draw_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_draw_anew)
 
 
 class Unfit(Exception):
@@ -99,6 +118,7 @@ class Executor:
         hosts = plan.code.hosts
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
+        _runs.add(self)
 
     def run(
         self,
@@ -190,6 +210,10 @@ class Executor:
                 regions[index] = from_buffer(array.view(np.uint8))
         return io, are_lasting
 
+    def draw_anew(self) -> None:
+        """Random numbers without a seed begin somewhere else."""
+        self._run.entropy = _entropy()
+
     def cancel(self, serial: int) -> None:
         """Let the run with this number stop before its next step. From another thread."""
         self._cancelled[0] = serial
@@ -269,9 +293,8 @@ class Executor:
         if status in (lib.EW_RUN_host, lib.EW_RUN_delegate):
             self._run_here(place, io)
         elif status == lib.EW_RUN_outside:
-            indices = operands_of(self.plan.code, place)[1]
-            assert indices is not None
-            refuse_indices(self.plan, place, self._view(indices, io))
+            places = [o for o in operands_of(self.plan.code, place) if o is not None]
+            refuse_operands(self.plan, place, [self._view(o, io) for o in places])
         elif status != lib.EW_RUN_paused:
             raise stopped(self.plan, place, status, self._limits)
 
@@ -382,6 +405,7 @@ class Executor:
             "n_steps": len(code.steps),
             "cancelled": self._cancelled,
             "max_iterations": int(self._limits.max_loop_iterations),
+            "entropy": _entropy(),
         }
         run = ffi.new("ew_run_state *", fields)
         self._clock = None

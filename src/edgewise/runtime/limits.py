@@ -71,7 +71,7 @@ class Limits:
         self._require("max_loop_iterations", _steps_of(node, operands), f"steps in {node}")
         ends = (*node.inputs, *node.outputs)
         known = all(v is None or v.type.is_static for v in ends) and _is_settled(node)
-        if known or node.op.graph_fields:
+        if known or node.op.graph_fields or node.op.is_bounded:
             return
         values = [
             None if v is None or a is None else Value(v.type.with_shape(a.shape), v.name, a)

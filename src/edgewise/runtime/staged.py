@@ -31,6 +31,7 @@ from edgewise.ir.evaluate import (
 )
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.resources import Resources
+from edgewise.runtime.counted import counted, kernel_of
 from edgewise.runtime.cut import Cut, Piece, Shapes, cut, is_handle, static, typed, work_of
 from edgewise.runtime.executor import Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of
@@ -260,7 +261,9 @@ class Stage:
             for number, node in zip(part.numbers, part.graph.nodes, strict=True):
                 yield number, Placement(str(node), "host", self._why)
         for node in self.cut.hosts:
-            yield self._numbers[node], Placement(str(node), "host", _why_host(node))
+            kernel = kernel_of(node)
+            where = ("kernel", kernel) if kernel else ("host", _why_host(node))
+            yield self._numbers[node], Placement(str(node), *where)
         if self.rest is None:
             return
         last = self.rest.last()
@@ -301,7 +304,9 @@ class Stage:
         run.check(node, operands)
         if run.before_step is not None:
             run.before_step(self._numbers[node])
-        results = evaluate_node(node, operands, _Runner(node, self._planner, run))
+        results = counted(node, operands) if kernel_of(node) else None
+        if results is None:
+            results = evaluate_node(node, operands, _Runner(node, self._planner, run))
         count = len(node.outputs)
         found.update(zip(node.outputs, results[:count], strict=True))
         for value, array in zip(updated(node), results[count:], strict=True):

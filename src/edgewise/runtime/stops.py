@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, InternalError, LimitError, ShapeError
@@ -24,17 +26,22 @@ def stopped(plan: Plan, place: int, status: int, limits: Limits) -> EdgewiseErro
     return InternalError(f"the executor returned {status} at step {place}")
 
 
-def refuse_indices(plan: Plan, place: int, indices: np.ndarray) -> None:
-    """Raise what the reference raises for the indices of a step that picks elements."""
-    from edgewise.ops.gather import check_ranges  # which a run does not import
+def refuse_operands(plan: Plan, place: int, operands: Sequence[np.ndarray]) -> None:
+    """Raise what the reference raises for the numbers of a step that cannot go on with them:
+    divisors and exponents, or the indices of one that picks elements."""
+    # which a run does not import
+    from edgewise.ops.binary import require_divisor, require_exponent
+    from edgewise.ops.gather import check_ranges
 
     ffi, code = structures(), plan.code
-    at = int(code.steps[place]["params"])
-    structure = kernel_source(kernel_name(int(code.steps[place]["index"])))[1]
-    params = ffi.cast(f"{structure} *", ffi.from_buffer(code.params[at:]))
-    depth = params.depth
+    at, kernel = int(code.steps[place]["params"]), kernel_name(int(code.steps[place]["index"]))
+    params = ffi.cast(f"{kernel_source(kernel)[1]} *", ffi.from_buffer(code.params[at:]))
     try:
-        check_ranges(indices.reshape(-1, depth), list(params.dims[0:depth]))
+        if kernel == "check_numbers":
+            (require_exponent if params.is_exponent else require_divisor)(operands[0])
+        else:
+            depth = params.depth
+            check_ranges(operands[1].reshape(-1, depth), list(params.dims[0:depth]))
     except EdgewiseError as error:
         raise type(error)(f"{_name(plan, place)}: {error}") from None
     rule = "indices must lie inside of what they are for, in the order that the operator asks for"

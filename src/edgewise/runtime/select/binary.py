@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -34,10 +35,11 @@ from edgewise.runtime.calls import (
     is_8_bit,
     is_float,
     require,
+    shape_of,
 )
-from edgewise.runtime.library import Number, constant
+from edgewise.runtime.library import Number, constant, pack
 from edgewise.runtime.select import binary_b8, binary_s16
-from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
+from edgewise.runtime.select.broadcast import BITS, PER_TILE, binary_call, suffixed
 from edgewise.runtime.select.typed import typed
 
 SAME_BITS = {  # of wrapped results
@@ -88,15 +90,31 @@ def arithmetic(site: Site) -> Sequence[Call]:
     if isinstance(op, (Add, Sub, Mul)) and op.fused_activation_function is Activation.NONE:
         dtype = SAME_BITS.get(dtype, dtype)
     kernel = typed(_KERNELS[type(op)], dtype)
+    checks: Sequence[Call] = ()
     if dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
-        # a zero divisor or negative exponent is refused, which a kernel cannot do
-        what = "exponents" if isinstance(op, Pow) else "divisors"
-        given = site.constant(1, what)
-        require(bool(np.all(given >= 0 if isinstance(op, Pow) else given)), f"invalid {what}")
+        checks = _checks(site, b)
     numbers: Mapping[str, Number] = {}
     if isinstance(op, Fused):
         numbers = bounds(op.fused_activation_function, dtype)
-    return binary_call(site, kernel, (a, b), numbers)
+    return [*checks, *binary_call(site, kernel, (a, b), numbers)]
+
+
+def _checks(site: Site, b: Value) -> Sequence[Call]:
+    """A divisor of 0 and a negative exponent are refused: now, or when they are computed."""
+    is_exponent, given = isinstance(site.node.op, Pow), site.known(b)
+    if given is not None:
+        what = "exponents" if is_exponent else "divisors"
+        require(bool(np.all(given >= 0 if is_exponent else given)), f"invalid {what}")
+        return ()
+    count = math.prod(shape_of(b))
+    fields = {
+        "count": count,
+        "per_tile": PER_TILE,
+        "element_bytes": b.dtype.numpy.itemsize,
+        "is_exponent": int(is_exponent),
+    }
+    params = pack("ew_check_numbers", fields)
+    return [Call("check_numbers", params, (b, site.node.output), -(-count // PER_TILE), 4)]
 
 
 def add_n(site: Site) -> Sequence[Call]:

@@ -52,7 +52,7 @@ def quantize(site: Site) -> Sequence[Call]:
     x, y = site.node.operand(0), site.node.output
     if x.dtype in BYTES_8 and y.dtype in BYTES_8:
         return table(site)
-    if x.dtype in _STORED and y.dtype in (*_STORED, DType.INT32):
+    if {x.dtype, y.dtype} <= {*_STORED, DType.INT32}:
         return _requantize(site)
     sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
     require(is_float(x) and y.dtype in _STORED and _has_one_scale(y), sentence)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
+from edgewise.ops.gather import INDEX
 from edgewise.ops.ranking import ArgMax, ArgMin, TopKV2
 from edgewise.ops.scan import Cumsum
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
@@ -38,28 +39,25 @@ def arg(site: Site) -> Selection:
 
 
 def topk(site: Site) -> Selection:
-    """One call for the elements and one for their indices."""
+    """The elements and their indices."""
     x = site.node.operand(0)
     values, indices = site.node.outputs
-    kernel = typed("topk", x.dtype)
+    # a file may declare any type
+    require(indices.dtype in INDEX, f"no kernel for indices of {indices.dtype.text}")
     shape, k = shape_of(x), int(shape_of(values)[-1])
     rows, n = math.prod(shape[:-1]), shape[-1]
     rows_per_tile = max(TILE_ELEMENTS // max(n, 1), 1)
-    calls = []
-    for y, index_bytes in ((values, 0), (indices, indices.dtype.numpy.itemsize)):
-        params = pack(
-            "ew_topk",
-            {
-                "rows": rows,
-                "n": n,
-                "k": k,
-                "index_bytes": index_bytes,
-                "rows_per_tile": rows_per_tile,
-            },
-        )
-        n_tiles = -(-rows // rows_per_tile) if k else 0
-        calls.append(Call(kernel, params, (x, y), n_tiles, 4 * k))
-    return calls
+    fields = {
+        "rows": rows,
+        "n": n,
+        "k": k,
+        "index_bytes": indices.dtype.numpy.itemsize,
+        "rows_per_tile": rows_per_tile,
+    }
+    n_tiles = -(-rows // rows_per_tile) if k else 0
+    operands = (x, values, indices)
+    kernel = typed("topk", x.dtype)
+    return [Call(kernel, pack("ew_topk", fields), operands, n_tiles, 4 * k, results=2)]
 
 
 def cumsum(site: Site) -> Selection:

@@ -140,8 +140,9 @@ def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields
         if isinstance(op, Mean):
             return _WIDE[x.dtype][1], {**none, "divisor": max(count, 1)}
         return _WIDE[x.dtype][0], none
-    if x.dtype is DType.INT16 and x.quant is not None and not isinstance(op, ReduceProd):
-        return "reduce_s16", {**none, **_numbers_16(op, x, y, count)}
+    if x.dtype is DType.INT16 and x.quant is not None:
+        kernel = "prod_s16" if isinstance(op, ReduceProd) else "reduce_s16"
+        return kernel, {**none, **_numbers_16(op, x, y, count)}
     require_8_bit(x, y)
     is_signed = int(x.dtype is DType.INT8)
     if isinstance(op, ReduceMax | ReduceMin):
@@ -184,6 +185,8 @@ def _product(x: Value, y: Value, count: int) -> Fields:
 def _numbers_16(op: Reduction, x: Value, y: Value, count: int) -> Fields:
     """The constants of the references of int16 (ops/reduce.py)."""
     require_16_bit(x, y)
+    if isinstance(op, ReduceProd):
+        return _product(x, y, count)
     if isinstance(op, ReduceMax | ReduceMin):
         require(x.quant == y.quant, "x and y have different scales")
         return {}

@@ -30,16 +30,18 @@ def bilinear(site: Site) -> Selection:
     _, oh, ow, _ = shape_of(y)
     require(math.prod(shape_of(y)) > 0, _EMPTY)
     require(max(oh, ow) <= _LONGEST, f"y has {max(oh, ow)} rows or columns")
+    is_16_bit = x.dtype is DType.INT16
     if not is_float(x, y):
-        require_8_bit(x, y)
         require(x.quant == y.quant, "x and y have different scales")
+        if not is_16_bit:
+            require_8_bit(x, y)
     one = np.float32(1 << constant("EW_RESIZE_BITS"))
     places = []
     for source, target in ((h, oh), (w, ow)):
         lower, upper, weight = op.neighbours(source, target)
         places.append(_places(lower, upper, np.rint(weight * one).astype(np.int32), weight))
-    kernel = "resize_bilinear_f32" if is_float(x) else "resize_bilinear_b8"
-    return _resize(kernel, x, y, places, c, scratch=4 * w * c)
+    suffix = "f32" if is_float(x) else "s16" if is_16_bit else "b8"
+    return _resize(f"resize_bilinear_{suffix}", x, y, places, c, scratch=4 * w * c)
 
 
 def nearest(site: Site) -> Selection:

@@ -1,4 +1,4 @@
-"""Kernels of Fourier transforms and complex numbers, and of random numbers with a seed."""
+"""Kernels of Fourier transforms and complex numbers, of random numbers and hashes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgewise.ir.enums import RngAlgorithm
+from edgewise.dtypes import INDICES
+from edgewise.ir.enums import LSHProjectionType, RngAlgorithm
 from edgewise.ir.op import Op
 from edgewise.ops.fourier import ComplexAbs, Rfft2d
+from edgewise.ops.lsh_projection import LSHProjection
 from edgewise.ops.random import Drawn, Multinomial, RandomStandardNormal, RandomUniform, halves
 from edgewise.ops.random_bits import StablehloRngBitGenerator
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
@@ -17,6 +19,7 @@ from edgewise.runtime.library import Number, pack
 from edgewise.runtime.select.unary import unary_call
 
 _PER_TILE = 1 << 13  # random numbers
+_KEY_BYTES = 8  # in scratch
 _LONGEST = 1 << 20  # of a transform: its table has 8 MB
 
 
@@ -47,27 +50,31 @@ def random(site: Site) -> Selection:
     params = _params(op.seed, op.seed2, count, per_tile=_PER_TILE)
     is_normal = isinstance(op, RandomStandardNormal)
     kernel = "random_normal_f32" if is_normal else "random_uniform_f32"
-    return [Call(kernel, params, (y,), -(-count // _PER_TILE), tile_elements=_PER_TILE)]
+    n_tiles = -(-count // _PER_TILE)
+    return [Call(kernel, params, (y,), n_tiles, _KEY_BYTES, tile_elements=_PER_TILE)]
 
 
 def multinomial(site: Site) -> Selection:
     """A row of logits is a tile."""
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Multinomial)
+    require(y.dtype in INDICES, f"no kernel for classes of {y.dtype.text}")
     (batch, classes), (_, count) = shape_of(x), shape_of(y)
     index_bytes = y.dtype.numpy.itemsize
     params = _params(op.seed, op.seed2, count, classes=classes, index_bytes=index_bytes)
-    return [Call("multinomial_f32", params, (x, y), batch if count else 0, 8 * classes)]
+    return [
+        Call("multinomial_f32", params, (x, y), batch if count else 0, max(8 * classes, _KEY_BYTES))
+    ]
 
 
 def _params(seed: int, seed2: int, count: int, **numbers: Number) -> bytes:
-    require(bool(seed or seed2), "numbers without a seed are Python's")
     fields: dict[str, Number | Sequence[Number]] = {
         **dict.fromkeys(("per_tile", "classes", "index_bytes"), 0),
         **numbers,
         "count": count,
         "key": halves(seed),
         "counter": halves(seed2),
+        "is_unseeded": int(not (seed or seed2)),
     }
     return pack("ew_random", fields)
 
@@ -86,6 +93,26 @@ def random_bits(site: Site) -> Selection:
     return [Call("random_bits", pack("ew_random_bits", fields), operands, 1, results=2)]
 
 
+def lsh_projection(site: Site) -> Selection:
+    """A hash is a tile."""
+    op, seeds, x = site.node.op, site.node.operand(0), site.node.operand(1)
+    assert isinstance(op, LSHProjection)
+    hashes, bits = shape_of(seeds)
+    shape, weights = shape_of(x), site.node.optional(2)
+    item_bytes = math.prod(shape[1:]) * x.dtype.numpy.itemsize
+    given = np.ones(shape[0], np.float32) if weights is None else weights
+    is_sparse = int(op.type is LSHProjectionType.SPARSE)
+    fields = {
+        "bits": bits,
+        "items": shape[0],
+        "item_bytes": item_bytes,
+        "is_sparse": is_sparse,
+    }
+    params = pack("ew_lsh_projection", fields)
+    operands = (seeds, x, given, site.node.output)
+    return [Call("lsh_projection", params, operands, hashes, 4 + item_bytes)]
+
+
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Rfft2d: rfft2d,
     ComplexAbs: complex_abs,
@@ -93,4 +120,5 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     RandomStandardNormal: random,
     Multinomial: multinomial,
     StablehloRngBitGenerator: random_bits,
+    LSHProjection: lsh_projection,
 }

@@ -18,6 +18,7 @@ SUFFIXES = {
     DType.UINT32: "u32",
     DType.INT64: "s64",
     DType.UINT64: "u64",
+    DType.COMPLEX64: "c64",
 }
 
 

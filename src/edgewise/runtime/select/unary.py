@@ -96,13 +96,16 @@ def zeros_like(site: Site) -> Sequence[Call]:
 
 def fake_quant(site: Site) -> Sequence[Call]:
     """The constants of `FakeQuant.reference`."""
-    op, x, f = site.node.op, site.node.operand(0), np.float32
+    op, x = site.node.op, site.node.operand(0)
     assert isinstance(op, FakeQuant)
-    require(is_float(x), f"no kernel for {x.dtype.text}")
+    require(x.dtype in (DType.FLOAT32, DType.FLOAT64), f"no kernel for {x.dtype.text}")
+    f = np.float64 if x.dtype is DType.FLOAT64 else np.float32
     low, high = f(op.narrow_range), f((1 << op.num_bits) - 1)
     scale = (f(op.max) - f(op.min)) / (high - low)
     point = np.clip(np.floor(low - f(op.min) / scale + f(0.5)), low, high)
     bounds = float((low - point) * scale), float((high - point) * scale)
+    if x.dtype is DType.FLOAT64:
+        return unary_call(site, "fake_quant_f64", (x, np.array([*bounds, scale])))
     numbers = {"low_f32": bounds[0], "high_f32": bounds[1], "scale": float(scale)}
     return unary_call(site, "fake_quant_f32", (x,), **numbers)
 
@@ -168,6 +171,8 @@ def _integers(site: Site) -> Sequence[Call]:
     op, x = site.node.op, site.node.operand(0)
     if isinstance(op, Abs) and x.dtype in (DType.INT32, DType.INT64):
         return unary_call(site, "abs_s32" if x.dtype is DType.INT32 else "abs_s64", (x,))
+    if isinstance(op, Sign) and x.dtype is DType.FLOAT64:
+        return unary_call(site, "sign_f64", (x,))
     require(isinstance(op, Sign) and x.dtype is DType.INT32, f"no kernel for {x.dtype.text}")
     # sign x = min(max(x, -1), 1), the clamp of a sum with 0
     return binary.with_constant(site, "add", 0, low_int=-1, high_int=1)
