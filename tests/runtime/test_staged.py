@@ -10,7 +10,7 @@ import pytest
 
 from edgewise import Interpreter
 from edgewise.dtypes import DType
-from edgewise.errors import CancelledError, LimitError
+from edgewise.errors import CancelledError, LimitError, ShapeError
 from edgewise.ir import Builder, Graph, Model, TensorType, Value
 from edgewise.ir.dim import Sym
 from edgewise.ir.nesting import reachable
@@ -321,3 +321,23 @@ def test_cancel_ends_a_run(request: pytest.FixtureRequest) -> None:
         ours.cancel()
         thread.join(0.01)
     assert len(errors) == 1
+
+
+def test_an_operator_is_planned_when_its_parameters_come_again(plans: list[str]) -> None:
+    """A transposed convolution whose output shape is an input."""
+    b = Builder("main")
+    x, shape = b.input("x", (1, 4, 5, 2)), b.input("shape", (4,), I32)
+    w = np.random.default_rng(3).normal(size=(3, 2, 2, 2)).astype(np.float32)
+    b.finish(b.transpose_conv(shape, b.constant(w), x, stride_h=2, stride_w=2))
+    model = Model()
+    model.add(b.graph)
+    ours, references = Interpreter(model), Interpreter(model, native=False)
+    data = np.random.default_rng(4).normal(size=(1, 4, 5, 2)).astype(np.float32)
+    for sizes, made in (([8, 10], 0), ([8, 10], 1), ([8, 10], 1), ([7, 9], 1), ([7, 9], 2)):
+        given = data, np.array([1, *sizes, 3], np.int32)
+        [found], [wanted] = ours(*given).values(), references(*given).values()
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+        assert len(plans) == made
+    assert {p.where for p in ours.placement()} == {"kernel"}
+    with pytest.raises(ShapeError, match="end with 3 channels"):
+        ours(data, np.array([1, 8, 10, 4], np.int32))

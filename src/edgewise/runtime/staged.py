@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +37,7 @@ from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement, Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
+from edgewise.runtime.settled import Settled, is_settling, keep
 from edgewise.runtime.threads import Threads
 from edgewise.values import dataclass
 
@@ -48,8 +48,6 @@ RUNS_PER_PLAN = 16  # of one rest, once more than MOST_RESTS were made: shapes t
 # roughly the work, in multiply-accumulates and elements, that a reference does in the time in which
 # it is planned: some ms
 _MUCH = 1 << 20
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -121,6 +119,10 @@ class Planner:
         made = plan(piece.graph, self.target)
         self.limits.check_plan(made)
         return Executor(made, piece.origins, threads=self.threads, limits=self.limits)
+
+    def alone(self, graph: Graph) -> Executor:
+        """As `executor`, of a graph without variables."""
+        return self.executor(Piece(graph, graph.inputs, graph.outputs, [0] * len(graph), {}))
 
     def run(self, executor: Executor, inputs: Sequence[np.ndarray], run: Run) -> list[np.ndarray]:
         """Raises what Executor.run raises."""
@@ -204,7 +206,7 @@ class Rest:
             self._ready.move_to_end(shapes)
             return self._ready[shapes]
         is_new = shapes not in self._seen
-        _keep(self._seen, shapes, None, MOST_SEEN)
+        keep(self._seen, shapes, None, MOST_SEEN)
         if self._depth > MOST_STAGES:
             return None
         known = typed(self.piece, shapes)
@@ -213,7 +215,7 @@ class Rest:
             return None
         self._made += 1
         stage = None if known is None else Stage(known, self._planner, self._depth)
-        _keep(self._ready, shapes, stage, MOST_RESTS)
+        keep(self._ready, shapes, stage, MOST_RESTS)
         return stage
 
     def last(self) -> Stage | None:
@@ -230,6 +232,8 @@ class Stage:
         rest = self.cut.rest
         self.rest = None if rest is None else Rest(rest, planner, depth + 1)
         self._numbers = dict(zip(piece.graph.nodes, piece.numbers, strict=True))
+        hosts = [n for n in self.cut.hosts if is_settling(n) and not kernel_of(n)]
+        self._settled = {node: Settled(node, planner.alone) for node in hosts}
 
     def run(self, inputs: Sequence[np.ndarray], run: Run) -> list[np.ndarray]:
         """The outputs of the piece."""
@@ -261,7 +265,8 @@ class Stage:
             for number, node in zip(part.numbers, part.graph.nodes, strict=True):
                 yield number, Placement(str(node), "host", self._why)
         for node in self.cut.hosts:
-            kernel = kernel_of(node)
+            settled = self._settled.get(node)
+            kernel = kernel_of(node) or (settled and settled.detail())
             where = ("kernel", kernel) if kernel else ("host", _why_host(node))
             yield self._numbers[node], Placement(str(node), *where)
         if self.rest is None:
@@ -305,6 +310,10 @@ class Stage:
         if run.before_step is not None:
             run.before_step(self._numbers[node])
         results = counted(node, operands) if kernel_of(node) else None
+        settled = self._settled.get(node)
+        executor = None if settled is None else settled.executor(operands)
+        if settled is not None and executor is not None:
+            results = self._planner.run(executor, settled.given(operands), run)
         if results is None:
             results = evaluate_node(node, operands, _Runner(node, self._planner, run))
         count = len(node.outputs)
@@ -328,10 +337,3 @@ def _why_host(node: Node) -> str:
     if any(v.dtype.bits == 0 for v in (*node.inputs, *node.outputs) if v is not None):
         return "it is about strings"
     return "the shape of its result depends on data"
-
-
-def _keep(cache: OrderedDict[Shapes, T], key: Shapes, value: T, most: int) -> None:
-    cache[key] = value
-    cache.move_to_end(key)
-    while len(cache) > most:
-        cache.popitem(last=False)
