@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from edgewise.ir.graph import Node, Value
 from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
 from edgewise.runtime.code import operands_of
+from edgewise.runtime.forks import remember
 from edgewise.runtime.library import constant, kernel_table, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
@@ -38,21 +38,8 @@ RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
 
 
-# the runs of all executors: a child process must not draw the numbers that its parent draws
-_runs: weakref.WeakSet[Executor] = weakref.WeakSet()
-
-
 def _entropy() -> int:
     return int.from_bytes(os.urandom(8), "little")
-
-
-def _draw_anew() -> None:
-    for executor in _runs:
-        executor.draw_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_draw_anew)
 
 
 class Unfit(Exception):
@@ -118,7 +105,7 @@ class Executor:
         hosts = plan.code.hosts
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
-        _runs.add(self)
+        remember(self)
 
     def run(
         self,
@@ -210,8 +197,8 @@ class Executor:
                 regions[index] = from_buffer(array.view(np.uint8))
         return io, are_lasting
 
-    def draw_anew(self) -> None:
-        """Random numbers without a seed begin somewhere else."""
+    def after_fork(self) -> None:
+        """In the child, random numbers without a seed begin somewhere else."""
         self._run.entropy = _entropy()
 
     def cancel(self, serial: int) -> None:

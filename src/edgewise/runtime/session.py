@@ -10,9 +10,7 @@ Long because all that a run may meet (other shapes, limits, cancelling, a fork) 
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
@@ -20,17 +18,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise.errors import CancelledError, EdgewiseError, LimitError
-from edgewise.ir.dim import Shape, Sym, substitute
+from edgewise.ir.dim import Shape
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Value
-from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
-from edgewise.ir.types import TensorType
 from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
+from edgewise.runtime.forks import remember
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement, Precision
+from edgewise.runtime.shapes import Shapes
 from edgewise.runtime.specialize import Executors, Runnable, Stored
 from edgewise.runtime.threads import Threads
 from edgewise.runtime.watch import Progress, Watch
@@ -76,16 +74,12 @@ class Session:
         self._get_graph: Callable[[], Graph] = (
             (lambda: given) if isinstance(given, Graph) else given
         )
-        self.stateless = stateless
-        self.progress = progress
-        self.keep_all = keep_all
+        self.stateless, self.progress, self.keep_all = stateless, progress, keep_all
         self.kept: dict[Value, np.ndarray] = {}
         self._state: State = {}
         self._resources = Resources() if resources is None else resources
         self._inputs = self.graph.inputs if inputs is None else inputs
-        # types of inputs and variables before the first `resize`: their unknown dimensions are
-        # what it binds, every time anew
-        self._declared: dict[Value, TensorType] | None = None
+        self._shapes = Shapes()
         self._lock = threading.Lock()
         self._has_names: bool | None = None
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
@@ -101,7 +95,7 @@ class Session:
         # the number of the present run, the one to cancel, and what runs it
         self._serial, self._cancelled = 0, 0
         self._running: Executor | Staged | None = None
-        _all.add(self)
+        remember(self)
 
     @property
     def graph(self) -> Graph:
@@ -215,37 +209,19 @@ class Session:
             UnsupportedOp: operators that cannot run; all are listed.
         """
         _require_supported(self.graph)
-        ends = zip(self.graph.inputs, shapes, strict=True)
-        if self._declared is None and all(v.type.shape == tuple(shape) for v, shape in ends):
-            # who made the graph has derived them; against generous limits, planning is soon enough
+        if self._shapes.are_given(self.graph, shapes):
+            # against generous limits, planning is soon enough
             if self._limits is not DEFAULT_LIMITS:
                 self._limits.check(demand_of(self.graph))
             return
         self._expected, self._again = None, (None, None, None)
-        if self._declared is None:
-            variables = (value for value in self.graph.values() if value.is_variable)
-            self._declared = {value: value.type for value in (*self.graph.inputs, *variables)}
-        before = [(value, value.type) for value in self.graph.values()]
-        sizes = {
-            dim: size
-            for value, shape in zip(self.graph.inputs, shapes, strict=True)
-            for dim, size in zip(self._declared[value].shape or (), shape, strict=False)
-            if isinstance(dim, Sym)
-        }
-        try:
-            for value, declared in self._declared.items():
-                dims = [substitute(dim, sizes) for dim in declared.shape or ()]
-                value.type = declared.with_shape(None if declared.shape is None else dims)
-            for value, shape in zip(self.graph.inputs, shapes, strict=True):
-                value.type = value.type.with_shape(shape)
-            infer_graph(self.graph)
-            self._limits.check(demand_of(self.graph))
-            if self._executors is not None:
-                self._executors.clear()
-        except EdgewiseError:
-            for value, type_ in before:
-                value.type = type_
-            raise
+        self._shapes.give(self.graph, shapes, self._accept)
+
+    def _accept(self) -> None:
+        """The graph has other shapes now."""
+        self._limits.check(demand_of(self.graph))
+        if self._executors is not None:
+            self._executors.clear()
 
     def variables(self) -> State:
         """Variable tensors that hold a value, by their graph value."""
@@ -377,15 +353,3 @@ def _require_supported(graph: Graph) -> None:
     from edgewise.ops.opaque import require_supported
 
     require_supported([graph])
-
-
-_all: weakref.WeakSet[Session] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for session in _all:
-        session.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
