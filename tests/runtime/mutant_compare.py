@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, LimitError
-from edgewise.ir.graph import Graph, Node
+from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.nesting import reachable
 from edgewise.ir.op import Op
 from edgewise.ops.binary import FloorDiv, FloorMod
@@ -54,7 +55,7 @@ def compare(
     operators = [node.op for g in graphs for node in g.nodes]
     if any(isinstance(op, Drawn | Multinomial) for op in operators):
         return False
-    floating = [n for g in graphs for n in g.nodes if any(v.dtype.is_float for v in n.outputs)]
+    floating = [n for g in graphs for n in g.nodes if any(map(_holds_floats, n.outputs))]
     if floating and not (_are_tame(feeds.values(), graphs) and all(map(_is_tame, operators))):
         return False
     if any(_is_hybrid(n) for n in floating):
@@ -81,6 +82,10 @@ def _are_tame(feeds: Iterable[np.ndarray], graphs: Sequence[Graph]) -> bool:
         for array in (*feeds, *constants)
         if array.dtype.kind in "fV"
     )
+
+
+def _holds_floats(value: Value) -> bool:
+    return value.dtype.is_float or value.dtype is DType.COMPLEX64
 
 
 def _is_hybrid(node: Node) -> bool:
