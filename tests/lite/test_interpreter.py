@@ -15,6 +15,7 @@ from edgewise import lite
 from edgewise.errors import CancelledError, LimitError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
+from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model, Signature
 
 CONVOLUTION = Path(__file__).parents[1] / "frontends" / "keras" / "fixtures" / "convolution.keras"
@@ -416,3 +417,5 @@ def test_a_transposed_convolution_takes_more_images_than_its_file_says() -> None
         interpreter.invoke()
         found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
     np.testing.assert_array_equal(found[3], np.concatenate(found[:3]))
+    [by_reference] = evaluate(model.main, [images])
+    np.testing.assert_allclose(by_reference, found[3], rtol=0, atol=1e-5)

@@ -130,7 +130,7 @@ class TransposedConvolution(Op, abstract=True):
                 for t, a, s in zip(tap, axes, sizes, strict=True)
             ]
             canvas[(slice(None), *place)] += x @ taps[..., index]
-        y = np.zeros(wanted, x.dtype)
+        y = np.zeros((x.shape[0], *wanted[1:]), x.dtype)
         source, target = [slice(None)], [slice(None)]
         for span, pad, out in zip(spans, before, wanted[1:-1], strict=True):
             count = max(min(span - pad, out), 0)
