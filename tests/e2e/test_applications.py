@@ -4,7 +4,8 @@ Minutes long each; needs TensorFlow and Keras in the oracle's environment. Per n
 prints a row: the largest distance of our file to Keras (three images, by Edgewise) and to LiteRT
 (our file, one image, there), relative to the output's range; operators and bytes of ours and of
 the smallest that TensorFlow makes of that network by any route. What must not happen is listed for
-all routes of a network together.
+all routes of a network together. The bar is 3e-4, or how far Keras's own answer moves when every
+input is the next float32: a deep network of random weights may amplify one rounding beyond 3e-4.
 """
 
 import json
@@ -43,7 +44,8 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
     if "No module named 'tensorflow'" in made.stderr:
         pytest.skip("tensorflow and keras are not installed next to the oracle")
     assert made.returncode == 0, made.stderr[-2000:]
-    x, keras = np.load(tmp_path / "x.npy"), np.load(tmp_path / "y.npy")
+    x, keras, near = (np.load(tmp_path / f"{name}.npy") for name in ("x", "y", "near"))
+    bar = max(BAR, distance([near], [keras]))
     about = json.loads((tmp_path / "about.json").read_text())
     problems = [f"{key}: {why}" for key, why in about["refusals"].items() if key == "live"]
     theirs = _theirs(tmp_path)
@@ -67,8 +69,8 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
             f"{name:<28}{route.split('.')[0 if 'live' in route else -1]:<12}{to_keras:>9.1e}"
             f"{to_litert:>9.1e}{f'{count} / {least[0]}':>13}{f'{len(data)} / {least[1]}':>24}"
         )
-        if not max(to_keras, to_litert) <= BAR:
-            problems.append(f"{route}: {to_keras} from Keras, {to_litert} from LiteRT")
+        if not max(to_keras, to_litert) <= bar:
+            problems.append(f"{route}: {to_keras} from Keras, {to_litert} from LiteRT, bar {bar}")
         if count > least[0] or len(data) > least[1]:
             problems.append(f"{route}: {count} operators, {len(data)} bytes; TensorFlow: {theirs}")
     assert not problems, "\n".join(problems)

@@ -9,7 +9,8 @@ OUT gets
 
 - `model.keras`, `model.h5`, `saved` (SavedModel for any batch) and `static` (for one example)
 - `live.tflite`: the model in memory as Edgewise converts it (on the back end of TensorFlow)
-- `x.npy` (three images) and `y.npy` (what Keras says of them)
+- `x.npy` (three images), `y.npy` (what Keras says of them) and `near.npy` (what it says when every
+  number of the images is the next float32: how far apart two right answers can be)
 - `tf-saved.tflite`, `tf-static.tflite`, `tf-keras.tflite` (TensorFlow's, from the SavedModels and
   the object); what TensorFlow cannot convert is told and left out
 - `about.json`: versions, recipes of the weights, seconds and refusals
@@ -54,6 +55,9 @@ def main() -> None:
     x = images(case, 3)
     np.save(out / "x.npy", x)
     np.save(out / "y.npy", np.asarray(model(x, training=False)))
+    np.save(
+        out / "near.npy", np.asarray(model(np.nextafter(x, np.float32(np.inf)), training=False))
+    )
     about: dict[str, Any] = {
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         "weights": recipes,
