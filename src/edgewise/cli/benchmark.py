@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edgewise.cli.operators import ops_option
-from edgewise.cli.screen import progress_bar, say, size_text, table
+from edgewise.cli.screen import progress_bar, say, size_text, tell_table
 from edgewise.files import check_output
 from edgewise.measure.peers import Measurement, compare, difference
 
@@ -109,10 +109,7 @@ def _print(model: Path, threads: int, found: list[Measurement]) -> None:
         "memory",
         "apart",
     )
-    head, *lines = table(heads, rows, right=tuple(range(1, len(heads))))
-    say(title=head)
-    for line in lines:
-        say(line)
+    tell_table(heads, rows, right=tuple(range(1, len(heads))))
     for m in found:
         if m.error:
             say(f"does not run it: {m.error}", title=m.runtime)

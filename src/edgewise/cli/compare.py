@@ -9,7 +9,7 @@ import click
 
 from edgewise.cli.data_options import DataOptions, data_options, require_model, tell_skipped
 from edgewise.cli.operators import ops_option
-from edgewise.cli.screen import progress_bar, say, table
+from edgewise.cli.screen import progress_bar, say, tell_table
 from edgewise.files import check_output
 from edgewise.measure.compare_page import HEAD, cells, compare_page, task_rows, verdict
 from edgewise.optimize.compare import LAYER_EXAMPLES, Comparison, compare
@@ -84,21 +84,14 @@ def command(
 def _print(found: Comparison, top: int) -> None:
     examples = "" if found.task is None else f"{found.task.examples} examples"
     names = [Path(name).name for name in found.models]
-    head, *lines = table((examples, *names), task_rows(found), right=(1, 2))
-    say(title=head)
-    for line in lines:
-        say(line)
+    tell_table((examples, *names), task_rows(found), right=(1, 2))
     say()
     say(verdict(found))
     say()
-    rows = [cells(layer) for layer in found.layers[:top]]
+    rows = [cells(layer) for layer in found.layers]
     shown = [(*row[1:], row[0]) for row in rows]  # names last: they are cut where space ends
-    head, *lines = table((*HEAD[1:], HEAD[0]), shown, right=(2, 3, 4, 5, 6, 7, 8))
-    say(title=head)
-    for line in lines:
-        say(line)
-    if len(found.layers) > top:
-        say(f"and {len(found.layers) - top} more layers (--top)")
+    right = (2, 3, 4, 5, 6, 7, 8)
+    tell_table((*HEAD[1:], HEAD[0]), shown, right=right, most=top, rest="more layers (--top)")
     if found.unmatched:
         say(f"without a counterpart: {', '.join(found.unmatched)}")
     say("; ".join(found.notes))

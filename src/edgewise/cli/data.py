@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgewise.cli.screen import progress_bar, say, table
+from edgewise.cli.screen import progress_bar, say, tell_table
 from edgewise.data.check import DataReport, Weight, check_data
 from edgewise.files import check_output
 from edgewise.measure.data_page import class_table, data_page, facts, verdict
@@ -63,12 +63,8 @@ def check(folder: Path, labels: Path | None, html: Path | None, force: bool, as_
 def _print(found: DataReport) -> None:
     say(facts(found), title=found.folder)
     names, rows = class_table(found)
-    head, *lines = table(names, rows, right=tuple(range(1, len(names))))
-    say(title=head)
-    for line in lines[:_MOST_CLASSES]:
-        say(line)
-    if len(lines) > _MOST_CLASSES:
-        say(f"and {len(lines) - _MOST_CLASSES} more classes (--html, --json)")
+    right, rest = tuple(range(1, len(names))), "more classes (--html, --json)"
+    tell_table(names, rows, right=right, most=_MOST_CLASSES, rest=rest)
     sizes = found.sizes()
     if sizes:
         ends = [f"{sizes[f'{n}_width']} x {sizes[f'{n}_height']}" for n in ("least", "largest")]

@@ -9,7 +9,7 @@ import click
 
 from edgewise import api
 from edgewise.cli.data_options import DataOptions, data_options, tell_skipped
-from edgewise.cli.screen import progress_bar, say, table
+from edgewise.cli.screen import progress_bar, say, tell_table
 from edgewise.files import check_output, write_atomically
 from edgewise.measure.optimize_page import HEAD, optimize_page, row, verdict
 from edgewise.optimize.autopilot import LIMIT, SCHEMES, autopilot
@@ -146,18 +146,11 @@ def _print(found: Optimized, output: Path, html: Path | None) -> None:
     say()
     shown = [c for c in found.candidates if c.name in found.front or c == found.chosen]
     shown.sort(key=lambda c: c.score.bytes)
-    head, *lines = table(HEAD, [row(found, c) for c in shown], right=(2, 3, 4, 5))
-    say(title=head)
-    for line in lines:
-        say(line)
+    tell_table(HEAD, [row(found, c) for c in shown], right=(2, 3, 4, 5))
     say()
-    rows = [(x.operator, x.scheme, x.name, x.why) for x in found.layers[:_LAYERS]]
-    head, *lines = table(("operator", "type", "layer, most sensitive first", "why"), rows)
-    say(title=head)
-    for line in lines:
-        say(line)
-    if len(found.layers) > _LAYERS:
-        say(f"and {len(found.layers) - _LAYERS} more layers (--html, --json)")
+    rows = [(x.operator, x.scheme, x.name, x.why) for x in found.layers]
+    names = ("operator", "type", "layer, most sensitive first", "why")
+    tell_table(names, rows, most=_LAYERS, rest="more layers (--html, --json)")
     if found.resumed:
         say(f"{found.resumed} measurements were known from an earlier run")
     say("; ".join(found.notes))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from edgewise.cli.screen import console, say, size_text, table
+from edgewise.cli.screen import say, size_text, tell_table
 from edgewise.cli.visible import visible
 from edgewise.errors import EdgewiseError
 from edgewise.ir.graph import Graph
@@ -60,10 +60,7 @@ def _print(graph: Graph, made: Plan) -> None:
         (str(number), op, p.where, "" if p.into is None else f"#{p.into}", p.detail)
         for number, (op, p) in enumerate(zip(ops, made.placement, strict=True))
     ]
-    head, *lines = table(("#", "operator", "runs", "with", "kernel or reason"), rows, right=(0, 3))
-    say(title=head)
-    for line in lines:
-        console.print(line)
+    tell_table(("#", "operator", "runs", "with", "kernel or reason"), rows, right=(0, 3))
     say()
     totals = _totals(made)
     counts = ", ".join(f"{count} {_PHRASES.get(k, k)}" for k, count in totals["operators"].items())

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgewise.cli.operators import ops_option
-from edgewise.cli.screen import say, table
+from edgewise.cli.screen import say, tell_table
 from edgewise.files import check_output, write_atomically
 from edgewise.measure.profile import Profile, profile
 
@@ -72,10 +72,7 @@ def _print(model: Path, found: Profile, top: int | None) -> None:
         rows = sorted(rows, key=lambda r: -r.seconds)[:top]
     heads = ("#", "operator", "ms", "share", "MMAC", "GFLOP/s", "GB/s", "of peak", "runs in")
     cells = [(str(r.index), r.operator, *r.cells()) for r in rows]
-    head, *lines = table(heads, cells, right=(0, 2, 3, 4, 5, 6, 7))
-    say(title=head)
-    for line in lines:
-        say(line)
+    tell_table(heads, cells, right=(0, 2, 3, 4, 5, 6, 7))
     say()
     kinds = found.by_kind()[:6]
     total = found.watched_seconds or 1.0

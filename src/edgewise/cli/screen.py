@@ -58,6 +58,23 @@ def table(
     return lines
 
 
+def tell_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    most: int | None = None,
+    rest: str = "more",
+) -> None:
+    """Print a `table`, its head as a title; of rows beyond `most` their number, and `rest`."""
+    title, *lines = table(head, rows[:most], right=right)
+    say(title=title)
+    for line in lines:
+        say(line)
+    if most is not None and len(rows) > most:
+        say(f"and {len(rows) - most} {rest}")
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, if that is a terminal, that goes away when done; call it with

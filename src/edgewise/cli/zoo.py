@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgewise import api, metadata
-from edgewise.cli.screen import count_text, progress_bar, say, size_text, table
+from edgewise.cli.screen import count_text, progress_bar, say, size_text, tell_table
 from edgewise.files import check_output
 from edgewise.zoo import entries
 from edgewise.zoo.entry import Entry
@@ -34,10 +34,7 @@ def show_list(words: tuple[str, ...]) -> None:
     chosen = [e for name, e in entries.ENTRIES.items() if all(w in name for w in words)]
     rows = [(e.name, str(e.size), _published(e), _measured(e), _presence(e)) for e in chosen]
     head = ("network", "input", "published", "measured here", "weights")
-    first, *lines = table(head, rows, right=(1, 2))
-    say(title=first)
-    for line in lines:
-        say(line)
+    tell_table(head, rows, right=(1, 2))
 
 
 @command.command("info")
