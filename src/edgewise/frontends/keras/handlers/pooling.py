@@ -7,7 +7,7 @@ Source: keras/src/layers/pooling, Keras 3.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from edgewise.frontends.context import Handler, Unsupported
@@ -19,7 +19,7 @@ from edgewise.frontends.keras.handlers.layout import channels_last, spatial_rank
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 
-MAX_ADAPTIVE = 256  # outputs along an axis that windows of several sizes are written out for
+MAX_CUTS = 256  # windows of a volume that are written out
 
 
 def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -49,17 +49,36 @@ def _adaptive(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
 
 
 def _uneven(operator: str, c: Context, x: Value, axis: int, n: int, m: int) -> Value:
-    if m > MAX_ADAPTIVE:
-        raise Unsupported(f"output size {m}; at most {MAX_ADAPTIVE} unless it divides the input's")
+    """Windows have at most two lengths: all windows of each, and of those the ones that count.
+    Volumes, whose poolings are two each, are cut into the windows."""
+    windows = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+    if len(x.shape) == 5 or m == 1:
+        return _cut(operator, c, x, axis, windows)
+    pools: list[Value] = []
+    first: dict[int, int] = {}
+    for length in sorted({end - start for start, end in windows}):
+        first[length] = sum(n - known + 1 for known in first)
+        window = tuple(length if a == axis else 1 for a in range(1, len(x.shape) - 1))
+        pools.append(pooled(operator, c, x, window, (1,) * len(window)))
+    every = c.b.concatenation(*pools, axis=axis) if len(pools) > 1 else pools[0]
+    return c.b.gather(every, c.ints([first[b - a] + a for a, b in windows]), axis=axis)
+
+
+def _cut(
+    operator: str, c: Context, x: Value, axis: int, windows: Sequence[tuple[int, int]]
+) -> Value:
+    if len(windows) > MAX_CUTS:
+        raise Unsupported(
+            f"output size {len(windows)}; at most {MAX_CUTS} where it divides unevenly"
+        )
     reduce = c.b.mean if operator == "average_pool_2d" else c.b.reduce_max
     rank, parts = len(x.shape), []
-    for i in range(m):
-        start, end = i * n // m, -(-(i + 1) * n // m)
+    for start, end in windows:
         begin = [start if a == axis else 0 for a in range(rank)]
         size = [end - start if a == axis else -1 for a in range(rank)]
         part = c.b.slice(x, c.ints(begin), c.ints(size))
         parts.append(reduce(part, c.ints([axis]), keep_dims=True))
-    return c.b.concatenation(*parts, axis=axis) if m > 1 else parts[0]
+    return c.b.concatenation(*parts, axis=axis) if len(parts) > 1 else parts[0]
 
 
 def _global(reduce: Callable[[Context], Handler], c: Context, layer: KerasLayer, x: Value) -> Value:
