@@ -60,7 +60,9 @@ static void draw(const ew_random *p, uint64_t first, float y[PER_TURN]) {
 }
 
 EW_DEFINE(random_uniform_f32) {
-    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
+    const ew_random *p = params;
+    const ew_random drawn_from = seeded(p, scratch);
+    p = &drawn_from;
     float drawn[PER_TURN], *y = operand[0];
     uint32_t end = ew_min_u32(p->count, tile_end * p->per_tile);
     for (uint32_t i = tile_begin * p->per_tile; i < end; i += PER_TURN) {
@@ -71,7 +73,9 @@ EW_DEFINE(random_uniform_f32) {
 
 /* Box and Muller: of numbers a, b the radius sqrt(-2 ln a), times the sine and cosine of 2 pi b. */
 EW_DEFINE(random_normal_f32) {
-    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
+    const ew_random *p = params;
+    const ew_random drawn_from = seeded(p, scratch);
+    p = &drawn_from;
     float drawn[PER_TURN], *y = operand[0];
     uint32_t end = ew_min_u32(p->count, tile_end * p->per_tile);
     for (uint32_t i = tile_begin * p->per_tile; i < end; i += PER_TURN) {
@@ -107,7 +111,9 @@ static double uniform_f64(const ew_random *p, uint64_t i) {
 }
 
 EW_DEFINE(multinomial_f32) {
-    const ew_random drawn_from = seeded(params, scratch), *p = &drawn_from;
+    const ew_random *p = params;
+    const ew_random drawn_from = seeded(p, scratch);
+    p = &drawn_from;
     double *sums = scratch;
     uint32_t n = p->classes;
     for (uint32_t row = tile_begin; row < tile_end; row++) {

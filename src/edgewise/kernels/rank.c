@@ -122,16 +122,17 @@ enum { ROWS = 8 };
         size_t inner = p->inner;                                                                   \
         for (uint32_t k = 0; k < p->n; k++) {                                                      \
             size_t at = p->is_reverse ? p->n - 1 - k : k;                                          \
-            size_t last = p->is_reverse ? at + 1 : at - 1;                                         \
-            const E *term = x + (p->is_exclusive ? last : at) * inner, *before = y + last * inner; \
             E *sum = y + at * inner;                                                               \
             if (k) {                                                                               \
+                size_t last = p->is_reverse ? at + 1 : at - 1;                                     \
+                const E *term = x + (p->is_exclusive ? last : at) * inner;                         \
+                const E *before = y + last * inner;                                                \
                 EW_INDEPENDENT for (size_t i = 0; i < inner; i++)                                  \
                     sum[i] = (E)(before[i] + term[i]);                                             \
-            } else if (p->is_exclusive) {                                                          \
-                for (size_t i = 0; i < inner; i++) sum[i] = 0;                                     \
             } else {                                                                               \
-                for (size_t i = 0; i < inner; i++) sum[i] = (E)(0 + term[i]);                      \
+                const E *term = x + at * inner;                                                    \
+                for (size_t i = 0; i < inner; i++)                                                 \
+                    sum[i] = p->is_exclusive ? (E)0 : (E)(0 + term[i]);                            \
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \

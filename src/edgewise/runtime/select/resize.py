@@ -40,8 +40,8 @@ def bilinear(site: Site) -> Selection:
     for source, target in ((h, oh), (w, ow)):
         lower, upper, weight = op.neighbours(source, target)
         places.append(_places(lower, upper, np.rint(weight * one).astype(np.int32), weight))
-    suffix = "f32" if is_float(x) else "s16" if is_16_bit else "b8"
-    return _resize(f"resize_bilinear_{suffix}", x, y, places, c, scratch=4 * w * c)
+    kernel = "resize_bilinear" + ("_f32" if is_float(x) else "_s16" if is_16_bit else "_b8")
+    return _resize(kernel, x, y, places, c, scratch=4 * w * c)
 
 
 def nearest(site: Site) -> Selection:
