@@ -3,8 +3,8 @@
 Every input whose first dimension is 1 gets 2, with the stored inputs twice. Either both refuse, or
 shapes are equal and numbers as in `verdict.py`; of hybrid models, whose numbers are judged there by
 their distance from the meaning, each image gives what it gives alone. What only one of both runs
-fails. The table is printed; with LiteRT 2.3: 105 agree, 16 are refused by both, 8 have no such
-input.
+fails. The table is printed; with LiteRT 2.3: 105 agree, 15 are refused by both, 8 have no such
+input, and one is refused by LiteRT's int16 TRANSPOSE_CONV alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from tests.oracle import answers
 from tests.oracle.litert import Answer, Oracle
 
 MOST_BYTES = 20 << 20
+# LiteRT's int16 TRANSPOSE_CONV runs the batch of its constant shape alone; its others run any
+INT16_BATCH = "SizeOfDimension(input, 0) != SizeOfDimension(output, 0)"
 FILES = [
     file
     for file, answer in answers.load().items()
@@ -97,6 +99,8 @@ def test_models_with_twice_the_batch(shared_data: Path, oracle: Oracle) -> None:
         found, why = verdict(file, shared_data, oracle)
         counts[found] += 1
         print(f"{found:12} {file} {why.splitlines()[0][:150] if why else ''}")
+        if found == "only ours" and INT16_BATCH in why:
+            continue
         if found == "differ" or found.startswith("only"):
             problems.append(f"{found}: {file}: {why}")
     print(dict(counts))
