@@ -4,7 +4,9 @@
 
 CASE is a name of `tests/e2e/applications.py`. Weights come from recipes (`tests/e2e/hollow.py`),
 random except for the statistics of batch norms, which are near those that the network has on
-sample images: activations stay sane through any depth.
+sample images (variances of half the layer's mean and more), and the factors of those that end a
+residual branch, which are small, as in trained networks: activations stay sane through any depth,
+and one rounding stays one.
 OUT gets
 
 - `model.keras`, `model.h5`, `saved` (SavedModel for any batch) and `static` (for one example)
@@ -90,9 +92,9 @@ def fill(model: keras.Model, case: Case) -> list[dict[str, Any]]:
     owners = {
         id(w): layer for layer in model._flatten_layers() for w in layer.weights
     }  # the innermost
-    found = {}
+    found, ends = {}, branch_ends(model)
     for number, weight in enumerate(model.weights):
-        low, high = limits(weight, owners[id(weight)])
+        low, high = limits(weight, owners[id(weight)], ends)
         found[id(weight)] = put(weight, number, low, high)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
@@ -105,8 +107,13 @@ def fill(model: keras.Model, case: Case) -> list[dict[str, Any]]:
         model(images(case, 8), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-        for weight in (norm.moving_mean, norm.moving_variance):
-            recipe = levels_recipe(np.asarray(weight))
+        spread = np.asarray(norm.moving_variance)
+        # a channel that the sample images hardly move would amplify what others do to it
+        statistics = (np.asarray(norm.moving_mean), np.maximum(spread, 0.5 * spread.mean()))
+        for weight, numbers in zip(
+            (norm.moving_mean, norm.moving_variance), statistics, strict=True
+        ):
+            recipe = levels_recipe(numbers)
             weight.assign(made(recipe))
             found[id(weight)] = recipe
     return [found[id(weight)] for weight in model.weights]
@@ -120,7 +127,22 @@ def put(weight: Any, number: int, low: float, high: float) -> dict[str, Any]:
     return recipe
 
 
-def limits(weight: Any, layer: Any) -> tuple[float, float]:
+def branch_ends(model: keras.Model) -> set[str]:
+    """Names of the batch norms whose result, dropped out or not, is added to another."""
+    found = set()
+    for layer in model._flatten_layers():
+        if not isinstance(layer, keras.layers.Add):
+            continue
+        for tensor in layer._inbound_nodes[0].input_tensors:
+            before = tensor._keras_history.operation
+            while isinstance(before, keras.layers.Dropout):
+                before = before._inbound_nodes[0].input_tensors[0]._keras_history.operation
+            if isinstance(before, keras.layers.BatchNormalization):
+                found.add(before.name)
+    return found
+
+
+def limits(weight: Any, layer: Any, ends: set[str]) -> tuple[float, float]:
     """From where to where its numbers are."""
     name = weight.name
     if "kernel" in name:
@@ -133,7 +155,7 @@ def limits(weight: Any, layer: Any) -> tuple[float, float]:
     if name == "moving_variance":
         return 0.7, 1.4
     if name == "gamma":
-        return 0.6, 1.4
+        return (0.1, 0.3) if layer.name in ends else (0.6, 1.4)
     if isinstance(layer, (*NORMS, *LINEAR)):
         return -0.3, 0.3  # beta, bias
     return 0.1, 0.4  # of LayerScale
