@@ -67,6 +67,7 @@ def _requantize(site: Site) -> Sequence[Call]:
     x, y = site.node.operand(0), site.node.output
     sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
     require(_has_one_scale(x) and _has_one_scale(y), sentence)
+    require({x.dtype, y.dtype} != {DType.INT32}, sentence)  # saturates otherwise
     m, shift = multiplier(float(scale(x.type)) / float(scale(y.type)))
     low, high = y.dtype.range
     point = zero_point(y.type)
