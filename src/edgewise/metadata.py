@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from edgewise.errors import InputError
+from edgewise.errors import FormatError, InputError
 from edgewise.format.metadata import (
     AssociatedFile,
     AudioProperties,
@@ -95,6 +95,14 @@ def read(model: Model) -> ModelMetadata | None:
     """What the model says of itself; None where it says nothing. Raises FormatError."""
     data = model.metadata.get(ENTRY)
     return None if data is None else decode_metadata(data, model.file or "model")
+
+
+def known(model: Model) -> ModelMetadata | None:
+    """What the model says of itself; None where it says nothing that can be read."""
+    try:
+        return read(model)
+    except FormatError:
+        return None
 
 
 def store(model: Model, metadata: ModelMetadata, files: Mapping[str, bytes] | None = None) -> Model:

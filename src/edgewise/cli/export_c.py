@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewise import api
+from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import say, size_text
 
 
@@ -24,13 +25,7 @@ def _shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
 
 @click.command("export-c")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The folder to write to; made where it does not exist.",
-)
+@output_option("The folder to write to; made where it does not exist.")
 @click.option("--name", default="model", show_default=True, help="Of the files and functions.")
 @click.option("--signature", help="Which one of the model (default: its default one).")
 @click.option(

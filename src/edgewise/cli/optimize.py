@@ -9,6 +9,7 @@ import click
 
 from edgewise import api
 from edgewise.cli.data_options import DataOptions, data_options, tell_skipped
+from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import progress_bar, say, tell_table
 from edgewise.files import check_output, write_atomically
 from edgewise.measure.optimize_page import HEAD, optimize_page, row, verdict
@@ -21,13 +22,7 @@ _LAYERS = 10  # the most sensitive ones, on screen
 
 @click.command("optimize")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The .tflite file to write.",
-)
+@output_option()
 @data_options()
 @click.option(
     "--max-drop",

@@ -12,6 +12,7 @@ import click
 
 from edgewise import api
 from edgewise.cli.data_options import DataOptions, data_options
+from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import progress_bar, say, size_text, table, time_text
 from edgewise.data import Feeder, pixels_for, samples
 from edgewise.data.feed import Arrays
@@ -28,13 +29,7 @@ _TYPES = ("float32", "int8", "uint8", "int16")
 
 @click.command("quantize")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The .tflite file to write.",
-)
+@output_option()
 @click.option(
     "--recipe",
     required=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgewise.cli.data_options import tell_skipped
+from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import progress_bar, say, size_text, time_text
 from edgewise.tasks.trained import TrainedClassifier
 from edgewise.tasks.training import RECIPES, train_image_classifier
@@ -26,9 +27,7 @@ def command() -> None:
 
 @command.command("image-classifier")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .tflite file."
-)
+@output_option("The .tflite file.")
 @click.option(
     "--backbone",
     default="mobilenet_v2",

@@ -9,9 +9,9 @@ from typing import Unpack
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edgewise.errors import FormatError, InputError
+from edgewise import metadata
+from edgewise.errors import InputError
 from edgewise.ir.model import Model
-from edgewise.metadata import read
 from edgewise.ops.detection import DetectionPostProcess
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.tasks.colours import colour
@@ -125,14 +125,11 @@ def detection_outputs(model: Model, signature: str | None = None) -> Places | No
 
 
 def _by_metadata(model: Model, names: Mapping[int, str]) -> dict[str, str]:
-    try:
-        known = read(model)
-    except FormatError:
-        return {}
-    if known is None or not known.subgraph_metadata:
+    said = metadata.known(model)
+    if said is None or not said.subgraph_metadata:
         return {}
     places = {}
-    for place, tensor in enumerate(known.subgraph_metadata[0].output_tensor_metadata):
+    for place, tensor in enumerate(said.subgraph_metadata[0].output_tensor_metadata):
         for role, words in _WORDS.items():
             if (tensor.name or "").lower() in words and place in names:
                 places[role] = names[place]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Unpack
 
 from edgewise import metadata
-from edgewise.errors import FormatError
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.runtime.interpreter import Interpreter
@@ -36,8 +35,5 @@ def _are_classes(type_: TensorType) -> bool:
 
 
 def _is_segmenter(model: Model) -> bool:
-    try:
-        known = metadata.read(model)
-    except FormatError:
-        return False
-    return known is not None and "segment" in (known.name or "").lower()
+    said = metadata.known(model)
+    return said is not None and "segment" in (said.name or "").lower()

@@ -49,7 +49,7 @@ def _elements(value: Value) -> int:
 def _bottlenecks(graph: Graph) -> list[Value]:
     """Values that are the only ones alive after a node, in order."""
     order = {node: i for i, node in enumerate(graph.nodes)}
-    ends = {value: _last_use(value, order) for value in (*graph.inputs, *_results(graph))}
+    ends = {value: _last_use(value, order) for value in graph.values()}
     alive: set[Value] = set(graph.inputs)
     found = []
     for place, node in enumerate(graph.nodes):
@@ -65,7 +65,3 @@ def _last_use(value: Value, order: dict[Node, int]) -> float:
     if value.is_output:
         return math.inf
     return max((order[node] for node in value.consumers), default=-1)
-
-
-def _results(graph: Graph) -> list[Value]:
-    return [value for node in graph.nodes for value in node.outputs]
