@@ -267,6 +267,6 @@ def _quantized_bias(a: Arg, values: np.ndarray, x: Arg | None, w: Arg | None, dt
 
 def _stored(a: Arg, values: np.ndarray, dtype: DType, quant: Quant) -> Arg:
     low, high = dtype.range
-    scale, point = quant.broadcast(values.ndim)
+    scale, point = quant.broadcast(values.shape)
     ints = np.clip(np.rint(values / scale) + point, low, high).astype(dtype.numpy)
     return dataclasses.replace(a, dtype=dtype, values=ints, quant=quant)

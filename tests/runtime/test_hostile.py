@@ -23,11 +23,11 @@ from edgewise.errors import (
     UnsupportedOp,
 )
 from edgewise.format import load, write
-from edgewise.ir import Builder, Model, Op, Quant, TensorType, Value
+from edgewise.ir import Builder, Model, Op, Quant, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ops.arithmetic import Add
-from edgewise.ops.convert import Cast
+from edgewise.ops.convert import Cast, Dequantize, Quantize
 from edgewise.ops.pad import Pad
 from edgewise.ops.random import Multinomial, RandomStandardNormal
 from edgewise.ops.ranking import TopKV2
@@ -35,6 +35,7 @@ from edgewise.ops.regions import StablehloComposite
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.ops.rnn import UnidirectionalSequenceRNN
+from edgewise.ops.select import Where
 from edgewise.ops.softmax import LogSoftmax, Softmax
 from edgewise.passes.pipeline import to_tflite
 from edgewise.runtime.limits import Limits
@@ -297,6 +298,34 @@ def test_distances_beyond_32_bits_do_not_choose_a_place_in_a_table(beta: float) 
         [*Interpreter(model, native=native)(feed).values()] for native in (True, False)
     )
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("op", [Quantize(), Dequantize()])
+def test_scales_of_channels_that_are_not_there(op: Op, native: bool) -> None:
+    """The size was unknown until the run; arithmetic spread the channel, or a pass failed."""
+    scales = Quant([0.1, 0.2, 0.3], 0, axis=1)
+    given, made = (DType.FLOAT32, DType.INT8)[:: 1 if isinstance(op, Quantize) else -1]
+    b, shape = Builder("main"), (2, Sym("channels"), 5)
+    x = b.input("x", shape, given, scales if given.is_integer else None)
+    declared = TensorType(shape, made, scales if made.is_integer else None)
+    model = Model()
+    model.add(b.finish(b.node(op, x, results=[declared]).output))
+    interpreter = Interpreter(model, native=native)
+    interpreter(np.zeros((2, 3, 5), given.numpy))
+    with pytest.raises(ShapeError, match="3 scales for 1 channels"):
+        interpreter(np.zeros((2, 1, 5), given.numpy))
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_places_in_a_scalar_have_no_axes(native: bool) -> None:
+    """WHERE gives [how many, 0]; the reference failed and the kernel took it for a vector."""
+    b = Builder("main")
+    model = Model()
+    model.add(b.finish(b.node(Where(), b.input("x", ())).output))
+    for number in (0, 3):
+        (y,) = Interpreter(model, native=native)(np.float32(number)).values()
+        assert y.shape == (min(number, 1), 0)
 
 
 def test_random_numbers_need_little_more_than_themselves() -> None:

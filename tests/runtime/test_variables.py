@@ -11,6 +11,8 @@ from edgewise.ir import Builder, Model, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
 from edgewise.ir.model import STATELESS, Signature
 from edgewise.lite import Interpreter as LiteInterpreter
+from edgewise.ops.join import Pack
+from edgewise.runtime.session import Session
 
 
 def recurrent(*, state_is_input: bool = False) -> Model:
@@ -89,6 +91,23 @@ def test_a_variable_that_is_an_input_starts_with_what_is_given(native: bool) -> 
     assert not np.array_equal(first, other)
     if native:
         assert {p.where for p in run.placement()} == {"kernel"}
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_variable_that_is_an_input_twice(native: bool) -> None:
+    """What is given last counts, as where LiteRT sets one tensor twice; it was a KeyError."""
+    b = Builder("main")
+    x = b.input("x", (2,))
+    x.is_variable = True
+    y = b.node(Pack(), x).output
+    y.type = y.type.with_shape(None)
+    graph = b.finish(y)
+    graph.inputs.append(x)
+    model = Model()
+    model.add(graph)
+    session = Session(model.main, native=native)
+    (found,) = session.run([np.zeros(2, np.float32), np.array([1, 2], np.float32)])
+    np.testing.assert_array_equal(found, [[1, 2]])
 
 
 def test_a_variable_that_is_an_input_goes_on_as_in_litert() -> None:

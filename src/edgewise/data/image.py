@@ -161,7 +161,7 @@ def to_type(real: np.ndarray, type_: TensorType) -> np.ndarray:
         return real.astype(type_.dtype.numpy)
     if type_.quant is None:
         return np.clip(np.rint(real), *type_.dtype.range).astype(type_.dtype.numpy)
-    scale, point = type_.quant.broadcast(real.ndim)
+    scale, point = type_.quant.broadcast(real.shape)
     return np.clip(np.rint(real / scale) + point, *type_.dtype.range).astype(type_.dtype.numpy)
 
 

@@ -82,7 +82,7 @@ def begin(
     """The arrays of the inputs. One that is also a variable starts each run with what is given and
     is read from `state`, where operators write it (under its origin)."""
     live = dict(zip(graph.inputs, inputs, strict=True))
-    for value in graph.inputs:
+    for value in list(live):  # an input may be listed twice
         if value.is_variable:
             state[origins.get(value, value)] = live.pop(value).copy()
     return live

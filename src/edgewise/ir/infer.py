@@ -61,6 +61,11 @@ def infer_node(node: Node) -> None:
         raise ShapeError(f"{node}: has {len(types)} results; {len(node.outputs)} are declared")
     for value, type_ in zip(node.outputs, types, strict=True):
         value.type = type_
+    for used in (*node.inputs, *node.outputs):
+        if used is not None and used.quant is not None and used.type.shape is not None:
+            problem = used.quant.fits(used.type.shape)
+            if isinstance(problem, str):
+                raise ShapeError(f"{node}: {used.name!r}: {problem}")
 
 
 def check_operands(op: Op, operands: Sequence[Value | None]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
-from edgewise.ir.dim import Dim, Shape, is_static
+from edgewise.ir.dim import Dim, Shape, is_static, same_dim
 from edgewise.values import dataclass
 
 MAX_SIZE = (1 << 31) - 1  # of a dimension, which files and kernels store in 32 bits
@@ -70,13 +71,37 @@ class Quant:
         """More than one scale along `axis` (and not per block)."""
         return self.scale.size > 1 and self.block_size is None
 
-    def broadcast(self, rank: int) -> tuple[np.ndarray, np.ndarray]:
-        """(scale, zero_point) reshaped so that they broadcast against an array of this rank."""
+    def fits(self, shape: Shape) -> str | Literal[True]:
+        """True where a tensor of this shape may have these scales, or what is wrong."""
+        axis, block = self.axis, self.block_size
+        if block is None and self.scale.size <= 1:
+            return True
+        if axis is None or not 0 <= axis < len(shape):
+            return f"per-channel scales need an axis below rank {len(shape)}"
+        if block is None:
+            is_other = same_dim(shape[axis], self.scale.size) is False
+            return f"{self.scale.size} scales for {shape[axis]} channels" if is_other else True
+        if block < 1:
+            return f"block_size must be at least 1; got {block}"
+        if not is_static(shape):
+            return True
+        wanted = [*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :]]
+        found = list(self.scale.shape)
+        return found == wanted or f"scales of blocks of {block} must be {wanted}; got {found}"
+
+    def broadcast(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """(scale, zero_point) reshaped so that they broadcast against an array of this shape.
+
+        Raises:
+            ShapeError: it has another number of channels.
+        """
         if self.scale.size == 1 or self.axis is None:
             return self.scale.reshape(()), self.zero_point.reshape(())
-        shape = [1] * rank
-        shape[self.axis] = self.scale.size
-        return self.scale.reshape(shape), self.zero_point.reshape(shape)
+        if isinstance(problem := self.fits(shape), str):
+            raise ShapeError(problem)
+        sizes = [1] * len(shape)
+        sizes[self.axis] = self.scale.size
+        return self.scale.reshape(sizes), self.zero_point.reshape(sizes)
 
     def dequantize(self, q: np.ndarray) -> np.ndarray:
         """float32 array `scale * (q - zero_point)`, subtraction exact, one rounding."""
@@ -84,7 +109,7 @@ class Quant:
             scale = np.repeat(self.scale, self.block_size, self.axis)
             point = np.repeat(self.zero_point, self.block_size, self.axis)
         else:
-            scale, point = self.broadcast(q.ndim)
+            scale, point = self.broadcast(q.shape)
         return ((q.astype(np.int64) - point).astype(np.float32) * scale).astype(np.float32)
 
     def __eq__(self, other: object) -> bool:

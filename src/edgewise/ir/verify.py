@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, ShapeError, listing
-from edgewise.ir.dim import is_static, same_dim
+from edgewise.ir.dim import same_dim
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import result_types
 from edgewise.ir.model import Model
@@ -94,27 +94,14 @@ def _value_problems(value: Value) -> Iterator[str]:
 
 
 def _quant_problems(name: str, type_: TensorType, quant: Quant) -> Iterator[str]:
-    shape, axis, block = type_.shape, quant.axis, quant.block_size
     if type_.dtype in (DType.INT8, DType.UINT8, DType.INT16):
         low, high = type_.dtype.range
         if not (np.isfinite(quant.scale) & (quant.scale > 0)).all():
             yield f"{name!r}: scales must be positive and finite"
         if not ((quant.zero_point >= low) & (quant.zero_point <= high)).all():
             yield f"{name!r}: zero points must be in [{low}, {high}]"
-    if shape is None or (block is None and quant.scale.size <= 1):
-        return
-    if axis is None or not 0 <= axis < len(shape):
-        yield f"{name!r}: per-channel scales need an axis below rank {len(shape)}"
-    elif block is None:
-        if same_dim(shape[axis], quant.scale.size) is False:
-            yield f"{name!r}: {quant.scale.size} scales for {shape[axis]} channels"
-    elif block < 1:
-        yield f"{name!r}: block_size must be at least 1; got {block}"
-    elif is_static(shape):
-        wanted = [*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :]]
-        if list(quant.scale.shape) != wanted:
-            found = list(quant.scale.shape)
-            yield f"{name!r}: scales of blocks of {block} must be {wanted}; got {found}"
+    if type_.shape is not None and isinstance(problem := quant.fits(type_.shape), str):
+        yield f"{name!r}: {problem}"
 
 
 def _signature_problems(model: Model) -> Iterator[str]:

@@ -67,12 +67,12 @@ class Quantize(Op, builtin="QUANTIZE", options="QuantizeOptions"):
         if result.quant is None:
             raise QuantizationError(f"the result must have a scale; got {result} without one")
         low, high = result.dtype.range
-        scale, point = result.quant.broadcast(x.data.ndim)
+        scale, point = result.quant.broadcast(x.data.shape)
         if x.quant is None:
             steps = x.data.astype(np.float32) * (np.float32(1) / scale)
             y = _round(steps, point, low, high)
             return y.astype(result.dtype.numpy)
-        s_x, z_x = x.quant.broadcast(x.data.ndim)
+        s_x, z_x = x.quant.broadcast(x.data.shape)
         centred = x.data.astype(np.int64) - z_x
         ratio = np.asarray(s_x.astype(np.float64) / scale.astype(np.float64))
         pairs = np.array([multiplier(float(r)) for r in ratio.reshape(-1)], np.int64)

@@ -38,7 +38,7 @@ def round_f32(acc: Array, scale: Array, zero_point: int, low: int, high: int) ->
 def quantize_real(real: Array, quant: Quant, dtype: DType) -> Array:
     """Real numbers to stored integers: round half to even, saturating; NaN gives the minimum."""
     low, high = dtype.range
-    scale, point = quant.broadcast(real.ndim)
+    scale, point = quant.broadcast(real.shape)
     steps = real.astype(np.float64) / scale.astype(np.float64)
     q = np.rint(np.where(np.isnan(steps), -np.inf, steps)) + point
     return np.clip(q, low, high).astype(dtype.numpy)

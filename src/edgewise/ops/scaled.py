@@ -24,7 +24,7 @@ from edgewise.ops.requant import (
 def accumulate_zero(operand: Quantized) -> np.ndarray:
     """Stored integers minus their zero points, as float64 ready for an exact product."""
     assert operand.quant is not None
-    _, point = operand.quant.broadcast(operand.data.ndim)
+    _, point = operand.quant.broadcast(operand.data.shape)
     return operand.data.astype(np.float64) - point
 
 

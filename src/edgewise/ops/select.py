@@ -73,7 +73,7 @@ class Where(Op, builtin="WHERE", options="WhereOptions"):
         return (unknown_dim(), len(x.shape))
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        return np.argwhere(x).astype(np.int64).reshape(-1, x.ndim)
+        return np.argwhere(x).astype(np.int64)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         x = operands[0]

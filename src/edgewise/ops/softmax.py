@@ -36,6 +36,10 @@ class LastAxis(Op, abstract=True):
 
     def infer(self, x: Operand) -> Shape:
         require(len(x.shape) >= 1, "x must have at least 1 dimension; got a scalar")
+        require(
+            x.dtype.is_float or x.quant is not None,
+            f"x must have a scale; got {x.dtype.text} without one",
+        )
         return x.shape
 
 

@@ -84,7 +84,7 @@ def stored(value: Value, dtype: DType, quant: Quant, name: str) -> Value:
         data = np.clip(np.rint(real / scale.astype(np.float64)), low, high)
         return Value(TensorType(value.type.shape, dtype, quant), name, data.astype(dtype.numpy))
     if dtype in (DType.INT32, DType.INT64):
-        scale, _ = quant.broadcast(real.ndim)
+        scale, _ = quant.broadcast(real.shape)
         low, high = dtype.range
         # INT64_MAX is no float64; what is beyond 2**53 is not a bias of any network
         wide = np.clip(np.rint(real / scale.astype(np.float64)), low, min(high, 1 << 53))
@@ -108,7 +108,7 @@ def with_sums(real: np.ndarray, quant: Quant, dtype: DType) -> np.ndarray:
     rounded alone, 0.045 so.
     """
     assert quant.axis is not None
-    scale, _ = quant.broadcast(real.ndim)
+    scale, _ = quant.broadcast(real.shape)
     steps = np.moveaxis(real / scale.astype(np.float64), quant.axis, 0)
     flat = steps.reshape(steps.shape[0], -1)
     rounded = np.rint(flat)

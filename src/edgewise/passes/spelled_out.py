@@ -154,7 +154,7 @@ def _has_channels(match: Match) -> Verdict:
 def _meaning(b: Builder, match: Match) -> Value:
     x = match.root.input
     assert x.quant is not None
-    scale, point = x.quant.broadcast(len(x.shape))
+    scale, point = x.quant.broadcast(x.shape)
     y = b.cast(x, in_data_type=x.dtype, out_data_type=DType.FLOAT32)
     if point.any():
         y = b.sub(y, b.constant(point.astype(np.float32)), fused_activation_function=NONE)

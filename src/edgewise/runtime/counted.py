@@ -44,7 +44,7 @@ def kernel_of(node: Node) -> str | None:
 def counted(node: Node, operands: Sequence[np.ndarray | None]) -> list[np.ndarray] | None:
     """The results of a node that `kernel_of` knows; None where the reference has to see to these
     arrays."""
-    arrays = [np.ascontiguousarray(a) for a in operands if a is not None]
+    arrays = [np.require(a, requirements="C") for a in operands if a is not None]
     x = arrays[0]
     if not 0 < x.size <= _MOST or not 0 < x.ndim <= constant("EW_COPY_RANK"):
         return None

@@ -126,7 +126,7 @@ class Weights:
         assert quant is not None
         fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
         require(fits, f"weights are not quantized along axis {channel_axis}")
-        point = quant.broadcast(array.ndim)[1]
+        point = quant.broadcast(array.shape)[1]
         centred = array.astype(np.int64) - point
         require(bool(np.all(np.abs(centred) <= 255)), "the weights' zero point is out of range")
         require(added is None or added.dtype.kind == "i", "biases are not integers")

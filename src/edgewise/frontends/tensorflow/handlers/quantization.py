@@ -63,10 +63,10 @@ def _paired(c: Context, x: Value, quant: Quant, narrow: bool = False) -> Value:
     known = c.known(x)
     if known is None:
         if narrow:
-            scale, zero = quant.broadcast(len(x.shape))
+            scale, zero = quant.broadcast(x.shape)
             x = c.b.maximum(x, c.b.constant(np.asarray((-127 - zero) * scale, np.float32)))
         return c.b.dequantize(c.b.quantize(x, dtype=DType.INT8, quant=quant))
-    scale, zero = quant.broadcast(known.ndim)
+    scale, zero = quant.broadcast(known.shape)
     steps = np.floor(known / scale + np.float32(0.5)) + zero
     stored = np.clip(steps, -127 if narrow else -128, 127).astype(np.int8)
     return c.b.dequantize(c.b.constant(stored, name=x.name, quant=quant))

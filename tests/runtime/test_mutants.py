@@ -1,0 +1,62 @@
+"""What the comparison of changed files (mutant_compare) takes for no fault, and what for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.errors import QuantizationError
+from edgewise.ir import Builder, Graph, TensorType
+from edgewise.ops.softmax import Softmax
+from edgewise.runtime.plan import Placement
+
+from .mutant_compare import Results, compare
+
+ROW = np.arange(4, dtype=np.float32)
+
+
+def is_compared(graph: Graph, native: Results, references: Results, where: str = "kernel") -> bool:
+    """Raises AssertionError where they differ."""
+    placement = [Placement("add", where, "")]
+    return compare(graph, lambda: placement, {"x": ROW}, native, references)
+
+
+def doubled(*, with_softmax: bool = False) -> Graph:
+    b = Builder("main")
+    x = b.input("x", (4,))
+    if with_softmax:
+        b.softmax(x)
+    return b.finish(b.add(x, x))
+
+
+def test_a_difference_is_a_fault() -> None:
+    found, wanted = {"add": 2 * ROW}, {"add": 2 * ROW + np.float32(1e-3)}
+    assert is_compared(doubled(), found, found)
+    with pytest.raises(AssertionError, match=r"differ in 'add': by 0\.00017 of the range"):
+        is_compared(doubled(), found, wanted)
+    assert not is_compared(doubled(), found, wanted, "host")
+
+
+def test_what_nobody_reads_may_be_refused() -> None:
+    """Kernels do not compute it."""
+    refusal = QuantizationError("softmax 'softmax': must have a scale")
+    assert not is_compared(doubled(with_softmax=True), {"add": ROW}, refusal)
+    with pytest.raises(AssertionError, match="only the references refuse: softmax 'softmax'"):
+        is_compared(doubled(), {"add": ROW}, refusal)
+
+
+def test_half_precision_of_an_operand_counts() -> None:
+    """Kernels compute a float32 result of it in float32, references round on the way."""
+    b = Builder("main")
+    x = b.input("x", (4,), DType.FLOAT16)
+    declared = TensorType((4,), DType.FLOAT32)
+    graph = b.finish(b.node(Softmax(), x, results=[declared], names=["y"]).output)
+    assert is_compared(graph, {"y": ROW}, {"y": ROW * np.float32(1.0005)})
+
+
+def test_waves_of_what_was_computed_are_not_compared() -> None:
+    b = Builder("main")
+    x = b.input("x", (4,))
+    graph = b.finish(b.cos(b.exp(x)))
+    assert not is_compared(graph, {"cos": ROW}, {"cos": ROW + 1})
