@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
 from edgewise.ir.verify import verify
 from edgewise.passes import canonicalize
+from edgewise.runtime.session import Session
 
 LAYERS = np.load(Path(__file__).parent / "fixtures" / "layers.npz")
 NAMES = [key.removesuffix(".model") for key in LAYERS.files if key.endswith(".model")]
@@ -57,3 +59,24 @@ def test_gives_keras_s_outputs(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_keras_s_outputs_after_canonicalize(name: str) -> None:
     check(canonicalize(converted(name)), name)
+
+
+ENDS = np.array([0.0, 1.0, 15.0, 17.0, 88.0, 90.0, 104.0, 1000.0, 1e30])
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("softplus", lambda x: np.logaddexp(0, x)),
+        ("log_sigmoid", lambda x: -np.logaddexp(0, -x)),
+        ("mish", lambda x: x * np.tanh(np.logaddexp(0, x))),
+    ],
+)
+def test_activations_are_right_where_an_exponential_overflows(
+    name: str, function: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    x = np.resize(np.concatenate([ENDS, -ENDS]), (1, 4, 6))
+    model = canonicalize(converted(f"act_{name}"))
+    given = x.astype(np.float32)
+    for y in (evaluate(model.main, [given])[0], Session(model.main).run([given])[0]):
+        np.testing.assert_allclose(y, function(x), rtol=1e-6, atol=2e-6)
