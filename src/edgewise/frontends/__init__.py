@@ -38,7 +38,7 @@ FRONTENDS = (
     Frontend("Keras file (.keras, .h5)", keras.is_keras_file, keras.read_file),
     Frontend("Keras model object", keras.is_keras_object, keras.read_object),
     Frontend("TensorFlow SavedModel folder", tensorflow.is_saved_model, tensorflow.read_saved),
-    Frontend("TensorFlow graph (.pb)", tensorflow.is_frozen_graph, tensorflow.read_graph),
+    Frontend("TensorFlow graph (.pb, .pbtxt)", tensorflow.is_frozen_graph, tensorflow.read_graph),
     Frontend("TensorFlow function", tensorflow.is_tensorflow, tensorflow.read_functions),
 )
 

@@ -91,8 +91,10 @@ def test_several_signatures_and_none_is_the_default(tmp_path):
     with pytest.raises(ConversionError) as caught:
         edgewise.convert(folder)
     assert str(caught.value) == (
-        "module: has the signatures 'classify', 'count', none of them 'serving_default'. Say "
-        "which: signature_keys=['classify'] (edgewise convert --signature classify)"
+        "module: has 2 signatures, none of them 'serving_default':\n"
+        "  - 'classify': bias float32[4], x float32[?,3] -> class int64[?], scores float32[?,4]\n"
+        "  - 'count': by int64[] -> steps int64[]\n"
+        "Say which: signature_keys=['classify'] (edgewise convert --signature classify)"
     )
     one = edgewise.convert(folder, signature_keys=["count"])
     assert [s.key for s in one.signatures] == ["count"]

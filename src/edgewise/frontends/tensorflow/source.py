@@ -12,7 +12,7 @@ from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
 
-from edgewise.errors import ConversionError
+from edgewise.errors import ConversionError, listing
 from edgewise.ir.model import Model
 
 Shapes = Mapping[str, Sequence["int | None"]]
@@ -88,17 +88,19 @@ def read_saved(
     return lower(read_saved_model(folder, tags, signature_keys), shapes)
 
 
-def _default(keys: Sequence[str], file: str) -> Sequence[str] | None:
+def _default(found: Mapping[str, str], file: str) -> Sequence[str] | None:
     """The signatures to read where none is named; None: the reader says what is wrong."""
-    if len(keys) <= 1:
+    if len(found) <= 1:
         return None
-    listed = ", ".join(f"'{key}'" for key in keys)
-    if DEFAULT in keys:
+    if DEFAULT in found:
+        listed = ", ".join(map(repr, found))
         _LOG.info("%s: signature '%s' of %s is converted", file, DEFAULT, listed)
         return [DEFAULT]
+    first, *_ = found
+    lines = [f"'{key}': {text}" for key, text in found.items()]
     raise ConversionError(
-        f"{file}: has the signatures {listed}, none of them '{DEFAULT}'. Say which: "
-        f"signature_keys=['{keys[0]}'] (edgewise convert --signature {keys[0]})"
+        f"{file}: has {listing(lines, f'signatures, none of them {DEFAULT!r}', most=20)}\n"
+        f"Say which: signature_keys=['{first}'] (edgewise convert --signature {first})"
     )
 
 

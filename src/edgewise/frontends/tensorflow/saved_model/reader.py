@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgewise.errors import ConversionError, FormatError
@@ -25,13 +24,13 @@ from edgewise.frontends.tensorflow.messages_saved import (
     MetaGraphHead,
     MetaGraphSignatures,
     SavedModel,
-    SignatureDef,
     TensorInfo,
 )
 from edgewise.frontends.tensorflow.program import Entry, FunctionName, Program, Ref, TFNode
 from edgewise.frontends.tensorflow.saved_model.assets import Assets
 from edgewise.frontends.tensorflow.saved_model.objects import Captured, Objects
 from edgewise.frontends.tensorflow.saved_model.resources import GraphResources
+from edgewise.frontends.tensorflow.saved_model.signature import Signature, flat
 from edgewise.frontends.tensorflow.saved_model.stored import Stored
 from edgewise.frontends.tensorflow.tensors import Budget
 from edgewise.frontends.tensorflow.types import ENUMS
@@ -66,7 +65,7 @@ def read_saved_model(
     stored = Stored(path, Assets(path, meta))
     objects = Objects(meta.object_graph_def, graph, stored) if meta.object_graph_def else None
     keys = _signatures(meta, signature_keys, objects, path.name)
-    signatures = {key: _flat(meta.signature_def[key]) for key in keys}
+    signatures = {key: flat(meta.signature_def[key]) for key in keys}
     resources = GraphResources(graph, stored)
     entries = tuple(
         _function_entry(graph, key, signatures[key], objects)
@@ -79,11 +78,14 @@ def read_saved_model(
     return Program(entries, functions, path.name, f"TensorFlow {version}".strip())
 
 
-def signatures(folder: str | os.PathLike[str], tags: Iterable[str] | None = None) -> list[str]:
-    """Keys of the signatures of a SavedModel, sorted. Raises as `read_saved_model`."""
+def signatures(folder: str | os.PathLike[str], tags: Iterable[str] | None = None) -> dict[str, str]:
+    """What each signature of a SavedModel takes and gives, as people read it, by key, sorted.
+
+    Raises as `read_saved_model`."""
     path = Path(folder)
-    found = _chosen(_saved_model(path, f"{path.name}/saved_model.pb"), tags, path.name)
-    return sorted(set(found.read_as(MetaGraphSignatures).signature_def) - _OURS)
+    meta = _chosen(_saved_model(path, f"{path.name}/saved_model.pb"), tags, path.name)
+    found = meta.read_as(MetaGraphSignatures).signature_def
+    return {key: str(flat(found[key])) for key in sorted(set(found) - _OURS)}
 
 
 def _saved_model(path: Path, file: str) -> SavedModel:
@@ -153,40 +155,8 @@ def _signatures(
     return there if wanted is None else list(dict.fromkeys(wanted))
 
 
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """What a signature takes and gives: tensors by name."""
-
-    inputs: Mapping[str, TensorInfo]
-    outputs: Mapping[str, TensorInfo]
-
-
-def _flat(signature: SignatureDef) -> _Signature:
-    """A sparse or ragged tensor `x` as its tensors `x`, `x_1`, ..., which is how TensorFlow's own
-    signatures name those of arguments."""
-    return _Signature(_tensors(signature.inputs), _tensors(signature.outputs))
-
-
-def _tensors(infos: Mapping[str, TensorInfo]) -> dict[str, TensorInfo]:
-    found: dict[str, TensorInfo] = {}
-    for name, info in infos.items():
-        for place, part in enumerate(_parts(info)):
-            found[f"{name}_{place}" if place else name] = part
-    return found
-
-
-def _parts(info: TensorInfo) -> Sequence[TensorInfo]:
-    if info.coo_sparse:
-        sparse = info.coo_sparse
-        names = (
-            sparse.indices_tensor_name, sparse.values_tensor_name, sparse.dense_shape_tensor_name
-        )  # fmt: skip
-        return [TensorInfo.named(name) for name in names]
-    return info.composite_tensor.components if info.composite_tensor else [info]
-
-
 def _function_entry(
-    graph: Graph, key: str, signature: _Signature, objects: Objects | None
+    graph: Graph, key: str, signature: Signature, objects: Objects | None
 ) -> Entry | None:
     """The function that the signature's node calls; None: it is none of the saved ones."""
     call = _call(graph, signature.outputs.values())
@@ -223,7 +193,7 @@ def _call(graph: Graph, outputs: Collection[TensorInfo]) -> TFNode | None:
     return node if node is not None and node.op in _CALLS else None
 
 
-def _graph_entry(graph: Graph, key: str, signature: _Signature, resources: GraphResources) -> Entry:
+def _graph_entry(graph: Graph, key: str, signature: Signature, resources: GraphResources) -> Entry:
     order = {name: i for i, name in enumerate(graph.nodes)}
     named = {name: info.name for name, info in signature.inputs.items()}
     inputs = dict(sorted(named.items(), key=lambda item: order.get(item[1].split(":")[0], 0)))
