@@ -57,7 +57,9 @@ def test_float_products_keep_their_accumulators(
     source = ROOT / kernels.KERNELS / f"gemm_{kind}.c"
     kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
     bodies = re.findall(
-        r"^(gem[mv]_f32_\d+x\d+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+        r"^((?:gemm|few)_f32_\d+x\d+):(.*?)^\.Lfunc_end",
+        listing.read_text(),
+        re.MULTILINE | re.DOTALL,
     )
     assert bodies
     for name, body in bodies:

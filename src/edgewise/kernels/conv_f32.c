@@ -21,9 +21,11 @@
 typedef struct {
     const ew_conv_2d_f32 *p;
     axis h, w;
-    const float *x;
+    const float *x, *bias;
+    const char *weights;
     float *y;
     uint32_t c, o; /* channels of one group */
+    uint32_t depth, panels, whole; /* of the panels, those of two whole vectors */
 } conv;
 
 /* Output rows and columns of a tile. Rows count those of all images. */
@@ -31,8 +33,10 @@ typedef struct {
     uint32_t group, row, row_end, column, column_end, panel, panel_end;
 } tile;
 
-static tile tile_at(const ew_conv_2d_f32 *p, uint32_t index, uint32_t panels) {
+static tile tile_at(const conv *k, uint32_t index) {
+    const ew_conv_2d_f32 *p = k->p;
     const ew_window *w = &p->window;
+    uint32_t panels = k->panels;
     uint32_t rows = w->n * w->oh;
     uint32_t panel_tiles = ew_divide_up(panels, p->panels_per_tile);
     uint32_t column_tiles = ew_divide_up(w->ow, p->columns_per_tile);
@@ -50,14 +54,42 @@ static tile tile_at(const ew_conv_2d_f32 *p, uint32_t index, uint32_t panels) {
     return t;
 }
 
-/* The pixels [oy, oy_end) x [ox, ox_end) of an image, alike in their taps, of one panel. x and y
- * are those of the image and group. */
-static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, uint32_t oy,
-                      uint32_t oy_end, uint32_t ox, uint32_t ox_end) {
+/* Panel `index` of a tile, with which `n` pixels are going to be multiplied. */
+static ew_panel panel_at(const conv *k, const tile *t, uint32_t index, uint32_t n) {
+    uint32_t bytes = k->p->w_type == EW_TYPE_f32 ? sizeof(float) : sizeof(uint16_t);
+    size_t first = (size_t)t->group * ew_divide_up(k->o, EW_LANES) * EW_LANES;
+    ew_panel panel = ew_panel_at(k->weights + first * k->depth * bytes, bytes, k->bias + first,
+                                 k->depth, k->o, index, n);
+    panel.low = k->p->low;
+    panel.high = k->p->high;
+    return panel;
+}
+
+/* At most EW_FEW neighbouring pixels, by all panels of a tile. */
+static void few(const conv *k, const tile *t, const ew_patch *patch, uint32_t n, const float *x,
+                size_t x_stride, float *y, size_t y_stride) {
+    for (uint32_t i = t->panel, done; i < t->panel_end; i += done) {
+        ew_panel panel = panel_at(k, t, i, n);
+        uint32_t end = ew_min_u32(t->panel_end, k->whole), whole = end > i ? end - i : 0;
+        float *to = y + (size_t)i * 2 * EW_LANES;
+        done = EW_BY_TYPE(k->p, gemm_few)(patch, &panel, whole, n, x, x_stride, to, y_stride);
+        if (done) continue;
+        EW_BY_TYPE(k->p, gemm)(patch, &panel, n, x, x_stride, to, y_stride);
+        done = 1;
+    }
+}
+
+/* The pixels [oy, oy_end) x [ox, ox_end) of an image, alike in their taps, of one panel, or where
+ * these are few, of all panels (`panel` is NULL). x and y are those of the image and group. */
+static void rectangle(const conv *k, const tile *t, ew_panel *panel, const float *x, float *y,
+                      uint32_t oy, uint32_t oy_end, uint32_t ox, uint32_t ox_end) {
     const ew_conv_2d_f32 *p = k->p;
     const ew_window *w = &p->window;
+    uint32_t height = oy_end - oy, width = ox_end - ox;
+    uint32_t n = width >= height ? width : height, lines = width >= height ? height : width;
+    if ((n <= EW_FEW) != (panel == NULL)) return;
     taps v = taps_at(&k->h, oy), u = taps_at(&k->w, ox);
-    uint32_t columns = u.last - u.first, height = oy_end - oy, width = ox_end - ox;
+    uint32_t columns = u.last - u.first;
     int dense = w->dilation_w == 1 && p->groups == 1; /* neighbouring taps are neighbours in x */
     ew_patch patch = {.planes = 1,
                       .rows = v.last - v.first,
@@ -76,17 +108,17 @@ static void rectangle(const conv *k, ew_panel *panel, const float *x, float *y, 
         x += ((size_t)line * w->w + at) * w->c;
     }
     y += (size_t)oy * p->y_line + (size_t)ox * p->y_pixel;
-    if (width >= height)
-        for (uint32_t i = 0; i < height; i++)
-            EW_BY_TYPE(p, gemm)(&patch, panel, width, x + i * x_row, x_column,
-                              y + (size_t)i * p->y_line, p->y_pixel);
-    else
-        for (uint32_t j = 0; j < width; j++)
-            EW_BY_TYPE(p, gemm)(&patch, panel, height, x + j * x_column, x_row,
-                              y + (size_t)j * p->y_pixel, p->y_line);
+    int wide = width >= height;
+    size_t x_step = wide ? x_column : x_row, y_step = wide ? p->y_pixel : p->y_line;
+    size_t x_next = wide ? x_row : x_column, y_next = wide ? p->y_line : p->y_pixel;
+    for (uint32_t i = 0; i < lines; i++, x += x_next, y += y_next)
+        if (panel)
+            EW_BY_TYPE(p, gemm)(&patch, panel, n, x, x_step, y, y_step);
+        else
+            few(k, t, &patch, n, x, x_step, y, y_step);
 }
 
-/* All pixels of a tile, of one panel. */
+/* The pixels of a tile: those of long rectangles by one panel, those of short ones by all. */
 static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t first) {
     const ew_window *w = &k->p->window;
     for (uint32_t row = t->row, row_end; row < t->row_end; row = row_end) {
@@ -97,7 +129,7 @@ static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t f
         row_end = top + alike_until(&k->h, oy, last);
         for (uint32_t ox = t->column, ox_end; ox < t->column_end; ox = ox_end) {
             ox_end = alike_until(&k->w, ox, t->column_end);
-            rectangle(k, panel, x, y, oy, row_end - top, ox, ox_end);
+            rectangle(k, t, panel, x, y, oy, row_end - top, ox, ox_end);
         }
     }
 }
@@ -105,35 +137,25 @@ static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t f
 EW_DEFINE(conv_2d_f32) {
     const ew_conv_2d_f32 *p = params;
     const ew_window *w = &p->window;
-    const conv k = {.p = p,
-                    .h = axis_of(w->h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->oh),
-                    .w = axis_of(w->w, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->ow),
-                    .x = operand[0],
-                    .y = (float *)operand[3] + p->y_first,
-                    .c = w->c / p->groups,
-                    .o = w->o / p->groups};
-    uint32_t depth = w->kernel_h * w->kernel_w * k.c, panels = ew_panels(k.o);
-    uint32_t packed = ew_divide_up(k.o, EW_LANES) * EW_LANES;
-    const uint32_t bytes = p->w_type == EW_TYPE_f32 ? sizeof(float) : sizeof(uint16_t);
-    int is_vector = w->n * w->h * w->w == 1 && depth == k.c; /* one row: x is dense */
-    int is_even = k.o == panels * 2 * EW_LANES; /* the last panel is like the others */
+    conv k = {.p = p,
+              .h = axis_of(w->h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->oh),
+              .w = axis_of(w->w, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->ow),
+              .x = operand[0],
+              .weights = operand[1],
+              .bias = operand[2],
+              .y = (float *)operand[3] + p->y_first,
+              .c = w->c / p->groups,
+              .o = w->o / p->groups};
+    k.depth = w->kernel_h * w->kernel_w * k.c;
+    k.panels = ew_panels(k.o);
+    k.whole = k.o == k.panels * 2 * EW_LANES ? k.panels : k.panels - 1;
     EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
-        tile t = tile_at(p, index, panels);
-        const char *weights = (const char *)operand[1] + (size_t)t.group * packed * depth * bytes;
-        const float *bias = (const float *)operand[2] + (size_t)t.group * packed;
+        tile t = tile_at(&k, index);
         uint32_t pixels = (t.row_end - t.row) * (t.column_end - t.column);
-        for (uint32_t i = t.panel; i < t.panel_end; i++) {
-            ew_panel panel = ew_panel_at(weights, bytes, bias, depth, k.o, i, pixels);
-            panel.low = p->low;
-            panel.high = p->high;
-            uint32_t after = i + EW_GEMV;
-            if (is_vector && after <= t.panel_end && (after < panels || is_even)) {
-                EW_BY_TYPE(p, gemv)(depth, &panel, k.x + (size_t)t.group * k.c,
-                                       k.y + (size_t)t.group * k.o + (size_t)i * 2 * EW_LANES);
-                i = after - 1;
-                continue;
-            }
+        rectangles(&k, &t, NULL, 0);
+        for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end; i < t.panel_end; i++) {
+            ew_panel panel = panel_at(&k, &t, i, pixels);
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);
         }
     }

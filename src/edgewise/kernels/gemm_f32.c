@@ -47,24 +47,27 @@ enum { ROWS1 = 8, ROWS2 = EW_ROWS, ROWS3 = 3 };
 #define NAMES2 UP_TO_4(NAME, 2)
 #define NAMES3 UP_TO_3(NAME, 3)
 #endif
-enum { MOST_ROWS = ROWS1, MOST_VECTORS = 3 };
+enum { MOST_ROWS = ROWS1, MOST_VECTORS = 8 };
 
 typedef void micro_kernel(const ew_patch *patch, ew_panel *panel, uint32_t blocks,
                           const float *x, size_t x_stride, float *y, size_t y_stride);
 
-/* `blocks` times `rows` rows. */
-EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch *patch,
-                    ew_panel *panel, uint32_t blocks, const float *x, size_t x_stride, float *y,
-                    size_t y_stride) {
-    const uint32_t width = vectors * EW_LANES;
+/* Vector `v` of a step along K of all panels. */
+#define WEIGHTS(v) v_load_weight(b + (v) / vectors * next + (v) % vectors * EW_LANES)
+
+/* `blocks` times `rows` rows, by `panels` neighbouring panels. */
+EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
+                    const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,
+                    size_t x_stride, float *y, size_t y_stride) {
+    const uint32_t width = vectors * EW_LANES, all = panels * vectors;
+    const size_t next = panel->next;
     const char *ahead = panel->ahead;
     for (; blocks > 0; blocks--, x += rows * x_stride, y += rows * y_stride) {
         v_f32 acc[MOST_ROWS][MOST_VECTORS];
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++)
             EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++)
-                acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
+            for (uint32_t v = 0; v < all; v++) acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
         for (uint32_t h = 0; h < patch->planes; h++)
             for (uint32_t i = 0; i < patch->rows; i++)
                 for (uint32_t j = 0; j < patch->columns; j++) {
@@ -75,17 +78,29 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
                     size_t s = x_stride;
                     EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
                     for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
-                        v_f32 w[MOST_VECTORS];
+                        v_f32 w[MOST_VECTORS], from[MOST_ROWS];
+                        if (panels > 1) { /* in turn: so many weights are no registers */
+                            EW_UNROLL
+                            for (uint32_t r = 0; r < rows; r++) from[r] = v_splat_f32(a[r * s]);
+                            EW_UNROLL
+                            for (uint32_t v = 0; v < all; v++) {
+                                w[v] = WEIGHTS(v);
+                                EW_UNROLL
+                                for (uint32_t r = 0; r < rows; r++)
+                                    acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
+                            }
+                            continue;
+                        }
                         v_fetch(ahead);
                         ahead += panel->pace;
                         EW_UNROLL
-                        for (uint32_t v = 0; v < vectors; v++) w[v] = v_load_weight(b + v * EW_LANES);
+                        for (uint32_t v = 0; v < vectors; v++) w[v] = WEIGHTS(v);
                         EW_UNROLL
                         for (uint32_t r = 0; r < rows; r++) {
-                            v_f32 from = v_splat_f32(a[r * s]);
+                            from[r] = v_splat_f32(a[r * s]);
                             EW_UNROLL
                             for (uint32_t v = 0; v < vectors; v++)
-                                acc[r][v] = v_fma(from, w[v], acc[r][v]);
+                                acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
                         }
                     }
                 }
@@ -93,7 +108,7 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++)
             EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++)
+            for (uint32_t v = 0; v < all; v++)
                 v_store_f32(y + r * y_stride + v * EW_LANES, v_min(high, v_max(low, acc[r][v])));
     }
     panel->ahead = ahead;
@@ -102,9 +117,9 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const ew_patch 
 /* Functions of their own: inlined into the loops around them, clang 22 spills accumulators. */
 #define TILE(rows, vectors)                                                                        \
     static __attribute__((noinline)) void gemm_f32_##rows##x##vectors(                             \
-        const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,             \
-        size_t x_stride, float *y, size_t y_stride) {                                              \
-        gemm(rows, vectors, patch, panel, blocks, x, x_stride, y, y_stride);                       \
+        const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x, size_t x_stride,  \
+        float *y, size_t y_stride) {                                                               \
+        gemm(rows, vectors, 1, patch, panel, blocks, x, x_stride, y, y_stride);                    \
     }
 TILES
 #define NAME(rows, vectors) gemm_f32_##rows##x##vectors,
@@ -112,7 +127,7 @@ TILES
 /* Columns beyond those of the panel are computed aside. */
 static void aside(micro_kernel *kernel, const ew_patch *patch, ew_panel *panel,
                   uint32_t rows, const float *x, size_t x_stride, float *y, size_t y_stride) {
-    float edge[MOST_ROWS * EW_LANES * MOST_VECTORS];
+    float edge[MOST_ROWS * EW_LANES * 3];
     uint32_t width = panel->vectors * EW_LANES;
     kernel(patch, panel, 1, x, x_stride, edge, width);
     for (uint32_t r = 0; r < rows; r++)
@@ -139,27 +154,28 @@ void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, con
     }
 }
 
-/* One row of 2 panels, which keep enough sums in flight to be as fast as memory is; 4 are no faster. */
-static __attribute__((noinline)) void gemv_f32_1x4(uint32_t k, const ew_panel *panel,
-                                                   const float *x, float *y) {
-    enum { VECTORS = 2 * EW_GEMV, WIDTH = 2 * EW_LANES };
-    const weight *b = panel->w;
-    size_t next = (size_t)k * WIDTH;
-    v_f32 acc[VECTORS];
-    EW_UNROLL
-    for (uint32_t v = 0; v < VECTORS; v++) acc[v] = v_load_f32(panel->bias + v * EW_LANES);
-    for (; k > 0; k--, x++, b += WIDTH) {
-        v_f32 from = v_splat_f32(*x);
-        EW_UNROLL
-        for (uint32_t v = 0; v < VECTORS; v++)
-            acc[v] = v_fma(from, v_load_weight(b + v / 2 * next + v % 2 * EW_LANES), acc[v]);
+/* One row or two, which have too few sums for a panel alone: an addition waits for its predecessor. */
+#define FEW(rows, panels)                                                                          \
+    static __attribute__((noinline)) void few_f32_##rows##x##panels(                               \
+        const ew_patch *patch, ew_panel *panel, const float *x, size_t x_stride, float *y,         \
+        size_t y_stride) {                                                                         \
+        gemm(rows, 2, panels, patch, panel, 1, x, x_stride, y, y_stride);                          \
     }
-    v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
-    EW_UNROLL
-    for (uint32_t v = 0; v < VECTORS; v++)
-        v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, acc[v])));
-}
+FEW(1, 4)
+FEW(1, 2)
+FEW(2, 2)
 
-void EW_BY_WEIGHTS(gemv)(uint32_t k, const ew_panel *panel, const float *x, float *y) {
-    gemv_f32_1x4(k, panel, x, y);
+uint32_t EW_BY_WEIGHTS(gemm_few)(const ew_patch *patch, ew_panel *panel, uint32_t panels,
+                                 uint32_t n, const float *x, size_t x_stride, float *y,
+                                 size_t y_stride) {
+    if (panels < 2) return 0;
+    if (n == 1 && panels >= 4) {
+        few_f32_1x4(patch, panel, x, x_stride, y, y_stride);
+        return 4;
+    }
+    if (n == 1)
+        few_f32_1x2(patch, panel, x, x_stride, y, y_stride);
+    else
+        few_f32_2x2(patch, panel, x, x_stride, y, y_stride);
+    return 2;
 }

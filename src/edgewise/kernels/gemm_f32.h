@@ -28,13 +28,14 @@ typedef struct {
     size_t k_first, k_plane, k_row, k_column;
 } ew_patch;
 
-/* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. While it is
- * multiplied, what follows in memory is fetched from the third-level cache: `ahead` moves on by
+/* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. The next one
+ * begins `next` weights after it. While it is multiplied, what follows in memory is fetched from the third-level cache: `ahead` moves on by
  * `pace` bytes with every step along K. */
 typedef struct {
     const void *w; /* float32; float16 for gemm_f16, bfloat16 for gemm_bf16 */
     const float *bias;
     uint32_t vectors, columns;
+    size_t next;
     float low, high;
     const char *ahead;
     size_t pace;
@@ -57,6 +58,7 @@ static inline ew_panel ew_panel_at(const void *w, uint32_t bytes, const float *b
                       .bias = bias + first,
                       .vectors = vectors,
                       .columns = ew_min_u32(left, width),
+                      .next = (size_t)width * k,
                       .ahead = packed + (size_t)width * k * bytes,
                       .pace = ew_divide_up(width * bytes, ew_divide_up(n, EW_ROWS))};
     return panel;
@@ -67,15 +69,19 @@ static inline ew_panel ew_panel_at(const void *w, uint32_t bytes, const float *b
 void EW_NAME(gemm_f32)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
                        size_t x_stride, float *y, size_t y_stride);
 
-/* The same for one row of dense x [k] and the EW_GEMV panels from `panel` on, all of them of two
- * whole vectors. */
-void EW_NAME(gemv_f32)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+/* The same for n <= EW_FEW rows and the first of `panels` panels of two whole vectors; returns how
+ * many of these were multiplied, 0 where there are too few to gain from. */
+enum { EW_FEW = 2 };
+uint32_t EW_NAME(gemm_few_f32)(const ew_patch *patch, ew_panel *panel, uint32_t panels, uint32_t n,
+                               const float *x, size_t x_stride, float *y, size_t y_stride);
 
 /* Both by weights of 16 bits, widened as they are loaded: the same numbers, half the bytes. */
 void EW_NAME(gemm_f16)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
                        size_t x_stride, float *y, size_t y_stride);
-void EW_NAME(gemv_f16)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+uint32_t EW_NAME(gemm_few_f16)(const ew_patch *patch, ew_panel *panel, uint32_t panels, uint32_t n,
+                               const float *x, size_t x_stride, float *y, size_t y_stride);
 void EW_NAME(gemm_bf16)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
                         size_t x_stride, float *y, size_t y_stride);
-void EW_NAME(gemv_bf16)(uint32_t k, const ew_panel *panel, const float *x, float *y);
+uint32_t EW_NAME(gemm_few_bf16)(const ew_patch *patch, ew_panel *panel, uint32_t panels, uint32_t n,
+                                const float *x, size_t x_stride, float *y, size_t y_stride);
 #endif

@@ -21,7 +21,7 @@ enum {
     EW_RECURRENT_PANEL = 32, /* columns of a panel of recurrent weights */
     EW_COPY_RANK = 8, /* the same of copies: TILE of rank 4 has eight */
     EW_MOST_X = 3, /* operands that broadcast against each other */
-    EW_GEMV = 2, /* panels that a product of one row of float32 computes at once */
+    EW_GEMV = 4, /* panels that a product of one row of float32 computes at once */
     EW_GEMV_B8 = 4, /* and one in 8 bits */
 };
 
