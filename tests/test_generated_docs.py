@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tools import fuzz, models, numerics, operators, tensorflow_operations
+from tools import fuzz, models, numerics, operators, speed, tensorflow_operations
 
 from edgewise.ir.op import Arithmetic, Op, Role
 from tests.ops.case import all_cases
@@ -24,6 +24,10 @@ def test_tensorflow_page_is_fresh() -> None:
 
 def test_robustness_page_is_fresh() -> None:
     assert fuzz.PAGE.read_text() == fuzz.render(), "run python tools/fuzz.py"
+
+
+def test_speed_page_is_fresh() -> None:
+    assert speed.PAGE.read_text() == speed.render(), "run python tools/speed.py"
 
 
 def test_models_page_is_fresh() -> None:
