@@ -43,11 +43,9 @@ def mish(c: Context, x: Value) -> Value:
 
 
 def elu(c: Context, x: Value, alpha: float = 1.0) -> Value:
-    """x for x >= 0, else alpha * (exp(x) - 1)."""
-    if alpha == 1:
-        return c.b.elu(x)
-    below = c.b.elu(c.b.minimum(x, c.scalar(0, x)))
-    return c.b.add(c.b.relu(x), scaled(c, below, alpha))
+    """x for x >= 0, else alpha * (exp(x) - 1): what is below 0 of elu(x), times alpha."""
+    y = c.b.elu(x)
+    return y if alpha == 1 else c.b.leaky_relu(y, alpha=alpha)
 
 
 def celu(c: Context, x: Value, alpha: float = 1.0) -> Value:
