@@ -114,7 +114,7 @@ def test_weights_that_do_not_fit_are_listed() -> None:
     with pytest.raises(ConversionError) as caught:
         read_keras(edited("convolution.keras", edit))
     text = str(caught.value)
-    assert text.startswith("3 mismatches between the layers and the weights")
+    assert text.startswith("model: 3 mismatches between the layers and the weights")
     assert "layer 'conv' needs kernel; 'layers/conv2d/vars' has 0 arrays" in text
     assert "layer 'sep' needs depthwise_kernel, pointwise_kernel, bias" in text
     assert "array 'layers/dense/vars/0' belongs to no layer" in text

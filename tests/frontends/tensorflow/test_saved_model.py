@@ -246,7 +246,7 @@ def test_a_vocabulary_is_missing_or_damaged(tmp_path: Path):
     folder = unpacked("tables", tmp_path)
     (folder / "assets" / "vocabulary.txt").write_bytes(b"one\ntwo\tx\n")
     assert refusal(folder) == (
-        "assets/vocabulary.txt: 1 lines do not fit the table that is made of them:\n"
+        "tables/assets/vocabulary.txt: 1 lines do not fit the table that is made of them:\n"
         "  - line 1 has 1 columns; column 1 is needed"
     )
     (folder / "assets" / "vocabulary.txt").unlink()

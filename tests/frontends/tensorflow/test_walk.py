@@ -30,7 +30,10 @@ TEXT = (
 )
 PYTHON = "Python code is never executed; write the function with TensorFlow operations"
 LOST = "it calls 'nowhere', which the file does not have; save it anew"
-RANK = "give its shape: shapes={{'{0}': (1, 224, 224, 3)}}, None for a dimension that varies"
+RANK = (
+    "give its shape: shapes={{'{0}': (1, 224, 224, 3)}}, None for a dimension that varies "
+    "(edgewise convert --shape '{0}=1,224,224,3', ? for one that varies)"
+)
 
 
 def test_what_no_result_needs_is_dropped():

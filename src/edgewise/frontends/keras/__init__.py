@@ -7,7 +7,8 @@ makes operators of it with the handlers of its layers.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edgewise.errors import ConversionError, FormatError
@@ -35,19 +36,26 @@ def read_keras(source: str | os.PathLike[str] | bytes) -> KerasFile:
             weights that do not fit the layers.
     """
     file = "model" if isinstance(source, bytes) else Path(source).name
-    try:
+    with _named(file):
         archive = open_archive(source)
-        try:
+        with closing(archive.store):
             model = build_root(archive.config)
             if archive.format == "keras":
                 model = attach_v3(model, archive.store, archive.assets)
             else:
                 model = attach_legacy(model, archive.store)
-        finally:
-            archive.store.close()
+    return KerasFile(model, archive.format, archive.keras_version, file)
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Errors of the readers say which file it is."""
+    try:
+        yield
     except FormatError as error:
         raise FormatError(error.rule, file=file, offset=error.offset) from error
-    return KerasFile(model, archive.format, archive.keras_version, file)
+    except ConversionError as error:
+        raise ConversionError(f"{file}: {error}") from error
 
 
 def read_file(
@@ -65,13 +73,12 @@ def read_file(
         return lower(read_keras(source))
     from edgewise.frontends.keras import live
 
-    archive = open_archive(source)
-    try:
+    with _named(Path(source).name):
+        archive = open_archive(source)
+    with closing(archive.store):
         cls = root_class(archive.config, custom_objects)
         if cls is not None:
             return live.read_subclass(archive, cls, custom_objects, inputs)
-    finally:
-        archive.store.close()
     return live.read_with_objects(read_keras(source), custom_objects)
 
 

@@ -64,15 +64,13 @@ def _read(path: Path) -> bytes:
 def _directory_error(path: Path) -> ConversionError:
     if (path / "saved_model.pb").exists():
         return ConversionError(
-            f"{path}: a Keras file is expected; found a SavedModel folder. Convert it as such."
+            "a Keras file is expected; found a SavedModel folder. Convert it as such."
         )
     if (path / "config.json").exists():
         return ConversionError(
-            f"{path}: a Keras file is expected; found an unzipped one. Zip its contents to .keras."
+            "a Keras file is expected; found an unzipped one. Zip its contents to .keras."
         )
-    return ConversionError(
-        f"{path}: a Keras file is expected; found a folder. Name the file in it."
-    )
+    return ConversionError("a Keras file is expected; found a folder. Name the file in it.")
 
 
 def _kind_of(data: bytes) -> str:

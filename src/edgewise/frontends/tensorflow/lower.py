@@ -131,7 +131,8 @@ def _problem_of(name: str, argument: Argument, given: Sequence[int | None] | Non
     if given is None and dims is None:
         return (
             f"input '{name}' has no known rank; give its shape: "
-            f"shapes={{'{name}': (1, 224, 224, 3)}}, None for a dimension that varies"
+            f"shapes={{'{name}': (1, 224, 224, 3)}}, None for a dimension that varies "
+            f"(edgewise convert --shape '{name}=1,224,224,3', ? for one that varies)"
         )
     if given is not None and dims is not None:
         fits = len(given) == len(dims) and all(

@@ -12,7 +12,7 @@ _TEXT = (
 )
 _RECORDS = (
     "files and records are not decoded in a .tflite model; decode before it, and export the model "
-    "from the decoded tensor on"
+    "from the decoded tensor on (of a frozen graph: convert with inputs=['ITS NAME'])"
 )
 _RANDOM = (
     "random numbers need a generator that .tflite models do not have; give them as an input or a "

@@ -43,9 +43,12 @@ MAX_SHARDS = 10_000
 class Bundle:
     """The checkpoint whose files begin with `prefix` (`.../variables/variables`)."""
 
-    def __init__(self, prefix: Path) -> None:
-        """Reads the index. Raises FormatError; ConversionError where data files are missing."""
-        self._prefix, self.file = prefix, f"{prefix.parent.name}/{prefix.name}.index"
+    def __init__(self, prefix: Path, folder: str = "") -> None:
+        """Reads the index. Errors call its folder `folder`, by default by its name.
+
+        Raises FormatError; ConversionError where data files are missing."""
+        self._prefix, self._folder = prefix, folder or prefix.parent.name
+        self.file = f"{self._folder}/{prefix.name}.index"
         table = read_table(read_model_file(f"{prefix}.index"), self.file)
         if b"" not in table:
             raise FormatError("the first key is empty and holds the header", file=self.file)
@@ -124,7 +127,7 @@ class Bundle:
                     raise FormatError(
                         f"tensor '{name}' ends at byte {entry.offset + entry.size}, but the file"
                         f" has {size}; it is cut off. Copy it again.",
-                        file=f"{path.parent.name}/{path.name}",
+                        file=f"{self._folder}/{path.name}",
                     )
                 self._left -= entry.size
                 if self._left < 0:
@@ -132,7 +135,9 @@ class Bundle:
                 file.seek(entry.offset)
                 return np.fromfile(file, np.uint8, entry.size)
         except OSError as error:
-            raise FormatError(f"cannot be read: {error.strerror}", file=path.name) from error
+            raise FormatError(
+                f"cannot be read: {error.strerror}", file=f"{self._folder}/{path.name}"
+            ) from error
 
     def _check(self, found: int, entry: BundleEntryProto, name: str) -> None:
         if found != entry.crc32c:
@@ -140,7 +145,7 @@ class Bundle:
             raise FormatError(
                 f"tensor '{name}' must have checksum {entry.crc32c:#010x}; found {found:#010x}."
                 " The file is damaged: copy it again.",
-                file=f"{path.parent.name}/{path.name}",
+                file=f"{self._folder}/{path.name}",
                 offset=entry.offset,
             )
 

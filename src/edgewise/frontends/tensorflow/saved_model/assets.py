@@ -29,6 +29,11 @@ class Assets:
             if asset.tensor_info
         }
 
+    @property
+    def folder(self) -> str:
+        """What errors call the SavedModel."""
+        return self._folder.name
+
     def of_tensor(self, node: str) -> str | None:
         """The asset whose path the node holds; None: it holds none."""
         return self._by_tensor.get(node)

@@ -31,7 +31,7 @@ class Stored:
             ConversionError: data files are missing.
         """
         if self._bundle is None and self._prefix.with_suffix(".index").exists():
-            self._bundle = Bundle(self._prefix)
+            self._bundle = Bundle(self._prefix, f"{self.name}/{self._prefix.parent.name}")
         return self._bundle
 
     def tensor(self, key: str, name: str, dtype: DType) -> np.ndarray | None:

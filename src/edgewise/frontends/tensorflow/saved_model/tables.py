@@ -69,7 +69,7 @@ def filled_table(made: TFNode, filling: Filling | None, assets: Assets) -> Table
         if name is None:
             return f"table '{made.name}' is filled from a file that is no asset"
         content = assets.read(name)
-        pair = from_text(content, node, key_dtype, value_dtype, f"assets/{name}")
+        pair = from_text(content, node, key_dtype, value_dtype, f"{assets.folder}/assets/{name}")
     return table(made.name, key_dtype, value_dtype, pair)
 
 
