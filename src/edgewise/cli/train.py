@@ -10,8 +10,9 @@ import click
 from edgewise.cli.data_options import tell_skipped
 from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import progress_bar, say, size_text, time_text
+from edgewise.tasks.integers import RECIPES
 from edgewise.tasks.trained import TrainedClassifier
-from edgewise.tasks.training import RECIPES, train_image_classifier
+from edgewise.tasks.training import train_image_classifier
 from edgewise.train.fit import EPOCHS
 
 
@@ -47,7 +48,12 @@ def command() -> None:
     help="Of each picture: cut, mirrored, coloured at random.",
 )  # fmt: skip
 @click.option("--fine-tune", is_flag=True, help="Also train the network's top blocks.")
-@click.option("--quantize", "quantized", type=click.Choice(list(RECIPES)), help="Integers.")
+@click.option(
+    "--quantize",
+    "quantized",
+    type=click.Choice(list(RECIPES)),
+    help="Integers; first blocks stay float32 where 8 bits lose most.",
+)
 @click.option(
     "--label-smoothing", "smoothing", type=click.FloatRange(0, 0.9), default=0.0,
     show_default=True, help="How much of a label goes to all classes.",
@@ -131,6 +137,8 @@ def _tell(made: TrainedClassifier, output: Path) -> None:
     if made.test_quantized is not None and made.difference is not None:
         points = made.difference.percent()
         say(f"{made.test_quantized.top1.percent()}; less float32: {points}", title="int8    ")
+    if made.floats:
+        say(f"the first {made.floats} operators stay float32: 8 bits lose most there")
     size = size_text(output.stat().st_size)
     say(f"{output}, {size}; .keras and .json beside it", title="written ")
     say(f"in {time_text(made.seconds)}")

@@ -29,6 +29,8 @@ class TrainedClassifier:
     """`keras` and `model` (float32) compute the same; `shipped` is what the `.tflite` file holds.
     `head` and `tuned` are the curves. What the model scores on pictures that it has not seen, where
     there are some: `test` in floats, `test_quantized` in integers, and their paired `difference`.
+    `recipe` made the integers (JSON, as `edgewise quantize --recipe` reads it), and `floats`
+    operators stayed float32.
     """
 
     keras: Any  # Keras ships no types
@@ -41,6 +43,8 @@ class TrainedClassifier:
     test: Evaluation | None = None
     test_quantized: Evaluation | None = None
     difference: Interval | None = None
+    recipe: str | None = None
+    floats: int = 0
     seconds: float = 0.0
 
     def export(self, folder: str | os.PathLike[str]) -> None:
@@ -70,6 +74,7 @@ class TrainedClassifier:
             "classes": list(self.classes),
             "test": scores,
             "int8_less_float32": self.difference and asdict(self.difference),
+            "recipe": self.recipe and json.loads(self.recipe),
             "curves": curves,
             "skipped": list(self.skipped),
             "seconds": round(self.seconds, 2),

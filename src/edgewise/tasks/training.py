@@ -31,9 +31,9 @@ from edgewise.files import check_output
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.text import print_model
 from edgewise.metrics import Interval, paired_difference
-from edgewise.optimize import quantize
 from edgewise.optimize.evaluate import Evaluation, evaluate
 from edgewise.tasks.backbone import Backbone, backbone_of
+from edgewise.tasks.integers import RECIPES, to_integers
 from edgewise.tasks.parts import Parts, parts_of
 from edgewise.tasks.trained import TrainedClassifier, save
 from edgewise.train.blocks import top_blocks, up_to
@@ -48,8 +48,7 @@ _log = logging.getLogger("edgewise")
 Advance = Callable[[int, int], None]
 Stage = Callable[[str], AbstractContextManager[Advance]]
 
-RECIPES = {"int8": "static_wi8_ai8"}
-_CALIBRATED = 100  # pictures
+_CALIBRATED = 100  # pictures whose ranges are measured, and at most as many to compare recipes on
 # Fine-tuning begins with what the head has learnt: small steps, few epochs
 _FINE_RATE, _FINE_EPOCHS, _FINE_PATIENCE = 1e-4, 8, 3
 _FINE_BYTES = 1 << 30  # of features in memory; more pictures have fewer views
@@ -238,11 +237,14 @@ def _measured(
             model = made.model
             types = {"image": model.main.inputs[0].type}
             feeder = Feeder(types, pixels_for([model], [*types.values()]))
-            told: list[str] = []  # as before
-            data = parts.training
-            seen = samples(data, [feeder], limit=_CALIBRATED, progress=advance, skipped=told)
-            feeds = (sample.feeds[0] for sample in seen)
-            made.shipped = quantize(model, RECIPES[quantized], samples=feeds)
+            seen, probes = (
+                [s.feeds[0] for s in samples(data, [feeder], limit=_CALIBRATED, skipped=[])]
+                for data in (parts.training, parts.validation)
+            )
+            integers = to_integers(model, quantized, seen, probes, advance)
+            made.shipped, made.recipe, made.floats = (
+                integers.model, integers.recipe.to_json(), integers.floats,
+            )  # fmt: skip
     if parts.test is None:
         return made
     with stage("testing") as advance:

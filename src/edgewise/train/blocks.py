@@ -18,12 +18,20 @@ def top_blocks(graph: Graph) -> Value:
     Raises:
         InputError: a network that is no chain of blocks on pictures.
     """
-    maps = [value for value in _bottlenecks(graph) if len(value.shape) == 4]
-    sizes = [value.shape[1:3] for value in maps]
-    last = [v for v, size in zip(maps, sizes, strict=True) if size == sizes[-1] and size != (1, 1)]
-    if not last:
+    found = narrowest(graph)
+    if not found:
         raise InputError("the network has no blocks on pictures to be trained; train its head only")
-    return min(last, key=_elements)
+    return found[-1]
+
+
+def narrowest(graph: Graph) -> list[Value]:
+    """Of all values through which everything flows, those at which blocks begin: at each resolution
+    of the pictures the first of the smallest."""
+    by_size: dict[object, list[Value]] = {}
+    for value in _bottlenecks(graph):
+        if len(value.shape) == 4 and value.shape[1:3] != (1, 1):
+            by_size.setdefault(value.shape[1:3], []).append(value)
+    return [min(values, key=_elements) for values in by_size.values()]
 
 
 def up_to(model: Model, value: Value) -> Model:
