@@ -57,7 +57,7 @@ first 25,000 were not compared). The files that are changed: one for every case 
 FOUND = """
 Faults are counted as the run met them, before they were mended, the same one many times and those
 of the worker and of the comparison among them (8 of the first 12). So "earlier" has what no longer
-is: the slowest of its files (4.55 s) and the greediest (637 MiB) are such faults, and of the 78
+is: the most that a file took (4.55 s, 637 MiB) were such faults, and of the 78
 files with faults that were kept, none has one now. What was wrong, and the test that holds it:
 
 - A PAD or TILE whose amounts are computed filled all memory on the references
@@ -182,8 +182,7 @@ def _write(path: Path, text: str) -> None:
 def render() -> str:
     """The page."""
     lines = [
-        "| run | files of | library | files | reached invoke | compared | slowest | greediest"
-        " | faults |",
+        "| run | files of | library | files | reached invoke | compared | time | memory | faults |",
         "|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)

@@ -36,7 +36,8 @@ class TransposedConvolution(Op, abstract=True):
 
     Every element of x is multiplied with the whole kernel and added to the output where the
     forward convolution (from y to x, with the same padding and strides) would have read; what
-    falls outside the given output shape is dropped.
+    falls outside the given output shape is dropped. x has the size that the forward convolution
+    makes of that shape (LiteRT's kernels ask the same, XNNPACK does not ask the shape).
     """
 
     padding: Padding = Padding.SAME
@@ -70,7 +71,7 @@ class TransposedConvolution(Op, abstract=True):
         wanted = dims(output_shape)
         if wanted is None:
             return x.shape[0], *(unknown_dim() for _ in range(rank - 2)), o
-        self._check_output(wanted, x.shape, o)
+        self._check_output(wanted, x.shape, w.shape)
         return x.shape[0], *wanted[1:]
 
     def reference(
@@ -97,8 +98,9 @@ class TransposedConvolution(Op, abstract=True):
         """w as [C, O, taps in row-major order]."""
         raise NotImplementedError
 
-    def _check_output(self, wanted: Sequence[Dim], x: Shape, o: Dim) -> None:
-        """Raise ShapeError for an output shape that x and the kernel cannot fill."""
+    def _check_output(self, wanted: Sequence[Dim], x: Shape, w: Shape) -> None:
+        """Raise ShapeError for an output shape of which the forward convolution does not make x."""
+        o = self._channels(w)[0]
         require(
             len(wanted) == len(x) and all(d >= 0 for d in wanted if isinstance(d, int)),
             f"output_shape must be {len(x)} numbers of at least 0; got {shown(wanted)}",
@@ -109,13 +111,20 @@ class TransposedConvolution(Op, abstract=True):
             f"output_shape must begin with {x[0]} images and end with {o} channels; "
             f"got {shown(wanted)}",
         )
+        for axis, size, out in zip(self._axes(w), x[1:-1], wanted[1:-1], strict=True):
+            forward = axis.output(out, self.padding)
+            require(
+                same_dim(size, forward) is not False,
+                f"output_shape {shown(wanted)} is that of {forward} elements along an axis of x; "
+                f"got {size} in {shown(x)}",
+            )
 
     def _accumulate(self, output_shape: np.ndarray, w: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Sums of products in the dtype of `x`, tap by tap."""
         axes = self._axes(w.shape)
         wanted = [int(d) for d in output_shape.reshape(-1)]
         # it may be known only now
-        self._check_output(wanted, x.shape, self._channels(w.shape)[0])
+        self._check_output(wanted, x.shape, w.shape)
         before = [a.pads(out, self.padding)[0] for a, out in zip(axes, wanted[1:-1], strict=True)]
         for index, (axis, pad, out) in enumerate(zip(axes, before, wanted[1:-1], strict=True)):
             # rows of x beyond the output are dropped before they cost anything

@@ -28,7 +28,9 @@ CASES = [
     Case(Where(), (arg((7,), "int32", low=0, high=1),), label="int32"),
     Case(Where(), (arg((2, 3), values=np.zeros((2, 3), np.float32)),), label="none"),
     Case(Where(), (const(np.array([[True, False], [True, True]])),), label="constant"),
-    Case(Where(), (arg((), values=np.float32(3)),), label="scalar", no_litert="rank > 0"),
+    Case(
+        Where(), (arg((), values=np.float32(3)),), label="scalar", no_litert="a scalar is refused"
+    ),
     Case(Unique(), (arg((9,), "int32", low=0, high=4),)),
     Case(Unique(idx_out_type=DType.INT64), (const([3.0, 1.0, 3.0, 2.0]),), label="int64"),
     Case(Unique(), (arg((0,)),), label="empty"),

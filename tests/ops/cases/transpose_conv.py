@@ -72,7 +72,7 @@ CASES = [
     transposed(
         [1, 5, 5, 2],
         (2, 2, 2, 3),
-        (1, 9, 9, 3),
+        (1, 1, 5, 3),
         stride_h=1 << 15,
         label="far",
         quantize=(),
@@ -97,6 +97,7 @@ CASES = [
     transposed([1, 7, -5, 4], (4, 3, 3, 3), (1, 7, 5, 3), error="numbers of at least 0"),
     transposed([1, 7, 5, 4], (4, 3, 3, 3), (1, 7, 5, 3), stride_w=0, error="stride_w must be"),
     transposed([1, 7, 5, 4], (4, 3, 3), (1, 7, 5, 3), error="w must have rank 4"),
+    transposed([1, 7, 5, 4], (4, 3, 3, 3), (1, 14, 5, 3), error="7 elements along an axis of x"),
     deep([1, 3, 4, 5, 4], (2, 3, 3, 4, 2), (1, 3, 4, 5, 2)),
     deep(
         [2, 4, 6, 4, 3],
