@@ -161,7 +161,7 @@ def _inputs_of(graph: Graph, values: Sequence[Value]) -> list[int]:
 
 def _lighten(model: Model, graph: Graph, node: Node, op: While, outcome: Outcome) -> None:
     """Carry neither what the body hands on unchanged and is a constant, nor what nobody reads."""
-    if _is_shared(model, node):
+    if is_shared(model, node):
         return
     unchanged = [i for i, v in enumerate(op.body.inputs) if op.body.outputs[i] is v]
     for i in unchanged:
@@ -222,7 +222,7 @@ def _erase_unread(graph: Graph) -> None:
             graph.erase(step)
 
 
-def _is_shared(model: Model, node: Node) -> bool:
+def is_shared(model: Model, node: Node) -> bool:
     """Another operator or a signature runs a graph of the node."""
     own = set(node.op.graphs)
     runs = Counter(

@@ -129,11 +129,14 @@ def _cache_of(option: CacheOption) -> Cache | None:
 
 
 def _recognize(model: Model) -> None:
-    """Find recurrent layers, which are loops. What looks for them brings all operators and passes
-    with it: not at import, and not for a model without loops (a fifth of a warm start)."""
+    """Find recurrent layers, which are loops; of those that stay loops, what can go before them.
+    What looks for them brings all operators and passes with it: not at import, and not for a model
+    without loops (a fifth of a warm start)."""
     from edgewise.ops.control import While
 
     if any(isinstance(node.op, While) for g in model.graphs.values() for node in g.nodes):
+        from edgewise.passes.before_loops import move_products
         from edgewise.passes.recurrent import recognize_layers
 
         recognize_layers(model)
+        move_products(model)
