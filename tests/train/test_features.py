@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from edgewise.data.image import centre
 from edgewise.errors import InputError
 from edgewise.ir import Builder
 from edgewise.runtime.interpreter import Interpreter
-from edgewise.train import views
+from edgewise.train import features, views
 from edgewise.train.blocks import top_blocks, up_to
 from edgewise.train.features import Extractor
 from tests.tasks.pictures import fill, picture
@@ -139,3 +140,30 @@ def test_a_network_without_blocks_has_no_top():
     graph = b.finish(b.relu(b.relu(b.input("x", (1, 5)))))
     with pytest.raises(InputError, match="no blocks on pictures"):
         top_blocks(graph)
+
+
+def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first(tmp_path, monkeypatch):
+    fill(tmp_path / "data", 4)
+    own = extractor(tmp_path / "kept")
+    data = open_data(tmp_path / "data")
+    first = own(data)
+    files = kept(tmp_path / "kept")
+    size = files[0].stat().st_size
+    for age, path in enumerate(files):
+        os.utime(path, (0, 1000 + age))
+    other = tmp_path / "kept" / "of another network" / "old.npy"
+    other.parent.mkdir()
+    other.write_bytes(bytes(size))
+    os.utime(other, (0, 500))
+    half_written = files[0].with_name(".left")
+    half_written.write_bytes(b"x")
+    os.utime(half_written, (0, 0))
+    monkeypatch.setattr(features, "MAX_BYTES", 3 * size)
+    used = data.take([0, 1])
+    own(used)  # their files are touched
+    left = kept(tmp_path / "kept")
+    assert len(left) == 3
+    assert {used.digest(i).hex() for i in range(2)} <= {path.stem for path in left}
+    assert not other.exists()
+    assert not half_written.exists()
+    np.testing.assert_array_equal(own(data).x, first.x)

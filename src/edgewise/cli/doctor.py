@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from edgewise import __version__
-from edgewise.cli.screen import say
+from edgewise.cli.screen import say, size_text
+from edgewise.runtime.cache import default_folder
 
 _FEATURES = (
     "sse4_2",
@@ -61,6 +62,20 @@ def command() -> None:
         missing = [r for r in _requirements(extra) if _version(r) is None]
         state = f"not installed: pip install 'edgewise[{extra}]'" if missing else "installed"
         say(f"  {extra}: {gives}: {state}")
+    folder = default_folder()
+    say(f"{folder} (remove what you like: it is made or fetched anew)", title="caches")
+    for name, path in (
+        ("plans", folder),
+        ("features", folder / "features"),
+        ("zoo", folder / "zoo"),
+    ):
+        say(f"  {name}: {size_text(_size(path, is_deep=path != folder))}")
+
+
+def _size(folder: Path, *, is_deep: bool) -> int:
+    """Bytes of the files in a folder; 0 where it is none."""
+    files = folder.rglob("*") if is_deep else folder.glob("*")
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def cpu() -> tuple[str, set[str]]:

@@ -66,7 +66,8 @@ def command() -> None:
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with the class of each file.")
 @click.option(
     "--features", type=click.Path(path_type=Path),
-    help="Folder that keeps what the network makes of pictures (default: the user's cache).",
+    help="Folder that keeps what the network makes of pictures, 4 GB at most (default: the user's "
+    "cache, which `edgewise doctor` tells; remove it to clear it).",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite outputs that exist.")

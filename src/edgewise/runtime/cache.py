@@ -20,7 +20,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -179,27 +179,40 @@ class Cache:
         return found, data
 
     def _shrink(self) -> None:
-        """Remove the entries that were not used for longest, and what a killed process left."""
-        entries = []
         with os.scandir(self.folder) as files:
-            for file in files:
-                with suppress(OSError):  # another process removed it
-                    stat = file.stat()
-                    is_entry = file.name.endswith(SUFFIX)
-                    if not is_entry and time.time() - stat.st_mtime > _FRESH_S:
-                        self._remove(Path(file.path))
-                    elif is_entry:
-                        entries.append((stat.st_mtime_ns, stat.st_size, file.path))
-        total = sum(size for _, size, _ in entries)
-        for _, size, name in sorted(entries):
-            if total <= self.max_bytes:
-                return
-            self._remove(Path(name))
-            total -= size
+            shrink(files, SUFFIX, self.max_bytes)
 
     def _remove(self, path: Path) -> None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def shrink(files: Iterable[os.DirEntry[str]], suffix: str, max_bytes: int) -> None:
+    """Remove the files that were not used for longest, until those with this suffix take at most
+    `max_bytes`; and what a killed process left."""
+    entries = []
+    for file in files:
+        with suppress(OSError):  # another process removed it
+            stat = file.stat()
+            is_entry = file.name.endswith(suffix)
+            if is_entry:
+                entries.append((stat.st_mtime_ns, stat.st_size, file.path))
+            elif time.time() - stat.st_mtime > _FRESH_S:
+                Path(file.path).unlink()
+    total = sum(size for _, size, _ in entries)
+    for _, size, name in sorted(entries):
+        if total <= max_bytes:
+            return
+        with suppress(OSError):
+            Path(name).unlink()
+        total -= size
+
+
+def touch(path: Path) -> None:
+    """Note that a kept file was used; not more often than once an hour."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _FRESH_S:
+            os.utime(path)
 
 
 def digest_of(data: bytes) -> str:

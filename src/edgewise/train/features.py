@@ -3,16 +3,19 @@
 The features of a picture's views are one file, named by the picture's contents, in a folder named
 by all else they depend on: the network's bytes, the size, normalization and crop of its input, how
 many views there are and how they are drawn. A file that is damaged, or of another shape, is made
-anew; a folder that cannot be written costs only the time.
+anew; a folder that cannot be written costs only the time. All of them together take MAX_BYTES at
+most: the longest unused go first. Who wants them gone removes the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -24,13 +27,16 @@ from edgewise.data.split import content
 from edgewise.errors import InputError, listing
 from edgewise.ir.model import Model
 from edgewise.ir.text import print_model
-from edgewise.runtime.cache import default_folder
+from edgewise.runtime.cache import default_folder, shrink, touch
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.runtime.workers import cores, ordered
 from edgewise.train import views
 from edgewise.values import dataclass
 
 _log = logging.getLogger("edgewise")
+
+MAX_BYTES = 4 << 30  # 200,000 pictures in 4 views by MobileNetV2
+_SUFFIX = ".npy"
 
 _MOST_SHOWN = 5
 _READ_ERRORS = (OSError, ValueError, EOFError)
@@ -83,6 +89,7 @@ class Extractor:
                 labels.append(label)
             if progress is not None:
                 progress(done, data.size)
+        work.shrink()
         if skipped is not None:
             skipped += unread
         if not rows:
@@ -101,8 +108,8 @@ class _Work:
         self.size = size(self.type)
         own = [extent for extent in graph.outputs[0].shape[1:] if isinstance(extent, int)]
         self.shape = (extractor.views, *own)
-        base = extractor.folder or default_folder() / "features"
-        self.folder: Path | None = base / _key(extractor)
+        self.base = extractor.folder or default_folder() / "features"
+        self.folder: Path | None = self.base / _key(extractor)
         self.free: SimpleQueue[Interpreter] = SimpleQueue()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -152,10 +159,12 @@ class _Work:
     def _kept(self, digest: bytes) -> np.ndarray | None:
         if self.folder is None:
             return None
+        path = self.folder / f"{digest.hex()}{_SUFFIX}"
         try:
-            found: np.ndarray = np.load(self.folder / f"{digest.hex()}.npy", allow_pickle=False)
+            found: np.ndarray = np.load(path, allow_pickle=False)
         except _READ_ERRORS:
             return None
+        touch(path)
         return found if found.shape == self.shape and found.dtype == np.float32 else None
 
     def _keep(self, digest: bytes, row: np.ndarray) -> None:
@@ -168,12 +177,18 @@ class _Work:
             with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as stream:
                 temporary = Path(stream.name)
                 np.save(stream, row)
-            temporary.replace(self.folder / f"{digest.hex()}.npy")
+            temporary.replace(self.folder / f"{digest.hex()}{_SUFFIX}")
         except OSError as error:
             self._give_up(error)
             if temporary is not None:
                 with suppress(OSError):
                     temporary.unlink()
+
+    def shrink(self) -> None:
+        """Keep all that is kept, of this network and of others, below MAX_BYTES."""
+        with suppress(OSError):
+            folders = [path for path in self.base.iterdir() if path.is_dir()]
+            shrink(chain.from_iterable(map(os.scandir, folders)), _SUFFIX, MAX_BYTES)
 
     def _give_up(self, error: OSError) -> None:
         if self.folder is not None:
