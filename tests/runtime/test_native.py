@@ -17,17 +17,20 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ops.activation import Relu
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.binary import Atan2
+from edgewise.ops.control import While
 from edgewise.ops.embedding import EmbeddingLookup
 from edgewise.ops.gather import Gather, GatherNd, ScatterNd
 from edgewise.ops.join import Concatenation
 from edgewise.ops.reshape import Reshape
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
+from edgewise.runtime import planner
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
 from edgewise.runtime.select import TABLE
 from edgewise.runtime.session import Session
+from edgewise.runtime.specialize import MOST_PLANS
 
 ISAS = [isa for isa in Isa if isa <= host_isa()]
 
@@ -169,6 +172,41 @@ def test_shapes_that_follow_from_the_inputs_are_planned() -> None:
         assert y.shape == (n, 3)
         assert flat.shape == (3 * n,)
         assert {p.where for p in session.placement()} == {"kernel", "alias", "host"}
+
+
+def test_a_plan_is_kept_for_each_of_the_last_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose signature has an unknown dimension, with a loop: nothing is planned while it
+    goes on, nor for a shape that comes again."""
+    made: list[str] = []
+
+    def counted(graph: Graph, *arguments: object, **options: object) -> object:
+        made.append(graph.name)
+        return plan(graph, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(planner, "plan", counted)
+    inner = Builder("inner")
+    count, x = inner.input("count", (), DType.INT32), inner.input("x", (Sym("n"), 3))
+    body = inner.finish(inner.add(count, inner.constant(np.int32(1))), inner.add(x, x))
+    inner = Builder("until")
+    count, x = inner.input("count", (), DType.INT32), inner.input("x", (Sym("n"), 3))
+    condition = inner.finish(inner.less(count, inner.constant(np.int32(6))))
+    b = Builder("main")
+    x = b.input("x", (Sym("n"), 3))
+    loop = b.node(While(cond=condition, body=body), b.constant(np.int32(0)), x)
+    model = Model()
+    for graph in (b.finish(loop.outputs[1]), condition, body):
+        model.add(graph)
+    run = Interpreter(model.to_bytes(), cache=False)
+    for _ in range(3):
+        for rows in range(1, MOST_PLANS + 1):
+            [y] = run(np.ones((rows, 3), np.float32)).values()
+            np.testing.assert_array_equal(y, np.full((rows, 3), 64))
+    assert made == ["main"] * MOST_PLANS
+    run(np.ones((9, 3), np.float32))  # takes the place of the one that ran longest ago
+    run(np.ones((2, 3), np.float32))
+    assert len(made) == MOST_PLANS + 1
+    run(np.ones((1, 3), np.float32))
+    assert len(made) == MOST_PLANS + 2
 
 
 def test_keep_all_keeps_every_value() -> None:
