@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Quantized
 from edgewise.ops.lstm import FullLSTM
@@ -20,6 +21,7 @@ _LOG2 = range(-15, -2)  # of the cell state's scale: what the fixed-point tanh c
 _SHIFTS = range(-31, 31)
 _BIASES = (*range(12, 16), 17)
 _ACTIVATIONS = (0, OUTPUT_STATE, CELL_STATE)
+_TYPES = [DType.INT8, DType.INT8, DType.INT16, DType.INT8]  # of those and the result
 
 
 def integer_lstm(site: Site) -> Selection:
@@ -34,6 +36,8 @@ def integer_lstm(site: Site) -> Selection:
     gates = [gate for gate in cell.gates if gate is not None]
     require(gates[0].recurrent.ndim == 2, "the recurrent weights are diagonal")
     x, h, c = (node.operand(i) for i in _ACTIVATIONS)
+    types = [v.dtype for v in (x, h, c, node.output)]
+    require(types == _TYPES, f"no kernel for {', '.join(t.text for t in types)}")
     *lead, inputs = shape_of(x)
     is_time_major = getattr(op, "time_major", True)
     time, batch = (1, lead[0]) if len(lead) == 1 else lead if is_time_major else lead[::-1]
@@ -118,6 +122,7 @@ def _packed(matrices: Sequence[Array], panel: int) -> Array:
     for matrix in matrices:
         n, k = matrix.shape
         padded = np.zeros((-(-n // panel) * panel, -(-k // 2) * 2), np.int8)
+        require(bool(np.all(np.abs(matrix + 0.5) < 128)), "weights are wider than 8 bits with sign")
         padded[:n, :k] = matrix
         found.append(padded.reshape(-1, panel, padded.shape[1] // 2, 2).transpose(0, 2, 1, 3))
     return np.concatenate(found).reshape(-1)
