@@ -1,12 +1,9 @@
 """`resize_tensor_input` on models of others: other batches and heights, ours against LiteRT.
 
-Every input whose first dimension is 1 gets 2 or 3, with the stored inputs so often; or those of
-rank 4 twice the height. Either both refuse, or shapes are equal and numbers as in `verdict.py`; of
-hybrid models, whose numbers are judged there by their distance from the meaning, each image gives
-what it gives alone (of other heights, shapes are equal). What only one of both runs fails. The
-table is printed; with LiteRT 2.3, of 129 files, both batches: 105 agree, 15 are refused by both, 8
-have no such input, and one is refused by LiteRT's int16 TRANSPOSE_CONV alone; twice the height: 87
-agree, 15 are refused by both, 24 have no such input, 3 have a TRANSPOSE_CONV.
+What only one of both runs fails (`resized.py`). The table is printed; with LiteRT 2.3, of 129
+files, both batches: 105 agree, 15 are refused by both, 8 have no such input, and one is refused by
+LiteRT's int16 TRANSPOSE_CONV alone; twice the height: 87 agree, 15 are refused by both, 24 have no
+such input, and 3 have a TRANSPOSE_CONV, whose output has a constant size.
 """
 
 from __future__ import annotations
@@ -14,113 +11,45 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgewise.errors import EdgewiseError
-from edgewise.format import load
-from edgewise.lite import Interpreter
-from tests.models.verdict import TOLERANCE, WHOLE_STEPS, kind_of
-from tests.oracle import answers
-from tests.oracle.litert import Answer, Oracle
-
-MOST_BYTES = 20 << 20
-# LiteRT's int16 TRANSPOSE_CONV runs the batch of its constant shape alone; its others run any
-INT16_BATCH = "SizeOfDimension(input, 0) != SizeOfDimension(output, 0)"
-# LiteRT's TRANSPOSE_CONV refuses sizes that are not those of its constant shape, as ours does, but
-# where XNNPACK runs it, without asking that shape
-CONSTANT_SHAPE = "output_shape"
-FILES = [
-    file
-    for file, answer in answers.load().items()
-    if answer.oracle == "litert" and file.endswith(".tflite")
-]
+from tests.models import resized
+from tests.oracle.litert import Oracle
 
 
-def ours(path: Path, inputs: list[np.ndarray]) -> list[np.ndarray] | str:
-    """The outputs, or why there are none."""
-    try:
-        interpreter = Interpreter(str(path))
-        ends = interpreter.get_input_details()
-        for end, array in zip(ends, inputs, strict=True):
-            interpreter.resize_tensor_input(end["index"], array.shape)
-        interpreter.allocate_tensors()
-        for end, array in zip(ends, inputs, strict=True):
-            interpreter.set_tensor(end["index"], array)
-        interpreter.invoke()
-        return [interpreter.get_tensor(end["index"]) for end in interpreter.get_output_details()]
-    except (EdgewiseError, RuntimeError, ValueError) as refusal:
-        return str(refusal)
-
-
-def compared(found: list[np.ndarray], wanted: list[np.ndarray]) -> str:
-    """What differs; "" where nothing does."""
-    for a, b in zip(found, wanted, strict=True):
-        if (a.shape, a.dtype) != (b.shape, b.dtype):
-            return f"{a.dtype}{list(a.shape)}; LiteRT gives {b.dtype}{list(b.shape)}"
-        if a.dtype.kind not in "fiu" or not a.size:
-            continue
-        apart = np.abs(a.astype(np.float64) - b.astype(np.float64)).max()
-        most = WHOLE_STEPS
-        if a.dtype.kind == "f":
-            most = TOLERANCE * float(np.abs(b[np.isfinite(b)]).max(initial=1e-30))
-        if not apart <= most:
-            return f"by {apart:.3g}, {most:.3g} are allowed"
-    return ""
-
-
-def repeated(array: np.ndarray, axis: int, count: int) -> np.ndarray:
-    """The array `count` times along an axis: the batch, where it is 1, or the rows of a picture."""
-    is_fit = array.ndim == 4 if axis else array.ndim > 0 and array.shape[0] == 1
-    return np.concatenate([array] * count, axis) if is_fit else array
-
-
-def verdict(file: str, axis: int, count: int, shared_data: Path, oracle: Oracle) -> tuple[str, str]:
-    """One of agree, both refuse, differ, only ours, only LiteRT; and what is to be said."""
-    path, answer = shared_data / file, answers.load()[file]
-    given = answer.inputs(0, shared_data)
-    inputs = [repeated(a, axis, count) for a in given]
-    if all(a.shape == b.shape for a, b in zip(inputs, given, strict=True)):
-        return "nothing to resize", ""
-    theirs: Answer = oracle.run(path.read_bytes(), inputs, timeout_s=300.0)
-    mine = ours(path, inputs)
-    if theirs.error:
-        return ("both refuse", mine) if isinstance(mine, str) else ("only ours", theirs.error)
-    if isinstance(mine, str):
-        return "only LiteRT", mine
-    if axis and kind_of(load(path)) == "hybrid":
-        is_same = all(a.shape == b.shape for a, b in zip(mine, theirs.outputs, strict=True))
-        problem = compared(mine, theirs.outputs)
-        return ("agree" if is_same else "differ"), f"hybrid; {problem}"
-    if kind_of(load(path)) == "hybrid":
-        alone = ours(path, given)
-        assert not isinstance(alone, str)
-        pairs = zip(mine, theirs.outputs, alone, strict=True)
-        is_same = all(
-            a.shape == b.shape and np.array_equal(a, np.concatenate([one] * count))
-            for a, b, one in pairs
-        )
-        return ("agree", "") if is_same else ("differ", "an image depends on the other one")
-    problem = compared(mine, theirs.outputs)
-    return ("differ", problem) if problem else ("agree", "")
+@pytest.mark.ci
+def test_small_models_with_other_sizes(shared_data: Path) -> None:
+    """Against stored answers."""
+    counts, problems = Counter[str](), []
+    for key, answer in resized.stored().items():
+        file, _, size = key.rpartition(":")
+        axis, count = map(int, size.split("x"))
+        found, why = resized.verdict(file, axis, count, shared_data, lambda *_, a=answer: a)
+        counts[found] += 1
+        if resized.is_problem(axis, found, why):
+            problems.append(f"{found}: {key}: {why}")
+    assert not problems, "\n".join(problems)
+    assert counts["agree"] >= 100
 
 
 @pytest.mark.parity
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize(("axis", "count"), [(0, 2), (0, 3), (1, 2)])
+@pytest.mark.parametrize(("axis", "count"), resized.SIZES)
 def test_models_with_other_sizes(axis: int, count: int, shared_data: Path, oracle: Oracle) -> None:
     counts, problems = Counter[str](), []
-    for file in FILES:
-        if (shared_data / file).stat().st_size > MOST_BYTES:
+    for file in resized.FILES:
+        if (shared_data / file).stat().st_size > resized.MOST_BYTES:
             continue
-        found, why = verdict(file, axis, count, shared_data, oracle)
+        found, why = resized.verdict(
+            file,
+            axis,
+            count,
+            shared_data,
+            lambda path, inputs: oracle.run(path.read_bytes(), inputs, timeout_s=300.0),
+        )
         counts[found] += 1
         print(f"{found:12} {file} {why.splitlines()[0][:150] if why else ''}")
-        if found == "only ours" and INT16_BATCH in why:
-            continue
-        if found == "only LiteRT" and axis and CONSTANT_SHAPE in why:
-            continue
-        if found == "differ" or found.startswith("only"):
+        if resized.is_problem(axis, found, why):
             problems.append(f"{found}: {file}: {why}")
     print(dict(counts))
     assert not problems, "\n".join(problems)
