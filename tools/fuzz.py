@@ -99,6 +99,8 @@ files with faults that were kept, none has one now. What was wrong, and the test
   of a scalar an error, or a vector's places (`tests/runtime/test_hostile.py`).
 - The integer LSTM took weights without a sign for weights with one, states and results of any type
   for its own (`tests/runtime/test_recurrent.py`).
+- A loop that writes a row outside of its tensor wrote over the last one
+  (`tests/runtime/test_control.py`).
 - Misuse of interpreters: sizes beyond 64 bits, ragged lists, inputs of 24 GiB
   (`tests/lite/test_misuse.py`, `tests/runtime/test_misuse.py`).
 """

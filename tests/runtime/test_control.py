@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise
-from edgewise.errors import LimitError, UnsupportedOp
+from edgewise.errors import LimitError, ShapeError, UnsupportedOp
 from edgewise.format import load
 from edgewise.ir import Builder, Graph, Model, Value
 from edgewise.ir.evaluate import evaluate
@@ -65,6 +65,15 @@ def test_a_row_is_written_in_place() -> None:
     assert all(o.nbytes <= X.nbytes for k in copies for o in k.operands)
     for a, b in zip(Executor(made).run([rows, X], {}), evaluate(graph, [rows, X]), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_row_outside_is_refused(native: bool) -> None:
+    """The kernel wrote over the last row instead (found by changed files)."""
+    rows = np.zeros((5, 4), np.float32)
+    graph = looped(loop(7, [NUMBER, ((5, 4), "float32"), ROW], write_row), rows, X)
+    with pytest.raises(ShapeError):
+        edgewise.Interpreter(model_of(graph), native=native)(rows, X)
 
 
 def test_results_that_need_no_copy_have_none() -> None:

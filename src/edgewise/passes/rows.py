@@ -39,13 +39,19 @@ def _is_one_row(match: Match) -> Verdict:
     x, row = match["x"].shape, match["row"].shape
     if len(x) != len(row) or row[0] != 1 or x[1:] != row[1:]:
         return f"a row of {list(x)} is replaced by {list(row)}"
+    if not isinstance(x[0], int):
+        return "the number of rows is unknown"
     if match["x"].quant != match["row"].quant or match["x"].quant != match.root.output.quant:
         return "it has another scale"
     return True
 
 
 def _update(b: Builder, match: Match) -> Value:
-    place, rank = match["place"], len(match["x"].shape)
+    rows, rank = match["x"].shape[0], len(match["x"].shape)
+    assert isinstance(rows, int)
+    # DYNAMIC_UPDATE_SLICE moves a row from outside to the next one, the slices refuse it
+    numbers = b.constant(np.arange(rows, dtype=match["place"].dtype.numpy))
+    place = b.gather(numbers, match["place"], axis=0)
     rest = b.constant(np.zeros(rank - 1, place.dtype.numpy))
     start = (
         b.concatenation(place, rest, axis=0, fused_activation_function=NONE) if rank > 1 else place
