@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Graph, Quant
+from edgewise.errors import ConversionError
+from edgewise.ir import Builder, Graph, Quant, TensorType
+from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate
+from edgewise.ir.graph import Value
 from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.conv import Conv2D
 from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.rnn import UnidirectionalSequenceRNN
 from edgewise.ops.window import Axis, along
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
@@ -113,10 +117,11 @@ def test_kernels_compute_the_formula(case: Case, isa: Isa) -> None:
 @pytest.mark.parametrize("case", QUANTIZED, ids=lambda c: c.id)
 def test_tiles_and_threads_change_no_bit(case: Case) -> None:
     graph, inputs = model_of(case).main, inputs_of(case)
-    [wanted] = Executor(plan(graph, Target(host_isa()))).run(inputs, {}, None)
+    wanted = Executor(plan(graph, Target(host_isa()))).run(inputs, {}, None)
     for target in (Target(host_isa(), 3), Target(host_isa(), 1, 1024)):
-        [got] = Executor(plan(graph, target), threads=Threads(target.threads)).run(inputs, {}, None)
-        np.testing.assert_array_equal(got, wanted)
+        got = Executor(plan(graph, target), threads=Threads(target.threads)).run(inputs, {}, None)
+        for a, b in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
@@ -125,7 +130,10 @@ def test_no_further_from_the_meaning_than_litert(case: Case) -> None:
     of LiteRT on the same input (stored answers). Rows are quantized as LiteRT quantizes a batch's
     (1x1 and fully connected: equal within 1e-5, halves fall either way); a larger window is a row
     here and the whole image there, which on the noise of these cases differs by 4 % either way."""
-    answer = stored(prepare(case).digest)
+    try:
+        answer = stored(prepare(case).digest)
+    except ConversionError:
+        pytest.skip("LiteRT has no such operator")
     if answer.resolver is None:
         pytest.skip("LiteRT does not run it")
     graph, inputs = model_of(case).main, inputs_of(case)
@@ -134,6 +142,42 @@ def test_no_further_from_the_meaning_than_litert(case: Case) -> None:
     for ours, theirs, wanted in zip(got, answer.outputs[answer.resolver], meant, strict=True):
         bound = max(1.05 * rms(theirs, wanted), 1e-6 * float(np.abs(wanted).max(initial=0)))
         assert rms(ours, wanted) <= bound
+
+
+def recurrent(cells: int, size: int = 37, time: int = 9) -> tuple[Graph, dict[str, np.ndarray]]:
+    """h = tanh(W x + R h + b) over a sequence, and its constants as real numbers."""
+    rng = np.random.default_rng(cells)
+    b = Builder()
+    x = b.input("x", (1, time, size), DType.FLOAT32)
+    data = {"w": rng.integers(-127, 128, (cells, size)), "r": rng.integers(-127, 128, (cells,) * 2)}
+    bias = rng.uniform(-1, 1, cells).astype(np.float32)
+    w, r = (b.constant(a.astype(np.int8), quant=Quant(0.002)) for a in data.values())
+    state = Value(TensorType((1, cells), DType.FLOAT32), "h", is_variable=True)
+    op = UnidirectionalSequenceRNN(fused_activation_function=Activation.TANH)
+    graph = b.finish(b.node(op, x, w, r, b.constant(bias), state).output)
+    return graph, {"b": bias, **{k: a * float(np.float32(0.002)) for k, a in data.items()}}
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("cells", [24, 65, 136])
+def test_hidden_values_are_quantized_step_by_step(cells: int, isa: Isa) -> None:
+    """By the formula, on every instruction set; a step off would be 4e-3 after the first steps."""
+    graph, real = recurrent(cells)
+    x = np.random.default_rng(1).standard_normal((1, 9, 37)).astype(np.float32)
+    made = plan(graph, Target(isa))
+    assert "recurrent_h8" in made.placement[0].detail
+    [got] = Executor(made).run([x], {}, None)
+    h = np.zeros((1, cells), np.float32)
+    for t in range(9):
+        products = quantized(x[:, t]) @ real["w"].T + quantized(h) @ real["r"].T
+        h = np.tanh(products + real["b"]).astype(np.float32)
+        np.testing.assert_allclose(got[:, t], h, rtol=0, atol=1e-3 if t else 3e-6)
+
+
+def test_recurrent_weights_stay_integers_in_memory() -> None:
+    graph, _ = recurrent(256, 256)
+    made = plan(graph, Target(host_isa()))
+    assert made.constants.nbytes < 1.2 * 2 * 256 * 256
 
 
 def dense(m: int, k: int = 48, o: int = 40) -> Graph:

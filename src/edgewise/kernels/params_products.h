@@ -215,7 +215,11 @@ typedef struct {
  *   has_projection: weights packed as the recurrent ones [.., C, ..], then the bias [O];
  *   h [batch, O] and c [batch, C], read and written (c: any memory for one gate);
  *   y, rows y_stride elements apart, from y_offset on.
- * Tiles: one. Scratch: G + EW_RECURRENT_PANEL f32, and has_projection O + EW_RECURRENT_PANEL. */
+ * Tiles: one. Scratch: G + EW_RECURRENT_PANEL f32, and has_projection O + EW_RECURRENT_PANEL.
+ * recurrent_h8: weights stand for w * scale; not is_diagonal. Operands: products of the input;
+ *   recurrent weights w, scale and sums as those of ew_conv_h8 with one block, no groups, [G, O];
+ *   vectors; has_projection: w, scale, sums [O, C] likewise and bias f32 [O]; h, c, y.
+ *   Scratch: more of the larger of O and C, rounded up to 16, s16 or with 16 lanes u8. */
 typedef struct {
     uint32_t time, batch;
     uint32_t cells, outputs, gates;
@@ -269,14 +273,17 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_conv_3d_f32;
 
-/* Operands: x [batch, inputs], feature weights [units * rank, inputs], time weights [units * rank,
- * memory], bias [units], state [batch, units * rank, memory], read and written, y [batch, units].
- * s8: time weights and state s16; bias s32 is less x's zero point times the sums of the feature
- * weights [units * rank], then that of the units; multipliers and shifts as fixed.h. Tiles: one. */
+/* s8 operands: x [batch, inputs], feature weights [units * rank, inputs], time weights s16 [units *
+ * rank, memory], bias s32, less x's zero point times the sums of the feature weights [units * rank],
+ * then that of the units; state s16 [batch, units * rank, memory], read and written, y [batch,
+ * units]. Multipliers and shifts as fixed.h.
+ * f32 operands: features of x [batch, units * rank], time weights f32, or where is_time_s8 s8, times
+ * time_scale, bias [units], state, y. Tiles: one. */
 typedef struct {
     uint32_t batch, inputs, units, rank, memory;
     int32_t feature_multiplier, feature_shift, y_multiplier, y_shift, y_zero;
-    float low_f32, high_f32;
+    uint32_t is_time_s8;
+    float time_scale, low_f32, high_f32;
 } ew_svdf;
 
 #endif

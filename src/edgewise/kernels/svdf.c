@@ -2,32 +2,41 @@
 #include "fixed.h"
 #include "simd.h"
 
-static float dot_f32(const float *a, const float *b, uint32_t n) {
+/* The sum of a [n] * b [n]: b in float32, or s8. */
+EW_INLINE float dot(const float *a, const void *b, uint32_t n, const int is_s8) {
+    const float *whole = b;
+    const uint8_t *bytes = b;
     v_f32 total = v_splat_f32(0.0f);
     float lanes[EW_LANES], sum = 0.0f;
     uint32_t i = 0;
-    for (; i + EW_LANES <= n; i += EW_LANES)
-        total = v_fma(v_load_f32(a + i), v_load_f32(b + i), total);
+    for (; i + EW_LANES <= n; i += EW_LANES) {
+        v_f32 factor = is_s8 ? v_float(v_load_b8(bytes + i, 1)) : v_load_f32(whole + i);
+        total = v_fma(v_load_f32(a + i), factor, total);
+    }
     v_store_f32(lanes, total);
     for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
-    for (; i < n; i++) sum += a[i] * b[i];
+    for (; i < n; i++) sum += a[i] * (is_s8 ? (float)(int8_t)bytes[i] : whole[i]);
     return sum;
 }
 
 EW_DEFINE(svdf_f32) {
     const ew_svdf *p = params;
-    const float *x = operand[0], *feature = operand[1], *time = operand[2], *bias = operand[3];
-    float *state = operand[4], *y = operand[5];
+    const float *newest = operand[0], *bias = operand[2];
+    float *state = operand[3], *y = operand[4];
     EW_UNUSED(tile_begin), EW_UNUSED(tile_end), EW_UNUSED(scratch);
-    for (uint32_t b = 0; b < p->batch; b++, x += p->inputs, y += p->units) {
+    for (uint32_t b = 0; b < p->batch; b++, y += p->units) {
+        const float *time = operand[1];
+        const uint8_t *time_s8 = operand[1];
         for (uint32_t u = 0; u < p->units; u++) {
             float sum = 0.0f;
-            for (uint32_t f = u * p->rank; f < (u + 1) * p->rank; f++, state += p->memory) {
+            for (uint32_t f = 0; f < p->rank; f++, state += p->memory) {
                 for (uint32_t m = 1; m < p->memory; m++) state[m - 1] = state[m];
-                state[p->memory - 1] = dot_f32(x, feature + (size_t)f * p->inputs, p->inputs);
-                sum += dot_f32(state, time + (size_t)f * p->memory, p->memory);
+                state[p->memory - 1] = *newest++;
+                sum += p->is_time_s8 ? dot(state, time_s8, p->memory, 1)
+                                     : dot(state, time, p->memory, 0);
+                time += p->memory, time_s8 += p->memory;
             }
-            y[u] = ew_clamp_f32(sum + bias[u], p->low_f32, p->high_f32);
+            y[u] = ew_clamp_f32(sum * p->time_scale + bias[u], p->low_f32, p->high_f32);
         }
     }
 }

@@ -7,9 +7,10 @@ import numpy as np
 from edgewise.dtypes import FLOATS
 from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.enums import Activation
-from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, require
+from edgewise.ir.op import Arithmetic, In, NotQuantized, Op, Operand, Out, Role, require
 from edgewise.ops.axes import shown
 from edgewise.ops.lstm_cell import Cell, Gate, run_cell
+from edgewise.ops.rnn import WEIGHTS
 
 
 class LstmLayer(Op):
@@ -17,7 +18,8 @@ class LstmLayer(Op):
     sigmoids of their part of W x_t + R h + b, and z is the cell's part.
 
     Shapes: x [T, B, I], w [4 * C, I], r [4 * C, C], b [4 * C] (gates in the order i, f, z, o),
-    h and c [B, C]; y [T, B, C], the last h and c [B, C]. Float only.
+    h and c [B, C]; y [T, B, C], the last h and c [B, C]. Float, or hybrid (float arithmetic on
+    dequantized int8 weights).
     TFLite has no such operator: a converted layer is a WHILE, or UNIDIRECTIONAL_SEQUENCE_LSTM,
     whose states are variables.
     **Source:** Hochreiter and Schmidhuber 1997; `keras.layers.LSTM`.
@@ -25,13 +27,14 @@ class LstmLayer(Op):
 
     operands = (
         In("x", FLOATS),
-        In("w", FLOATS),
-        In("r", FLOATS),
+        In("w", WEIGHTS, Role.WEIGHT),
+        In("r", WEIGHTS, Role.WEIGHT),
         In("b", FLOATS),
         In("h", FLOATS),
         In("c", FLOATS),
     )
     results = (Out("y"), Out("last_h"), Out("last_c"))
+    arithmetic = Arithmetic.FLOAT
     quantization = NotQuantized()
     tolerance = 1e-5
 

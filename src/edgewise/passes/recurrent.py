@@ -39,7 +39,7 @@ from edgewise.passes.counted import (
     require,
     steps_of,
 )
-from edgewise.passes.recurrent_sum import Array, before_loop, products
+from edgewise.passes.recurrent_sum import Array, Matrix, before_loop, in_order, products
 from edgewise.values import dataclass
 
 
@@ -65,8 +65,8 @@ class Layer:
     `written` is None where nobody reads what is written; `keeps_all`: the outputs of all steps
     are, not the last alone."""
 
-    w: Array
-    r: Array
+    w: Matrix
+    r: Matrix
     b: Array
     x: Value
     axis: int
@@ -127,10 +127,9 @@ def _layer_of(node: Node, cond: Graph, body: Graph, cell_of: CellOf) -> Layer:
     require(axis in (0, 1) and len(sequence.shape) == 3)
     if w is None:  # one product for all steps, before the loop
         w, bias, sequence = before_loop(sequence)
-        require(len(w) == len(r))
+        require(len(w.data) == len(r.data))
         b = b + bias
-    parts = len(cell.order)
-    require(len(r) == parts * r.shape[1])
+    require(len(r.data) == len(cell.order) * r.data.shape[1])
     counters = [i for i in range(count) if is_counted(results[i], carried[i])]
     require(len(counters) in (1, 2) and time in [carried[i] for i in counters])
     others = sorted(set(range(count)) - {*stay, h, *counters} - {cell.c})
@@ -143,7 +142,7 @@ def _layer_of(node: Node, cond: Graph, body: Graph, cell_of: CellOf) -> Layer:
         keeps_all = is_written(results, carried, written, results[h], time, axis)
         size = node.outputs[written].shape[axis if keeps_all else 0]
         require(size == (steps if keeps_all else 1))
-    w, r, b = (np.concatenate([np.split(a, parts)[i] for i in cell.order]) for a in (w, r, b))
+    w, r, b = w.in_order(cell.order), r.in_order(cell.order), in_order(b, cell.order)
     return Layer(
         w, r, b, sequence, axis, h, cell.c, cell.act, written, tuple(counters), tuple(stay), steps,
         keeps_all,
@@ -235,7 +234,7 @@ def _replace(graph: Graph, node: Node, layer: Layer, state: int) -> None:
     h, c = (node.operand(i) for i in (layer.h, state))
     turn = b.constant(np.array([1, 0, 2], np.int32))
     x = b.transpose(layer.x, turn) if layer.axis else layer.x
-    constants = [b.constant(a) for a in (layer.w, layer.r, layer.b)]
+    constants = [layer.w.constant(b), layer.r.constant(b), b.constant(layer.b)]
     y, last_h, last_c = b.node(LstmLayer(), x, *constants, h, c).outputs
     values: list[Value] = list(map(node.operand, range(len(node.outputs))))
     values[layer.h], values[state] = last_h, last_c

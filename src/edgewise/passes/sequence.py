@@ -132,17 +132,17 @@ def _replace(graph: Graph, node: Node, layer: Layer) -> list[Node]:
 
 def _operator(b: Builder, name: str, layer: Layer, x: Value, *, time_major: bool) -> Value:
     """The outputs of all steps."""
-    shape = (x.shape[1 if time_major else 0], layer.r.shape[1])
+    shape = (x.shape[1 if time_major else 0], layer.r.data.shape[1])
     states = [
         Value(TensorType(shape, x.dtype), f"{name}/{state}", is_variable=True)
         for state in ("output_state", "cell_state")
     ]
     act = layer.act
     if layer.c is None:
-        constants = [b.constant(a) for a in (layer.w, layer.r, layer.b)]
+        constants = [b.constant(a) for a in (layer.w.real, layer.r.real, layer.b)]
         simple = UnidirectionalSequenceRNN(fused_activation_function=act, time_major=time_major)
         return b.node(simple, x, *constants, states[0]).output
-    matrices = [b.constant(part) for a in (layer.w, layer.r) for part in np.split(a, 4)]
+    matrices = [b.constant(part) for a in (layer.w.real, layer.r.real) for part in np.split(a, 4)]
     biases = [b.constant(part) for part in np.split(layer.b, 4)]
     lstm = UnidirectionalSequenceLSTM(fused_activation_function=act, time_major=time_major)
     none = [None] * 3

@@ -10,7 +10,8 @@ HYBRID = "quantizes activations on the fly"
 
 
 def matrix(shape, dtype="float32"):
-    quant = {"quant": Quant(0.01)} if dtype == "int8" else {}
+    wide = max(shape) > 24
+    quant = {"quant": Quant(0.003 if wide else 0.01)} if dtype == "int8" else {}
     return weights(shape, dtype, low=-1, high=1, **quant)
 
 
@@ -81,6 +82,7 @@ CASES = [
     lstm((5, 2, 3), 4, aux=(5, 2, 3), label="stacked"),
     lstm((5, 2, 3), 4, aux=(5, 2, 6), linked=True, label="linked"),
     lstm((5, 2, 3), 4, dtype="int8", label="hybrid", no_litert=HYBRID),
+    lstm((4, 2, 30), 33, dtype="int8", merge_outputs=True, label="hybrid-wide", no_litert=HYBRID),
     lstm((5, 2, 3), 4, 3, error="as many outputs as cells"),
     lstm((5, 2, 3), 4, aux=(4, 2, 3), error="aux_input must begin with [5, 2]"),
     rnn((2, 5, 3), 4),

@@ -13,10 +13,10 @@ HYBRID = "quantizes activations on the fly"
 
 
 def operands(x, cells, outputs, *, coupled=False, peephole=False, project=False, norm=False,
-             diagonal=False, dtype="float32"):  # fmt: skip
+             diagonal=False, dtype="float32", scale=0.01):  # fmt: skip
     """The 24 operands for x [..., I] with batch x[-2] (or as given by `batch`)."""
     size, batch = x.shape[-1], x.shape[0]
-    hybrid = {"quant": Quant(0.01)} if dtype == "int8" else {}
+    hybrid = {"quant": Quant(scale)} if dtype == "int8" else {}
     matrix = [weights((cells, size), dtype, low=-1, high=1, **hybrid) for _ in range(4)]
     shape = (cells,) if diagonal else (cells, outputs)
     recurrent = [weights(shape, dtype, low=-1, high=1, **hybrid) for _ in range(4)]
@@ -38,7 +38,7 @@ def operands(x, cells, outputs, *, coupled=False, peephole=False, project=False,
 
 
 def layer(x, cells, outputs=None, *, label="", error="", no_litert="", **keywords):
-    names = ("coupled", "peephole", "project", "norm", "diagonal", "dtype")
+    names = ("coupled", "peephole", "project", "norm", "diagonal", "dtype", "scale")
     parts = {k: keywords.pop(k) for k in names if k in keywords}
     op = UnidirectionalSequenceLSTM(fused_activation_function=TANH, **keywords)
     args = operands(arg(x), cells, outputs or cells, **parts)
@@ -48,12 +48,13 @@ def layer(x, cells, outputs=None, *, label="", error="", no_litert="", **keyword
     return Case(op, args, label=label, error=error, no_litert=no_litert)
 
 
-def step(x, cells, outputs=None, *, label="", **keywords):
-    parts = {
-        k: keywords.pop(k) for k in ("coupled", "peephole", "project", "norm") if k in keywords
-    }
+def step(x, cells, outputs=None, *, label="", no_litert="", **keywords):
+    names = ("coupled", "peephole", "project", "norm", "dtype", "scale")
+    parts = {k: keywords.pop(k) for k in names if k in keywords}
     op = LSTM(fused_activation_function=TANH, **keywords)
-    return Case(op, operands(arg(x), cells, outputs or cells, **parts), label=label)
+    return Case(
+        op, operands(arg(x), cells, outputs or cells, **parts), label=label, no_litert=no_litert
+    )
 
 
 def integer(batch, time, size, cells, outputs=None, *, op=UnidirectionalSequenceLSTM, label="",
@@ -138,6 +139,24 @@ CASES = [
         label="hybrid-all",
         no_litert=HYBRID,
     ),
+    # weights that stay integers
+    layer((2, 5, 29), 43, dtype="int8", scale=0.003, label="hybrid-wide", no_litert=HYBRID),
+    layer(
+        (3, 4, 40),
+        67,
+        25,
+        dtype="int8",
+        scale=0.003,
+        coupled=True,
+        peephole=True,
+        project=True,
+        norm=True,
+        cell_clip=0.9,
+        proj_clip=0.6,
+        label="hybrid-wide-all",
+        no_litert=HYBRID,
+    ),
+    step((2, 29), 67, dtype="int8", scale=0.003, label="hybrid-wide", no_litert=HYBRID),
     step((2, 5), 7),
     step((2, 5), 7, coupled=True, peephole=True, label="cifg"),
     step((2, 5), 7, 4, project=True, norm=True, cell_clip=0.5, label="all"),

@@ -6,8 +6,9 @@ from edgewise.ops.rnn import RNN, UnidirectionalSequenceRNN
 from tests.ops.case import Case, arg, weights
 
 
-def recurrent(op, x, units, *, batch=None, dtype="float32", label="", error="", **attributes):
-    quant = {"quant": Quant(0.01)} if dtype == "int8" else {}
+def recurrent(op, x, units, *, batch=None, dtype="float32", scale=0.01, label="", error="",
+              **attributes):  # fmt: skip
+    quant = {"quant": Quant(scale)} if dtype == "int8" else {}
     return Case(
         op(**attributes),
         (
@@ -50,6 +51,15 @@ CASES = [
         asymmetric_quantize_inputs=True,
         fused_activation_function=TANH,
         label="hybrid",
+    ),
+    recurrent(
+        UnidirectionalSequenceRNN,
+        (2, 7, 33),
+        65,
+        dtype="int8",
+        scale=0.001,
+        fused_activation_function=TANH,
+        label="hybrid-wide",
     ),
     recurrent(UnidirectionalSequenceRNN, (2, 5), 3, error="x must be [B, T, I]"),
 ]

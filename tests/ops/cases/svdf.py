@@ -49,6 +49,7 @@ CASES = [
     svdf(3, 7, 8, 5, 2, fused_activation_function=Activation.RELU, label="rank"),
     svdf(2, 5, 6, 4, bias=False, label="no-bias"),
     svdf(2, 5, 6, 4, dtype="int8", label="hybrid", no_litert="quantizes x on the fly"),
+    svdf(2, 40, 33, 9, 3, dtype="int8", label="hybrid-wide", no_litert="quantizes x on the fly"),
     integer(2, 5, 6, 4, label="integer"),
     integer(3, 16, 12, 9, 3, label="integer-rank"),
     svdf(2, 5, 7, 4, 2, error="must be a multiple of rank"),

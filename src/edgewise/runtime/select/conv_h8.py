@@ -122,19 +122,25 @@ def call(
             "high": high,
         },
     )
+    is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
+    is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
+    elements = tiles.rows * o if is_dense else None
+    matrix, scales, sums = operands(isa, weights, groups)
+    bias = pad_channels(weights.bias, groups, isa)
+    inputs = (x, matrix, scales, bias, sums, y)
+    why = "x quantized per row"
+    return Call("conv_2d_h8", params, inputs, tiles.count, tiles.scratch, elements, why=why)
+
+
+def operands(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array | Packed, Array, Array]:
+    """Weights, scales and sums as `ew_conv_h8` has them."""
     matrix: Array | Packed = weights.array
     if isa is not Isa.SCALAR:
         matrix, _ = pack_weights(weights.array, groups, 1, isa.lanes, per_lane(isa))
     sums = np.zeros((1, 1), np.int32)
     if isa.lanes == 16:
         sums = _padded(_sums(weights), groups, isa)
-    scales, bias = _padded(weights.scales, groups, isa), pad_channels(weights.bias, groups, isa)
-    is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
-    is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
-    elements = tiles.rows * o if is_dense else None
-    operands = (x, matrix, scales, bias, sums, y)
-    why = "x quantized per row"
-    return Call("conv_2d_h8", params, operands, tiles.count, tiles.scratch, elements, why=why)
+    return matrix, _padded(weights.scales, groups, isa), sums
 
 
 def _sums(weights: Hybrid) -> Array:

@@ -27,7 +27,7 @@ from edgewise.runtime.library import pack
 from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.copy import copies, copy, view
 from edgewise.runtime.select.lstm_s8 import integer_lstm
-from edgewise.runtime.select.recurrence import Cell, Layer, panels, real, recurrence
+from edgewise.runtime.select.recurrence import Cell, Layer, joined, real, recurrence
 
 _GATES = (0, 1, 2, 3)  # input, forget, cell, output: offsets into the operands
 
@@ -43,7 +43,7 @@ def lstm(site: Site) -> Selection:
     if x.dtype is DType.INT8:
         return integer_lstm(site)
     require(is_float(x, h, c, node.output), f"no kernel for {x.dtype.text}")
-    layer = Layer([(x, _inputs(site, operands[1:5]))], h, c, node.output)
+    layer = Layer([(x, joined(site, operands[1:5]))], h, c, node.output)
     return recurrence(site, _lstm_cell(site, op, operands), layer)
 
 
@@ -52,8 +52,8 @@ def _lstm_cell(
 ) -> Cell:
     """The cell of the 24 operands."""
     gates = [g for g in _GATES if operands[1 + g] is not None]
-    recurrent = [real(site, operands[5 + g]) for g in gates]
-    cells, outputs = len(recurrent[0]), recurrent[0].shape[-1]
+    recurrent = joined(site, [operands[5 + g] for g in gates])
+    cells = shape_of(recurrent)[0] // len(gates)
     vectors = [_bias(site, operands[12 + g], cells) for g in gates]
     has_peephole, has_norm = operands[10] is not None, operands[21] is not None
     if has_peephole:
@@ -64,6 +64,7 @@ def _lstm_cell(
         vectors += [real(site, operands[20 + g]) for g in gates]
     cell = Cell(
         recurrent,
+        cells,
         vectors,
         op.fused_activation_function,
         has_peephole=has_peephole,
@@ -73,13 +74,8 @@ def _lstm_cell(
     )
     if operands[16] is None:
         return cell
-    projection = [panels(real(site, operands[16])), _bias(site, operands[17], outputs)]
-    return replace(cell, projection=np.concatenate(projection))
-
-
-def _inputs(site: Site, weights: Sequence[Value | None]) -> np.ndarray:
-    """Weights [G, I] of the gates that there are."""
-    return np.concatenate([real(site, w) for w in weights if w is not None])
+    projection = joined(site, [operands[16]])
+    return replace(cell, projection=(projection, _bias(site, operands[17], cell.outputs)))
 
 
 def _bias(site: Site, value: Value | None, size: int) -> np.ndarray:
@@ -111,8 +107,13 @@ def rnn(site: Site) -> Selection:
     assert isinstance(op, Recurrent)
     x, w, r, bias, h = (node.operand(i) for i in range(5))
     require(is_float(x, h, node.output), f"no kernel for {x.dtype.text}")
-    cell = Cell([real(site, r)], [real(site, bias)], op.fused_activation_function)
-    return recurrence(site, cell, Layer([(x, real(site, w))], h, h, node.output))
+    cell = _simple_cell(site, r, bias, op.fused_activation_function)
+    return recurrence(site, cell, Layer([(x, joined(site, [w]))], h, h, node.output))
+
+
+def _simple_cell(site: Site, r: Value, bias: Value, act: Activation) -> Cell:
+    recurrent = joined(site, [r])
+    return Cell(recurrent, shape_of(recurrent)[0], [real(site, bias)], act)
 
 
 def bidirectional_lstm(site: Site) -> Selection:
@@ -127,9 +128,9 @@ def bidirectional_lstm(site: Site) -> Selection:
         assert x is not None
         assert h is not None
         assert c is not None
-        sequences = [(x, _inputs(site, cell[1:5]))]
+        sequences = [(x, joined(site, cell[1:5]))]
         if aux is not None:
-            sequences.append((aux, _inputs(site, aux_weights)))
+            sequences.append((aux, joined(site, aux_weights)))
         cells.append(_lstm_cell(site, op, cell))
         layers.append(Layer(sequences, h, c, node.outputs[0]))
     return _both(site, op, cells, layers)
@@ -145,12 +146,11 @@ def bidirectional_rnn(site: Site) -> Selection:
     for direction in (0, 1):
         w, r, bias, h = (node.operand(1 + 4 * direction + i) for i in range(4))
         x = aux if direction and aux is not None and not is_linked else node.operand(0)
-        sequences = [(x, real(site, w))]
+        sequences = [(x, joined(site, [w]))]
         if is_linked:
             assert aux is not None
-            sequences.append((aux, real(site, aux_weights[direction])))
-        cell = Cell([real(site, r)], [real(site, bias)], op.fused_activation_function)
-        cells.append(cell)
+            sequences.append((aux, joined(site, [aux_weights[direction]])))
+        cells.append(_simple_cell(site, r, bias, op.fused_activation_function))
         layers.append(Layer(sequences, h, h, node.outputs[0]))
     return _both(site, op, cells, layers)
 
@@ -162,7 +162,7 @@ def _both(
     calls: list[Call] = []
     for direction, (cell, layer) in enumerate(zip(cells, layers, strict=True)):
         y = site.node.outputs[0 if op.merge_outputs else direction]
-        offset = cells[0].recurrent[0].shape[-1] if direction and op.merge_outputs else 0
+        offset = cells[0].outputs if direction and op.merge_outputs else 0
         values = [x for x, _ in layer.sequences]
         require(is_float(*values, layer.h, layer.c, y), f"no kernel for {values[0].dtype.text}")
         placed = replace(layer, y=y, y_offset=offset, is_backward=bool(direction))
@@ -178,8 +178,9 @@ def layer(site: Site) -> Selection:
     require(is_float(x, h, c, y), f"no kernel for {x.dtype.text}")
     # copies that are made in any case: a view would let the recurrence write into h and c
     begin = [*copy(view(h), view(last_h)), *copy(view(c), view(last_c))]
-    cell = Cell(np.split(real(site, r), 4), [real(site, bias)], Activation.TANH)
-    steps = recurrence(site, cell, Layer([(x, real(site, w))], last_h, last_c, y))
+    recurrent = joined(site, [r])
+    cell = Cell(recurrent, shape_of(h)[1], [real(site, bias)], Activation.TANH)
+    steps = recurrence(site, cell, Layer([(x, joined(site, [w]))], last_h, last_c, y))
     return [*(replace(call, moves=None) for call in begin), *steps]
 
 

@@ -1,12 +1,16 @@
-"""SVDF: in float32 (weights of any kind dequantized), and in integers."""
+"""SVDF: in float32 (features by integer weights as a fully connected layer's), and in integers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
+from edgewise.ir.graph import Node, Value
+from edgewise.ir.types import TensorType
+from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import multiplier
 from edgewise.ops.svdf import SVDF
 from edgewise.runtime.calls import (
@@ -21,48 +25,79 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Number, pack
+from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.weights import real
+
+Array = np.ndarray
+_INTEGERS = ("feature_multiplier", "feature_shift", "y_multiplier", "y_shift", "y_zero")
 
 
 def svdf(site: Site) -> Selection:
-    """One call, which also moves the state on."""
+    """The features, in integers with the rest; the rest, which also moves the state on."""
     op, node = site.node.op, site.node
     assert isinstance(op, SVDF)
     x, state, y = node.operand(0), node.operand(4), node.output
-    feature, time = site.constant(1, "weights"), site.constant(2, "weights")
-    bias = site.optional_constant(3, "biases")
-    (batch, inputs), units = shape_of(x), shape_of(y)[1]
+    site.constant(1, "weights")
+    time = site.constant(2, "weights")
     fields: dict[str, Number] = {
-        "batch": batch,
-        "inputs": inputs,
-        "units": units,
+        "batch": shape_of(x)[0],
+        "inputs": shape_of(x)[1],
+        "units": shape_of(y)[1],
         "rank": op.rank,
         "memory": time.shape[1],
     }
-    if is_float(x, state, y):
-        low, high = float_bounds(op.fused_activation_function)
-        fields |= dict.fromkeys(
-            ("feature_multiplier", "feature_shift", "y_multiplier", "y_shift", "y_zero"), 0
-        )
-        fields |= {"low_f32": low, "high_f32": high}
-        added = np.zeros(units, np.float32)
-        if bias is not None:
-            require(node.operand(3).dtype in FLOATS, "the bias is not a float")
-            added = real(node.operand(3), bias).reshape(-1)
-        weights = [real(node.operand(1), feature), real(node.operand(2), time), added]
-        kernel = "svdf_f32"
-    else:
-        types = (x.dtype, node.operand(1).dtype, node.operand(2).dtype, state.dtype, y.dtype)
-        wanted = (DType.INT8, DType.INT8, DType.INT16, DType.INT16, DType.INT8)
-        require(types == wanted, f"no kernel for {x.dtype.text} with these types")
-        fields |= _multipliers(site)
-        first = -zero_point(x.type) * feature.astype(np.int64).sum(1)
-        second = np.zeros(units, np.int64) if bias is None else bias.reshape(-1).astype(np.int64)
-        weights = [feature, time, np.concatenate([first, second]).astype(np.int32)]
-        kernel = "svdf_s8"
-    arrays = [np.ascontiguousarray(w) for w in weights]
     n_tiles = 1 if math.prod(shape_of(y)) and time.shape[1] else 0
-    return [Call(kernel, pack("ew_svdf", fields), (x, *arrays, state, y), n_tiles)]
+    if is_float(x, state, y):
+        return _float(site, op, time, fields, n_tiles)
+    types = (x.dtype, node.operand(1).dtype, node.operand(2).dtype, state.dtype, y.dtype)
+    wanted = (DType.INT8, DType.INT8, DType.INT16, DType.INT16, DType.INT8)
+    require(types == wanted, f"no kernel for {x.dtype.text} with these types")
+    fields |= _multipliers(site)
+    params = pack("ew_svdf", fields)
+    return [Call("svdf_s8", params, (x, *_integers(site), state, y), n_tiles)]
+
+
+def _float(
+    site: Site, op: SVDF, time: Array, fields: dict[str, Number], n_tiles: int
+) -> Sequence[Call]:
+    x, feature, kept, added, state = (site.node.optional(i) for i in range(5))
+    assert x is not None
+    assert feature is not None
+    assert kept is not None
+    assert state is not None
+    filters = TensorType((shape_of(x)[0], time.shape[0]), DType.FLOAT32)
+    features = Value(filters, "features")
+    product = Node(FullyConnected(), [x, feature, None], [features])
+    bias = np.zeros(int(fields["units"]), np.float32)
+    given = site.optional_constant(3, "biases")
+    if given is not None:
+        assert added is not None
+        require(added.dtype in FLOATS, "the bias is not a float")
+        bias = real(added, given).reshape(-1)
+    quant = kept.quant
+    is_s8 = kept.dtype is DType.INT8 and quant is not None and quant.scale.size == 1
+    is_s8 = is_s8 and not zero_point(kept.type)
+    low, high = float_bounds(op.fused_activation_function)
+    fields |= dict.fromkeys(_INTEGERS, 0)
+    fields |= {"is_time_s8": int(is_s8), "low_f32": low, "high_f32": high}
+    fields["time_scale"] = float(scale(kept.type)) if is_s8 else 1.0
+    weights = time if is_s8 else real(kept, time)
+    operands = (features, np.ascontiguousarray(weights), bias, state, site.node.output)
+    return [
+        *fully_connected(Site(product, site.target, site.known)),
+        Call("svdf_f32", pack("ew_svdf", fields), operands, n_tiles),
+    ]
+
+
+def _integers(site: Site) -> Sequence[Array]:
+    """Weights, and biases of the features and of the units."""
+    feature, time = site.constant(1, "weights"), site.constant(2, "weights")
+    bias = site.optional_constant(3, "biases")
+    units = shape_of(site.node.output)[1]
+    first = -zero_point(site.node.operand(0).type) * feature.astype(np.int64).sum(1)
+    second = np.zeros(units, np.int64) if bias is None else bias.reshape(-1).astype(np.int64)
+    biases = np.concatenate([first, second]).astype(np.int32)
+    return [np.ascontiguousarray(feature), np.ascontiguousarray(time), biases]
 
 
 def _multipliers(site: Site) -> dict[str, Number]:
@@ -79,6 +114,8 @@ def _multipliers(site: Site) -> dict[str, Number]:
         "y_multiplier": y_m,
         "y_shift": y_shift,
         "y_zero": zero_point(y.type),
+        "is_time_s8": 0,
+        "time_scale": 0.0,
         "low_f32": 0.0,
         "high_f32": 0.0,
     }
