@@ -1,6 +1,6 @@
 /* BATCH_MATMUL and FULLY_CONNECTED of float32 where both operands are computed at run time: every
  * tile packs its panels of y, one after the other, and multiplies its rows of x by each. */
-#include "gemm_f32.h"
+#include "pack_f32.h"
 
 /* Elements from the first matrix of an operand to that of `batch`. */
 static size_t matrix_at(const ew_matmul_f32 *p, uint32_t batch, const uint32_t *stride) {
@@ -18,25 +18,6 @@ static void stage_rows(const ew_matmul_f32 *p, const float *x, uint32_t rows, fl
         for (uint32_t r = 0; r < rows; r++)
             for (uint32_t j = i; j < end; j++)
                 to[(size_t)r * p->k + j] = x[(size_t)r * p->x_row + (size_t)j * p->x_k];
-    }
-}
-
-/* `columns` columns of y [k, n] of any strides as a panel [k, width], 0 beyond them. */
-static void pack_panel(const ew_matmul_f32 *p, const float *y, uint32_t columns, uint32_t width,
-                       float *to) {
-    enum { STEPS = 16 };
-    for (uint32_t i = 0; i < p->k; i += STEPS) {
-        uint32_t end = ew_min_u32(p->k, i + STEPS);
-        if (p->y_column == 1) {
-            for (uint32_t j = i; j < end; j++)
-                for (uint32_t c = 0; c < width; c++)
-                    to[(size_t)j * width + c] = c < columns ? y[(size_t)j * p->y_k + c] : 0.0f;
-        } else {
-            for (uint32_t c = 0; c < width; c++)
-                for (uint32_t j = i; j < end; j++)
-                    to[(size_t)j * width + c] =
-                        c < columns ? y[(size_t)j * p->y_k + (size_t)c * p->y_column] : 0.0f;
-        }
     }
 }
 
@@ -70,7 +51,8 @@ EW_DEFINE(matmul_f32) {
             panel.bias = panel_bias;
             panel.low = p->low;
             panel.high = p->high;
-            pack_panel(p, y + (size_t)column * p->y_column, panel.columns, width, panel_w);
+            ew_pack_panel(y + (size_t)column * p->y_column, p->y_k, p->y_column, p->k,
+                          panel.columns, width, panel_w);
             for (uint32_t c = 0; c < width; c++)
                 panel_bias[c] = c < panel.columns ? bias[column + c] : 0.0f;
             panel.ahead = (const char *)(y + (size_t)(column + width) * p->y_column);

@@ -159,6 +159,25 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_matmul_f32;
 
+/* Attention: y[b, i] = softmax along j of (scale * q[b, i] . k[b, j] + mask[b, i, j]), times v[b, j].
+ * Operands: q [M, D], k [S, D], v [S, N], mask [M, S] (any float where there is none), y [M, N], all
+ * f32, for every batch. Rows of q and y are neighbours; strides of broadcast dimensions are 0.
+ * Tiles: (batch, block of rows_per_tile rows). Scratch, f32: S and N rounded up to vectors; S * D,
+ * N * S, the larger of S and N, rows_at_once, rows_at_once * S. */
+typedef struct {
+    uint32_t m, s, d, n;
+    uint32_t rank; /* of the batch */
+    uint32_t dims[EW_MAX_RANK];
+    uint32_t q_batch[EW_MAX_RANK], k_batch[EW_MAX_RANK], v_batch[EW_MAX_RANK];
+    uint32_t mask_batch[EW_MAX_RANK], y_batch[EW_MAX_RANK];
+    uint32_t q_row, y_row;
+    uint32_t k_row, k_column, v_row, v_column;
+    uint32_t has_mask, mask_row, mask_column;
+    uint32_t rows_per_tile;
+    uint32_t rows_at_once; /* whose scores are kept */
+    float scale;           /* > 0 */
+} ew_attention_f32;
+
 /* How a depthwise convolution is computed: by a body for one kernel (square) and stride, which
  * reads every column of x once for all pixels of a group, or by one for any. */
 enum {

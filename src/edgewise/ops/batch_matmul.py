@@ -54,7 +54,7 @@ class BatchMatMul(Op, builtin="BATCH_MATMUL", options="BatchMatMulOptions"):
             f"x and y must agree in the dimension summed over; got {k} and {k_of_y}. "
             "Check adj_x= and adj_y=",
         )
-        return *_broadcast(x.shape[:-2], y.shape[:-2]), m, n
+        return *broadcast_batch(x.shape[:-2], y.shape[:-2]), m, n
 
     def reference(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return self._accumulate(x, y.astype(x.dtype))
@@ -98,7 +98,7 @@ def _swapped(pair: Shape, swap: bool) -> tuple[Dim, Dim]:
     return (second, first) if swap else (first, second)
 
 
-def _broadcast(a: Shape, b: Shape) -> Shape:
+def broadcast_batch(a: Shape, b: Shape) -> Shape:
     """The batch dimensions of the result."""
     rank = max(len(a), len(b))
     a, b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b

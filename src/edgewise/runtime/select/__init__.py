@@ -40,6 +40,7 @@ from edgewise.ops.unary import ZerosLike
 from edgewise.runtime.calls import Alias, NotNative, Selection, Site, require
 from edgewise.runtime.select import (
     argmax_pool,
+    attention,
     binary,
     boxes,
     choose,
@@ -133,6 +134,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     **stablehlo.TABLE,
     **conv3d.TABLE,
     SVDF: svdf.svdf,
+    **attention.TABLE,
 }
 
 # Kernels count scratch memory in 32 bits. Real models need a megabyte; more is what a file asks for

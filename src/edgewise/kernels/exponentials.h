@@ -1,0 +1,65 @@
+/* The pieces of a softmax over a row: softmax.c, attention.c. */
+#ifndef EW_EXPONENTIALS_H
+#define EW_EXPONENTIALS_H
+#include "math.h"
+
+/* The largest of n numbers, any number where one of them is NaN. */
+EW_INLINE float largest_f32(const float *x, uint32_t n) {
+    float largest = -__builtin_inff();
+    uint32_t i = 0;
+    if (n >= 2 * EW_LANES) {
+        float lanes[EW_LANES];
+        v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
+        for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
+            a = v_max(a, v_load_f32(x + i));
+            b = v_max(b, v_load_f32(x + i + EW_LANES));
+        }
+        v_store_f32(lanes, v_max(a, b));
+        for (uint32_t l = 0; l < EW_LANES; l++) largest = lanes[l] > largest ? lanes[l] : largest;
+    }
+    for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+    return largest;
+}
+
+EW_INLINE float sum_f32(const float *x, uint32_t n) {
+    float sum = 0.0f;
+    uint32_t i = 0;
+    if (n >= 2 * EW_LANES) {
+        float lanes[EW_LANES];
+        v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
+        for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
+            a += v_load_f32(x + i);
+            b += v_load_f32(x + i + EW_LANES);
+        }
+        v_store_f32(lanes, a + b);
+        for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
+    }
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+/* y = e**((x - largest) * beta) for n numbers; their sum. y may be x. */
+EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float largest, float beta) {
+    float lanes[EW_LANES], sum = 0.0f;
+    v_f32 total = v_splat_f32(0.0f);
+    size_t i = 0;
+    for (; i + EW_LANES <= n; i += EW_LANES) {
+        v_f32 e = v_exp_flushed((v_load_f32(x + i) - largest) * beta);
+        total += e;
+        v_store_f32(y + i, e);
+    }
+    if (i < n) {
+        float rest[EW_LANES] = {0};
+        for (size_t k = 0; k < n - i; k++) rest[k] = (x[i + k] - largest) * beta;
+        v_store_f32(rest, v_exp_flushed(v_load_f32(rest)));
+        for (size_t k = 0; k < n - i; k++) sum += y[i + k] = rest[k];
+    }
+    v_store_f32(lanes, total);
+    for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
+    return sum;
+}
+
+static void scale_f32(float *y, uint32_t n, float scale) {
+    for (uint32_t i = 0; i < n; i++) y[i] *= scale;
+}
+#endif
