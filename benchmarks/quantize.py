@@ -3,25 +3,28 @@
     python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
         [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
 
-Every model is quantized by every recipe with the same calibration samples and runs on the same
-test samples (of which none is a calibration sample). A line has the size, the top-1 accuracy, its
+Every model is quantized by every recipe with the same calibration samples and runs on the same test
+samples (of which none is a calibration sample). A line has the size, the top-1 accuracy, its
 difference from float's on the same samples in points with the interval that McNemar's test does not
-reject (95 %), the share of samples with the class of the float model, and the mean divergence
-KL(float || quantized) of the softmax; each on Edgewise and, with `--litert`, of the same file in
-LiteRT; with `--aeq`, of AI Edge Quantizer's file for the same recipe in LiteRT; and with
-`--tensorflow`, of the file that TensorFlow's converter makes of the source of the same weights,
-where there is one, with the same calibration samples. What a peer does not do has its reason on
-standard error instead of a line. Behind the peers stands whether ours is worse than one of them in
-KL or in agreement, by more than the interval of the difference on the same samples.
+reject (95 %), the share of samples with the class of the float model, the mean divergence KL(float
+|| quantized) of the softmax, and the time of one inference on one thread (a tenth of them are
+faster); each on Edgewise and, with `--litert`, of the same file in LiteRT; with `--aeq`, of AI Edge
+Quantizer's file for the same recipe in LiteRT; and with `--tensorflow`, of the file that
+TensorFlow's converter makes of the source of the same weights, where there is one, with the same
+calibration samples. What a peer does not do has its reason on standard error instead of a line.
+Behind the peers stands whether ours is worse than one of them in KL or in agreement, by more than
+the interval of the difference on the same samples.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +34,10 @@ import numpy as np
 import edgewise
 from edgewise.data.image import NORMALIZATIONS, centre, open_picture
 from edgewise.ir.graph import Value
+from edgewise.ir.infer import result_types
+from edgewise.ir.types import TensorType
 from edgewise.metrics import bootstrap, paired_difference
+from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import quantize_real
 from edgewise.optimize import Recipe, calibrate, quantize
 from edgewise.runtime.session import Session
@@ -48,6 +54,9 @@ RECIPES = (
     "static_wi8_ai16",
     "static_wi4_ai8",
     "static_wi8_au8",
+    # with techniques: what a recipe does best
+    *("static_wi8_ai8+compensate", "static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
+    *("static_wi4_ai8+compensate", "weight_only_wi4_afp32+compensate"),
 )
 # the names of the same recipes in AI Edge Quantizer
 AEQ = {
@@ -58,6 +67,8 @@ AEQ = {
     "static_wi8_ai16": "static_wi8_ai16",
 }
 CALIBRATION = 100
+PROBE = 160  # pixels
+TIMED = 10  # percent of the inferences are faster than the time told: others use the cores, too
 LITERT = "  in litert"
 # the sources of the same weights, for TensorFlow's converter
 TENSORFLOW = {
@@ -105,6 +116,34 @@ def lite0(data: Path) -> edgewise.Model:
     return edgewise.convert(get("efficientnet_lite0", data / "weights/efficientnet_lite0_fp16.npz"))
 
 
+def cats_and_dogs(data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of a part, of both kinds in turn, and their labels."""
+    folder = data / "datasets/cats_dogs" / part
+    kinds = [sorted((folder / kind).iterdir()) for kind in ("cat", "dog")]
+    files = [(f, y) for pair in zip(*kinds, strict=True) for y, f in enumerate(pair)]
+    read = [NORMALIZATIONS["imagenet"](centre(open_picture(f), PROBE, PROBE)) for f, _ in files]
+    return np.stack(read).astype(np.float32), np.array([y for _, y in files])
+
+
+def probe(data: Path) -> edgewise.Model:
+    """MobileNetV2's features with ImageNet weights, and a ridge regression of cats and dogs."""
+    weights = data / "weights/mobilenet_v2_1.0_features_fp16.npz"
+    model = edgewise.convert(get("mobilenet_v2_features", weights, size=PROBE))
+    x, y = cats_and_dogs(data, "train")
+    features = run(model, x)[0]
+    mean = features.mean(0)
+    centred = features - mean
+    ridge = centred.T @ centred + 10 * np.eye(len(mean))
+    w = np.linalg.solve(ridge, centred.T @ (np.eye(2)[y] - 0.5)).T.astype(np.float32)
+    graph = model.main
+    constants = (w, (-w @ mean).astype(np.float32))
+    operands = [graph.outputs[0], *(Value(TensorType.of(a), "", a) for a in constants)]
+    scores = Value(result_types(FullyConnected(), operands)[0], "scores")
+    graph.insert(FullyConnected(), operands, [scores])
+    graph.set_outputs([scores])
+    return model
+
+
 def file(name: str) -> Callable[[Path], edgewise.Model]:
     """A `.tflite` file."""
     return lambda data: edgewise.load(data / "tflite" / name)
@@ -134,6 +173,10 @@ MODELS: dict[str, tuple[Callable[[Path], edgewise.Model], Callable[[Path], Data]
         file("classify/mobilenet_v1_0.25_224_1_default_1.tflite"),
         lambda d: pictures(d, 224, "-1..1", 1),
     ),
+    "mobilenet_v2_probe": (
+        probe,
+        lambda d: (cats_and_dogs(d, "train")[0][::5], *cats_and_dogs(d, "test")),
+    ),
     "efficientnet_lite0": (lite0, lambda d: pictures(d, 224, "efficientnet-lite")),
 }
 
@@ -147,12 +190,13 @@ class Score:
     difference: tuple[float, float, float]  # points, and the ends of the interval
     agree: float
     kl: float
+    ms: float
 
     def __str__(self) -> str:
         points, low, high = self.difference
         return (
             f"{self.bytes / 1000:8.0f} kB {self.top1:5.1f} % {points:+5.1f} [{low:.1f}, {high:.1f}]"
-            f" {self.agree:5.1f} % {self.kl:9.2e}"
+            f" {self.agree:5.1f} % {self.kl:9.2e} {self.ms:8.3f} ms"
         )
 
 
@@ -164,7 +208,9 @@ class Samples:
     kl: np.ndarray
 
 
-def score(size: int, y: np.ndarray, base: np.ndarray, labels: np.ndarray) -> tuple[Score, Samples]:
+def score(
+    size: int, y: np.ndarray, ms: float, base: np.ndarray, labels: np.ndarray
+) -> tuple[Score, Samples]:
     """Outputs [N, C] that are probabilities, or are made so."""
     right, was = y.argmax(1) == labels, base.argmax(1) == labels
     is_softmax = bool((base >= 0).all()) and abs(float(base.sum(1).mean()) - 1) < 0.01
@@ -174,7 +220,7 @@ def score(size: int, y: np.ndarray, base: np.ndarray, labels: np.ndarray) -> tup
     found = paired_difference(was, right)
     points = (100 * found.value, 100 * found.low, 100 * found.high)
     rates = 100 * float(right.mean()), points, 100 * float(agree.mean()), float(kl.mean())
-    return Score(size, *rates), Samples(agree, kl)
+    return Score(size, *rates, ms), Samples(agree, kl)
 
 
 def behind(ours: Samples, theirs: Samples) -> list[str]:
@@ -199,13 +245,19 @@ def probabilities(y: np.ndarray, *, is_softmax: bool) -> np.ndarray:
     return y / y.sum(1, keepdims=True)
 
 
-def run(model: edgewise.Model, x: np.ndarray) -> np.ndarray:
-    """Outputs [N, C] on Edgewise, as real numbers."""
+def run(model: edgewise.Model, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Outputs [N, C] on Edgewise, as real numbers, and milliseconds."""
     session = Session(model.main, stateless=True)
     session.resize([(1, *x.shape[1:])])
     first, last = model.main.inputs[0], model.main.outputs[0]
-    rows = [session.run([stored(sample[None], first)])[0].reshape(-1) for sample in x]
-    return np.stack([row if last.quant is None else last.quant.dequantize(row) for row in rows])
+    rows, times = [], []
+    for sample in x:
+        given = [stored(sample[None], first)]
+        start = time.perf_counter()
+        row = session.run(given)[0].reshape(-1)
+        times.append(time.perf_counter() - start)
+        rows.append(row if last.quant is None else last.quant.dequantize(row))
+    return np.stack(rows), 1000 * float(np.percentile(times, TIMED))
 
 
 def stored(x: np.ndarray, value: Value) -> np.ndarray:
@@ -219,15 +271,18 @@ class Peers:
     def __init__(self, folder: Path, args: argparse.Namespace) -> None:
         self.folder, self.litert, self.aeq = folder, args.litert, args.aeq
         self.tensorflow = args.tensorflow
+        # by peer and recipe its file, outputs and time: a recipe is asked for with and without
+        # techniques
+        self.known: dict[tuple[str, str], tuple[bytes, tuple[np.ndarray, float]]] = {}
 
-    def run(self, data: bytes, samples: Path) -> np.ndarray | None:
-        """Outputs of LiteRT on a file."""
+    def run(self, data: bytes, samples: Path) -> tuple[np.ndarray, float] | None:
+        """Outputs of LiteRT on a file, and milliseconds."""
         model, result = self.folder / "model.tflite", self.folder / "result.npz"
         model.write_bytes(data)
         if not self._ask(self.litert, "litert", model, samples, result):
             return None
-        outputs: np.ndarray = np.load(result)["y"]
-        return outputs
+        found = np.load(result)
+        return found["y"], 1000 * float(np.percentile(found["seconds"], TIMED))
 
     def quantize(self, data: bytes, samples: Path, recipe: str) -> bytes | None:
         """AI Edge Quantizer's file."""
@@ -272,20 +327,24 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
             one = model.signature()
             model.signatures.append(replace(one, key="serving_default"))
         data = model.to_bytes()
-        base = run(edgewise.load(data), x)
-        lines = [("float32", "edgewise", score(len(data), base, base, labels)[0])]
+        base, ms = run(edgewise.load(data), x)
+        lines = [("float32", "edgewise", score(len(data), base, ms, base, labels)[0])]
         sys.stdout.write(f"\n{name}: {len(x)} samples\n")
         tell(*lines[0])
         source = args.data / TENSORFLOW[name] if name in TENSORFLOW else None
-        ranges = calibrate(model, [sample[None] for sample in calibration])
+        given = [sample[None] for sample in calibration]
+        ranges = calibrate(model, given)
         for recipe in recipes:
-            scheme, _, least = recipe.partition("@")
-            made = quantize(model, Recipe(scheme, min_elements=int(least or 0)), ranges)
+            scheme, *techniques = recipe.split("+")
+            scheme, _, least = scheme.partition("@")
+            wanted = Recipe(scheme, (), int(least or 0)).with_techniques(techniques)
+            known = None if techniques else ranges
+            made = quantize(model, wanted, known, samples=given if techniques else None)
             ours: Samples | None = None
             for row in compare(recipe, made, data, source, peers, tests, seen):
                 who, written, outputs = row
-                y = run(edgewise.load(written), x) if outputs is None else outputs
-                found, samples = score(len(written), y, base, labels)
+                y, ms = run(edgewise.load(written), x) if outputs is None else outputs
+                found, samples = score(len(written), y, ms, base, labels)
                 lines.append((recipe, who, found))
                 worse = [] if ours is None or who == LITERT else behind(ours, samples)
                 tell(*lines[-1], "; ".join(worse))
@@ -301,25 +360,34 @@ def compare(
     peers: Peers,
     tests: Path,
     seen: Path,
-) -> list[tuple[str, bytes, np.ndarray | None]]:
-    """(who, file, LiteRT's outputs; None: on Edgewise) of our file and the peer's."""
+) -> list[tuple[str, bytes, tuple[np.ndarray, float] | None]]:
+    """(who, file, LiteRT's outputs and time; None: on Edgewise) of our file and the peers'."""
     written = model.to_bytes(target="litert-2.3")
-    rows: list[tuple[str, bytes, np.ndarray | None]] = [("edgewise", written, None)]
+    rows: list[tuple[str, bytes, tuple[np.ndarray, float] | None]] = [("edgewise", written, None)]
     if (outputs := peers.run(written, tests)) is not None:
         rows.append((LITERT, written, outputs))
-    files = {"aeq": peers.quantize(data, seen, recipe) if recipe in AEQ else None}
+    recipe = recipe.split("+")[0]  # peers do what they do
+    makers: dict[str, Callable[[], bytes | None]] = {}
+    if recipe in AEQ:
+        makers["aeq"] = lambda: peers.quantize(data, seen, recipe)
     if source is not None and recipe in TENSORFLOW_RECIPES:
-        files["tensorflow"] = peers.convert(source, seen, recipe)
-    for who, theirs in files.items():
-        if theirs is not None and (outputs := peers.run(theirs, tests)) is not None:
-            rows.append((who, theirs, outputs))
+        makers["tensorflow"] = lambda: peers.convert(source, seen, recipe)
+    for who, make in makers.items():
+        key = who, recipe
+        if key not in peers.known:
+            theirs = make()
+            found = None if theirs is None else peers.run(theirs, tests)
+            if theirs is None or found is None:
+                continue
+            peers.known[key] = theirs, found
+        rows.append((who, *peers.known[key]))
     return rows
 
 
 def tell(recipe: str, who: str, found: Score, worse: str = "") -> None:
     """Print a line. `worse`: in what ours is behind this peer."""
     said = f"  ours is behind: {worse}" if worse else ""
-    sys.stdout.write(f"  {recipe:<22} {who:<12} {found}{said}\n")
+    sys.stdout.write(f"  {recipe:<32} {who:<12} {found}{said}\n")
     sys.stdout.flush()
 
 
@@ -335,7 +403,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    sys.stdout.write(f"{'size':>46}   top-1  points [95 %]  agree        KL\n")
+    logging.getLogger("edgewise").setLevel(logging.ERROR)
+    sys.stdout.write(f"{'size':>56}   top-1  points [95 %]  agree        KL     latency\n")
     rows = [
         row for name in args.model or MODELS for row in measure(name, args.recipe or RECIPES, args)
     ]

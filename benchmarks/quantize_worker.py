@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -24,13 +25,15 @@ def litert(model: str, samples: str, result: str) -> None:
     x = np.load(samples)["x"]
     interpreter.resize_tensor_input(first["index"], [1, *x.shape[1:]])
     interpreter.allocate_tensors()
-    outputs = []
+    outputs, seconds = [], []
     for sample in x:
         interpreter.reset_all_variables()
         interpreter.set_tensor(first["index"], _stored(sample[None], first))
+        start = time.perf_counter()
         interpreter.invoke()
+        seconds.append(time.perf_counter() - start)
         outputs.append(_real(interpreter.get_tensor(last["index"]).reshape(-1), last))
-    np.savez(result, y=np.stack(outputs))
+    np.savez(result, y=np.stack(outputs), seconds=seconds)
 
 
 def _stored(x: np.ndarray, detail: dict[str, object]) -> np.ndarray:

@@ -151,6 +151,10 @@ class Quantized(NamedTuple):
         return int(self.quant.zero_point.flat[0])
 
 
+# by number of an operand the type and scale in which it is stored
+IntegerForm = dict[int, tuple[DType, Quant]]
+
+
 class Runner(Protocol):
     """What runs the graphs of an operator that has some (`Op.run`), and has the variables and
     tables that operators name."""
@@ -197,6 +201,8 @@ class Op:
     needs_scales: ClassVar[bool] = True  # integers beside quantized data have a scale, too
     needs_types: ClassVar[bool] = False  # `integer` computes always, and `reference` never
     needs_all_operands: ClassVar[bool] = False  # a file lists absent optional ones at the end, too
+    # values inside, of which an integer form has scales, by name (`seen_inside`)
+    inside: ClassVar[Mapping[str, DType]] = {}
     # option fields of attributes that cannot have their names
     option_fields: ClassVar[dict[str, str]] = {}
     # option fields of the file that number subgraphs, by the attribute that holds the Graph, or a
@@ -277,6 +283,18 @@ class Op:
         """The quantized arithmetic: stored integers in, stored integers out. Types that need
         no interpretation (`Arithmetic.NONE`) go through `reference` instead."""
         raise NotImplementedError
+
+    def seen_inside(self, operands: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
+        """The values in `inside` that `reference` computes of these operands, all of them."""
+        return {}
+
+    def integer_form(
+        self, quants: Mapping[str, Quant], operands: Sequence[Operand | None]
+    ) -> tuple[Self, IntegerForm] | None:
+        """Where roles do not tell how operands but the data are stored (None: they do): the
+        operator with the scales that are attributes, and their types. `quants` are those of `x`,
+        `y` and what is `inside`."""
+        return None
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         """The .tflite operator version LiteRT expects for these types."""

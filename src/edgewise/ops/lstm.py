@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edgewise.ir.op import (
     Arithmetic,
     FreeScale,
     In,
+    IntegerForm,
     Op,
     Operand,
     Out,
@@ -20,9 +22,10 @@ from edgewise.ir.op import (
     Role,
     require,
 )
-from edgewise.ir.types import TensorType
+from edgewise.ir.types import Quant, TensorType
 from edgewise.ops import lstm_integer
-from edgewise.ops.lstm_cell import run_cell, sigmoid
+from edgewise.ops.lstm_cell import Cell, run_cell, sigmoid
+from edgewise.ops.lstm_form import INSIDE, integer_operands, seen_inside
 from edgewise.ops.lstm_integer import run_cell_integer
 from edgewise.ops.lstm_operands import (
     BIASES,
@@ -58,7 +61,23 @@ class FullLSTM(Op, abstract=True):
     updates = ("output_state", "cell_state")
     arithmetic = ARITHMETIC
     quantization = FreeScale()
+    inside = INSIDE
     tolerance = 1e-5
+
+    def seen_inside(self, operands: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
+        x, h, c = operands[0], operands[OUTPUT_STATE], operands[CELL_STATE]
+        assert x is not None
+        assert h is not None
+        assert c is not None
+        return seen_inside(self._float_cell(operands), self._time_first(x), h, c)
+
+    def integer_form(
+        self, quants: Mapping[str, Quant], operands: Sequence[Operand | None]
+    ) -> tuple[Self, IntegerForm] | None:
+        form, between = integer_operands(quants, operands)
+        scales = tuple(float(q.scale.flat[0]) for q in between)
+        points = tuple(int(q.zero_point.flat[0]) for q in between)
+        return self.replace(intermediate_scales=scales, intermediate_zero_points=points), form
 
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         per_step: Dim = 0
@@ -95,12 +114,18 @@ class FullLSTM(Op, abstract=True):
         self, x: np.ndarray, operands: Sequence[np.ndarray | None]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x [T, B, I] and the 24 operands to (y [T, B, O], output state, cell state)."""
-        act = self.fused_activation_function
-        lstm = float_cell(operands, act, self.cell_clip, self.proj_clip)
         h, c = operands[OUTPUT_STATE], operands[CELL_STATE]
         assert h is not None
         assert c is not None
-        return run_cell(lstm, x, h.astype(x.dtype), c.astype(x.dtype))
+        return run_cell(self._float_cell(operands), x, h.astype(x.dtype), c.astype(x.dtype))
+
+    def _float_cell(self, operands: Sequence[np.ndarray | None]) -> Cell:
+        act = self.fused_activation_function
+        return float_cell(operands, act, self.cell_clip, self.proj_clip)
+
+    def _time_first(self, x: np.ndarray) -> np.ndarray:
+        """x as [T, B, I]."""
+        raise NotImplementedError
 
     def _run_integer(
         self, x: np.ndarray, operands: Sequence[Quantized | None], result: TensorType
@@ -221,15 +246,24 @@ class LSTM(FullLSTM, builtin="LSTM", options="LSTMOptions"):
         assert x is not None
         if self.kernel_type is LSTMKernelType.BASIC:
             return self._basic(x, *operands[1:5])
-        y, h, c = self._run(x[None], operands)
+        y, h, c = self._run(self._time_first(x), operands)
         return y[0], h, c
 
     def integer(
         self, operands: Sequence[Quantized | None], results: Sequence[TensorType]
     ) -> tuple[np.ndarray, ...]:
         assert operands[0] is not None
-        y, h, c = self._run_integer(operands[0].data[None], operands, results[0])
+        y, h, c = self._run_integer(self._time_first(operands[0].data), operands, results[0])
         return y[0], h, c
+
+    def seen_inside(self, operands: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
+        return {} if self.kernel_type is LSTMKernelType.BASIC else super().seen_inside(operands)
+
+    def integer_form(
+        self, quants: Mapping[str, Quant], operands: Sequence[Operand | None]
+    ) -> tuple[Self, IntegerForm] | None:
+        is_basic = self.kernel_type is LSTMKernelType.BASIC
+        return None if is_basic else super().integer_form(quants, operands)
 
     def version(self, operands: Sequence[TensorType | None], results: Sequence[TensorType]) -> int:
         if self.kernel_type is LSTMKernelType.BASIC:
@@ -240,6 +274,9 @@ class LSTM(FullLSTM, builtin="LSTM", options="LSTMOptions"):
         if x.dtype is DType.FLOAT32 and w.dtype is DType.INT8:
             return 4 if self.asymmetric_quantize_inputs else 3
         return 1
+
+    def _time_first(self, x: np.ndarray) -> np.ndarray:
+        return x[None]
 
     def _infer_basic(self, x: Operand, *rest: Operand | None) -> tuple[Shape, ...]:
         require(

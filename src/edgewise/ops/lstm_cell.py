@@ -33,6 +33,15 @@ class Gate(NamedTuple):
     aux: Array | None = None
 
 
+class Step(NamedTuple):
+    """What a time step computes inside: each gate before its normalization [B, C] by name, the cell
+    state [B, C] and the hidden value before projection [B, C]."""
+
+    gates: dict[str, Array]
+    cell: Array
+    hidden: Array
+
+
 class Cell(NamedTuple):
     """An LSTM cell. `input` is None where it is coupled to the forget gate (CIFG)."""
 
@@ -48,10 +57,15 @@ class Cell(NamedTuple):
 
 
 def run_cell(
-    lstm: Cell, x: Array, h: Array, c: Array, aux: Array | None = None
+    lstm: Cell,
+    x: Array,
+    h: Array,
+    c: Array,
+    aux: Array | None = None,
+    steps: list[Step] | None = None,
 ) -> tuple[Array, Array, Array]:
     """x [T, B, I], output state h [B, O], cell state c [B, C], auxiliary input [T, B, A] to
-    (y [T, B, O], h, c).
+    (y [T, B, O], h, c). What every step computes inside is added to `steps`.
 
     gate = act(W x + R h + P c + b), or with layer normalisation act(g * norm(W x + R h + P c) + b);
     c = clip(f * c + i * z), i = 1 - f where the input gate is coupled; h = o * act(c), projected.
@@ -64,12 +78,20 @@ def run_cell(
     }
     y = np.empty((x.shape[0], *h.shape), x.dtype)
     for t in range(x.shape[0]):
-        f = sigmoid(_gate(lstm.forget, gates["forget"][t], h, c))
-        z = activate(_gate(lstm.cell, gates["cell"][t], h, None), lstm.activation)
-        i = 1 - f if lstm.input is None else sigmoid(_gate(lstm.input, gates["input"][t], h, c))
+        sums = {"forget": _sum(lstm.forget, gates["forget"][t], h, c)}
+        sums["cell"] = _sum(lstm.cell, gates["cell"][t], h, None)
+        f = sigmoid(_normalized(lstm.forget, sums["forget"]))
+        z = activate(_normalized(lstm.cell, sums["cell"]), lstm.activation)
+        i = 1 - f
+        if lstm.input is not None:
+            sums["input"] = _sum(lstm.input, gates["input"][t], h, c)
+            i = sigmoid(_normalized(lstm.input, sums["input"]))
         c = _clip(f * c + i * z, lstm.cell_clip)
-        o = sigmoid(_gate(lstm.output, gates["output"][t], h, c))
+        sums["output"] = _sum(lstm.output, gates["output"][t], h, c)
+        o = sigmoid(_normalized(lstm.output, sums["output"]))
         h = o * activate(c, lstm.activation)
+        if steps is not None:
+            steps.append(Step(sums, c, h))
         if lstm.projection is not None:
             h = h @ lstm.projection.T
             h = _clip(
@@ -89,12 +111,17 @@ def _inputs(gate: Gate, x: Array, aux: Array | None) -> Array:
     return total if gate.aux is None or aux is None else total + aux @ gate.aux.T
 
 
-def _gate(gate: Gate, from_input: Array, h: Array, c: Array | None) -> Array:
-    """What goes into the gate's activation, [B, C]."""
+def _sum(gate: Gate, from_input: Array, h: Array, c: Array | None) -> Array:
+    """The gate's products, [B, C]."""
     diagonal = gate.recurrent.ndim == 1
     total = from_input + (h * gate.recurrent if diagonal else h @ gate.recurrent.T)
     if gate.peephole is not None and c is not None:
         total = total + gate.peephole * c
+    return np.asarray(total)
+
+
+def _normalized(gate: Gate, total: Array) -> Array:
+    """What goes into the gate's activation, [B, C]."""
     if gate.norm is not None:
         mean = total.mean(-1, keepdims=True)
         variance = ((total - mean) ** 2).mean(-1, keepdims=True)

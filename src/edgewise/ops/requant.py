@@ -44,6 +44,13 @@ def quantize_real(real: Array, quant: Quant, dtype: DType) -> Array:
     return np.clip(q, low, high).astype(dtype.numpy)
 
 
+def symmetric(real: Array, dtype: DType) -> Quant:
+    """The smallest scale under which the largest number is stored, with zero point 0; 1 where all
+    are zero."""
+    largest = float(np.abs(real).max(initial=0)) / dtype.range[1]
+    return Quant(largest or 1.0, 0)
+
+
 def multiplier(real: float) -> tuple[int, int]:
     """(m, shift) with real = m * 2**(shift - 31), 2**30 <= m < 2**31; (0, 0) for 0.
 

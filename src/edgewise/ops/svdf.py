@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
 from edgewise.ir.dim import Dim, Shape, elements, same_dim
 from edgewise.ir.enums import Activation
-from edgewise.ir.op import Arithmetic, FreeScale, In, Op, Operand, Quantized, Role, require
-from edgewise.ir.types import TensorType
-from edgewise.ops.requant import activate, check_activation, multiplier, multiply_fixed, wrap_int32
+from edgewise.ir.op import (
+    Arithmetic,
+    FreeScale,
+    In,
+    IntegerForm,
+    Op,
+    Operand,
+    Quantized,
+    Role,
+    require,
+)
+from edgewise.ir.types import Quant, TensorType
+from edgewise.ops.requant import (
+    activate,
+    check_activation,
+    multiplier,
+    multiply_fixed,
+    symmetric,
+    wrap_int32,
+)
 
 ARITHMETIC = {DType.INT8: Arithmetic.FIXED}
+
+_SUM = float(1 << 30)  # of products; the rest is for a bias
 
 
 class SVDF(Op, builtin="SVDF", options="SVDFOptions"):
@@ -44,6 +64,7 @@ class SVDF(Op, builtin="SVDF", options="SVDFOptions"):
     updates = ("state",)
     arithmetic = ARITHMETIC
     quantization = FreeScale()
+    inside = {"state": DType.INT16}
     tolerance = 1e-5
 
     def infer(
@@ -90,6 +111,36 @@ class SVDF(Op, builtin="SVDF", options="SVDFOptions"):
         y = self._units((memory * time.astype(x.dtype)).sum(-1))
         y = y if bias is None else y + bias.astype(x.dtype)
         return activate(y, self.fused_activation_function), memory.reshape(state.shape)
+
+    def seen_inside(self, operands: Sequence[np.ndarray | None]) -> Mapping[str, np.ndarray]:
+        x, feature, state = operands[0], operands[1], operands[4]
+        assert x is not None
+        assert feature is not None
+        assert state is not None
+        return {"state": np.concatenate([(x @ feature.T).reshape(-1), state.reshape(-1)])}
+
+    def integer_form(
+        self, quants: Mapping[str, Quant], operands: Sequence[Operand | None]
+    ) -> tuple[Self, IntegerForm] | None:
+        feature, time, bias = operands[1:4]
+        assert feature is not None
+        assert feature.data is not None
+        assert time is not None
+        assert time.data is not None
+        by_time, state = self._time_scale(time.data), quants["state"]
+        form = {1: (DType.INT8, symmetric(feature.data, DType.INT8)), 2: (DType.INT16, by_time)}
+        form[4] = (DType.INT16, state)
+        if bias is not None:
+            products = float(state.scale.flat[0]) * float(by_time.scale.flat[0])
+            form[3] = (DType.INT32, Quant(products, 0))
+        return self, form
+
+    def _time_scale(self, time: np.ndarray) -> Quant:
+        """The scale of weights_time: as fine as the 32-bit sums of products with a full memory bear
+        (TensorFlow's quantizer lets them wrap)."""
+        reach = float(self._units(np.abs(time.astype(np.float64)).sum(-1)[None]).max(initial=0))
+        own = float(symmetric(time, DType.INT16).scale.flat[0])
+        return Quant(max(own, reach * DType.INT16.range[1] / _SUM), 0)
 
     def integer(
         self, operands: Sequence[Quantized | None], results: Sequence[TensorType]

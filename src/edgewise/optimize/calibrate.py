@@ -8,7 +8,8 @@ Values inside of loops and branches are not looked at.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +17,13 @@ from edgewise.data import Data, Feeder, pixels_for
 from edgewise.data import samples as samples_of
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, QuantizationError, listing
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Node, Value
 from edgewise.ir.model import Model, Signature
 from edgewise.optimize.histogram import Histogram
 from edgewise.optimize.methods import Method, MinMax, MovingAverage
 from edgewise.optimize.observe import Observers, Sample, arrays_of
 from edgewise.optimize.prepared import prepare
-from edgewise.optimize.ranges import Range, Ranges
+from edgewise.optimize.ranges import Range, Ranges, inside_name
 from edgewise.runtime.workers import cores, ordered
 
 _log = logging.getLogger("edgewise")
@@ -42,8 +43,10 @@ def calibrate(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
+    keep_state: bool = False,
 ) -> Ranges:
-    """The ranges of the float values of `prepare(model)` while it runs on the samples.
+    """The ranges of the float values of `prepare(model)` while it runs on the samples, and of what
+    recurrent layers compute inside (`Op.inside`).
 
     Args:
         samples: of each inference the arrays: one, a sequence in the order of the signature's
@@ -54,6 +57,8 @@ def calibrate(
         limit: at most so many samples of a `Data`.
         progress: called with (samples done, in all; 0 where nobody knows).
         threads: samples that run at a time; by default one a core.
+        keep_state: samples are steps of one sequence: what the model remembers is kept from one to
+            the next, and one runs at a time. By default each begins anew.
 
     Raises:
         InputError: no samples, or arrays that are not those of the inputs.
@@ -63,7 +68,7 @@ def calibrate(
     prepared = prepare(model)
     entry = prepared.signature(signature)
     graph = prepared.graphs[entry.graph]
-    count = cores() if threads is None else threads
+    count = 1 if keep_state else cores() if threads is None else threads
     total = 0
     if isinstance(samples, Data):
         total = samples.count(limit) or 0
@@ -72,9 +77,10 @@ def calibrate(
         given = (
             (f"sample {i}", arrays_of(s, entry, len(graph.inputs))) for i, s in enumerate(samples)
         )
-    observe = Observers(graph, _look)
-    seen: dict[Value, Histogram] = {}
-    averages: dict[Value, Range] = {}
+    recurrent = [node for node in graph.nodes if node.op.inside]
+    observe = Observers(graph, partial(_look, recurrent), stateless=not keep_state)
+    seen: dict[Value | str, Histogram] = {}
+    averages: dict[Value | str, Range] = {}
     momentum = method.momentum if isinstance(method, MovingAverage) else 0.9
     broken: list[str] = []
     done = 0
@@ -96,7 +102,10 @@ def calibrate(
     if not done:
         raise InputError("calibration needs at least one sample; got none")
     _warn(done, seen)
-    ranges = {v.name: _within(method(h, averages[v]), h) for v, h in seen.items()}
+    ranges = {
+        v if isinstance(v, str) else v.name: _within(method(h, averages[v]), h)
+        for v, h in seen.items()
+    }
     return Ranges({graph.name: ranges})
 
 
@@ -113,24 +122,41 @@ def _within(found: Range, seen: Histogram) -> Range:
     return Range(low, max(min(found.high, seen.high), low))
 
 
-def _look(name: str, values: Mapping[Value, np.ndarray]) -> dict[Value, Histogram] | str:
+def _look(
+    recurrent: Sequence[Node], name: str, values: Mapping[Value, np.ndarray]
+) -> dict[Value | str, Histogram] | str:
     """What the float values of one sample are; or where the first is that is not finite."""
-    found: dict[Value, Histogram] = {}
+    found: dict[Value | str, Histogram] = {}
     for value, array in values.items():
-        if value.dtype is not DType.FLOAT32 or not array.size:
+        if value.dtype is not DType.FLOAT32 or not array.size or value.is_variable:
             continue
         if not np.isfinite(array).all():
             kind = "NaN" if np.isnan(array).any() else "an infinity"
             return f"{name}: {kind} first in {_place(value)}"
         found[value] = Histogram.of(array)
+    for node in recurrent:
+        if node.output.dtype is DType.FLOAT32:
+            operands = [_operand(v, values) for v in node.inputs]
+            absent = [None] * (len(node.op.operands) - len(operands))
+            inside = node.op.seen_inside([*operands, *absent])
+            found |= {inside_name(node, key): Histogram.of(a) for key, a in inside.items()}
     return found
+
+
+def _operand(value: Value | None, values: Mapping[Value, np.ndarray]) -> np.ndarray | None:
+    """The array that a node read; a variable that nobody wrote before is zero."""
+    if value is None or value.data is not None:
+        return None if value is None else value.data
+    if value.is_variable and value not in values:
+        return np.zeros([d if isinstance(d, int) else 1 for d in value.shape], np.float32)
+    return values[value]
 
 
 def _place(value: Value) -> str:
     return f"input {value.name!r}" if value.producer is None else str(value.producer)
 
 
-def _warn(count: int, seen: Mapping[Value, Histogram]) -> None:
+def _warn(count: int, seen: Mapping[Value | str, Histogram]) -> None:
     """Say what may spoil the ranges."""
     if count < FEW:
         _log.warning(
@@ -139,7 +165,8 @@ def _warn(count: int, seen: Mapping[Value, Histogram]) -> None:
             count,
             "s"[: count != 1],
         )
-    same = [v for v, h in seen.items() if h.low == h.high and h.total > 1]
+    values = [v for v in seen if isinstance(v, Value)]
+    same = [v for v in values if seen[v].low == seen[v].high and seen[v].total > 1]
     if same and count > 1:
         shown = [f"{_place(v)} is always {seen[v].low:g}" for v in same]
         _log.warning(

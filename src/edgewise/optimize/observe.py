@@ -76,11 +76,18 @@ def channel_maxima(
 
 
 class Observers(Generic[T]):
-    """Sessions of one graph, as many as threads ask for; each sample's values go through `look`,
-    whose result is kept of them."""
+    """Sessions of one graph, as many as threads ask for; each sample's values, and the variables'
+    before it, go through `look`, whose result is kept of them. Without `stateless` variables keep
+    what the sample before left in them: one thread may ask then."""
 
-    def __init__(self, graph: Graph, look: Callable[[str, Mapping[Value, np.ndarray]], T]) -> None:
-        self._graph, self._look = graph, look
+    def __init__(
+        self,
+        graph: Graph,
+        look: Callable[[str, Mapping[Value, np.ndarray]], T],
+        *,
+        stateless: bool = True,
+    ) -> None:
+        self._graph, self._look, self._stateless = graph, look, stateless
         self._free: SimpleQueue[Session] = SimpleQueue()
 
     def __call__(self, name: str, arrays: Sequence[np.ndarray]) -> T:
@@ -88,10 +95,12 @@ class Observers(Generic[T]):
         try:
             session = self._free.get_nowait()
         except Empty:
-            session = Session(self._graph, keep_all=True, stateless=True)
+            session = Session(self._graph, keep_all=True, stateless=self._stateless)
         try:
+            known = {} if self._stateless else session.variables()
+            before = {value: np.array(array) for value, array in known.items()}
             session.run(list(arrays))
-            values = dict(zip(self._graph.inputs, arrays, strict=True)) | session.kept
+            values = before | dict(zip(self._graph.inputs, arrays, strict=True)) | session.kept
             return self._look(name, values)
         finally:
             self._free.put(session)

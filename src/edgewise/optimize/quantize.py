@@ -167,10 +167,10 @@ class _Work:
     def rewrite(self) -> None:
         """Change the graph."""
         known = self.ranges or {}
-        scales = Scales(self.graph, self.types, lambda v: known.get(v.name))
+        scales = Scales(self.graph, self.types, known.get)
         rewrite(self.graph, self.choices, self.types, scales, self.inputs, self.outputs)
         if scales.missing:
-            names = [repr(v.name) for v in scales.missing]
+            names = [repr(name) for name in scales.missing]
             raise QuantizationError(
                 listing(names, f"values of @{self.graph.name} have no range", most=_MOST_TOLD)
                 + "\nCalibrate this very model (optimize.calibrate), on samples that run all of it"

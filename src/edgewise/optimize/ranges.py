@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgewise.errors import FormatError, QuantizationError
 from edgewise.files import write_atomically
+from edgewise.ir.graph import Node
 from edgewise.values import dataclass
 
 _MOST_BYTES = 1 << 28  # a range takes 50; a file of five million values is no longer read
@@ -35,6 +36,11 @@ class Range:
     def holds(self, other: Range) -> bool:
         """The other lies within this one."""
         return self.low <= other.low and other.high <= self.high
+
+
+def inside_name(node: Node, key: str) -> str:
+    """Under which name `Ranges` has a value inside of an operator (`Op.inside`)."""
+    return f"{node.output.name}:{key}"
 
 
 class Ranges(Mapping[str, Mapping[str, Range]]):

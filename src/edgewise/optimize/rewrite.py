@@ -18,6 +18,7 @@ from edgewise.optimize.rules import (
     bias_type,
     channel_axis,
     computing_on,
+    form_of,
     is_data,
     is_float,
 )
@@ -103,6 +104,9 @@ class _Rewrite:
                 quant = self.operands[node, index]
                 data = data or quant
                 self.graph.set_input(node, index, self._as(value, scheme.data, quant, node))
+        if node.op.updates:
+            self._remembering(node, data)
+            return
         weight: Quant | None = None
         bias = self._of_role(node, Role.BIAS)
         for index, value in enumerate(node.inputs):
@@ -115,6 +119,22 @@ class _Rewrite:
             assert data is not None
             assert weight is not None
             self._bias(node, bias, data, weight, bias_type(scheme.data))
+
+    def _remembering(self, node: Node, data: Quant | None) -> None:
+        """An operator with state, whose class says how its operands are stored."""
+        assert data is not None
+        assert node.output.quant is not None
+        quants = self.scales.inside(node)
+        quants |= {"x": data, "y": node.output.quant}
+        form = form_of(node, quants)
+        assert form is not None
+        node.op, types = form
+        for index, (dtype, quant) in types.items():
+            value = node.operand(index)
+            if value.is_variable:
+                value.type = TensorType(value.type.shape, dtype, quant)
+            else:
+                self.graph.set_input(node, index, self._stored(value, dtype, quant))
 
     def _of_role(self, node: Node, role: Role) -> int | None:
         found = (

@@ -7,7 +7,7 @@ node as it would be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from edgewise.ir.dim import same_dim
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.infer import result_declaration, result_types
-from edgewise.ir.op import FixedRange, In, NotQuantized, Op, Role, SameScale
+from edgewise.ir.op import FixedRange, In, IntegerForm, NotQuantized, Op, Role, SameScale
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.convert import Dequantize
 from edgewise.optimize.recipe import Mode, Scheme
@@ -96,6 +96,8 @@ def _from_narrow_to_wide(node: Node, weights: Sequence[int], scheme: Scheme) -> 
     if scheme.data is DType.UINT8:
         return [Scheme(scheme.mode, DType.UINT8, scheme.data)]
     wide = Scheme(scheme.mode, DType.INT8, scheme.data)
+    if scheme.mode is Mode.STATIC and node.op.updates:
+        return [wide]  # its class says how weights are stored
     if scheme.weight is DType.INT8 and not scheme.block:
         return [scheme]
     if scheme.weight is not DType.INT8 and _per_scale(node, weights) < _LEAST_PER_SCALE:
@@ -122,15 +124,13 @@ def _reason(node: Node, data: DType) -> str:
     op, name = node.op, node.op.builtin or node.op.name
     if isinstance(op.quantization, NotQuantized):
         return f"{name} has no quantized form"
-    if op.updates:
-        return f"{name} keeps state, whose scales are not chosen here"
     others = {v.dtype for v in node.inputs if v is not None and v.dtype.is_float} - {FLOAT32}
     if others:
         return f"its operands are {', '.join(sorted(d.text for d in others))}, not float32"
     if isinstance(op.quantization, FixedRange) and op.quantization.of(data) is None:
         return f"{name} has no prescribed scale for {data.text}"
     act = getattr(op, "fused_activation_function", Activation.NONE)
-    if act not in _FUSED:
+    if act not in _FUSED and not op.inside:
         return f"its fused activation {act.name} has no quantized form"
     for index, value in enumerate(node.inputs):
         declared = op.declared(index)
@@ -138,7 +138,26 @@ def _reason(node: Node, data: DType) -> str:
             continue
         if declared.role in (Role.WEIGHT, Role.BIAS) and value.data is None:
             return f"its {declared.name!r} is computed; a constant is needed"
+    if op.updates and form_of(node) is None:
+        return f"{name} keeps state, whose scales are not chosen here"
+    if op.updates and data is not DType.INT8:
+        return f"{name} keeps state and computes on int8 data alone, not on {data.text}"
+    if any(len(v.uses) > 1 for v in states_of(node)):
+        return f"{name} shares its state with other operators"
     return ""
+
+
+def states_of(node: Node) -> list[Value]:
+    """The variables that a node reads and updates."""
+    return [v for v in node.inputs if v is not None and v.is_variable]
+
+
+def form_of(node: Node, quants: Mapping[str, Quant] | None = None) -> tuple[Op, IntegerForm] | None:
+    """`Op.integer_form` of a node; without `quants` all of these are 1."""
+    if quants is None:
+        quants = dict.fromkeys(("x", "y", *node.op.inside), Quant(1.0, 0))
+    absent = [None] * (len(node.op.operands) - len(node.inputs))
+    return node.op.integer_form(quants, [*node.inputs, *absent])
 
 
 def _refusal(node: Node, scheme: Scheme, target: Target | None) -> str | None:
@@ -168,9 +187,11 @@ def _stored_as(node: Node, index: int, scheme: Scheme) -> DType | None:
 def tentative(node: Node, scheme: Scheme) -> Node:
     """The node with the types that it would have under a static scheme, and scales of 1; it
     belongs to no graph."""
+    form = form_of(node)
+    op, types = (node.op, {}) if form is None else form
     inputs: list[Value | None] = []
     for index, value in enumerate(node.inputs):
-        dtype = _stored_as(node, index, scheme)
+        dtype = types[index][0] if index in types else _stored_as(node, index, scheme)
         if value is None or not is_float(value) or dtype is None:
             inputs.append(value)
             continue
@@ -180,7 +201,7 @@ def tentative(node: Node, scheme: Scheme) -> Node:
         _typed(v, scheme.data, None) if is_float(v) and _follows(node.op, i) else v
         for i, v in enumerate(node.outputs)
     ]
-    return Node(computing_on(node.op, scheme), inputs, outputs, node.name)
+    return Node(computing_on(op, scheme), inputs, outputs, node.name)
 
 
 def _follows(op: Op, index: int) -> bool:

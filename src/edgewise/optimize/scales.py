@@ -17,7 +17,7 @@ from edgewise.errors import InternalError
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.op import FixedRange, SameScale
 from edgewise.ir.types import Quant
-from edgewise.optimize.ranges import Range
+from edgewise.optimize.ranges import Range, inside_name
 from edgewise.optimize.regions import Types
 from edgewise.optimize.rules import FLOAT32, is_data, is_float
 from edgewise.optimize.weights import affine, shifted
@@ -26,16 +26,25 @@ from edgewise.optimize.weights import affine, shifted
 Tensor = tuple[Value, DType] | tuple[Node, int]
 
 
+class _Inside(dict[str, Quant]):
+    """By key the parameters; a key without is noted as missing when it is asked for."""
+
+    names: dict[str, str]
+    missing: dict[str, None]
+
+    def __missing__(self, key: str) -> Quant:
+        self.missing[self.names[key]] = None
+        return Quant(1.0, 0)
+
+
 class Scales:
     """The parameters of a graph's quantized tensors.
 
-    `range_of` gives the range of a value that is no constant; None where it is not known, which is
-    collected in `missing`."""
+    `range_of` gives the range of what has a name and is no constant; None where it is not known,
+    which is collected in `missing`."""
 
-    def __init__(
-        self, graph: Graph, types: Types, range_of: Callable[[Value], Range | None]
-    ) -> None:
-        self.missing: dict[Value, None] = {}
+    def __init__(self, graph: Graph, types: Types, range_of: Callable[[str], Range | None]) -> None:
+        self.missing: dict[str, None] = {}
         self._range_of, self._types = range_of, types
         self._parents: dict[Tensor, Tensor] = {}
         self._ranges: dict[Tensor, Range | None] = {}
@@ -61,6 +70,17 @@ class Scales:
         if (node, index) in self._alone:
             return self._quant((node, index), dtype)
         return self.of(node.operand(index), dtype)
+
+    def inside(self, node: Node) -> dict[str, Quant]:
+        """The parameters of what a node computes inside, as far as it was measured."""
+        found = _Inside()
+        found.names = {key: inside_name(node, key) for key in node.op.inside}
+        found.missing = self.missing
+        for key, dtype in node.op.inside.items():
+            range_ = self._range_of(found.names[key])
+            if range_ is not None:
+                found[key] = affine(range_, dtype)
+        return found
 
     def _take(self, node: Node, dtype: DType) -> None:
         results = [(v, dtype) for v in node.outputs if is_float(v)]
@@ -126,7 +146,7 @@ class Scales:
 
     def _known(self, value: Value) -> Range | None:
         if value.data is None:
-            return self._range_of(value)
+            return self._range_of(value.name)
         # A lone number (a bound, a mask's -1e9) is clipped into its group, not given room.
         if value.data.size < 2 or not np.isfinite(value.data).all():
             return None
@@ -148,7 +168,7 @@ class Scales:
                 real = float(first.data.reshape(-1)[0])
                 range_ = Range(real, real) if np.isfinite(real) else None
             elif 0 not in (first.type.shape or ()):  # what is empty has any scale
-                self.missing[first] = None
+                self.missing[first.name] = None
         return affine(range_ or Range(0.0, 0.0), dtype)
 
 
