@@ -40,6 +40,7 @@ from edgewise.metrics import bootstrap, paired_difference
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import quantize_real
 from edgewise.optimize import Recipe, calibrate, quantize
+from edgewise.optimize.quantize import NothingToQuantize
 from edgewise.runtime.session import Session
 from edgewise.zoo.entries import get
 
@@ -55,7 +56,8 @@ RECIPES = (
     "static_wi4_ai8",
     "static_wi8_au8",
     # with techniques: what a recipe does best
-    *("static_wi8_ai8+compensate", "static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
+    *("static_wi8_ai8+compensate", "static_wi8_ai8+activations+compensate"),
+    *("static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
     *("static_wi4_ai8+compensate", "weight_only_wi4_afp32+compensate"),
 )
 # the names of the same recipes in AI Edge Quantizer
@@ -339,7 +341,11 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
             scheme, _, least = scheme.partition("@")
             wanted = Recipe(scheme, (), int(least or 0)).with_techniques(techniques)
             known = None if techniques else ranges
-            made = quantize(model, wanted, known, samples=given if techniques else None)
+            try:
+                made = quantize(model, wanted, known, samples=given if techniques else None)
+            except NothingToQuantize as reason:
+                sys.stderr.write(f"  {recipe}: {str(reason)[:200]}\n")
+                continue
             ours: Samples | None = None
             for row in compare(recipe, made, data, source, peers, tests, seen):
                 who, written, outputs = row
@@ -387,7 +393,7 @@ def compare(
 def tell(recipe: str, who: str, found: Score, worse: str = "") -> None:
     """Print a line. `worse`: in what ours is behind this peer."""
     said = f"  ours is behind: {worse}" if worse else ""
-    sys.stdout.write(f"  {recipe:<32} {who:<12} {found}{said}\n")
+    sys.stdout.write(f"  {recipe:<38} {who:<12} {found}{said}\n")
     sys.stdout.flush()
 
 
@@ -404,7 +410,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     logging.getLogger("edgewise").setLevel(logging.ERROR)
-    sys.stdout.write(f"{'size':>56}   top-1  points [95 %]  agree        KL     latency\n")
+    sys.stdout.write(f"{'size':>62}   top-1  points [95 %]  agree        KL     latency\n")
     rows = [
         row for name in args.model or MODELS for row in measure(name, args.recipe or RECIPES, args)
     ]
