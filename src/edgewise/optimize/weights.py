@@ -100,22 +100,29 @@ def _sharing(real: np.ndarray, quant: Quant) -> int:
 
 
 def with_sums(real: np.ndarray, quant: Quant, dtype: DType) -> np.ndarray:
-    """Weights rounded so that the sum of those under one scale is rounded, too: where it is off by
-    k, the k that were nearest to the other side go there.
+    """Weights rounded so that the sum of those under one scale is off by little, too: those nearest
+    to the other side go there while that lowers `sum e**2 + (sum e)**2` of the errors e.
 
     A depthwise filter meets one channel, whose neighbours are alike: what its rounding errors sum
-    up to shifts every output. MobileNetV1 0.25, 100 pictures, int8 weights: KL 0.195 with each
-    rounded alone, 0.045 so.
+    up to shifts every output. The two terms weigh alike (inputs that correlate by a half), a prior
+    where nothing is measured. KL with int8 weights, each rounded alone / so / sums alone counted:
+    MobileNetV1 0.25 at 128 pixels 0.224 / 0.125 / 0.137; keyword spotting, whose filters are wide
+    and would lose by it, 3.4e-4 / 4.8e-4 / 5.7e-4.
     """
     assert quant.axis is not None
     scale, _ = quant.broadcast(real.shape)
     steps = np.moveaxis(real / scale.astype(np.float64), quant.axis, 0)
     flat = steps.reshape(steps.shape[0], -1)
     rounded = np.rint(flat)
-    rest = flat - rounded
-    for row, rests, off in zip(rounded, rest, np.rint(rest.sum(1)).astype(int), strict=True):
-        nearest = np.argsort(-rests * np.sign(off), kind="stable")[: abs(off)]
-        row[nearest] += np.sign(off)
+    for row, rest in zip(rounded, flat - rounded, strict=True):
+        off = float(rest.sum())
+        sign, left = np.sign(off), abs(off)
+        for place in np.argsort(-rest * sign, kind="stable"):
+            # a step changes the errors' squares by 1 - 2 r, and the sum's square by 1 - 2 left
+            if left + rest[place] * sign <= 1:
+                break
+            row[place] += sign
+            left -= 1
     limit = dtype.range[1]
     stored_ = np.clip(rounded, -limit, limit).reshape(steps.shape)
     return np.moveaxis(stored_, 0, quant.axis).astype(dtype.numpy)
