@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import edgewise
 from edgewise import metadata
 from edgewise.errors import InputError, OutputError
 from edgewise.tasks import ImageClassifier
+from edgewise.tasks.classifier import Training
 from edgewise.tasks.trained import SUMMARY, TrainedClassifier
 from edgewise.tasks.training import train_image_classifier
 from edgewise.train.features import Features
@@ -104,6 +106,18 @@ def test_a_killed_run_goes_on_to_the_same_model(data, tmp_path, what, after):
     assert min(seen, default=after + 1) == after + 1
     assert killed.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "killed.tflite.training").exists()
+
+
+def test_the_task_trains_too(data, tmp_path):
+    known = set(inspect.signature(train_image_classifier).parameters)
+    assert set(Training.__annotations__) == known - {"data", "output", "stage"}
+    made = ImageClassifier.train(
+        data / "pictures", tmp_path / "m.tflite", backbone=data / "backbone.tflite", epochs=2,
+        features=data / "kept",
+    )  # fmt: skip
+    assert made.classes == ("blue", "red")
+    [best, *_] = ImageClassifier.load(tmp_path / "m.tflite").classify(picture("red", 501))
+    assert best.label == "red"
 
 
 def test_checkpoints_of_another_plan_are_not_used(data, tmp_path):

@@ -4,7 +4,7 @@
 
     [best, *others] = ImageClassifier.load("model.tflite").classify("photo.jpg")
 
-    train_image_classifier("photos", "model.tflite")        # a folder per class
+    ImageClassifier.train("photos", "model.tflite")         # a folder per class
 
 Labels and what pixels become are taken from the model (`edgewise.metadata`). Where it says nothing,
 the range of a quantized input tells what its pixels are, and `labels=` and `normalize=` say more.

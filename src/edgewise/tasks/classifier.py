@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Unpack
+from importlib import import_module
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
@@ -11,6 +13,29 @@ from edgewise.optimize.evaluate import scores_of
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.tasks.classify import Guess, top
 from edgewise.tasks.picture import Options, Picture, PictureTask, as_picture
+
+if TYPE_CHECKING:
+    from edgewise.tasks.trained import TrainedClassifier
+
+Path = str | os.PathLike[str]
+
+
+class Training(TypedDict, total=False):
+    """The options of `train_image_classifier`, which tells what they mean."""
+
+    backbone: Path
+    weights: Path | None
+    size: int | None
+    epochs: int
+    views: int
+    fine_tune: bool
+    quantized: str | None
+    smoothing: float
+    mixup: float
+    seed: int
+    labels: Path | None
+    features: Path | None
+    overwrite: bool
 
 
 class ImageClassifier(PictureTask):
@@ -20,6 +45,8 @@ class ImageClassifier(PictureTask):
         [best, *others] = classifier.classify("photo.jpg")
         print(best.label, best.score)
 
+    `ImageClassifier.train("photos", "model.tflite")` makes one, of a folder per class.
+
     Raises:
         InputError: the model has no output that could be scores of classes.
     """
@@ -28,6 +55,15 @@ class ImageClassifier(PictureTask):
         super().__init__(interpreter, **options)
         outputs = interpreter.outputs(self.signature)
         self._output, self._scores = scores_of(outputs, interpreter.model.file or "model")
+
+    @staticmethod
+    def train(data: Path, output: Path, **options: Unpack[Training]) -> TrainedClassifier:
+        """Make a classifier of the pictures in a folder, as `train_image_classifier` does, which is
+        imported now: who runs a model does not wait for it."""
+        made: TrainedClassifier = import_module("edgewise.tasks.training").train_image_classifier(
+            data, output, **options
+        )
+        return made
 
     def classify(self, image: Picture, count: int = 5) -> list[Guess]:
         """The `count` best classes of a picture, best first."""
