@@ -52,6 +52,13 @@ ran, a result that is not the references': integers bit for bit, floats within t
 operators (`tests/runtime/mutant_compare.py` says where there is nothing to compare; files of the
 first 25,000 were not compared). The files that are changed: one for every case of `tests/ops`
 (operators), those of others up to 100 KB (real), and networks up to 6 MB.
+
+Sources of `convert` are changed, too: fields of graphs and checkpoints, JSON, HDF5 and zip
+structures. Each is converted to the bytes of a `.tflite` file in a worker process
+(`tests/frontends/hostile.py`; the full tier has 10,000 of each kind). Of seed 20261126, 2,500 each
+of SavedModels, frozen graphs, `.keras` and `.h5`: 2,828 converted, 7,172 were refused by an error
+of `edgewise.errors`, none was a fault. The slowest took 2.7 s on a busy machine, the greediest
+added 8 MiB.
 """
 
 FOUND = """
