@@ -104,8 +104,10 @@ files with faults that were kept, none has one now. What was wrong, and the test
   pass, or one channel spread to three (`tests/runtime/test_hostile.py`).
 - A variable listed twice as an input was a KeyError (`tests/runtime/test_variables.py`), and WHERE
   of a scalar an error, or a vector's places (`tests/runtime/test_hostile.py`).
-- The integer LSTM took weights without a sign for weights with one, states and results of any type
-  for its own (`tests/runtime/test_recurrent.py`).
+- The integer LSTM's kernel took weights without a sign, biases that are no integers, and states of
+  any type for its own (`tests/runtime/test_recurrent.py`).
+- WHERE of handles was a TypeError (`tests/runtime/test_counted.py`), what a file calls a variable
+  though it is computed a KeyError (`tests/runtime/test_staged.py`).
 - A loop that writes a row outside of its tensor wrote over the last one
   (`tests/runtime/test_control.py`).
 - Misuse of interpreters: sizes beyond 64 bits, ragged lists, inputs of 24 GiB

@@ -81,3 +81,9 @@ def test_segment_sum(dtype: DType) -> None:
         Interpreter(model, limits=Limits(max_bytes=1 << 20))(
             data, np.array([0, 1, 1, 2, 2, 1 << 28], np.int32)
         )
+
+
+@pytest.mark.parametrize("dtype", [DType.STRING, DType.VARIANT], ids=lambda d: d.text)
+def test_places_of_what_is_no_number(dtype: DType) -> None:
+    b = Builder("main")
+    check(b.finish(b.where(b.input("x", (2,), dtype))), np.array([b"", b"a"], object))

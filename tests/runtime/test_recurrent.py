@@ -55,6 +55,18 @@ def test_integer_weights_without_a_sign_are_the_references(index: int) -> None:
     assert [p.where for p in run.placement()] == ["host"]
 
 
+def test_integer_cells_with_float_biases_are_the_references() -> None:
+    case = integer(2, 3, 5, 7, 7, time_major=False)
+    model, inputs = model_of(case), inputs_of(case)
+    bias = next(iter(model.main.nodes)).operand(13)
+    bias.data = np.full(7, np.nan, np.float32)
+    bias.type = TensorType((7,), DType.FLOAT32)
+    run = edgewise.Interpreter(model)
+    with np.errstate(invalid="ignore"):
+        same_results(list(run(*inputs).values()), evaluate(model.main, inputs), 0.0)
+    assert [p.where for p in run.placement()] == ["host"]
+
+
 FACTS = [
     {},
     {"coupled": True, "norm": True},

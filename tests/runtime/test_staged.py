@@ -264,6 +264,21 @@ def test_variable_tensors_are_those_of_the_session() -> None:
     np.testing.assert_allclose(ours(image(0, (4, 2)))["neg_1"], first["neg_1"], rtol=1e-5)
 
 
+def test_what_is_computed_is_no_variable_whatever_a_file_says() -> None:
+    """The piece that reads it took it for one of the session's: KeyError."""
+    b = Builder("main")
+    words = b.input("words", (2,), DType.STRING)
+    computed = b.where(b.input("x", (3,), F32))
+    computed.is_variable = True
+    model = model_of(b.finish(b.add(computed, computed), b.tile(words, ints(b, 2))))
+    ours = Interpreter(model)
+    for _ in range(3):
+        given = np.array([b"a", b"b"], object), np.array([1, 0, 2], np.float32)
+        places, repeated = ours(*given).values()
+        assert places.tolist() == [[0], [4]]
+        assert repeated.tolist() == [b"a", b"b"] * 2
+
+
 def test_sizes_that_are_computed_from_sizes() -> None:
     """A resize to half the size, told in floats: numbers, once the input's shape is one."""
     b = Builder("main")

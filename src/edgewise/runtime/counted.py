@@ -36,7 +36,9 @@ _SCATTER = {DType.FLOAT32: "scatter_f32", DType.INT32: "scatter_s32"}
 def kernel_of(node: Node) -> str | None:
     """The kernel that gives the results of a node on arrays; None where there is none."""
     found, x = _TABLE.get(type(node.op)), node.inputs[0] if node.inputs else None
-    if found is None or x is None or x.dtype in (DType.COMPLEX64, DType.STRING):
+    if found is None or x is None or x.dtype is DType.COMPLEX64:
+        return None
+    if x.dtype.numpy.hasobject:  # strings, and handles that a file calls data
         return None
     return found[0]
 

@@ -116,7 +116,7 @@ def _piece(
         found = copies.get(value)
         if found is None:
             found = copies[value] = Value(
-                value.type, value.name, value.data, is_variable=value.is_variable
+                value.type, value.name, value.data, is_variable=_is_variable(value)
             )
             if _is_variable(value):
                 known[found] = origins.get(value, value)

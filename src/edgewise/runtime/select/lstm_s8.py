@@ -38,6 +38,11 @@ def integer_lstm(site: Site) -> Selection:
     x, h, c = (node.operand(i) for i in _ACTIVATIONS)
     types = [v.dtype for v in (x, h, c, node.output)]
     require(types == _TYPES, f"no kernel for {', '.join(t.text for t in types)}")
+    for index, value in enumerate(values):
+        if value is not None and index not in _ACTIVATIONS:
+            most = 32 if index in _BIASES else 16
+            is_fit = value.dtype.is_integer and value.dtype.bits <= most
+            require(is_fit, f"no kernel for {value.dtype.text} weights or biases")
     *lead, inputs = shape_of(x)
     is_time_major = getattr(op, "time_major", True)
     time, batch = (1, lead[0]) if len(lead) == 1 else lead if is_time_major else lead[::-1]
