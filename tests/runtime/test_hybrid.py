@@ -10,7 +10,7 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.ir import Builder, Graph, Quant, TensorType
-from edgewise.ir.enums import Activation
+from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.graph import Value
 from edgewise.ops.batch_matmul import BatchMatMul
@@ -209,6 +209,28 @@ def test_a_row_depends_on_itself_alone(isa: Isa) -> None:
     span = np.abs(meant[finite]).max(1, keepdims=True)
     apart = np.abs(all_rows[finite] - meant[finite]) / np.maximum(span, 1e-35)
     assert apart.max() < 0.02
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_window_depends_on_itself_alone(stride: int, isa: Isa) -> None:
+    """A NaN spoils the windows that have it; neighbours share what they look at, not results."""
+    rng = np.random.default_rng(stride)
+    b = Builder()
+    x = b.input("x", (1, 11, 29, 24), DType.FLOAT32)
+    w = b.constant(rng.integers(-127, 128, (24, 3, 3, 24)).astype(np.int8), quant=Quant(0.01))
+    op = Conv2D(padding=Padding.SAME, stride_h=stride, stride_w=stride)
+    graph = b.finish(b.node(op, x, w, None).output)
+    data = rng.standard_normal((1, 11, 29, 24)).astype(np.float32)
+    run = Executor(plan(graph, Target(isa)))
+    assert "conv_2d_h8" in run.plan.placement[0].detail
+    [clean] = run.run([data], {}, None)
+    data[0, 4, 13, 5] = np.nan
+    [spoilt] = run.run([data], {}, None)
+    is_met = np.isnan(windows(op, data, (3, 3))).any((-1, -2, -3))
+    assert is_met.any()
+    np.testing.assert_array_equal(np.isnan(spoilt), np.broadcast_to(is_met[..., None], clean.shape))
+    np.testing.assert_array_equal(spoilt[~is_met], clean[~is_met])
 
 
 def test_the_report_says_which_way_and_why() -> None:
