@@ -40,7 +40,10 @@ class Precision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a plan is made for. Packing depends on it; integer results never do."""
+    """What a plan is made for. Packing depends on it; integer results never do.
+
+    `block_bytes` is the same for all models: of 16 KB to 1 MB none made tiny_resnet8, tiny_vww or
+    mobilenet_v3_small with dynamic range faster by more than 0.3 % (Zen 3); 16 KB costs 2 %."""
 
     isa: Isa
     threads: int = 1  # that share the tiles of a step
