@@ -259,3 +259,67 @@ def test_models_of_others(shared_data: Path) -> None:
     assert type(task_of(deeplab.interpreter)) is ImageSegmenter
     assert type(task_of(selfie.interpreter)) is ImageSegmenter
     assert type(task_of(mobilenet.interpreter)).__name__ == "PictureTask"
+
+
+def ssd_anchors() -> np.ndarray:
+    """[1917, 4] of SSD on MobileNet at 300 pixels: 3 boxes on the finest grid, 6 on the others."""
+    ratios = (1.0, 2.0, 0.5, 3.0, 1 / 3)
+    scales = [*np.linspace(0.2, 0.95, 6), 1.0]
+    parts = []
+    for level, extent in enumerate((19, 10, 5, 3, 2, 1)):
+        scale, following = scales[level : level + 2]
+        sides = [(scale / r**0.5, scale * r**0.5) for r in ratios]
+        sides.append(((scale * following) ** 0.5,) * 2)
+        if level == 0:
+            sides = [(0.1, 0.1), *sides[1:3]]
+        parts.append(anchors(extent, extent, sides=tuple(sides)))
+    return np.concatenate(parts)
+
+
+@pytest.mark.ci
+def test_an_ssd_network_with_its_post_processing(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MobileNetV2 SSD at 300 pixels in int8 (its weights are random): what is found are the
+    network's surest boxes, decoded here once more."""
+    model = edgewise.load(shared_data / "bench" / "ssd_mobilenet_v2" / "int8.tflite")
+    raw = edgewise.Interpreter(model)
+    b = Builder(model.main)
+    encodings, scores = map(b.dequantize, model.main.outputs)
+    grid = ssd_anchors()
+    options = {"max_detections": 10, "max_classes_per_detection": 1, "num_classes": 90}
+    op = DetectionPostProcess(**options, **SCALES, nms_iou_threshold=0.6)
+    model.main.set_outputs(b.node(op, encodings, scores, b.constant(grid)).outputs)
+    model.signatures = []
+    path = tmp_path / "ssd.tflite"
+    model.save(path)
+    task = ObjectDetector.load(path, normalize="-1..1")
+    with Image.open(CAT) as photo:
+        found = task.detect(photo, least_score=0.0)
+        width, height = photo.size
+    assert len(found) == 10
+    assert found == sorted(found, key=lambda one: -one.score)
+    types = raw.outputs()
+    real = {
+        array.shape[-1]: types[name].quant.dequantize(array)[0]
+        for name, array in raw(task.tensor(Image.open(CAT).convert("RGB"))).items()
+    }
+    code, sure = real[4], real[91]
+    best = sure[:, 1:].max(1).argmax()
+    assert found[0].score == pytest.approx(sure[best, 1:].max())
+    tops = np.flatnonzero(sure[:, 1:].max(1) == sure[best, 1:].max())
+    corners = []
+    for i in tops:
+        (y, x, h, w), (dy, dx, dh, dw) = grid[i], code[i]
+        cy, cx = y + dy / 10 * h, x + dx / 10 * w
+        h, w = h * np.exp(dh / 5), w * np.exp(dw / 5)
+        ends = np.array([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]).clip(0, 1)
+        corners.append(ends * [width, height, width, height])
+    box = found[0].box
+    mine = np.array([box.left, box.top, box.right, box.bottom])
+    assert min(np.abs(mine - other).max() for other in corners) < 0.01
+    words = ["run", str(path), str(CAT), "--least-score", "0", "--draw", str(tmp_path / "d.png")]
+    assert run(cli, words) == 0
+    assert "10 found" in capsys.readouterr().out
+    with Image.open(tmp_path / "d.png") as drawn:
+        assert drawn.size == (width, height)
