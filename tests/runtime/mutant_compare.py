@@ -6,8 +6,9 @@ input, a constant or an attribute is so large that sums of products overflow: th
 the order of the terms.
 Hybrid operators (integer weights, float data) have a test of their own, of the whole error.
 Where floats go through several operators, errors grow: there a hundred times as much is allowed,
-and integers that floats decide, steps between floats (SIGN, FLOOR), and waves, whose error is as
-large as their operand, are not compared. What nobody reads only the references compute, and refuse.
+and integers that floats decide, steps between floats (SIGN, FLOOR), waves, whose error is as large
+as their operand, and what has no bound near 0 (LOG, RSQRT) are not compared.
+What nobody reads only the references compute, and refuse.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from edgewise.ir.op import Op
 from edgewise.ops.binary import FloorDiv, FloorMod
 from edgewise.ops.convert import FakeQuant
 from edgewise.ops.random import Drawn, Multinomial
-from edgewise.ops.unary import Ceil, Cos, Floor, Round, Sign, Sin
+from edgewise.ops.unary import Ceil, Cos, Floor, Log, Round, Rsqrt, Sign, Sin
 from edgewise.passes.redundant import has_effect
 from edgewise.runtime.plan import Placement
 
 Results = Mapping[str, np.ndarray] | EdgewiseError
 HALF = 2e-3  # two roundings to 10 bits
-# where an error becomes one
-_STEPS = (Sign, Floor, Ceil, Round, FakeQuant, FloorDiv, FloorMod, Sin, Cos)
+# where an error becomes one, or grows without end
+_STEPS = (Sign, Floor, Ceil, Round, FakeQuant, FloorDiv, FloorMod, Sin, Cos, Log, Rsqrt)
 _BLOCK = 1 << 16  # elements compared at once
 TAME = 1e9  # products of two such numbers, and sums of those, are far from the end of float32
 
