@@ -50,10 +50,6 @@ def cats_and_dogs(shared: Path, part: str, every: int = 1) -> Part:
     return np.stack(x).astype(np.float32), np.array([y for y, _ in files])
 
 
-def get_normalization():
-    return NORMALIZATIONS["imagenet"]
-
-
 def like_mobilenet_v3(shared: Path) -> Model:
     """MobileNetV2's features, gates, and a probe of cats and dogs."""
     weights = shared / "weights" / "mobilenet_v2_1.0_features_fp16.npz"
