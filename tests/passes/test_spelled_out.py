@@ -1,10 +1,9 @@
 """Rules of passes/spelled_out.py: operators without kernels in the words of others."""
 
-import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Quant
+from edgewise.ir import Builder
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.regions import StablehloCase
 from edgewise.passes.spelled_out import SPELLED_OUT
@@ -36,12 +35,6 @@ def joined(b, act=Activation.NONE):
     return b.concatenation(x, x, axis=0, fused_activation_function=act)
 
 
-def channels(b):
-    scales = np.array([0.5, 0.25, 2], np.float32)
-    quant = Quant(scales, np.array([1, 0, 2]), axis=1)
-    return b.dequantize(b.input("x", (4, 3), DType.INT8, quant))
-
-
 WINDOW = "stride_h=2, filter_width=2, filter_height=3"
 MEAN = f"sqrt(average_pool_2d(mul(x, x), {WINDOW}))"
 EXAMPLES = {
@@ -70,12 +63,6 @@ EXAMPLES = {
         "relu6(concatenation(x, x))",
         ("activation behind a concatenation",),
     ),
-    "dequantize channels": Example(
-        channels,
-        "dequantize(x)",
-        "mul(sub(cast(x, in_data_type=INT8), [1,3]), [1,3])",
-        ("dequantize channels",),
-    ),
     "pool": Example(pool, f"l2_pool_2d(x, {WINDOW})", MEAN, (POOL,), 1e-6),
     "pool and RELU6": Example(
         lambda b: pool(b, Activation.RELU6),
@@ -100,11 +87,6 @@ TWINS = {
         "the axes are the last ones",
     ),
     "no activation": Twin(joined, "activation behind a concatenation", "there is no activation"),
-    "one scale": Twin(
-        lambda b: b.dequantize(b.input("x", (4, 3), DType.INT8, Quant(0.5))),
-        "dequantize channels",
-        "a kernel knows one scale",
-    ),
     "float64": Twin(lambda b: pool(b, dtype=DType.FLOAT64), POOL, "float64 has no kernels"),
 }
 

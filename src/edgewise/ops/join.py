@@ -13,7 +13,8 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.op import Arithmetic, In, Op, Operand, Out, Quantized, Role, require
 from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.axes import axis_in, scalar, shown
-from edgewise.ops.requant import activate, activation_range, round_f32
+from edgewise.ops.convert import Quantize
+from edgewise.ops.requant import activate, activation_range
 
 MAX_PARTS = 1 << 16  # results of one operator; a file may claim any number
 
@@ -36,7 +37,11 @@ class Concatenation(Op, builtin="CONCATENATION", options="ConcatenationOptions")
 
     operands = (In("xs", variadic=True),)
     results = (Out("y", like="xs"),)
-    arithmetic = Arithmetic.F32
+    arithmetic = {
+        DType.INT8: Arithmetic.FIXED,
+        DType.UINT8: Arithmetic.F32,
+        DType.INT16: Arithmetic.FIXED,
+    }
     versions = {DType.INT8: 2, DType.INT16: 3, DType.UINT32: 4}
     carries_dims = True
 
@@ -264,9 +269,9 @@ def _rescale(x: Quantized, to: Quant, dtype: DType) -> np.ndarray:
     s_y, z_y = np.float32(to.scale.flat[0]), int(to.zero_point.flat[0])
     if (s, z) == (s_y, z_y):
         return q
-    low, high = dtype.range
     if dtype is not DType.UINT8:
-        return round_f32(q - z, np.asarray(s / s_y), z_y, low, high)
+        return Quantize().integer([x], [TensorType(q.shape, dtype, to)]).astype(np.int32)
+    low, high = dtype.range
     ratio = np.float32(s * (np.float32(1) / s_y))
     real = q.astype(np.float32) * ratio + np.float32(-z) * ratio
     # halves away from zero; float64, because 0.49999997 + 0.5 is 1 in float32

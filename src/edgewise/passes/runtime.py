@@ -28,6 +28,7 @@ from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, rewrite
 from edgewise.passes.rows import ROWS
 from edgewise.passes.spelled_out import SPELLED_OUT
+from edgewise.passes.spelled_scales import SCALES
 from edgewise.passes.stride import hoist_strides
 from edgewise.passes.windows import WINDOWS
 
@@ -61,7 +62,7 @@ def to_runtime(graph: Graph, lineage: Lineage | None = None) -> Lineage:
     lineage.take(place_composites(graph))
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
     lineage.take(rewrite(graph, NORMS))
-    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS, *SPELLED_OUT)))
+    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS, *SPELLED_OUT, *SCALES)))
     # Shape arithmetic, expanded weights: the rules below see numbers.
     lineage.take(fold_constants(graph, is_file=False))
     lineage.take(rewrite(graph, _SIMPLIFY))

@@ -1,7 +1,7 @@
 """Operators that others say just as well, for the planner, which has no kernels of their own for
 them: STABLEHLO_CASE as IF inside IF, L2_POOL_2D as the root of a mean of squares, a layer norm over
-inner axes between transpositions, CONCATENATION and its activation, DEQUANTIZE of channels and of 4
-bits as what it means."""
+inner axes between transpositions, CONCATENATION and its activation. Those about scales stand in
+spelled_scales.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.types import TensorType
 from edgewise.ops.control import If
-from edgewise.ops.convert import Dequantize
 from edgewise.ops.join import Concatenation
 from edgewise.ops.norm import LayerNorm
 from edgewise.ops.pool import L2Pool2D
@@ -141,26 +140,6 @@ def _activated(b: Builder, match: Match) -> Value:
     return act(y)
 
 
-def _has_channels(match: Match) -> Verdict:
-    x = match.root.input
-    if x.quant is None or x.quant.block_size is not None or x.dtype.bits > 16:
-        return "there is no scale, or one of blocks or wide numbers"
-    if x.is_constant:
-        return "it is computed while planning"
-    is_narrow = x.dtype in (DType.INT4, DType.UINT4, DType.INT2)
-    return x.quant.scale.size > 1 or is_narrow or "a kernel knows one scale"
-
-
-def _meaning(b: Builder, match: Match) -> Value:
-    x = match.root.input
-    assert x.quant is not None
-    scale, point = x.quant.broadcast(x.shape)
-    y = b.cast(x, in_data_type=x.dtype, out_data_type=DType.FLOAT32)
-    if point.any():
-        y = b.sub(y, b.constant(point.astype(np.float32)), fused_activation_function=NONE)
-    return b.mul(y, b.constant(scale.astype(np.float32)), fused_activation_function=NONE)
-
-
 SPELLED_OUT = [
     # case(i, x) -> i == 0 ? first(x) : i == 1 ? second(x) : .. : last(x)
     Rule(
@@ -195,13 +174,5 @@ SPELLED_OUT = [
         _acts_on_floats,
         _activated,
         phrase="activation[s] of a concatenation behind it",
-    ),
-    # dequantize(x) -> (cast(x) - zero_point) * scale
-    Rule(
-        "dequantize channels",
-        lambda p: p.any(Dequantize),
-        _has_channels,
-        _meaning,
-        phrase="DEQUANTIZE[s] of channels or 4 bits written as arithmetic",
     ),
 ]

@@ -65,6 +65,12 @@ CASES = [
         label="to-channels",
         results=(TensorType(None, DType.INT8, PER_CHANNEL),),
     ),
+    Case(
+        Quantize(),
+        (const(EDGES.reshape(1, 10, 1)),),
+        label="edges-to-channels",
+        results=(TensorType(None, DType.UINT8, Quant(np.arange(1, 11), np.arange(10), axis=1)),),
+    ),
     Case(Quantize(), (arg((3,), "bool"),), error="operand 'x' must be one of"),
     dequantize("int8", Quant(0.02, 3)),
     dequantize("uint8", Quant(0.02, 131)),

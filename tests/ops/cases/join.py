@@ -87,6 +87,14 @@ CASES = [
     ),
     rescaling("int8", (Quant(0.02, 3), Quant(0.05, -7)), Quant(0.04, 1), why=REFUSES),
     rescaling("int16", (Quant(0.02), Quant(0.05)), Quant(0.04), why=REFUSES),
+    rescaling(
+        "int16",
+        (Quant(0.0002), Quant(0.0005)),
+        Quant(0.0003),
+        label="relu6-q",
+        why=NO_ACTIVATION,
+        fused_activation_function=Activation.RELU6,
+    ),
     rescaling("uint8", (Quant(0.02, 120), Quant(0.05, 99)), Quant(0.04, 101)),
     rescaling(
         "int8",
