@@ -18,12 +18,9 @@ from tests.ops.case import all_cases, model_of
 INT16 = "LiteRT has no kernel of these int16"
 TABLES = "keys or values are strings"
 STRINGS = "strings are Python's"
-CHANNELS = "scales per channel belong to weights, which are folded"
 SHAPES = "its shape is in the data: a view, made between plans"
 PERMITTED = {
-    ("batch_matmul", "float32"): "weights of 8 bits between floats",
     ("call_once", "float32"): "once, before the first run",
-    ("concatenation", "int16"): INT16,
     ("equal", "string"): STRINGS,
     ("expand_dims", "string"): STRINGS,
     ("gather", "string"): STRINGS,
@@ -39,8 +36,6 @@ PERMITTED = {
     ("hashtable_size", "string"): TABLES,
     ("log_softmax", "int16"): INT16,
     ("not_equal", "string"): STRINGS,
-    ("quantize", "float32"): CHANNELS,
-    ("quantize", "int8"): CHANNELS,
     ("rank", "string"): STRINGS,
     ("reshape", "float32"): SHAPES,
     ("reshape", "string"): STRINGS,

@@ -29,8 +29,9 @@ _NARROW = (DType.INT4, DType.UINT4, DType.INT2)
 
 
 def _has_scales(value: Value) -> bool:
-    """One scale per channel."""
-    return value.quant is not None and value.quant.per_channel
+    """One scale for each of its channels."""
+    quant = value.quant
+    return quant is not None and quant.per_channel and quant.fits(value.shape) is True
 
 
 # -- dequantize -----------------------------------------------------------------------------------
@@ -81,16 +82,25 @@ def _steps(b: Builder, match: Match) -> Value:
 
 def _has_256_of_each(match: Match) -> Verdict:
     x, y = match.root.input, match.root.output
-    if not (_has_scales(x) or _has_scales(y)):
+    scaled = _scaled(x, y)
+    if not scaled:
         return "both have one scale"
+    axes = {v.quant.axis for v in scaled if v.quant is not None}
+    if len(axes) > 1 or not all(map(_has_scales, scaled)):
+        return "the scales are not those of one kind of channel"
     known = x.dtype in _BYTES and y.dtype in _STORED and y.quant is not None
     return known or f"there is no table from {x.dtype.text} to {y.dtype.text}"
+
+
+def _scaled(*values: Value) -> list[Value]:
+    """Those with several scales."""
+    return [v for v in values if v.quant is not None and v.quant.scale.size > 1]
 
 
 def _looked_up(b: Builder, match: Match) -> Value:
     # table[channel, x]: what the reference makes of every integer in every channel
     x, y = match.root.input, match.root.output
-    quant = x.quant if _has_scales(x) else y.quant
+    quant = _scaled(x, y)[0].quant
     assert quant is not None
     assert quant.axis is not None
     rank, axis = len(x.shape), quant.axis

@@ -69,7 +69,7 @@ CASES = [
         Quantize(),
         (const(EDGES.reshape(1, 10, 1)),),
         label="edges-to-channels",
-        results=(TensorType(None, DType.UINT8, Quant(np.arange(1, 11), np.arange(10), axis=1)),),
+        results=(TensorType(None, DType.INT8, Quant(np.arange(1, 11), np.arange(10), axis=1)),),
     ),
     Case(Quantize(), (arg((3,), "bool"),), error="operand 'x' must be one of"),
     dequantize("int8", Quant(0.02, 3)),
