@@ -25,6 +25,7 @@ from tests.ops import accepts, ours  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
 from tests.ops.differences import GAPS, known_gap  # noqa: E402
 from tests.ops.retyped import DTYPES, SCALED  # noqa: E402
+from tests.runtime.test_host_operators import PERMITTED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
 COLUMNS = tuple(d.text for d in DTYPES)
@@ -57,6 +58,17 @@ in every type; `data` is all data together, other names are operands.
 
 | operators | operands | types | reason |
 |---|---|---|---|"""
+
+HOSTS = """
+## What runs in Python
+
+Operators of the cases that no kernel runs, by the type of their first operand (the list and its
+test are `tests/runtime/test_host_operators.py`). Not in the cases, and in Python, too: weights and
+biases of convolutions and recurrent layers that the model computes; operators on shapes that depend
+on data, when those come for the first time.
+
+| operators | types | reason |
+|---|---|---|"""
 
 Types = dict[tuple[str, str], set[int]]
 
@@ -92,6 +104,11 @@ def _lines() -> Iterator[str]:
         operators, types = (_listed(text.split()) for text in (gap.operators, gap.kinds))
         slots = "all" if gap.slots == "*" else gap.slots
         yield f"| {operators} | {slots} | {types} | {gap.cause} |"
+    yield HOSTS
+    for reason in dict.fromkeys(PERMITTED.values()):
+        pairs = [pair for pair, why in PERMITTED.items() if why == reason]
+        operators, types = (", ".join(dict.fromkeys(column)) for column in zip(*pairs, strict=True))
+        yield f"| {operators} | {types} | {reason} |"
     yield ""
     yield "Operators of frontends and fusions, lowered before a file is written:"
     yield f"{', '.join(f'`{name}`' for name in higher)}."
