@@ -15,7 +15,6 @@ from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
 from tests.ops.case import all_cases, model_of
 
-INT16 = "LiteRT has no kernel of these int16"
 TABLES = "keys or values are strings"
 STRINGS = "strings are Python's"
 SHAPES = "its shape is in the data: a view, made between plans"
@@ -34,7 +33,6 @@ PERMITTED = {
     ("hashtable_lookup", "int32"): STRINGS,
     ("hashtable_size", "int64"): TABLES,
     ("hashtable_size", "string"): TABLES,
-    ("log_softmax", "int16"): INT16,
     ("not_equal", "string"): STRINGS,
     ("rank", "string"): STRINGS,
     ("reshape", "float32"): SHAPES,

@@ -54,6 +54,7 @@ typedef struct {
  * f32 operands: x, y. b8 operands: x, table f32 [256] of exp(-scale * distance), y.
  * softmax_s16: x, knots s16 [513] of exp on [-10, 0], of 1 / (1 + x) on [0, 1], y; depth < 2**16;
  *   distances times multiplier * 2**(shift - 31) are 65535ths of [-10, 0].
+ * log_softmax_s16: x, tables f32 [256] of exp(-scale * 256 * d) and of exp(-scale * d), y.
  * Scratch: log_softmax_f32: depth f32; b8: 4 * depth f32; s16: depth s16. */
 typedef struct {
     uint32_t rows, depth, rows_per_tile;
@@ -62,7 +63,7 @@ typedef struct {
     int32_t y_zero;
     int32_t low, high;
     float beta;             /* f32 */
-    float x_scale, y_scale; /* b8; x_scale of log_softmax only */
+    float x_scale, y_scale; /* b8, log_softmax_s16; x_scale of log_softmax only */
 } ew_softmax;
 
 /* The index of the largest or smallest element along the middle of x [outer, n, inner].

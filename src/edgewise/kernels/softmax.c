@@ -176,3 +176,31 @@ EW_DEFINE(softmax_s16) {
         }
     }
 }
+
+/* The exponential of a distance d is that of its high byte times that of its low one. */
+EW_DEFINE(log_softmax_s16) {
+    const ew_softmax *p = params;
+    const float *coarse = operand[1], *fine = operand[2];
+    const float scale = p->x_scale / p->y_scale, low = (float)(p->low - p->y_zero);
+    const float high = (float)(p->high - p->y_zero);
+    const uint32_t n = p->depth;
+    uint32_t row = tile_begin * p->rows_per_tile;
+    uint32_t end = ew_min_u32(p->rows, tile_end * p->rows_per_tile);
+    EW_UNUSED(scratch);
+    for (; row < end; row++) {
+        const int16_t *x = (const int16_t *)operand[0] + (size_t)row * n;
+        int16_t *y = (int16_t *)operand[3] + (size_t)row * n;
+        int32_t largest = INT16_MIN;
+        double sum = 0.0;
+        for (uint32_t i = 0; i < n; i++) largest = ew_max_s32(largest, x[i]);
+        for (uint32_t i = 0; i < n; i++) {
+            const uint32_t distance = (uint32_t)(largest - x[i]);
+            sum += (double)(coarse[distance >> 8] * fine[distance & 255]);
+        }
+        const float offset = (float)ew_log_f64(sum) / p->y_scale;
+        for (uint32_t i = 0; i < n; i++) {
+            float steps = scale * (float)(x[i] - largest) - offset;
+            y[i] = (int16_t)(ew_round(ew_clamp_f32(steps, low, high)) + p->y_zero);
+        }
+    }
+}

@@ -20,9 +20,9 @@ from edgewise.ir.op import (
     Quantized,
     require,
 )
-from edgewise.ir.types import TensorType
+from edgewise.ir.types import Quant, TensorType
 from edgewise.ops import elementary
-from edgewise.ops.requant import multiplier, multiply_fixed, quantize_real
+from edgewise.ops.requant import multiplier, multiply_fixed
 from edgewise.ops.table import KNOTS, half_away, interpolate, point_of, saturate, scale_of
 
 Array = np.ndarray
@@ -97,7 +97,7 @@ class LogSoftmax(LastAxis, builtin="LOG_SOFTMAX", options="LogSoftmaxOptions"):
     a prescribed result scale (1/16 on 8 bits, so the result ends at -255/16).
 
     int8, uint8: exponentials from a float32 table of 256, summed in float32; then float32. int16,
-    which LiteRT refuses: dequantized, computed in float64, rounded half to even.
+    which LiteRT refuses: exponentials as products of two such tables, summed in float64.
     **Source:** TensorFlow Lite optimized_ops.h (LogSoftmax with table), LiteRT 2.3.
     """
 
@@ -107,7 +107,7 @@ class LogSoftmax(LastAxis, builtin="LOG_SOFTMAX", options="LogSoftmaxOptions"):
     arithmetic = {
         DType.INT8: Arithmetic.TABLE,
         DType.UINT8: Arithmetic.TABLE,
-        DType.INT16: Arithmetic.FLOAT,
+        DType.INT16: Arithmetic.TABLE,
     }
     versions = {DType.INT8: 2}
 
@@ -120,10 +120,11 @@ class LogSoftmax(LastAxis, builtin="LOG_SOFTMAX", options="LogSoftmaxOptions"):
         assert x is not None
         assert x.quant is not None
         assert result.quant is not None
-        if result.dtype is DType.INT16 or x.data.size == 0:
-            real = self.reference(x.quant.dequantize(x.data).astype(np.float64))
-            return quantize_real(real, result.quant, result.dtype)
+        if x.data.size == 0:
+            return x.data.astype(result.dtype.numpy)
         largest = x.data.max(-1, keepdims=True).astype(np.int64)
+        if result.dtype is DType.INT16:
+            return _log_softmax_int16(largest - x.data, x.scale, result.quant)
         total = _sum_f32(exponentials(x.scale)[largest - x.data])
         log = elementary.log(total.astype(np.float64)).astype(np.float32)
         offset = (x.scale * largest.astype(np.float32) + log) / scale_of(result.quant)
@@ -135,6 +136,12 @@ def exponentials(scale: np.float32) -> Array:
     """float32 [256]: e**(-scale * d) for the distance d from the largest stored operand."""
     exponents = np.arange(256, dtype=np.float32) * -scale
     return elementary.exp(exponents.astype(np.float64)).astype(np.float32)
+
+
+def int16_exponentials(scale: np.float32) -> tuple[Array, Array]:
+    """float32 [256] each: e**(-256 * scale * d) and e**(-scale * d). The distance of two int16 is
+    256 times a first such number and a second one."""
+    return exponentials(scale * np.float32(256)), exponentials(scale)
 
 
 @cache
@@ -171,6 +178,15 @@ def _softmax_int16(distance: Array, beta_scale: float) -> Array:
     shift = bits - 1
     y = (e * inverse.astype(np.int64) + (np.int64(1) << (shift - 1))) >> shift
     return np.clip(y, 0, 32767).astype(np.int16)
+
+
+def _log_softmax_int16(distance: Array, scale: np.float32, quant: Quant) -> Array:
+    """int16 from the distances to the largest stored operand of each row."""
+    coarse, fine = int16_exponentials(scale)
+    total = np.cumsum(coarse[distance >> 8] * fine[distance & 255], -1, dtype=np.float64)[..., -1:]
+    offset = elementary.log(total).astype(np.float32) / scale_of(quant)
+    steps = scale / scale_of(quant) * (-distance).astype(np.float32) - offset
+    return saturate(np.rint(steps) + point_of(quant), DType.INT16)
 
 
 def _knots(function: Callable[[Array], Array], low: float, high: float) -> Array:

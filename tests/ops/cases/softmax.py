@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from edgewise.dtypes import DType
+from edgewise.ir import Quant, TensorType
 from edgewise.ops.softmax import LogSoftmax, Softmax
 from tests.ops.case import Case, arg, const
 
@@ -23,6 +25,13 @@ CASES = [
     Case(LogSoftmax(), (arg((3, 17)),), quantize=BYTES),
     Case(LogSoftmax(), (arg((2, 3, 4, 5), low=-8, high=8),), label="rank4", quantize=BYTES),
     Case(LogSoftmax(), (arg((3, 17)),), label="wide", quantize=("int16",), no_litert="refused"),
+    Case(
+        LogSoftmax(),
+        (arg((9, 261), "int16", quant=Quant(0.0004)),),
+        label="wide-spread",
+        results=(TensorType(None, DType.INT16, Quant(1 / 2048)),),
+        no_litert="refused",
+    ),
     Case(LogSoftmax(), (arg((1001, 9)),), label="tiles"),
     Case(LogSoftmax(), (arg((5, 67), low=-90, high=0),), label="rest"),
     Case(LogSoftmax(), (const(FAR),), label="far"),

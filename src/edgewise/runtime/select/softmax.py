@@ -13,6 +13,7 @@ from edgewise.ops.softmax import (
     LogSoftmax,
     Softmax,
     exponentials,
+    int16_exponentials,
     int16_multiplier,
     int16_tables,
 )
@@ -66,9 +67,11 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
         return [Call(f"{name}_f32", pack("ew_softmax", fields), (x, y), n_tiles, scratch, elements)]
     if x.dtype is DType.INT16 and name == "softmax":
         return [_softmax_s16(site, fields, beta, n_tiles, elements)]
-    require_8_bit(x, y)
-    # 255 steps and a logarithm, which must not be NaN: NumPy saturates it in another way than C
-    reach = 512.0 * max(float(scale(x.type)), 1.0) * max(beta, 1.0) / min(float(scale(y.type)), 1.0)
+    is_wide = x.dtype is DType.INT16
+    (require_16_bit if is_wide else require_8_bit)(x, y)
+    # all steps and a logarithm, which must not be NaN: NumPy saturates it in another way than C
+    steps = 131072.0 if is_wide else 512.0
+    reach = steps * max(float(scale(x.type)), 1.0) * max(beta, 1.0) / min(float(scale(y.type)), 1.0)
     require(reach < 1e38, "its scale is too large")
     low, high = y.dtype.range
     fields |= {
@@ -79,6 +82,10 @@ def _rows(site: Site, name: str, beta: float) -> Selection:
         "x_scale": float(scale(x.type)),
         "y_scale": float(scale(y.type)),
     }
+    if is_wide:
+        operands = (x, *int16_exponentials(scale(x.type)), y)
+        params = pack("ew_softmax", fields)
+        return [Call("log_softmax_s16", params, operands, n_tiles, tile_elements=elements)]
     table = exponentials(scale(x.type) * np.float32(beta))
     scratch = 16 * shape[-1]
     return [
