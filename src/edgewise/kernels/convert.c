@@ -1,8 +1,8 @@
 /* CAST: element types by way of a block of integers or floats of 32 or 64 bits, so that n types need n loads and
  * n stores, not n * n loops. Floats to integers: truncated and saturated, NaN gives 0; integers wrap;
  * bool is x != 0. */
-#include "broadcast.h"
 #include "fixed.h"
+#include "half.h"
 
 #if defined(EW_SCALAR)
 enum { BLOCK = 64 }; /* elements, on the stack of a microcontroller */
@@ -31,32 +31,6 @@ static const uint8_t element_bytes[] = {
     [EW_TYPE_f64] = 8, [EW_TYPE_bf16] = 2, [EW_TYPE_u16] = 2, [EW_TYPE_u32] = 4,
     [EW_TYPE_u64] = 8, [EW_TYPE_s4] = 1,   [EW_TYPE_c64] = 8,
 };
-
-/* All cases at once and one of them chosen, which vectors can do. */
-static float of_half(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7FFF, bits;
-    float y = (float)(int32_t)rest * 0x1p-24f; /* subnormal: a whole number of 2**-24 */
-    __builtin_memcpy(&bits, &y, sizeof bits);
-    bits = rest < 0x400 ? bits : (rest << 13) + 0x38000000;
-    bits = rest < 0x7C00 ? bits : 0x7F800000 | rest << 13; /* infinity and NaN */
-    bits |= sign;
-    __builtin_memcpy(&y, &bits, sizeof y);
-    return y;
-}
-
-/* Nearest, halves to even. */
-static uint16_t half_of(float x) {
-    uint32_t bits, small;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-    uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
-    float y = __builtin_fabsf(x) + 0.5f; /* subnormal: 2**-24 is the last bit of 0.5 */
-    __builtin_memcpy(&small, &y, sizeof small);
-    bits = (size + 0xFFF + (size >> 13 & 1) - 0x38000000) >> 13;
-    bits = size < 0x38800000 ? small - 0x3F000000 : bits;
-    bits = size < 0x477FF000 ? bits : 0x7C00; /* rounds beyond 65504 */
-    bits = size > 0x7F800000 ? 0x7C00 | (size >> 13 & 0x3FF) | 0x200 : bits;
-    return (uint16_t)(sign | bits);
-}
 
 static float of_bfloat(uint16_t h) {
     uint32_t bits = (uint32_t)h << 16;
@@ -89,7 +63,7 @@ static float odd_of(double x) {
 #define TO_FLOATS(half)                                                                            \
     case EW_TYPE_f32: TO(float, x[i]); break;                                                      \
     case EW_TYPE_f64: TO(double, x[i]); break;                                                     \
-    case EW_TYPE_f16: TO(uint16_t, half_of(half)); break;                                          \
+    case EW_TYPE_f16: TO(uint16_t, ew_half_of(half)); break;                                       \
     case EW_TYPE_bf16: TO(uint16_t, bfloat_of((float)x[i])); break;                                \
     case EW_TYPE_bool: TO(uint8_t, x[i] != 0); break;                                              \
     case EW_TYPE_c64: {                                                                            \
@@ -155,7 +129,7 @@ static void load_f32(float *y, const void *operand, size_t n, int32_t type) {
     const uint16_t *halves = operand;
     const float *floats = operand;
     switch (type) {
-    case EW_TYPE_f16: EACH(of_half(halves[i])); break;
+    case EW_TYPE_f16: ew_of_halves(y, halves, n); break;
     case EW_TYPE_bf16: EACH(of_bfloat(halves[i])); break;
     default: EACH(floats[2 * i]); break; /* real parts */
     }
@@ -183,7 +157,11 @@ EW_DEFINE(cast) {
         const uint8_t *x = (const uint8_t *)operand[0] + at * element_bytes[from];
         uint8_t *result = (uint8_t *)operand[1] + at * element_bytes[to];
         size_t n = step = end - at < BLOCK ? end - at : BLOCK;
-        if (from == EW_TYPE_f32) {
+        if (from == EW_TYPE_f32 && to == EW_TYPE_f16) {
+            ew_halves_of((uint16_t *)result, (const float *)x, n);
+        } else if (from == EW_TYPE_f16 && to == EW_TYPE_f32) {
+            ew_of_halves((float *)result, (const uint16_t *)x, n);
+        } else if (from == EW_TYPE_f32) {
             store_f32((const float *)x, result, n, to);
         } else if (from == EW_TYPE_f64) {
             store_f64((const double *)x, result, n, to);

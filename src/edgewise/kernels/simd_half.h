@@ -1,4 +1,4 @@
-/* The 16-bit floats of simd.h, for builds with vectors: loads that widen. */
+/* The 16-bit floats of simd.h, for builds with vectors: loads that widen, stores that round. */
 #ifndef EW_SIMD_HALF_H
 #define EW_SIMD_HALF_H
 #include "simd.h"
@@ -18,6 +18,18 @@ EW_INLINE v_f32 v_load_f16(const uint16_t *p) {
     return v_or_bits(size, (bits & 0x8000) << 16);
 #endif
 }
+
+#if EW_LANES == 8 || (EW_LANES == 16 && defined(__AVX512F__))
+/* The processor knows float16: any number is loaded, and is stored as the nearest, halves to even. */
+#define EW_HALVES
+EW_INLINE void v_store_f16(uint16_t *p, v_f32 v) {
+#if EW_LANES == 16
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#endif
+}
+#endif
 
 /* bfloat16 numbers, as they are. */
 EW_INLINE v_f32 v_load_bf16(const uint16_t *p) {

@@ -91,7 +91,7 @@ def arithmetic(site: Site) -> Sequence[Call]:
         dtype = SAME_BITS.get(dtype, dtype)
     kernel = typed(_KERNELS[type(op)], dtype)
     checks: Sequence[Call] = ()
-    if dtype is not DType.FLOAT32 and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
+    if dtype.is_integer and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
         checks = _checks(site, b)
     numbers: Mapping[str, Number] = {}
     if isinstance(op, Fused):
@@ -121,6 +121,7 @@ def add_n(site: Site) -> Sequence[Call]:
     """One sum after the other, into the result."""
     y, xs = site.node.output, [v for v in site.node.inputs if v is not None]
     require(len(xs) > 1, "a sum of one operand")
+    require(y.dtype is not DType.FLOAT16, "the sum of all is rounded once")
     kernel, numbers = typed("add", y.dtype), bounds(Activation.NONE, y.dtype)
     totals = [xs[0], *[y] * (len(xs) - 2)]
     pairs = zip(totals, xs[1:], strict=True)
@@ -183,7 +184,7 @@ def _require_plain(op: Op, *values: Value) -> None:
 
 def bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
     """The clamp of a fused activation."""
-    if dtype is DType.FLOAT32:
+    if dtype in (DType.FLOAT32, DType.FLOAT16):
         low, high = float_bounds(act)
         return {"low_f32": low, "high_f32": high}
     if not dtype.is_integer:

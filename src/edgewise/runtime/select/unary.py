@@ -131,11 +131,16 @@ def table(site: Site) -> Sequence[Call]:
 
 
 def unary_call(
-    site: Site, kernel: str, operands: Sequence[Value | np.ndarray], **numbers: float
+    site: Site,
+    kernel: str,
+    operands: Sequence[Value | np.ndarray],
+    *,
+    per_tile: int = PER_TILE,
+    **numbers: float,
 ) -> Sequence[Call]:
     """A kernel with ew_unary; the fields that are not 0."""
     y = site.node.output
-    count, per_tile = math.prod(shape_of(y)), site.tile_elements or PER_TILE
+    count, per_tile = math.prod(shape_of(y)), site.tile_elements or per_tile
     given = {**dict.fromkeys(_NUMBERS, 0.0), **numbers}
     fields = {k: int(v) if k in _INTEGERS else float(v) for k, v in given.items()}
     params = pack("ew_unary", {**fields, "count": count, "per_tile": per_tile})

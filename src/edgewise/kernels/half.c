@@ -1,0 +1,58 @@
+/* Elementwise operators of two operands on float16: computed in float32 and rounded once, as by the
+ * kernels on float32 between casts, without the memory that those go through. */
+#include "half.h"
+#include "math.h"
+
+#if defined(EW_SCALAR)
+enum { BLOCK = 32 }; /* elements, on the stack of a microcontroller */
+#else
+enum { BLOCK = 256 };
+#endif
+
+#if defined(EW_HALVES)
+#define WHOLE(formula)                                                                             \
+    for (; at + EW_LANES <= n; at += EW_LANES) {                                                   \
+        const v_f32 a = v_load_f16(u + at), b = v_load_f16(w + at);                                \
+        v_store_f16(y + at, formula);                                                              \
+    }
+#else
+#define WHOLE(formula)
+#endif
+
+/* Whole vectors where the processor has float16; the rest by blocks of float32, filled with 0. */
+#define HALVES(name, formula)                                                                      \
+    static void name##_row(const void *params, const void *const *x, void *result, size_t n) {     \
+        const ew_binary *p = params;                                                               \
+        const v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);                \
+        const uint16_t *u = x[0], *w = x[1];                                                       \
+        uint16_t *y = result;                                                                      \
+        size_t at = 0;                                                                             \
+        EW_UNUSED(low), EW_UNUSED(high);                                                           \
+        WHOLE(formula)                                                                             \
+        for (size_t step; at < n; at += step) {                                                    \
+            float left[BLOCK], right[BLOCK];                                                       \
+            step = n - at < BLOCK ? n - at : BLOCK;                                                \
+            ew_of_halves(left, u + at, step);                                                      \
+            ew_of_halves(right, w + at, step);                                                     \
+            for (size_t i = step; i % EW_LANES; i++) left[i] = right[i] = 0.0f;                    \
+            for (size_t i = 0; i < step; i += EW_LANES) {                                          \
+                const v_f32 a = v_load_f32(left + i), b = v_load_f32(right + i);                   \
+                v_store_f32(left + i, formula);                                                    \
+            }                                                                                      \
+            ew_halves_of(y + at, left, step);                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    EW_DEFINE(name) {                                                                              \
+        const ew_binary *p = params;                                                               \
+        ew_rows(&p->shape, p, operand, (ew_element_bytes){{2, 2, 0}, 2}, 2, name##_row,            \
+                tile_begin, tile_end, scratch);                                                    \
+    }
+#define CLAMPED(x) v_min(high, v_max(low, x)) /* a NaN stays */
+HALVES(add_f16, CLAMPED(a + b))
+HALVES(sub_f16, CLAMPED(a - b))
+HALVES(mul_f16, CLAMPED(a * b))
+HALVES(div_f16, CLAMPED(a / b))
+HALVES(maximum_f16, v_max(a, b))
+HALVES(minimum_f16, v_min(a, b))
+HALVES(squared_difference_f16, (a - b) * (a - b))
+HALVES(prelu_f16, v_where(v_less(a, v_splat_f32(0.0f)), a * b, a))
