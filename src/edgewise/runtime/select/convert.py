@@ -27,7 +27,6 @@ from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select.broadcast import PER_TILE
 from edgewise.runtime.select.unary import table, unary_call
 
-_HALVES = 4096  # in a tile: as float32 they stay in the first level of the cache
 _STORED = {DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16"}
 _CAST = {
     DType.FLOAT32: "EW_TYPE_f32",
@@ -124,8 +123,7 @@ def _cast(site: Site) -> Sequence[Call]:
     known = x.dtype in _CAST and y.dtype in _CAST
     require(known, f"no kernel from {x.dtype.text} to {y.dtype.text}")
     numbers = {"low": constant(_CAST[x.dtype]), "high": constant(_CAST[y.dtype])}
-    is_half = DType.FLOAT16 in (x.dtype, y.dtype)
-    return unary_call(site, "cast", (x,), per_tile=_HALVES if is_half else PER_TILE, **numbers)
+    return unary_call(site, "cast", (x,), **numbers)
 
 
 def _has_one_scale(value: Value) -> bool:

@@ -64,6 +64,7 @@ _FLOAT: Mapping[type[Op], str] = {
     Round: "round_f32",
 }
 OPERATORS = (*_FLOAT, Gelu, LeakyRelu, Neg, Square, Relu, Relu6, ReluN1To1, Relu0To1)
+_HALVES = 4096  # float16 in a tile: as float32 they stay in the first level of the cache
 _INTEGERS = ("is_signed", "zero", "low", "high")
 _NUMBERS = (*_INTEGERS, "scale", "low_f32", "high_f32")
 
@@ -131,16 +132,13 @@ def table(site: Site) -> Sequence[Call]:
 
 
 def unary_call(
-    site: Site,
-    kernel: str,
-    operands: Sequence[Value | np.ndarray],
-    *,
-    per_tile: int = PER_TILE,
-    **numbers: float,
+    site: Site, kernel: str, operands: Sequence[Value | np.ndarray], **numbers: float
 ) -> Sequence[Call]:
     """A kernel with ew_unary; the fields that are not 0."""
     y = site.node.output
-    count, per_tile = math.prod(shape_of(y)), site.tile_elements or per_tile
+    is_half = DType.FLOAT16 in (site.node.operand(0).dtype, y.dtype)
+    count, per_tile = math.prod(shape_of(y)), _HALVES if is_half else PER_TILE
+    per_tile = site.tile_elements or per_tile
     given = {**dict.fromkeys(_NUMBERS, 0.0), **numbers}
     fields = {k: int(v) if k in _INTEGERS else float(v) for k, v in given.items()}
     params = pack("ew_unary", {**fields, "count": count, "per_tile": per_tile})
