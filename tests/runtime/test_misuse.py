@@ -12,10 +12,13 @@ import pytest
 
 from edgewise import Interpreter
 from edgewise.dtypes import DType
-from edgewise.errors import CancelledError, EdgewiseError, LimitError
+from edgewise.errors import CancelledError, EdgewiseError, LimitError, ShapeError
 from edgewise.ir import Builder, Model, Signature
 from edgewise.ir.dim import Sym
+from edgewise.ir.enums import Padding
+from edgewise.ops.conv import Conv2D
 from edgewise.runtime.limits import Limits
+from edgewise.runtime.session import Session
 from tests.ops.case import all_cases, inputs_of, model_of
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -95,3 +98,21 @@ def test_a_run_after_one_that_was_stopped(native: bool) -> None:
     for got, right in zip(interpreter(*inputs).values(), wanted, strict=True):
         np.testing.assert_array_equal(got, right)
     assert stopped == 4
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_inputs_that_are_constants_keep_their_shape(native: bool) -> None:
+    """Packed weights of one shape were read as those of another, beyond their memory."""
+    b = Builder("main")
+    weights = b.constant(np.ones((8, 1, 1, 4), np.float32))
+    y = b.node(Conv2D(padding=Padding.SAME), b.input("x", (1, 5, 5, 4)), weights).output
+    graph = b.finish(y)
+    graph.inputs.append(weights)
+    run = Session(graph, native=native)
+    with pytest.raises(
+        ShapeError, match=r"constant of the model and keeps its shape \[8, 1, 1, 4\]"
+    ):
+        run.resize([(2, 5, 5, 4), (8, 3, 1, 4)])
+    run.resize([(2, 5, 5, 4), (8, 1, 1, 4)])
+    x = np.ones((2, 5, 5, 4), np.float32)
+    np.testing.assert_array_equal(run.run([x, weights.data])[0], 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, ShapeError
 from edgewise.ir.dim import Sym, substitute
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
@@ -33,12 +33,20 @@ class Shapes:
         """Give the inputs these shapes. `accept` may refuse what follows from them.
 
         Raises:
-            EdgewiseError: a node does not accept them, or what `accept` raises; the graph keeps
-                its old shapes.
+            EdgewiseError: a node does not accept them, an input is a constant of another shape, or
+                what `accept` raises; the graph keeps its old shapes.
         """
         if self._declared is None:
             variables = (value for value in graph.values() if value.is_variable)
             self._declared = {value: value.type for value in (*graph.inputs, *variables)}
+        fixed = [
+            f"input {value.name!r} is a constant of the model and keeps its shape"
+            f" {list(self._declared[value].shape or ())}; got {list(shape)}"
+            for value, shape in zip(graph.inputs, shapes, strict=True)
+            if value.is_constant and tuple(shape) != self._declared[value].shape
+        ]
+        if fixed:
+            raise ShapeError("; ".join(fixed))
         before = [(value, value.type) for value in graph.values()]
         sizes = {
             dim: size
