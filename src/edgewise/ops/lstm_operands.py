@@ -97,7 +97,7 @@ def check_cell(
         all((operands[index] is None) == coupled for index in (5, 12)),
         "the input gate must have all of its weights and its bias, or none (CIFG)",
     )
-    norms = [operands[i] is not None for i in (21, 22, 23)]
+    norms = [operands[i] is not None for i in range(20 + coupled, 24)]
     require(
         all(norms) or not any(norms),
         "layer normalisation needs the coefficients of every gate",

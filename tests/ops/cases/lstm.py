@@ -1,5 +1,7 @@
 """Cases of ops/lstm.py."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -107,6 +109,12 @@ def basic(x, cells, *, dtype="float32", error=""):
     return Case(LSTM(kernel_type=LSTMKernelType.BASIC), args, label="basic", error=error)
 
 
+def partly_normed():
+    """The input gate alone has no coefficients."""
+    case = layer((2, 3, 5), 7, norm=True, error="layer normalisation needs the coefficients")
+    return replace(case, args=(*case.args[:20], None, *case.args[21:]))
+
+
 CASES = [
     layer((2, 3, 5), 7),
     layer((1, 1, 1), 1, label="ones"),
@@ -185,5 +193,6 @@ CASES = [
     basic((2, 5), 3, dtype="int32", error="the BASIC kernel takes 5 float operands"),
     layer((2, 3, 5), 7, 4, error="as many outputs as cells"),
     layer((2, 5), 7, error="x must be [B, T, I]"),
+    partly_normed(),
     layer((2, 3, 5), 7, cell_clip=-1.0, error="cell_clip and proj_clip must be at least 0"),
 ]
