@@ -113,6 +113,9 @@ that were kept, none has one now on an idle machine (a RESIZE_BILINEAR that runs
   (`tests/runtime/test_control.py`).
 - Misuse of interpreters: sizes beyond 64 bits, ragged lists, inputs of 24 GiB
   (`tests/lite/test_misuse.py`, `tests/runtime/test_misuse.py`).
+- A constant listed as an input was given another shape: its packed weights were read as that, and
+  memory was corrupted; an LSTM with the norm of its input gate only
+  (`tests/runtime/test_misuse.py`, `tests/ops/cases/lstm.py`).
 """
 
 
