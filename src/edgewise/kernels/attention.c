@@ -3,14 +3,6 @@
 #include "exponentials.h"
 #include "pack_f32.h"
 
-/* Elements to the matrix of `batch`. */
-static size_t matrix_at(const ew_attention_f32 *p, uint32_t batch, const uint32_t *stride) {
-    size_t at = 0;
-    for (uint32_t d = p->rank; d-- > 0; batch /= p->dims[d])
-        at += (size_t)(batch % p->dims[d]) * stride[d];
-    return at;
-}
-
 /* Matrix [k, o] as all of its panels. */
 static void pack_matrix(const float *from, size_t k_step, size_t column_step, uint32_t k,
                         uint32_t o, float *to) {
@@ -57,14 +49,14 @@ EW_DEFINE(attention_f32) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t batch = tile / parts, first = tile % parts * p->rows_per_tile;
         const uint32_t last = first + ew_min_u32(p->rows_per_tile, p->m - first);
-        const float *q = (const float *)operand[0] + matrix_at(p, batch, p->q_batch);
-        const float *mask = (const float *)operand[3] + matrix_at(p, batch, p->mask_batch);
-        float *y = (float *)operand[4] + matrix_at(p, batch, p->y_batch);
+        const float *q = (const float *)operand[0] + EW_MATRIX_AT(p, batch, q);
+        const float *mask = (const float *)operand[3] + EW_MATRIX_AT(p, batch, mask);
+        float *y = (float *)operand[4] + EW_MATRIX_AT(p, batch, y);
         if (tile == tile_begin || first == 0) {
-            pack_matrix((const float *)operand[1] + matrix_at(p, batch, p->k_batch), p->k_column,
-                        p->k_row, p->d, p->s, keys);
-            pack_matrix((const float *)operand[2] + matrix_at(p, batch, p->v_batch), p->v_row,
-                        p->v_column, p->s, p->n, values);
+            const float *k = (const float *)operand[1] + EW_MATRIX_AT(p, batch, k);
+            const float *v = (const float *)operand[2] + EW_MATRIX_AT(p, batch, v);
+            pack_matrix(k, p->k_column, p->k_row, p->d, p->s, keys);
+            pack_matrix(v, p->v_row, p->v_column, p->s, p->n, values);
         }
         for (uint32_t row = first, rows; row < last; row += rows) {
             rows = ew_min_u32(p->rows_at_once, last - row);

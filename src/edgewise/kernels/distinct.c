@@ -45,44 +45,22 @@ EW_INLINE uint64_t key_of(uint64_t bits, const uint32_t bytes, uint32_t mantissa
     return size > infinity ? infinity + 1 : bits;
 }
 
-EW_INLINE uint32_t place_of(uint64_t key, uint32_t table_bits) {
-    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - table_bits));
-}
-
-/* The `found` elements of y in an empty table. */
-EW_INLINE void enter(uint32_t *table, uint32_t table_bits, const uint8_t *y, uint32_t found,
-                     const uint32_t bytes, uint32_t mantissa_bits) {
-    const uint32_t mask = (UINT32_C(1) << table_bits) - 1;
-    for (size_t i = 0; i <= mask; i++) table[i] = 0;
-    for (uint32_t k = 0; k < found; k++) {
-        uint32_t at = place_of(key_of(bits_at(y, k, bytes), bytes, mantissa_bits), table_bits);
-        while (table[at]) at = (at + 1) & mask;
-        table[at] = k + 1;
-    }
-}
-
-/* A table of open addressing, at most half full: 1 + which element, 0 where there is none. It grows
- * with what is found: few distinct elements are looked up in the first level of the cache. */
+/* A table of open addressing, at most half full: 1 + which element, 0 where there is none. */
 EW_INLINE uint32_t distinct(const ew_unique *p, void *const *operand, uint32_t *table,
                             const uint32_t bytes) {
-    uint32_t table_bits = ew_min_u32(p->table_bits, 10), mask = (UINT32_C(1) << table_bits) - 1;
+    const uint32_t mask = (UINT32_C(1) << p->table_bits) - 1;
     uint8_t *y = operand[1];
     uint32_t found = 0;
-    enter(table, table_bits, y, 0, bytes, p->mantissa_bits);
+    for (size_t i = 0; i <= mask; i++) table[i] = 0;
     for (size_t i = 0; i < p->count; i++) {
         const uint64_t bits = bits_at(operand[0], i, bytes);
         const uint64_t key = key_of(bits, bytes, p->mantissa_bits);
-        uint32_t at = place_of(key, table_bits), which;
+        uint32_t at = (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - p->table_bits)), which;
         for (; (which = table[at]); at = (at + 1) & mask)
             if (key_of(bits_at(y, which - 1, bytes), bytes, p->mantissa_bits) == key) break;
         if (!which) {
             __builtin_memcpy(y + found * (size_t)bytes, (const uint8_t *)operand[0] + i * bytes, bytes);
             which = table[at] = ++found;
-            if (2 * found > mask && table_bits < p->table_bits) {
-                table_bits = ew_min_u32(table_bits + 2, p->table_bits);
-                mask = (UINT32_C(1) << table_bits) - 1;
-                enter(table, table_bits, y, found, bytes, p->mantissa_bits);
-            }
         }
         if (p->index_bytes == 8)
             ((int64_t *)operand[2])[i] = which - 1;

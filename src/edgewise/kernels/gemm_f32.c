@@ -161,6 +161,7 @@ void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, con
         size_t y_stride) {                                                                         \
         gemm(rows, 2, panels, patch, panel, 1, x, x_stride, y, y_stride);                          \
     }
+_Static_assert(EW_GEMV == 4, "few_f32_1x4 multiplies one row by EW_GEMV panels");
 FEW(1, 4)
 FEW(1, 2)
 FEW(2, 2)
@@ -169,9 +170,9 @@ uint32_t EW_BY_WEIGHTS(gemm_few)(const ew_patch *patch, ew_panel *panel, uint32_
                                  uint32_t n, const float *x, size_t x_stride, float *y,
                                  size_t y_stride) {
     if (panels < 2) return 0;
-    if (n == 1 && panels >= 4) {
+    if (n == 1 && panels >= EW_GEMV) {
         few_f32_1x4(patch, panel, x, x_stride, y, y_stride);
-        return 4;
+        return EW_GEMV;
     }
     if (n == 1)
         few_f32_1x2(patch, panel, x, x_stride, y, y_stride);

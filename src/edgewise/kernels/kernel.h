@@ -27,6 +27,15 @@ static inline int32_t ew_min_s32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t ew_max_s32(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline uint32_t ew_divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
+/* Elements from an operand's first matrix to that of `batch`, which has `rank` dimensions. */
+static inline size_t ew_matrix_at(uint32_t rank, const uint32_t *dims, uint32_t batch,
+                                  const uint32_t *stride) {
+    size_t at = 0;
+    for (uint32_t d = rank; d-- > 0; batch /= dims[d]) at += (size_t)(batch % dims[d]) * stride[d];
+    return at;
+}
+#define EW_MATRIX_AT(p, batch, name) ew_matrix_at((p)->rank, (p)->dims, batch, (p)->name##_batch)
+
 /* Stored integer number i, sign or zero extended. */
 static inline int32_t ew_stored(const uint8_t *x, size_t i, uint32_t is_signed) {
     return is_signed ? (int32_t)(int8_t)x[i] : (int32_t)x[i];

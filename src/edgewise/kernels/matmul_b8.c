@@ -3,13 +3,6 @@
 #include "fixed.h"
 #include "gemm_b8.h"
 
-/* Where matrix `batch` of an operand with these strides begins. */
-static size_t matrix_at(const ew_matmul_b8 *p, uint32_t batch, const uint32_t *stride) {
-    size_t at = 0;
-    for (uint32_t d = p->rank; d--; batch /= p->dims[d]) at += batch % p->dims[d] * stride[d];
-    return at;
-}
-
 #if EW_LANES == 1
 
 EW_INLINE uint8_t finish(const ew_matmul_b8 *p, int32_t acc) {
@@ -26,8 +19,8 @@ EW_DEFINE(matmul_b8) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         uint32_t batch = tile / blocks, first = tile % blocks * p->rows_per_tile;
         uint32_t last = ew_min_u32(first + p->rows_per_tile, p->m);
-        const uint8_t *x = (const uint8_t *)operand[0] + matrix_at(p, batch, p->x_batch);
-        const uint8_t *y = (const uint8_t *)operand[1] + matrix_at(p, batch, p->y_batch);
+        const uint8_t *x = (const uint8_t *)operand[0] + EW_MATRIX_AT(p, batch, x);
+        const uint8_t *y = (const uint8_t *)operand[1] + EW_MATRIX_AT(p, batch, y);
         int32_t moved = p->y_zero + (p->is_y_signed ? 0 : 128);
         for (uint32_t i = first; i < last; i++)
             for (uint32_t j = 0; j < p->n; j++) {
@@ -136,8 +129,8 @@ EW_DEFINE(matmul_b8) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         uint32_t batch = tile / blocks, first = tile % blocks * p->rows_per_tile;
         uint32_t rows = ew_min_u32(p->rows_per_tile, p->m - first);
-        const uint8_t *x = (const uint8_t *)operand[0] + matrix_at(p, batch, p->x_batch);
-        const uint8_t *y = (const uint8_t *)operand[1] + matrix_at(p, batch, p->y_batch);
+        const uint8_t *x = (const uint8_t *)operand[0] + EW_MATRIX_AT(p, batch, x);
+        const uint8_t *y = (const uint8_t *)operand[1] + EW_MATRIX_AT(p, batch, y);
         uint8_t *z = (uint8_t *)operand[4] + ((size_t)batch * p->m + first) * p->n;
         stage_rows(p, x + (size_t)first * p->x_row, rows, pitch, staged, sums);
         ew_gemm_b8 g = {

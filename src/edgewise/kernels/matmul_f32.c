@@ -2,14 +2,6 @@
  * tile packs its panels of y, one after the other, and multiplies its rows of x by each. */
 #include "pack_f32.h"
 
-/* Elements from the first matrix of an operand to that of `batch`. */
-static size_t matrix_at(const ew_matmul_f32 *p, uint32_t batch, const uint32_t *stride) {
-    size_t at = 0;
-    for (uint32_t d = p->rank; d-- > 0; batch /= p->dims[d])
-        at += (size_t)(batch % p->dims[d]) * stride[d];
-    return at;
-}
-
 /* x [rows, k] of any strides, made dense; K in pieces, so that what is read stays in the cache. */
 static void stage_rows(const ew_matmul_f32 *p, const float *x, uint32_t rows, float *to) {
     enum { STEPS = 16 };
@@ -34,8 +26,8 @@ EW_DEFINE(matmul_f32) {
         uint32_t row = tile / parts % blocks * p->rows_per_tile;
         uint32_t rows = ew_min_u32(p->rows_per_tile, p->m - row);
         uint32_t end = ew_min_u32(panels, first + p->panels_per_tile);
-        const float *x = (const float *)operand[0] + matrix_at(p, batch, p->x_batch);
-        const float *y = (const float *)operand[1] + matrix_at(p, batch, p->y_batch);
+        const float *x = (const float *)operand[0] + EW_MATRIX_AT(p, batch, x);
+        const float *y = (const float *)operand[1] + EW_MATRIX_AT(p, batch, y);
         size_t x_row = p->x_row;
         x += (size_t)row * x_row;
         if (p->x_k != 1) {

@@ -4,13 +4,6 @@
 #include "gemm_s16.h"
 #include "round_s16.h"
 
-/* Where matrix `batch` of an operand with these strides begins. */
-static size_t matrix_at(const ew_matmul_s16 *p, uint32_t batch, const uint32_t *stride) {
-    size_t at = 0;
-    for (uint32_t d = p->rank; d--; batch /= p->dims[d]) at += batch % p->dims[d] * stride[d];
-    return at;
-}
-
 EW_INLINE int32_t element_of(const ew_matmul_s16 *p, const uint8_t *y, size_t at) {
     if (!p->is_y_wide) return (int8_t)y[at];
     int16_t v;
@@ -31,8 +24,8 @@ EW_DEFINE(matmul_s16) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t batch = tile / blocks, first = tile % blocks * p->rows_per_tile;
         const uint32_t last = ew_min_u32(first + p->rows_per_tile, p->m);
-        const int16_t *x = (const int16_t *)operand[0] + matrix_at(p, batch, p->x_batch);
-        const size_t y = matrix_at(p, batch, p->y_batch);
+        const int16_t *x = (const int16_t *)operand[0] + EW_MATRIX_AT(p, batch, x);
+        const size_t y = EW_MATRIX_AT(p, batch, y);
         for (uint32_t i = first; i < last; i++)
             for (uint32_t j = 0; j < p->n; j++) {
                 int64_t sum = 0;
@@ -122,8 +115,8 @@ EW_DEFINE(matmul_s16) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t batch = tile / blocks, first = tile % blocks * p->rows_per_tile;
         const uint32_t rows = ew_min_u32(p->rows_per_tile, p->m - first);
-        const int16_t *x = (const int16_t *)operand[0] + matrix_at(p, batch, p->x_batch);
-        const size_t y = matrix_at(p, batch, p->y_batch);
+        const int16_t *x = (const int16_t *)operand[0] + EW_MATRIX_AT(p, batch, x);
+        const size_t y = EW_MATRIX_AT(p, batch, y);
         stage_rows(p, x + (size_t)first * p->x_row, rows, &m);
         for (uint32_t j = 0; j < p->n; j += EW_COLUMNS) {
             const uint32_t columns = ew_min_u32(EW_COLUMNS, p->n - j);

@@ -11,6 +11,7 @@ from edgewise.ir.dim import Dim, Shape, elements, same_dim
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, require
 from edgewise.ops.axes import shown
 from edgewise.ops.batch_matmul import broadcast_batch
+from edgewise.ops.softmax import Softmax
 
 
 class Attention(Op):
@@ -42,16 +43,11 @@ class Attention(Op):
 
     def infer(self, q: Operand, k: Operand, v: Operand, mask: Operand | None) -> Shape:
         require(self.scale > 0, f"scale must be positive; got {self.scale}")
-        shapes = []
-        for name, x, perm in (("q", q, self.q_perm), ("k", k, self.k_perm), ("v", v, self.v_perm)):
-            rank = len(x.shape)
-            require(rank >= 2, f"{name} must be of rank 2 or more; got rank {rank}")
-            require(
-                not perm or sorted(perm) == list(range(rank)),
-                f"{name}_perm must be a permutation of {rank} axes; got {list(perm)}",
-            )
-            shapes.append(tuple(x.shape[i] for i in perm) if perm else tuple(x.shape))
-        queries, keys, values = shapes
+        for name, x in (("q", q), ("k", k), ("v", v)):
+            require(len(x.shape) >= 2, f"{name} must be of rank 2 or more; got {shown(x.shape)}")
+        queries = _transposed("q", q.shape, self.q_perm)
+        keys = _transposed("k", k.shape, self.k_perm)
+        values = _transposed("v", v.shape, self.v_perm)
         require(
             same_dim(queries[-1], keys[-1]) is not False,
             f"q and k must agree in their last dimension; got {queries[-1]} and {keys[-1]}",
@@ -69,13 +65,7 @@ class Attention(Op):
                 for m, s in zip(own, scores[::-1], strict=False)
             )
             require(fits, f"mask must broadcast to {shown(scores)}; got {shown(mask.shape)}")
-        y = (*batch, queries[-2], values[-1])
-        perm = self.y_perm
-        require(
-            not perm or sorted(perm) == list(range(len(y))),
-            f"y_perm must be a permutation of {len(y)} axes; got {list(perm)}",
-        )
-        return tuple(y[i] for i in perm) if perm else y
+        return _transposed("y", (*batch, queries[-2], values[-1]), self.y_perm)
 
     def reference(
         self, q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None
@@ -86,16 +76,23 @@ class Attention(Op):
         )
         scores = (q @ k.swapaxes(-1, -2)) * q.dtype.type(self.scale)
         scores = scores if mask is None else scores + mask
-        weights = np.exp(scores - scores.max(-1, keepdims=True, initial=-np.inf))
-        y = (weights / weights.sum(-1, keepdims=True)) @ v
+        y = Softmax().reference(scores) @ v
         return y.transpose(self.y_perm) if self.y_perm else y
 
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         k = operands[1]
         assert k is not None
-        keys = k[self.k_perm[-2]] if self.k_perm else k[-2]
-        depth = k[self.k_perm[-1]] if self.k_perm else k[-1]
+        *_, keys, depth = _transposed("k", k, self.k_perm)
         y = results[0]
         n = y[self.y_perm.index(len(y) - 1)] if self.y_perm else y[-1]
         both = elements(y) * keys
         return both * 2 if same_dim(depth, n) is True else both
+
+
+def _transposed(name: str, shape: Shape, perm: tuple[int, ...]) -> Shape:
+    """The shape by the operand's permutation."""
+    require(
+        not perm or sorted(perm) == list(range(len(shape))),
+        f"{name}_perm must be a permutation of {len(shape)} axes; got {list(perm)}",
+    )
+    return tuple(shape[i] for i in perm) if perm else shape
