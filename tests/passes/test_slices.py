@@ -1,4 +1,4 @@
-"""Rules of passes/slices.py. A slice is written as NumPy's index of x."""
+"""Rules of passes/slices.py and passes/slice_axes.py. A slice is written as NumPy's index of x."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from edgewise.ir import Sym
 from edgewise.ir.evaluate import evaluate
 from edgewise.passes.rewrite import rewrite
-from edgewise.passes.slices import SLICES
+from edgewise.passes.slice_axes import SLICE_AXES
+from edgewise.passes.slices import SLICES as OF_SLICES
 from tests.passes.example import Example, Twin, declines, expression, graph_of, ints, normal, shows
 
+SLICES = [*OF_SLICES, *SLICE_AXES]
 X = (4, 6, 5)
 A, B, C = slice(None), slice(1, 4), slice(1, 6, 2)
 
@@ -64,11 +66,19 @@ def single(index, shape):
     return lambda b: strided(b, b.input("x", shape), index)
 
 
-SLICE, PAD, JOIN, RESHAPE = (
+def reshaped(index, shape, of=X):
+    def build(b):
+        return b.reshape(strided(b, b.input("x", of), index), b.constant(ints(*shape)))
+
+    return build
+
+
+SLICE, PAD, JOIN, RESHAPE, AXES = (
     "slice of slice",
     "slice of pad",
     "slice of joined parts",
     "slice as reshape",
+    "axes of a slice",
 )
 EXAMPLES = [
     Example(
@@ -126,6 +136,24 @@ EXAMPLES = [
         "reshape(x, {4, 5})",
         (RESHAPE,),
     ),
+    # an axis that is dropped, and added again
+    Example(
+        reshaped((A, 1, 2), (-1, 1), of=(Sym("n", 0), 6, 5)),
+        "reshape(strided_slice(x, {0, 1, 2}, {0, 2, 3}, {1, 1, 1}, begin_mask=1, end_mask=1,"
+        " shrink_axis_mask=6), {-1, 1})",
+        "strided_slice(x, {0, 1, 2}, {0, 2, 3}, {1, 1, 1}, begin_mask=1, end_mask=1,"
+        " shrink_axis_mask=4)",
+        (AXES,),
+    ),
+    # an axis of one element that is dropped behind the slice
+    Example(
+        reshaped((A, slice(2, 3), B), (4, 3)),
+        "reshape(strided_slice(x, {0, 2, 1}, {0, 3, 4}, {1, 1, 1}, begin_mask=1, end_mask=1),"
+        " {4, 3})",
+        "strided_slice(x, {0, 2, 1}, {0, 3, 4}, {1, 1, 1}, begin_mask=1, end_mask=1,"
+        " shrink_axis_mask=2)",
+        (AXES,),
+    ),
 ]
 
 
@@ -146,6 +174,8 @@ TWINS = [
     Twin(of_join((A, slice(3, 5))), JOIN, "it takes of several parts"),
     Twin(of_join((slice(0, 1), A)), JOIN, "it takes of all parts"),
     Twin(single((A, 0, A), (4, 2, 5)), RESHAPE, "it takes a part of float32[4,2,5]"),
+    Twin(reshaped((A, 1, B), (2, 6)), AXES, "it does more than add and drop axes"),
+    Twin(reshaped((A, 1, B), (1, 4, 3)), AXES, "it does more than add and drop axes"),
 ]
 
 

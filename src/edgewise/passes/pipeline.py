@@ -45,6 +45,7 @@ from edgewise.passes.resizing import RESIZES
 from edgewise.passes.rewrite import Outcome, Rule, rewrite
 from edgewise.passes.sequence import fuse_sequences
 from edgewise.passes.shapes import sharpen_shapes
+from edgewise.passes.slice_axes import SLICE_AXES
 from edgewise.passes.slices import SLICES
 from edgewise.passes.splats import fill_splats
 from edgewise.passes.target import require_target
@@ -55,8 +56,8 @@ from edgewise.passes.transposing_parts import TRANSPOSED_PARTS
 # One way to write each thing, so that the rules after these need one pattern each.
 SIMPLIFY = (
     *(*IDENTITIES, *CONSTANTS, *POWERS, *CLAMPS_NAMED, *CHOICES),
-    *(*RESHAPES, *TRANSPOSES, *TRANSPOSED_PARTS, *TRANSPOSED_AXES, *SLICES, *JOINS, *BROADCASTS),
-    *RESIZES,
+    *(*RESHAPES, *TRANSPOSES, *TRANSPOSED_PARTS, *TRANSPOSED_AXES, *SLICES, *SLICE_AXES),
+    *(*JOINS, *BROADCASTS, *RESIZES),
 )
 # What frameworks write in pieces, in one operator.
 WHOLE = (*RECOMPOSE, *OTHER_AXES, *QUANTIZED, *LAYER_NORMS, *FACTORS, *DILATIONS)
