@@ -12,7 +12,7 @@ import numpy as np
 
 from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.decompose.functions import plus
-from edgewise.frontends.decompose.spectra import convolved, power_of, waves
+from edgewise.frontends.decompose.spectra import convolved, power_of, spectrum
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import (
     flag,
@@ -38,14 +38,8 @@ def mel_spectrogram(c: Context, layer: KerasLayer, x: Value) -> Value:
     x = c.reshape(x, (1, *shape)) if len(shape) == 1 else x
     pads = np.array([(0, 0), (size // 2, size // 2)], np.int32)
     x = c.b.mirror_pad(x, c.b.constant(pads), mode=MirrorPadMode.REFLECT)
-    window = _window(layer, size)
-    kernel = waves(size, size) * window
-    y = convolved(c, c.reshape(x, (*x.shape, 1)), kernel, stride, Padding.VALID)
-    power = power_of(c, y)
-    exponent = number(layer, "mag_exp", 2.0)
-    if exponent != 2:
-        power = c.b.sqrt(power) if exponent == 1 else c.b.pow(power, c.scalar(exponent / 2))
-    y = c.b.fully_connected(power, c.b.constant(_mel_matrix(layer, size)), keep_num_dims=True)
+    magnitudes = spectrum(c, x, _window(layer, size), size, stride, number(layer, "mag_exp", 2.0))
+    y = c.b.fully_connected(magnitudes, c.b.constant(_mel_matrix(layer, size)), keep_num_dims=True)
     y = _decibel(c, layer, y) if flag(layer, "power_to_db", True) else y
     y = c.transpose(y, [0, 2, 1])
     return c.reshape(y, y.shape[1:]) if len(shape) == 1 else y

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewise.frontends.decompose.spectra import convolved, power_of, waves
+from edgewise.frontends.decompose.spectra import spectrum
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.program import TFNode
-from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
 
 FLOOR = 1e-12  # of what a filter of the bank gives, before its logarithm
@@ -20,16 +19,14 @@ MAX_BANK = 1 << 12  # filters, coefficients
 
 
 def _spectrogram(c: Context, node: TFNode, x: Value) -> Value:
-    """[samples, channels] to [channels, frames, bins]: CONV_2D by a Hann window times waves"""
+    """[samples, channels] to [channels, frames, bins]: RFFT2D of frames under a Hann window"""
     length, stride = attrs.integer(node, "window_size"), attrs.integer(node, "stride")
     if length < 2 or stride < 1:
         raise Unsupported(f"a window of {length} and a stride of {stride}; use 2 and 1 or more")
     window = 0.5 - 0.5 * np.cos(2 * np.pi / length * np.arange(length))
-    samples, channels = x.shape
-    rows = c.reshape(c.transpose(x, [1, 0]), (channels, samples, 1))
-    kernel = waves(1 << (length - 1).bit_length(), length) * window
-    y = power_of(c, convolved(c, rows, kernel, stride, Padding.VALID))
-    return y if attrs.flag(node, "magnitude_squared", False) else c.b.sqrt(y)
+    exponent = 2 if attrs.flag(node, "magnitude_squared", False) else 1
+    size = 1 << (length - 1).bit_length()
+    return spectrum(c, c.transpose(x, [1, 0]), window, size, stride, exponent)
 
 
 def _mfcc(c: Context, node: TFNode, power: Value, rate: Value) -> Value:
