@@ -192,3 +192,28 @@ class Leaky(L.Layer):
             ops.matmul(x, self.kernel) + ops.matmul(states[0], self.memory)
         )
         return h, [h]
+
+
+class Rotary(L.Layer):
+    """Causal attention whose queries and keys are turned by their positions; two heads."""
+
+    def build(self, shape):
+        self.project = L.Dense(3 * shape[-1], use_bias=False)
+
+    def call(self, x):
+        batch, length, width = ops.shape(x)
+        shape = (batch, length, 2, width // 2)
+        parts = ops.split(self.project(x), 3, axis=-1)
+        q, k, v = (ops.reshape(part, shape) for part in parts)
+        scores = ops.einsum("bqhd,bkhd->bhqk", self.turned(q), self.turned(k))
+        scores += ops.triu(ops.full((length, length), -1e9), 1)
+        y = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores), v)
+        return ops.reshape(y, (batch, length, width))
+
+    def turned(self, x):
+        half = x.shape[-1] // 2
+        speeds = ops.power(100.0, -ops.arange(half, dtype="float32") / half)
+        angles = ops.arange(ops.shape(x)[1], dtype="float32")[:, None] * speeds[None]
+        cos, sin = ops.cos(angles)[None, :, None], ops.sin(angles)[None, :, None]
+        a, b = ops.split(x, 2, axis=-1)
+        return ops.concatenate([a * cos - b * sin, b * cos + a * sin], -1)

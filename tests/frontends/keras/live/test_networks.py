@@ -56,6 +56,32 @@ def test_a_transformer_for_any_length():
         compare(list(run(*(data[name] for name in sorted(data))).values()), answers(model, data))
 
 
+# 12 is next to numbers that stand for the batch while the code is traced
+@pytest.mark.parametrize("length", [12, None])
+def test_rotary_attention(length):
+    x = keras.Input((length, 8))
+    model = keras.Model(x, networks.Rotary()(x))
+    randomize(model)
+    run = edgewise.Interpreter(edgewise.convert(model).to_bytes())
+    for steps in (length,) if length else (12, 5):
+        data = image(3, steps, 8)
+        compare(list(run(data).values()), answers(model, data))
+
+
+def test_triangles_and_ranges_of_unknown_sizes():
+    def call(x):
+        n, m = ops.shape(x)[1:]
+        low = ops.matmul(ops.tril(ops.ones((n, n)), -1), x)
+        return ops.where(ops.arange(n)[:, None] >= ops.arange(m)[None], x, low)
+
+    x = keras.Input((None, None))
+    model = keras.Model(x, L.Lambda(call)(x))
+    run = edgewise.Interpreter(edgewise.convert(model).to_bytes())
+    for shape in ((2, 5, 7), (1, 9, 4)):
+        data = image(*shape)
+        compare(list(run(data).values()), answers(model, data))
+
+
 def test_a_convolutional_network_of_custom_blocks():
     model, x = networks.Pictures(), image(2, 32, 24, 3) * 100
     model(x)

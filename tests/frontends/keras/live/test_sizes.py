@@ -24,6 +24,8 @@ def test_every_trace_has_other_numbers():
     assert len(set(sizes)) == len(sizes) == 6
     assert all(numbers[LENGTH] % 32 == 0 for numbers in NUMBERS)
     assert stand_ins(set()) == [{}]
+    others = {size for numbers in stand_ins({BATCH, LENGTH}, 1) for size in numbers.values()}
+    assert len(others - {n + k for n in sizes for k in (-1, 0, 1)}) == 6
 
 
 @pytest.mark.parametrize(

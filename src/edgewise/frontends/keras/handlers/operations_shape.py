@@ -145,7 +145,10 @@ def _arange(
 ) -> Value:
     """start, start + step, ... below stop; of an unknown size where an end is a tensor."""
     ends = (0, start, 1 if step is None else step) if stop is None else (start, stop, step or 1)
-    y = c.b.range(*(c.cast(tensor(c, end), DType.INT32) for end in ends))
+    values = [tensor(c, end) for end in ends]
+    is_whole = not any(v.dtype in FLOATS and (v.data is None or v.data % 1) for v in values)
+    counted = DType.INT32 if is_whole else DType.FLOAT32
+    y = c.b.range(*(c.cast(v, counted) for v in values))
     name = layer.config.get("dtype") or "int32"
     found = next((d for d in DType if d.text == name), DType.FLOAT32)
     return c.cast(y, DType.FLOAT32 if found in FLOATS else found)
@@ -154,14 +157,19 @@ def _arange(
 def _triangle(keep_lower: bool) -> Handler:
     def handler(c: Context, layer: KerasLayer, x: Operand) -> Value:
         y, k = tensor(c, x), integer(layer, "k", 0)
-        rows, columns = y.shape[-2:]
-        if not isinstance(rows, int) or not isinstance(columns, int):
-            raise Unsupported("the matrix must have a known size; give the model a fixed shape")
-        kept = np.tri(rows, columns, k if keep_lower else k - 1, bool)
-        mask = c.b.constant(kept if keep_lower else ~kept)
+        lower = _lower(c, y.shape[-2], y.shape[-1], k if keep_lower else k - 1)
+        mask = lower if keep_lower else c.b.logical_not(lower)
         return c.b.select_v2(mask, y, c.scalar(0, y))
 
     return handler
+
+
+def _lower(c: Context, rows: Dim, columns: Dim, k: int) -> Value:
+    """[rows, columns]: whether an element is on the diagonal k or below it."""
+    if isinstance(rows, int) and isinstance(columns, int):
+        return c.b.constant(np.tri(rows, columns, k, bool))
+    row, column = (c.b.range(c.dim(0), c.dim(d), c.dim(1)) for d in (rows, columns))
+    return c.b.less_equal(column, c.b.add(c.b.reshape(row, c.ints([-1, 1])), c.dim(k)))
 
 
 OPERATIONS: dict[str, Handler] = {

@@ -79,8 +79,8 @@ def call_of(layer: Any) -> Callable[..., object]:
 def recording(
     opens: Callable[[object], bool], sizes: frozenset[int] = frozenset()
 ) -> Iterator[Recorder]:
-    """Records until the end of the block. `sizes` stand for unknown ones: ranges up to them are
-    calls, too."""
+    """Records until the end of the block. `sizes` stand for unknown ones: ranges up to them
+    and triangles of them are calls, too."""
     import keras
     from keras.src.ops.node import Node
 
@@ -117,7 +117,7 @@ def recording(
         (keras.Layer, "add_loss", lambda layer, loss: None),
         *_operands(keras),
         *_refusals(keras),
-        *_ranges(keras, sizes),
+        *_sized(keras, sizes),
     ):
         keras.config.disable_traceback_filtering()
         try:
@@ -133,9 +133,15 @@ def _operands(keras: Any) -> Iterator[tuple[Any, str, object]]:
     """Variables and arrays to the left of a KerasTensor leave the operation to it."""
     tensor, variable = keras.KerasTensor, keras.Variable
     yield tensor, "__array_ufunc__", None
+    yield tensor, "__getitem__", _indexed(tensor.__getitem__)
     yield tensor, "__jax_array__", _ABSENT
     for name, operation in _OPERATORS.items():
         yield variable, f"__{name}__", _operand(keras, getattr(variable, f"__{name}__"), operation)
+
+
+def _indexed(own: Any) -> object:
+    """KerasTensors take x[None] and x[..., 0], but of single keys only a number; arrays any."""
+    return lambda self, key: own(self, key if isinstance(key, int | tuple | list) else (key,))
 
 
 def _operand(keras: Any, own: Any, operation: str) -> object:
@@ -147,19 +153,30 @@ def _operand(keras: Any, own: Any, operation: str) -> object:
     return method
 
 
-def _ranges(keras: Any, sizes: frozenset[int]) -> Iterator[tuple[Any, str, object]]:
-    """`arange` of an unknown size is a call, and what is made of it stays symbolic."""
+def _sized(keras: Any, sizes: frozenset[int]) -> Iterator[tuple[Any, str, object]]:
+    """`arange` of an unknown size, and what makes a triangle of an array of one, is a call, and
+    what is made of it stays symbolic."""
     from keras.src.ops import numpy as functions
 
-    own = functions.arange
+    arange, triangles = functions.arange, {"tril": functions.Tril, "triu": functions.Triu}
 
-    def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    def symbolic_arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
         if any(type(end) is int and end in sizes for end in (start, stop)):
             return functions.Arange(dtype).symbolic_call(start, stop, step)
-        return own(start, stop, step, dtype)
+        return arange(start, stop, step, dtype)
 
-    for module in (functions, keras.ops, keras.ops.numpy):
-        yield module, "arange", arange
+    def triangle(own: Any, made: Any) -> Callable[..., Any]:
+        def function(x: Any, k: int = 0) -> Any:
+            if not sizes.isdisjoint(getattr(x, "shape", ())[-2:]):
+                return made(k=k).symbolic_call(x)
+            return own(x, k)
+
+        return function
+
+    changed = {name: triangle(getattr(functions, name), made) for name, made in triangles.items()}
+    for name, function in {"arange": symbolic_arange, **changed}.items():
+        for module in (functions, keras.ops, keras.ops.numpy):
+            yield module, name, function
 
 
 def _refusals(keras: Any) -> Iterator[tuple[Any, str, object]]:

@@ -19,8 +19,15 @@ from edgewise.frontends.keras.live.record import Refused
 from edgewise.ir.dim import Dim, Sym, substitute
 
 TRACES = 3
-# The batch is a prime; other sizes are multiples of 32, which code may divide by.
-_PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
+# The batch is a prime; other sizes are multiples of 32 or 16, which code may divide by. A size of
+# the model's own may be one of the numbers, or next to one: then the other numbers are taken.
+_PRIMES = (
+    (11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97),
+    (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191,
+     193, 197, 199),
+)  # fmt: skip
+_FACTORS = (32, 16)
+ATTEMPTS = len(_PRIMES)
 _UNKNOWN = (
     "its call() makes something of the unknown size {} that cannot be followed; convert with a"
     " fixed size: convert(model, inputs=...)"
@@ -28,12 +35,16 @@ _UNKNOWN = (
 Numbers = Mapping[Sym, int]
 
 
-def stand_ins(symbols: set[Sym]) -> Sequence[Numbers]:
+class Untold(Refused):
+    """What differs between traces is no formula of the unknown sizes."""
+
+
+def stand_ins(symbols: set[Sym], attempt: int = 0) -> Sequence[Numbers]:
     """Numbers for unknown sizes, one mapping per trace; a single empty one where all is known."""
     if not symbols:
         return [{}]
     named = sorted(symbols, key=lambda symbol: symbol.name)
-    primes = iter(_PRIMES)
+    primes = iter(_PRIMES[attempt])
     made: list[dict[Sym, int]] = [{} for _ in range(TRACES)]
     for symbol in named:
         for numbers in made:
@@ -42,7 +53,7 @@ def stand_ins(symbols: set[Sym]) -> Sequence[Numbers]:
                 raise Refused(
                     f"its inputs have {len(named)} unknown sizes; convert with fixed ones"
                 )
-            numbers[symbol] = prime if symbol.name == "batch" else 32 * prime
+            numbers[symbol] = prime if symbol.name == "batch" else _FACTORS[attempt] * prime
     return made
 
 
@@ -57,21 +68,21 @@ def merged(found: Sequence[object], numbers: Sequence[Numbers]) -> object:
     """One structure from those of several traces.
 
     Raises:
-        Refused: they differ in more than can be followed.
+        Untold: they differ in more than can be followed.
     """
     first = found[0]
     if len(found) == 1 or all(item is first for item in found):
         return first
     if any(type(item) is not type(first) for item in found):
-        raise Refused(_why(numbers))
+        raise Untold(_why(numbers))
     if isinstance(first, list | tuple):
         lengths = {len(item) for item in found}  # type: ignore[arg-type]
         if len(lengths) > 1:
-            raise Refused(_why(numbers))
+            raise Untold(_why(numbers))
         return type(first)(merged(items, numbers) for items in zip(*found, strict=True))
     if isinstance(first, dict):
         if any(item.keys() != first.keys() for item in found):  # type: ignore[attr-defined]
-            raise Refused(_why(numbers))
+            raise Untold(_why(numbers))
         return {key: merged([item[key] for item in found], numbers) for key in first}  # type: ignore[index]
     if isinstance(first, slice):
         parts = [[getattr(item, key) for item in found] for key in ("start", "stop", "step")]
@@ -89,7 +100,7 @@ def merged(found: Sequence[object], numbers: Sequence[Numbers]) -> object:
         }
         return replace(first, **parts_of)
     if any(item != first for item in found):
-        raise Refused(_why(numbers))
+        raise Untold(_why(numbers))
     return first
 
 
@@ -99,7 +110,7 @@ def _layer(found: Sequence[KerasLayer], numbers: Sequence[Numbers]) -> KerasLaye
     if all(layer.live is first.live for layer in found):
         return first
     if any(layer.class_name != first.class_name for layer in found):
-        raise Refused(_why(numbers))
+        raise Untold(_why(numbers))
     config = merged([layer.config for layer in found], numbers)
     assert isinstance(config, Mapping)
     return replace(first, config=config)
@@ -128,7 +139,7 @@ def _number(found: Sequence[int], numbers: Sequence[Numbers]) -> Dim:
                 for symbol in chosen:
                     dim = symbol * dim
                 return dim
-    raise Refused(_why(numbers))
+    raise Untold(_why(numbers))
 
 
 def _array(found: Sequence[np.ndarray], numbers: Sequence[Numbers]) -> object:
@@ -136,10 +147,10 @@ def _array(found: Sequence[np.ndarray], numbers: Sequence[Numbers]) -> object:
     if all(a.shape == first.shape and np.array_equal(a, first, equal_nan=True) for a in found):
         return first
     if len({a.ndim for a in found}) > 1:
-        raise Refused(_why(numbers))
+        raise Untold(_why(numbers))
     if first.ndim == 0:
         if first.dtype.kind not in "iu":
-            raise Refused(_why(numbers))
+            raise Untold(_why(numbers))
         return _number([int(a) for a in found], numbers)
     shape = [_number(sizes, numbers) for sizes in zip(*(a.shape for a in found), strict=True)]
     if first.ndim == 1 and first.size > 1:
@@ -158,7 +169,7 @@ def _array(found: Sequence[np.ndarray], numbers: Sequence[Numbers]) -> object:
         for a, r in zip(found, reduced, strict=True)
     )
     if not same:
-        raise Refused(_why(numbers))
+        raise Untold(_why(numbers))
     return Repeated(reduced[0], tuple(shape))
 
 

@@ -31,7 +31,7 @@ from edgewise.frontends.keras.live.describe import (
     unique,
 )
 from edgewise.frontends.keras.live.record import Recorded, Refused, call_of, recording
-from edgewise.frontends.keras.live.sizes import Numbers, known, merged, stand_ins
+from edgewise.frontends.keras.live.sizes import ATTEMPTS, Numbers, Untold, known, merged, stand_ins
 from edgewise.frontends.keras.nodes import references
 from edgewise.frontends.keras.variables import snake_case
 from edgewise.ir.dim import Dim, symbols
@@ -113,11 +113,18 @@ class Tracer:
         self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> KerasModel:
         specs = _specs([args, kwargs])
-        numbers = stand_ins({s for spec in specs for s in symbols(spec.shape)})
-        traces = [self._trace(layer, args, kwargs, each) for each in numbers]
-        calls, outputs, layers = (
-            merged([trace[part] for trace in traces], numbers) for part in range(3)
-        )
+        unknown = {s for spec in specs for s in symbols(spec.shape)}
+        for attempt in range(ATTEMPTS):
+            numbers = stand_ins(unknown, attempt)
+            traces = [self._trace(layer, args, kwargs, each) for each in numbers]
+            try:
+                calls, outputs, layers = (
+                    merged([trace[part] for trace in traces], numbers) for part in range(3)
+                )
+                break
+            except Untold:
+                if attempt == ATTEMPTS - 1:
+                    raise
         assert isinstance(calls, tuple)
         assert isinstance(layers, dict)
         inputs = [input_layer(s.name, s.shape, s.dtype) for s in specs]
