@@ -70,6 +70,7 @@ PIXEL = ("convolution of one pixel as fully_connected",)
 AXES = ints(1, 2)
 RESHAPE = ("squeeze or expand_dims as reshape",)
 KEEP = ("reshape into keep_dims",)
+FLAT = ("no dimensions kept before fully_connected",)
 KEPT = {"keep_num_dims": True}
 ROWS = np.array([[0, 0], [1, 2]], np.int32)
 ONE_MORE = np.array([[0, 0], [0, 0], [1, 2]], np.int32)
@@ -205,6 +206,12 @@ EXAMPLES = [
         "fully_connected(x, [5,4])",
         ("reshape before fully_connected",),
         1e-6,
+    ),
+    Example(
+        chain(("mean", AXES, {"keep_dims": True}), ("fully_connected", normal(5, 4))),
+        "fully_connected(mean(x, {1, 2}, keep_dims=True), [5,4])",
+        "fully_connected(mean(x, {1, 2}), [5,4])",
+        FLAT,
     ),
     # of a matrix, keep_num_dims says nothing
     Example(
@@ -356,6 +363,11 @@ TWINS = [
     Twin(chain(("mean", AXES), ("reshape", ints(4, 2))), KEEP[0], "more than add or drop"),
     Twin(chain(("mean", ints(0, 1))), "reduction of single elements", "it reduces axes of sizes"),
     Twin(requantized("mean", ints(1)), "reduction of single elements", "int8"),
+    Twin(
+        chain(("mean", ints(1), {"keep_dims": True}), ("fully_connected", normal(5, 4))),
+        FLAT[0],
+        "is no matrix of rows",
+    ),
     Twin(
         chain(("reshape", ints(3, 2, 4)), ("fully_connected", normal(5, 4), KEPT)),
         "reshape before fully_connected",

@@ -10,8 +10,10 @@ from edgewise.ir.graph import Value
 from edgewise.ir.infer import result_types
 from edgewise.ops.conv import Conv2D
 from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.reduce import Reduction
 from edgewise.passes.conditions import floats, same_bits, same_shape
 from edgewise.passes.pattern import Match
+from edgewise.passes.reshaping import REDUCTIONS
 from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
 
@@ -105,6 +107,29 @@ def _pixels_as_rows(b: Builder, match: Match) -> Value:
     return b.node(op, match["x"], weights, *node.inputs[2:], results=types).output
 
 
+def _keeps_dims_for_nothing(match: Match) -> Verdict:
+    """Without the reduced axes, the rows that the layer reads are a matrix."""
+    node, w = match.node("reduced"), match["w"]
+    op = _reduction(node.op)
+    if not op.keep_dims:
+        return Usual("the reduction keeps no dimensions")
+    shape = result_types(op.replace(keep_dims=False), node.inputs, [None])[0].shape
+    if shape is None or len(shape) != 2 or same_dim(shape[1], w.shape[1]) is not True:
+        return f"{node.output.type} without reduced axes is no matrix of rows for {w.type}"
+    return True
+
+
+def _reduction(op: object) -> Reduction:
+    assert isinstance(op, Reduction)
+    return op
+
+
+def _of_matrix(b: Builder, match: Match) -> Value:
+    root, node = match.root, match.node("reduced")
+    rows = b.node(_reduction(node.op).replace(keep_dims=False), *node.inputs).output
+    return b.node(root.op, rows, *root.inputs[1:], results=[root.output.type]).output
+
+
 def _without_bias(b: Builder, match: Match) -> Value:
     node = match.root
     return b.node(node.op, match["x"], match["w"], results=[node.output.type]).output
@@ -130,6 +155,20 @@ DENSE = [
         every(_gives_matrix, _keeps_rows),
         _without_reshape,
         phrase="reshape[s] taken into fully connected layers",
+    ),
+    # fully_connected(mean(x; keep_dims)) -> fully_connected(mean(x))
+    Rule(
+        "no dimensions kept before fully_connected",
+        lambda p: p.fully_connected(
+            p.any(*REDUCTIONS, operands=(p.value(), p.constant()), name="reduced"),
+            p.value("w"),
+            p.optional(),
+            keep_num_dims=False,
+        ),
+        every(floats, _keeps_dims_for_nothing),
+        _of_matrix,
+        is_quiet=True,
+        phrase="reduction[s] before fully connected layers made matrices",
     ),
     # reshape(fully_connected(x)) -> fully_connected(x; keep_num_dims), and back
     Rule(

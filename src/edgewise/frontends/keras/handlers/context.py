@@ -92,7 +92,7 @@ class Context(context.Context):
         if known is None:
             is_real = array.dtype.kind not in "biu"
             data = array.astype(np.float32, copy=False) if is_real else array
-            known = self._shared[id(array)] = (array, self.b.constant(np.ascontiguousarray(data)))
+            known = self._shared[id(array)] = (array, self.b.constant(np.asarray(data, order="C")))
         return known[1]
 
     def weight(self, layer: KerasLayer, name: str) -> np.ndarray:
@@ -121,7 +121,7 @@ class Context(context.Context):
             same = value.data is not None and np.array_equal(value.data, array)
             if same and value.quant == quant:
                 return value
-        data = np.ascontiguousarray(array)
+        data = np.asarray(array, order="C")
         known.append(self.b.constant(data, name="/".join([*self.path, name]), quant=quant))
         return known[-1]
 
