@@ -22,7 +22,7 @@ def backbone() -> Model:
     relu = {"fused_activation_function": Activation.RELU6}
     strided = {"stride_w": 2, "stride_h": 2, **relu}
     x = b.input("image", (1, 32, 32, 3))
-    y = b.conv_2d(x, weights(8, 3, 3, 3), weights(8), label="stem", **strided)
+    y = b.conv_2d(x, weights(8, 3, 3, 3), weights(8), label="stem.0", **strided)
     y = b.conv_2d(y, weights(12, 3, 3, 8), weights(12), label="down", **strided)
     z = b.conv_2d(y, weights(12, 3, 3, 12), weights(12), label="block", **relu)
     y = b.mean(b.add(y, z), b.constant(np.array([1, 2], np.int32)), label="features")

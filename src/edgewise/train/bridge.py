@@ -3,7 +3,7 @@
 
 The Keras model has stock layers and `keras.ops` only, so its file opens wherever Keras is. Weights
 are the layers' variables, with Keras's names and layouts, equal to the model's to the bit; layers
-have the names of the values they make ("/" becomes "."). Other constants stay constants.
+have the names of the values they make ("/" and "." become "_"). Other constants stay constants.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edgewise.ir.model import Model
 from edgewise.passes import canonicalize
 from edgewise.train.backend import keras
 from edgewise.train.forms import FORMS, Context, Untrainable
+from edgewise.train.forms.context import keras_name
 from edgewise.values import dataclass
 
 
@@ -137,7 +138,7 @@ def _input(made: _Made, value: Value) -> None:
     if shape and made.is_open:
         shape[0] = None
     made.tensors[value] = made.c.keras.Input(
-        batch_shape=tuple(shape), dtype=value.dtype.text, name=value.name.replace("/", ".")
+        batch_shape=tuple(shape), dtype=value.dtype.text, name=keras_name(value.name)
     )
 
 

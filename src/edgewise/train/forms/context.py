@@ -66,7 +66,7 @@ class Context:
         assert self.node is not None
         place = self.node.location
         stem = (place.layer if place else self.node.outputs[0].name) or self.node.op.name
-        stem = stem.replace("/", ".")
+        stem = keras_name(stem)
         count = self._names.get(stem, 0)
         self._names[stem] = count + 1
         return f"{stem}_{count}" if count else stem
@@ -86,6 +86,11 @@ class Context:
         if kind is Activation.RELU_N1_TO_1:
             return self.ops.clip(y, -1.0, 1.0)
         return getattr(self.ops, activation(kind) or "")(y)
+
+
+def keras_name(name: str) -> str:
+    """A name as Keras takes it ("/" parts paths) and PyTorch ("." does)."""
+    return name.replace("/", "_").replace(".", "_")
 
 
 def activation(kind: Activation) -> str | None:
