@@ -74,6 +74,35 @@ def test_a_path_with_spaces_and_other_letters(tmp_path):
     assert parts_of(folder).classes == ("hund äöü", "кошка №1")
 
 
+@pytest.mark.parametrize("broken", range(6))
+def test_a_broken_picture_is_no_picture_of_a_part(tmp_path, broken):
+    """Wherever its contents send it."""
+    fill(tmp_path, 6)
+    file = tmp_path / "red" / f"{broken}.png"
+    file.write_bytes(file.read_bytes()[:900])
+    parts = parts_of(tmp_path)
+    for part in (parts.training, parts.validation, parts.test):
+        assert {part.labels[place] for place in range(part.size) if opens(part, place)} == {0, 1}
+
+
+def opens(part, place) -> bool:
+    try:
+        part.get(place)
+    except InputError:
+        return False
+    return True
+
+
+def test_classes_of_broken_pictures_are_refused(tmp_path):
+    fill(tmp_path, 5)
+    for number in range(1, 5):
+        (tmp_path / "red" / f"{number}.png").write_bytes(b"broken")
+    with pytest.raises(
+        InputError, match=r"1 label with fewer than 2 pictures that can be read.*\n  - red: 1"
+    ):
+        parts_of(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [

@@ -82,7 +82,7 @@ def test_the_model_has_everything_in_it(data, tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype(np.float32)
     wanted = edgewise.Interpreter(made.model)(x)["probabilities"]
-    np.testing.assert_allclose(np.asarray(again(x)), wanted, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(again(x)), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,9 @@ def test_a_class_of_broken_pictures_is_named(data, tmp_path):
     fill(tmp_path / "pictures", 4)
     for path in (tmp_path / "pictures" / "red").iterdir():
         path.write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"1 label without a picture that can be read.*\n  - red"):
+    with pytest.raises(
+        InputError, match=r"1 label with fewer than 2 pictures that can be read.*\n.*red: 0"
+    ):
         train_image_classifier(
             tmp_path / "pictures", tmp_path / "m.tflite", backbone=data / "backbone.tflite"
         )

@@ -45,7 +45,7 @@ def parts_of(
     Args:
         labels: a CSV file with the class of each picture.
         seed: of the split into training and validation.
-        skipped: gets a sentence for each picture that cannot be read.
+        skipped: gets a sentence for each picture that is left out because it cannot be read.
 
     Raises:
         InputError: no pictures, fewer than two classes, or classes with fewer than two pictures.
@@ -56,7 +56,7 @@ def parts_of(
     if "train" not in names:
         whole = open_data(path, labels=labels)
         _check(whole)
-        return _parts(whole, split(whole, SHARES, seed=0, skipped=told))
+        return _parts(whole, _split(whole, SHARES, 0, told))
     whole = open_data(path, labels=labels, split=names["train"])
     _check(whole)
     found: dict[str, Data] = {}
@@ -67,8 +67,47 @@ def parts_of(
     if known is not None:
         found |= {"train": whole, "validation": open_data(path, labels=labels, split=known)}
     else:
-        found |= split(whole, _VALIDATION_SHARES, seed=seed, skipped=told)
+        found |= _split(whole, _VALIDATION_SHARES, seed, told)
     return _parts(whole, found)
+
+
+def _split(
+    whole: Data, shares: Mapping[str, float], seed: int, skipped: list[str]
+) -> dict[str, Data]:
+    """Parts that have, of each class, a picture that can be read. Contents are divided before they
+    are read; where all that a part got of a class is broken, what is left is divided anew."""
+    while True:
+        found = split(whole, shares, seed=seed, skipped=skipped)
+        broken: dict[bytes, str] = {}
+        for part in found.values():
+            broken |= _broken(part)
+        if not broken:
+            return found
+        for why in broken.values():
+            _log.warning("skipped: %s", why)
+            skipped.append(why)
+        whole = whole.take(
+            [i for i in range(whole.size or 0) if (_quiet(whole, i) or b"") not in {*broken, b""}]
+        )
+        _check(whole, " that can be read")
+
+
+def _broken(part: Data) -> dict[bytes, str]:
+    """Of classes without a picture that can be read: contents, and why they cannot be."""
+    assert part.get is not None
+    found: dict[bytes, str] = {}
+    labels = part.labels or ()
+    for label in sorted({label for label in labels if label is not None}):
+        own: dict[bytes, str] = {}
+        for place in (i for i, other in enumerate(labels) if other == label):
+            try:
+                part.get(place)
+                break
+            except InputError as error:
+                own[_quiet(part, place) or b""] = str(error)
+        else:
+            found |= own
+    return found
 
 
 def _parts(whole: Data, found: Mapping[str, Data]) -> Parts:
@@ -90,8 +129,8 @@ def _parts(whole: Data, found: Mapping[str, Data]) -> Parts:
     )
 
 
-def _check(data: Data) -> None:
-    """Two classes, each with pictures to learn from. Raises InputError."""
+def _check(data: Data, kind: str = "") -> None:
+    """Two classes, each with pictures (of this kind) to learn from. Raises InputError."""
     if data.classes is None or data.labels is None:
         raise InputError(
             f"{data.name}: pictures need classes; put those of each class in a folder of its name, "
@@ -108,7 +147,7 @@ def _check(data: Data) -> None:
         if count < _LEAST
     ]  # fmt: skip
     if few:
-        what = f"label[s] with fewer than {_LEAST} pictures; add some, or remove the folder"
+        what = f"label[s] with fewer than {_LEAST} pictures{kind}; add some, or remove the folder"
         raise InputError(f"{data.name}: {listing(few, what)}")
 
 
