@@ -54,6 +54,7 @@ def write_plan(plan: Plan, numbers: Mapping[Value, int]) -> tuple[Json, Arrays]:
             plan.target.threads,
             plan.target.block_bytes,
             plan.target.precision.value,
+            plan.target.tiles_per_thread,
         ],
         "sizes": [getattr(plan, name) for name in _SIZES],
         "shapes": [[list(shape), dtype.name] for shape, dtype in code.shapes],
@@ -79,7 +80,7 @@ def read_plan(
 ) -> Plan:
     """The plan of an entry; `values` gives those of the graph, `inner` the graph of a name that it
     runs."""
-    isa, threads, block_bytes, precision = fields["target"]
+    isa, threads, block_bytes, precision, tiles = fields["target"]
     variables = fields["variables"]
     found = values() if variables else ()
     code = Code(
@@ -90,7 +91,7 @@ def read_plan(
         (),
     )
     return Plan(
-        target=Target(Isa(isa), threads, block_bytes, Precision(precision)),
+        target=Target(Isa(isa), threads, block_bytes, Precision(precision), tiles),
         code=code,
         constants=arrays["constants"],
         io=tuple(map(_to_operand, fields["io"])),

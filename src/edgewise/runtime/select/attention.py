@@ -12,7 +12,6 @@ from edgewise.ops.attention import Attention
 from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
 from edgewise.runtime.library import constant, pack
 
-_TILES_PER_THREAD = 4
 _LEAST_ROWS = 12  # that share the keys and values they read from the cache
 
 
@@ -36,7 +35,7 @@ def attention(site: Site) -> Selection:
     batches = math.prod(dims)
     parts = 1
     if target.threads > 1:
-        parts = max(-(-_TILES_PER_THREAD * target.threads // max(batches, 1)), 1)
+        parts = max(-(-target.tiles_per_thread * target.threads // max(batches, 1)), 1)
     rows = max(-(-m[0] // parts), min(m[0], _LEAST_ROWS), 1)
     at_once = min(max(target.block_bytes // (4 * max(s[0], 1)), _LEAST_ROWS), rows)
     params = pack(

@@ -23,7 +23,6 @@ from edgewise.values import dataclass
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h
 _LEAST_ROWS = 24  # of a tile, which reads all weights
-_TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 # Fewer cost more to quantize than integers gain (AVX2: a window of 1x1x32 by 16 outputs takes 1.5
 # times as long as in float, one of 1x1x144 by 24 as long). One rule for all instruction sets and
 # batches, because results may depend on neither.
@@ -178,7 +177,7 @@ class _Tiles:
         rows = min(max(target.block_bytes // (of_row + 4 * o), _LEAST_ROWS), pixels)
         per_tile = panels
         if target.threads > 1:
-            wanted = -(-_TILES_PER_THREAD * target.threads // groups)
+            wanted = -(-target.tiles_per_thread * target.threads // groups)
             rows = min(rows, max(-(-pixels // wanted), min(_LEAST_ROWS, pixels)))
             per_tile = max(-(-panels // -(-wanted // -(-pixels // rows))), 1)
         count = groups * -(-pixels // rows) * -(-panels // per_tile)

@@ -11,7 +11,6 @@ from edgewise.values import dataclass
 
 _SLACK = 64  # bytes that staging touches and products read beyond the staged lines
 _BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows
-_TILES_PER_THREAD = 4  # so that a thread which comes late costs little
 _LEAST_ROWS = 12  # of a tile made for threads, each of which reads all weights of its panels
 
 
@@ -123,7 +122,7 @@ class Tiles:
         if oh * ow <= 6:
             panels_per_tile = min(panels, max(_BLOCK_OF_FEW_ROWS // max(k * width, 1), 1))
         if target.threads > 1:
-            wanted = -(-_TILES_PER_THREAD * target.threads // (groups * n))
+            wanted = -(-target.tiles_per_thread * target.threads // (groups * n))
             least = _LEAST_ROWS * (2 if target.isa.lanes == 16 else 1)
             if oh > 1:  # rather too many tiles than a few equal ones that divide badly
                 lines = min(lines, max(oh // wanted, -(-least // ow)))

@@ -17,8 +17,6 @@ from edgewise.runtime.select import conv_f32, conv_h8
 from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights import Array, Weights, real, window
 
-_TILES_PER_THREAD = 4
-
 
 def batch_matmul(site: Site) -> Sequence[Call]:
     """Any batch; a constant y that all of the batch shares is packed while planning."""
@@ -75,7 +73,7 @@ def _product(
     if a.column != 1:
         rows = max(min(rows, target.block_bytes // (4 * max(a.columns, 1))), 1)
     blocks = -(-a.rows // rows)
-    wanted = _TILES_PER_THREAD * target.threads if target.threads > 1 else 1
+    wanted = target.tiles_per_thread * target.threads if target.threads > 1 else 1
     parts = min(-(-wanted // max(batches * blocks, 1)), max(panels, 1))
     per_tile = max(-(-panels // parts), 1)
     low, high = float_bounds(act)
