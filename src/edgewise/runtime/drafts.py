@@ -20,6 +20,7 @@ from edgewise.ir.report import macs_of
 from edgewise.ops.control import If, While
 from edgewise.ops.state import CallOnce, VarHandle
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
+from edgewise.runtime.choices import AS_PLANNED, Choices
 from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
 from edgewise.runtime.halves import widened
@@ -54,6 +55,7 @@ class Drafts:
     target: Target
     names: Names | None = None  # variables that operators name; None where Host steps have them
     unsettled: str = ""  # why
+    choices: Choices = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     aliases: dict[Value, Value] = field(default_factory=dict)
     folded: dict[Value, np.ndarray] = field(default_factory=dict)
@@ -78,10 +80,12 @@ class Drafts:
         if is_named(node):
             self._add_named(number, node)
             return
-        place = self._place_to_join(node)
+        choice = self.choices.get(number, AS_PLANNED)
+        target = choice.target(self.target)
+        place = self._place_to_join(node) if choice.is_joined else None
         tile = None if place is None else self._tile_of(place)
         try:
-            selection = self._select(node, tile)
+            selection = self._select(node, target, tile)
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError) as reason:
@@ -93,6 +97,8 @@ class Drafts:
             self.where[node] = Where("alias", "the same bytes")
             return
         kernels = ", ".join(dict.fromkeys(_said_of(call) for call in selection))
+        if choice is not AS_PLANNED:
+            kernels = f"{kernels}; tuned: {choice}"
         if place is not None and self._fits(place, selection):
             group = self.groups[place]
             group.steps.append((number, selection[0]))
@@ -100,7 +106,7 @@ class Drafts:
             self.where[node] = Where("kernel", kernels, group.steps[0][0])
             return
         if tile is not None and any(call.tile_elements == tile for call in selection):
-            selection = self._select(node, None)  # it has the group's tiles for nothing
+            selection = self._select(node, target, None)  # it has the group's tiles for nothing
             assert not isinstance(selection, Alias)
         for call in selection:
             self.append(Group([(number, call)]), node.outputs)
@@ -125,7 +131,7 @@ class Drafts:
         for part in casts:
             self.add(number, part)
         try:
-            self._select(wide, None)
+            self._select(wide, self.target, None)
         except InternalError:
             raise
         except (NotNative, EdgewiseError, ArithmeticError, ValueError):
@@ -197,9 +203,9 @@ class Drafts:
         assert isinstance(head, Call)
         return head.tile_elements
 
-    def _select(self, node: Node, tile: int | None) -> Selection:
+    def _select(self, node: Node, target: Target, tile: int | None) -> Selection:
         require_scales(node)
-        selection = select(Site(node, self.target, self.known, tile))
+        selection = select(Site(node, target, self.known, tile))
         if isinstance(selection, Alias):
             # the variable may change before the result is read
             require(not is_variable(node.operand(0)), "it is a view of a variable")

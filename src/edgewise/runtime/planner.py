@@ -14,6 +14,7 @@ from edgewise.ir.graph import Graph, Node, Value
 from edgewise.passes.lineage import Lineage
 from edgewise.passes.runtime import settle_shapes, to_runtime
 from edgewise.runtime.calls import Call
+from edgewise.runtime.choices import AS_PLANNED, Choices
 from edgewise.runtime.code import encode
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Bound, Group, Mark
@@ -25,23 +26,27 @@ from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
 
 
-def plan(graph: Graph, target: Target, *, keep: bool = False) -> Plan:
+def plan(
+    graph: Graph, target: Target, *, keep: bool = False, choices: Choices | None = None
+) -> Plan:
     """The plan of a graph whose shapes are all known, or are when what is constant is computed.
-    `keep`: every value survives the run, so that nothing is fused away.
+    `keep`: every value survives the run, so that nothing is fused away. `choices`: how operators
+    run that shall not run as the target says.
 
     Raises:
         NotPlannable: a shape is unknown until the model runs, or a tensor holds strings.
     """
     if keep:
         require_plannable(graph)
-        return _plan(graph, target, Lineage.of(graph), keep=True)
+        drafts = Drafts(target, unsettled="every value is kept")
+        return _plan(graph, drafts, Lineage.of(graph), keep=True)
     try:
-        return _plan_copy(graph, target)
+        return _plan_copy(graph, target, choices or {})
     except NotSettled as reason:
-        return _plan_copy(graph, target, unsettled=str(reason))
+        return _plan_copy(graph, target, choices or {}, unsettled=str(reason))
 
 
-def _plan_copy(graph: Graph, target: Target, *, unsettled: str = "") -> Plan:
+def _plan_copy(graph: Graph, target: Target, choices: Choices, *, unsettled: str = "") -> Plan:
     copy = graph.copy()
     originals = dict(zip(copy.values(), graph.values(), strict=True))
     names = None if unsettled else Names(copy)
@@ -53,22 +58,21 @@ def _plan_copy(graph: Graph, target: Target, *, unsettled: str = "") -> Plan:
             lineage.take(outcome)
         require_plannable(copy)
     to_runtime(copy, lineage)
-    return _plan(copy, target, lineage, originals=originals, names=names, unsettled=unsettled)
+    drafts = Drafts(target, names, unsettled, choices)
+    return _plan(copy, drafts, lineage, originals=originals)
 
 
 def _plan(
     graph: Graph,
-    target: Target,
+    drafts: Drafts,
     lineage: Lineage,
     *,
     keep: bool = False,
     originals: Mapping[Value, Value] | None = None,
-    names: Names | None = None,
-    unsettled: str = "every value is kept",
 ) -> Plan:
-    """`originals`: the caller's value for each that the graph had before it was rewritten. `names`:
-    the variables that operators name; None: Host steps read and write them, because `unsettled`."""
-    drafts = Drafts(target, names, unsettled)
+    """`drafts`: without any yet. `originals`: the caller's value for each that the graph had before
+    it was rewritten."""
+    names = drafts.names
     for node in graph.nodes:
         drafts.add(lineage.numbers[node], node)
     if names is not None:
@@ -83,7 +87,7 @@ def _plan(
     of_operators = {value for value, _ in found.values()}
     given = originals or {}
     return Plan(
-        target=target,
+        target=drafts.target,
         code=encode(steps),
         arena_bytes=places.arena_bytes,
         arena_lower_bound=places.arena_lower_bound,
@@ -136,6 +140,7 @@ def _steps(group: Group, drafts: Drafts, places: Places) -> list[Step]:
         found: tuple[Operand, ...] = tuple(places.at(o) for o in draft.operands)
         locked = 0 if index else len(group.steps) - 1
         work = _work(drafts.macs[number], drafts.target, found)
+        work = drafts.choices.get(number, AS_PLANNED).work(work)
         steps.append(Kernel(draft.kernel, draft.params, found, draft.n_tiles, number, locked, work))
     return steps
 
