@@ -109,7 +109,7 @@ def test_the_commands_run(shared_data, tmp_path, monkeypatch, capsys):
     lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
     commands = [line.split()[1:] for line in lines if line.startswith("edgewise ")]
     verbs = (
-        "convert run inspect zoo quantize metadata data evaluate compare profile benchmark "
+        "convert run inspect zoo quantize metadata data evaluate compare profile benchmark tune "
         "export-c doctor"
     )
     assert [command[0] for command in commands] == verbs.split()

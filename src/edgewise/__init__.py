@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgewise.optimize.compare import compare
     from edgewise.optimize.evaluate import evaluate
     from edgewise.runtime import Interpreter, Limits
+    from edgewise.runtime.tune import tune
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "open_data": "data",
     "quantize": "optimize",
     "register_op": "custom",
+    "tune": "runtime.tune",
 }
 __all__ = [
     "Interpreter",
@@ -60,6 +62,7 @@ __all__ = [
     "open_data",
     "quantize",
     "register_op",
+    "tune",
 ]
 
 

@@ -18,6 +18,7 @@ VERBS = (
     ("inspect", "m.tflite", "--placement"),
     ("run", "m.tflite"),
     ("profile", "m.tflite", "--runs", "2"),
+    ("tune", "m.tflite", "--seconds", "0", "--cache", "kept"),
     ("export-c", "m.tflite", "-o", "exported"),
     ("doctor",),
 )

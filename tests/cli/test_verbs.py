@@ -20,7 +20,10 @@ from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
 from edgewise.ir.enums import Padding
 from edgewise.ir.model import Model
+from edgewise.runtime.choices import Choice
 from edgewise.runtime.library import Isa
+from edgewise.runtime.plan import Target
+from edgewise.runtime.tune import Tried, Tuned, Tuning
 
 from .terminal import CONVOLUTION, golden
 
@@ -254,6 +257,44 @@ def test_demo(terminal, update_golden, tmp_path):
     golden("demo", said.out, update_golden)
     assert (said.code, said.err) == (0, "")
     assert (tmp_path / "efficientnet_lite0.tflite").stat().st_size > 10**7
+
+
+def tuned() -> Tuning:
+    """Three groups of operators, one of which runs another way now."""
+    small, wide = Choice(block_bytes=16 * 1024), Choice(is_joined=False)
+    groups = (
+        Tuned((0,), ("conv_2d 'first'",), 1e-3, (Tried(small, 0.9, True),), small),
+        Tuned((1, 2), ("conv_2d 'b'", "add 'c'"), 2e-5, (Tried(wide, 1.25, False),), None),
+    )
+    return Tuning(Target(Isa.AVX2), 4, groups, 2e-3, 0.95, "/folder")
+
+
+def test_tune_tells_what_it_found(terminal, monkeypatch, update_golden):
+    monkeypatch.setattr("edgewise.cli.tune.tune", lambda *args, **options: tuned())
+    said = terminal("tune", "m.tflite", "--threads", "1")
+    assert (said.code, said.err) == (0, "")
+    golden("tune", said.out, update_golden)
+    nothing = Tuning(Target(Isa.AVX2, 2), 4, (), 2e-3, 1.0, "/folder")
+    monkeypatch.setattr("edgewise.cli.tune.tune", lambda *args, **options: nothing)
+    assert terminal("tune", "m.tflite").out.splitlines() == [
+        "m.tflite  avx2, 2 threads; 0 of 4 operators run in several ways",
+        "no way is clearly faster: 2.000 ms as planned",
+    ]
+
+
+def test_tune(terminal, shared_data, tmp_path):
+    shutil.copy(shared_data / "bench" / "tiny_resnet8" / "int8.tflite", tmp_path / "m.tflite")
+    options = ("m.tflite", "--seconds", "0", "--cache", "kept")
+    assert re.match(
+        r"m\.tflite  \w+, 1 thread; \d+ of 15 operators", terminal("tune", *options).out
+    )
+    plain = json.loads(terminal("tune", *options, "--threads", "2", "--json").out)
+    assert (plain["threads"], plain["folder"]) == (2, "kept")
+    assert {int(n) for group in plain["groups"] for n in group["operators"]} <= set(range(15))
+    assert len(list((tmp_path / "kept").glob("*.entry"))) >= 2
+    assert "no input is named z" in terminal.refuses("tune", *options, "--shape", "z=1")
+    assert "write NAME=1,32,32,3" in terminal.refuses("tune", *options, "--shape", "z", code=2)
+    assert "does not exist" in terminal.refuses("tune", "missing.tflite")
 
 
 def examples() -> list[tuple[str, str]]:

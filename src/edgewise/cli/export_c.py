@@ -11,7 +11,7 @@ from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import say, size_text
 
 
-def _shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+def shapes_of(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
     """`input=1,32,32,3` as a mapping."""
     found = {}
     for text in texts:
@@ -56,7 +56,7 @@ def command(
         output,
         name=name,
         signature=signature,
-        shapes=_shapes(shape),
+        shapes=shapes_of(shape),
         overwrite=force,
     )
     say(f"{len(made.files)} files", title=str(output))

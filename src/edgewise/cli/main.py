@@ -32,6 +32,7 @@ VERBS = {
     "quantize": "Write a .tflite file with narrower weights and data: int8, int4, float16, ...",
     "run": "Run a .tflite file on a picture, an array or random numbers.",
     "train": "Make a classifier of a folder of pictures, on a pre-trained network.",
+    "tune": "Measure how a .tflite file runs fastest here, and keep that for interpreters.",
     "zoo": "Pre-trained networks: list them, write one as .tflite.",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ from edgewise.data.image import NORMALIZATIONS
 from edgewise.errors import InputError
 from edgewise.files import check_output, write_atomically
 from edgewise.ir.types import TensorType
+from edgewise.runtime.arrays import random_array
 from edgewise.runtime.interpreter import Interpreter, bind
 from edgewise.tasks import ImageSegmenter, ObjectDetector, task_of
 from edgewise.tasks.classify import labels_of, read_labels, top
@@ -26,7 +26,6 @@ from edgewise.tasks.detect import LEAST_SCORE, draw
 from edgewise.tasks.picture import as_picture
 
 _ARRAYS = (".npy", ".npz")
-_MOST_RANDOM = 1 << 28  # elements of an input
 
 
 @click.command("run")
@@ -163,22 +162,6 @@ def _arrays(inputs: dict[str, TensorType], source: Path) -> dict[str, np.ndarray
     if list(arrays) == numbered and len(arrays) == len(inputs):
         return dict(zip(inputs, arrays.values(), strict=True))
     return arrays
-
-
-def random_array(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
-    """Random numbers for an input: the full range of quantized ones, -1..1 for floats, 0 or 1
-    for other integers and bools; unknown dimensions become 1."""
-    shape = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
-    if math.prod(shape) > _MOST_RANDOM:
-        raise InputError(f"random numbers for {type_} would fill the memory; give an INPUT")
-    dtype = type_.dtype
-    if dtype.bits == 0:
-        return np.full(shape, b"edgewise", object)
-    if dtype.is_float:
-        return rng.uniform(-1, 1, shape).astype(dtype.numpy)
-    if dtype.is_integer and type_.quant is not None:
-        return rng.integers(*dtype.range, shape, endpoint=True).astype(dtype.numpy)
-    return rng.integers(0, 2, shape).astype(dtype.numpy)
 
 
 def _are_scores(array: np.ndarray) -> bool:

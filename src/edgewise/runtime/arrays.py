@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.ir.dim import same_dim
 from edgewise.ir.types import TensorType
+
+_MOST_RANDOM = 1 << 28  # elements of an input
 
 
 def apart(array: np.ndarray, held: Sequence[np.ndarray]) -> np.ndarray:
@@ -32,3 +35,19 @@ def check_array(name: str, type_: TensorType, array: np.ndarray) -> None:
     if not fits:
         wanted = [d if isinstance(d, int) else str(d) for d in type_.shape]
         raise InputError(f"input {name!r} takes shape {wanted}; got {list(array.shape)}")
+
+
+def random_array(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
+    """Random numbers for an input: the full range of quantized ones, -1..1 for floats, 0 or 1
+    for other integers and bools; unknown dimensions become 1."""
+    shape = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
+    if math.prod(shape) > _MOST_RANDOM:
+        raise InputError(f"random numbers for {type_} would fill the memory; give an INPUT")
+    dtype = type_.dtype
+    if dtype.bits == 0:
+        return np.full(shape, b"edgewise", object)
+    if dtype.is_float:
+        return rng.uniform(-1, 1, shape).astype(dtype.numpy)
+    if dtype.is_integer and type_.quant is not None:
+        return rng.integers(*dtype.range, shape, endpoint=True).astype(dtype.numpy)
+    return rng.integers(0, 2, shape).astype(dtype.numpy)

@@ -59,17 +59,21 @@ class Stored:
             self.cache.forget(key)
             return None
 
-    def put_soon(
+    def put(
         self,
         shapes: Shapes,
         made: Plan,
         numbers: Mapping[Value, int],
         demand: Mapping[str, int],
+        *,
+        is_soon: bool = False,
     ) -> None:
-        """Store a plan without waiting; `numbers` are those of its variables in the graph."""
+        """Store a plan, at once or without waiting; `numbers` are those of its variables in the
+        graph."""
         fields, arrays = write_plan(made, numbers)
         key = ("plan", self.digest, self.graph, shapes, made.target)
-        self.cache.put_soon(key, {**fields, "demand": dict(demand)}, arrays)
+        write = self.cache.put_soon if is_soon else self.cache.put
+        write(key, {**fields, "demand": dict(demand)}, arrays)
 
 
 class Executors:
@@ -122,7 +126,7 @@ class Executors:
         """Store the plans made since the last time: after a run, whose result waits for nothing
         that only the next start needs."""
         while self._unsaved and self._stored is not None:
-            self._stored.put_soon(*self._unsaved.pop())
+            self._stored.put(*self._unsaved.pop(), is_soon=True)
 
     def clear(self) -> None:
         """Forget all plans: the graph has changed."""
