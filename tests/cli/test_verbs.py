@@ -428,6 +428,7 @@ def test_a_bar_only_on_a_terminal(monkeypatch):
         (screen.count_text(999), "999"),
         (screen.count_text(384_600_000), "385 M"),
         (screen.time_text(0.01234), "12.3 ms"),
+        (screen.time_text(0.00001634), "0.016 ms"),
         (screen.time_text(61.0), "61.00 s"),
     ],
 )

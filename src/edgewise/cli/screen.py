@@ -107,5 +107,7 @@ def count_text(count: int) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """Seconds for people: `12.3 ms`."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+    """Seconds for people: `12.3 ms`, `0.016 ms`."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-4 else f"{seconds * 1e3:.2g} ms"
