@@ -38,6 +38,17 @@ def test_counts() -> None:
     assert json.loads(json.dumps(found.as_json()))["top1"]["value"] == 0.8
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_only_pixels_are_said_to_be_normalized(dtype: type) -> None:
+    b = Builder()
+    model = edgewise.Model()
+    model.add(b.finish(b.mean(b.input("x", (1, 4, 4, 3)), b.constant([1, 2]))))
+    data = open_data({"x": np.zeros((2, 4, 4, 3), dtype), "y": np.zeros(2, np.int64)})
+    said = evaluate(model, data).notes[0]
+    is_float = dtype is np.float32
+    assert said.startswith("numbers as they are" if is_float else "pixels as -1..1 (guessed")
+
+
 def test_what_cannot_be_evaluated() -> None:
     with pytest.raises(InputError, match=r"\[0\] has no label, which evaluating needs"):
         evaluate(identity(), open_data(np.eye(3, dtype=np.float32)))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgewise.data.image import Pixels, centre, size, to_tensor, to_type
 from edgewise.data.source import Data, Item, itself
+from edgewise.dtypes import DType
 from edgewise.errors import InputError, listing
 from edgewise.ir.types import TensorType
 from edgewise.runtime.workers import ordered
@@ -42,6 +43,18 @@ class Feeder:
             return self._arrays(item)
         except InputError as error:
             raise InputError(f"{item.name}: {error}") from None
+
+    def meets_pixels(self, item: Item) -> bool:
+        """Something in the item is normalized: it is a picture, or bytes that are like one."""
+        given = item.inputs
+        if isinstance(given, Image.Image):
+            return True
+        arrays = given.values() if isinstance(given, Mapping) else given
+        owns = {t.dtype for t in self.inputs.values()}
+        return any(
+            a.dtype == np.uint8 and (self.pixels.is_given or DType.UINT8 not in owns)
+            for a in arrays
+        )
 
     def _arrays(self, item: Item) -> Arrays:
         given, types = item.inputs, self.inputs
@@ -173,12 +186,13 @@ def _image(array: np.ndarray, name: str, type_: TensorType) -> Image.Image:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """An example ready to run: for each feeder its arrays. Of data that knows its size, `get` gives
-    the item at `place` again."""
+    the item at `place` again. `are_pixels`: it was normalized."""
 
     name: str
     label: int | None
     feeds: tuple[Arrays, ...]
     place: int = 0
+    are_pixels: bool = False
 
 
 def samples(
@@ -212,7 +226,9 @@ def samples(
         label = item.label
         assert label is None or isinstance(label, int)
         place = data.place(number, limit)
-        return Sample(item.name, label, tuple(feeder(item) for feeder in feeders), place)
+        are_pixels = any(feeder.meets_pixels(item) for feeder in feeders)
+        feeds = tuple(feeder(item) for feeder in feeders)
+        return Sample(item.name, label, feeds, place, are_pixels)
 
     given = 0
     for made in ordered(make, enumerate(_single(data, feeders, limit)), workers):

@@ -59,6 +59,10 @@ class Pixels:
     said: str = ""
     is_given: bool = False
 
+    def told(self, *, are_met: bool) -> str:
+        """What was done to inputs, of which some were pictures or bytes (`are_met`), or none."""
+        return self.said if are_met else "numbers as they are: only pixels are normalized"
+
 
 NORMALIZATIONS = {
     "0..255": Normalization((0.0,), (1.0,)),

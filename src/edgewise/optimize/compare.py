@@ -159,14 +159,16 @@ def compare(
     numbers: list[int | None] = []
     scores: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     given = samples(data, feeders, limit=limit, skipped=skipped, workers=count)
-    jobs = ((sample.label, sample.feeds) for sample in given)
+    jobs = ((sample, sample.feeds) for sample in given)
     last: tuple[Arrays, ...] = ()
-    for (label, feeds), rows in ordered(
+    are_met = False
+    for (sample, feeds), rows in ordered(
         lambda job: (job, [crew.scores(f) for crew, f in zip(crews, job[1], strict=True)]),
         jobs,
         count,
     ):
-        numbers.append(label)
+        numbers.append(sample.label)
+        are_met = are_met or sample.are_pixels
         for own, row in zip(scores, rows, strict=True):
             own.append(row.astype(np.float32))
         last = feeds
@@ -190,7 +192,7 @@ def compare(
         unmatched,
         (crews[0].size, crews[1].size),
         seconds,
-        (pixels.said,),
+        (pixels.told(are_met=are_met),),
         tuple(skipped),
     )
 

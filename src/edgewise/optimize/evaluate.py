@@ -195,6 +195,7 @@ def evaluate(
     order: Order | None = None
     rows: list[tuple[str, int, int, int, int, float]] = []
     last: Arrays = ()
+    are_met = False
     count = cores() if workers is None else workers
     given = samples(
         data, [Feeder(crew.inputs, pixels)], limit=limit, skipped=skipped, workers=count
@@ -216,14 +217,14 @@ def evaluate(
         best = int(scores.argmax())
         sure = float(probabilities(scores[None])[0, best])
         rows.append((sample.name, sample.place, int(label[0]), best, rank, sure))
-        last = sample.feeds[0]
+        last, are_met = sample.feeds[0], are_met or sample.are_pixels
         if progress is not None:
             progress(len(rows) + len(skipped), data.count(limit) or 0)
     assert order is not None
     names, *columns = zip(*rows, strict=True)
     outcomes = Outcomes(names, *map(np.array, columns))
     hits = outcomes.rank
-    notes = (pixels.said, *crew.notes, order.said)
+    notes = (pixels.told(are_met=are_met), *crew.notes, order.said)
     if not any(len(t.shape or ()) in (3, 4) for t in crew.inputs.values()):
         notes = notes[1:]  # nothing is a picture
     return Evaluation(

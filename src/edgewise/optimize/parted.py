@@ -45,7 +45,7 @@ def parted(
     if any(len({array.shape for array in column}) > 1 for column in columns):
         raise InputError(f"{data.name}: optimizing takes examples of one shape")
     crew.scores(found[0].feeds[0])  # the number of classes is known then
-    notes = [pixels.said]
+    notes = [pixels.told(are_met=any(sample.are_pixels for sample in found))]
     numbers = np.full(len(found), -1, np.int64)
     if all(sample.label is not None for sample in found):
         known = labels if labels is not None else said_labels(crew.model)
