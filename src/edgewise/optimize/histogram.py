@@ -15,6 +15,7 @@ import numpy as np
 from edgewise.values import dataclass
 
 BINS = 2048
+_PART = 1 << 15  # numbers that are counted at a time: what a core's cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,15 @@ class Histogram:
     @classmethod
     def of(cls, array: np.ndarray) -> Histogram:
         """Of finite numbers, one at least."""
-        x = array.reshape(-1).astype(np.float64, copy=False)
+        x = array.reshape(-1)
         low, high = float(x.min()), float(x.max())
         exponent = _exponent(low, high)
-        first = math.floor(math.ldexp(low, -exponent))
-        places = np.floor(np.ldexp(x, -exponent)).astype(np.int64) - first
-        return cls(low, high, exponent, first, np.bincount(places))
+        first, last = (math.floor(math.ldexp(end, -exponent)) for end in (low, high))
+        counts = np.zeros(last - first + 1, np.int64)
+        for begin in range(0, x.size, _PART):
+            part = np.floor(x[begin : begin + _PART].astype(np.float64) * 2.0**-exponent)
+            counts += np.bincount((part - first).astype(np.int64), minlength=counts.size)
+        return cls(low, high, exponent, first, counts)
 
     def __add__(self, other: Histogram) -> Histogram:
         low, high = min(self.low, other.low), max(self.high, other.high)
