@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import math
 from pathlib import Path
@@ -17,7 +18,7 @@ from edgewise.errors import InputError, QuantizationError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
 from edgewise.ir.model import Model
-from edgewise.optimize import Range, calibrate
+from edgewise.optimize import Range, calibrate, quantize
 from edgewise.optimize.histogram import BINS, Histogram
 from edgewise.optimize.methods import KL, METHODS, MSE, MovingAverage, Percentile, method_named
 
@@ -132,9 +133,44 @@ def test_threads_and_order_are_no_matter() -> None:
     assert one["main"]["relu"] == Range(0, 19)
 
 
+@pytest.mark.ci
+def test_loaders_of_frameworks_give_batches_and_labels() -> None:
+    """Live ones, where they are installed: Keras's PyDataset, torch's DataLoader."""
+    x, y = np.concatenate(SAMPLES), np.arange(len(SAMPLES))
+    loaders = []
+    if importlib.util.find_spec("keras"):
+        keras = pytest.importorskip("keras")
+
+        class Batches(keras.utils.PyDataset):
+            def __len__(self) -> int:
+                return len(x) // 4
+
+            def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+                part = slice(4 * index, 4 * index + 4)
+                return x[part], y[part]
+
+        loaders.append(Batches())
+    if importlib.util.find_spec("torch"):
+        torch = pytest.importorskip("torch")
+        tensors = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+        loaders += [tensors, torch.utils.data.DataLoader(tensors, batch_size=4)]
+    if not loaders:
+        pytest.skip("neither Keras nor torch is installed")
+    for loader in loaders:
+        assert calibrate(network(), open_data(loader)) == calibrate(network(), SAMPLES)
+        whole = quantize(network(), "static_wi8_ai8", samples=open_data(loader)).to_bytes()
+        assert whole == quantize(network(), "static_wi8_ai8", samples=SAMPLES).to_bytes()
+
+
 def test_a_moving_average() -> None:
     found = calibrate(network(), SAMPLES[:3], method=MovingAverage(0.5))
     assert found["main"]["relu"] == Range(0, 0.5 * (0.5 * 0 + 0.5 * 1) + 0.5 * 2)
+
+
+def test_an_input_that_the_file_calls_a_variable_has_a_range() -> None:
+    model = network()
+    model.main.inputs[0].is_variable = True
+    assert calibrate(model, SAMPLES)["main"]["x"] == Range(0, 19)
 
 
 def test_progress_and_no_samples() -> None:

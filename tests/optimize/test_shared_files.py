@@ -12,7 +12,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, UnsupportedOp
 from edgewise.ir.graph import Value
 from edgewise.ir.model import Model
-from edgewise.optimize import Recipe, quantize
+from edgewise.optimize import Recipe, calibrate, quantize
 from edgewise.optimize.quantize import NothingToQuantize
 from edgewise.runtime.session import Session
 
@@ -81,11 +81,12 @@ def test_every_recipe(name: str) -> None:
     rng = np.random.default_rng(0)
     samples = [[drawn(name, v, rng) for v in model.main.inputs] for _ in range(2)]
     runs = can_run(model, samples[0])
+    ranges = calibrate(model, samples) if runs else None
     for recipe in RECIPES:
         if not runs and Recipe(recipe).is_static:
             continue
         try:
-            made = quantize(model, recipe, samples=samples, target=None)
+            made = quantize(model, recipe, ranges, target=None)
         except NothingToQuantize:
             continue
         again = edgewise.load(made.to_bytes())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
+from edgewise.data import open_data
 from edgewise.errors import QuantizationError
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
@@ -85,6 +88,28 @@ def test_they_are_the_functions_one_after_the_other():
         outputs(quantize(model, recipe, samples=iter(given))), outputs(whole)
     )
     assert (outputs(improve(model, plain, None)) == outputs(model)).all()
+
+
+def test_techniques_go_through_data_again_and_keep_none_of_it():
+    model, recipe = residual(), Recipe("static_wi4_ai8", techniques=("compensate",))
+    given = [sample[0] for sample in samples(model)]
+    alive: list[weakref.ref[np.ndarray]] = []
+    most = rounds = 0
+
+    def again():
+        nonlocal most, rounds
+        rounds += 1
+        for array in given:
+            own = array.copy()
+            most = max(most, sum(one() is not None for one in alive))
+            alive.append(weakref.ref(own))
+            yield own
+
+    streamed = quantize(model, recipe, samples=open_data(again))
+    assert rounds >= 2, "compensate, and then calibrate"
+    assert most < len(given) // 2, "samples at a time"
+    listed = quantize(model, recipe, samples=given)
+    np.testing.assert_array_equal(outputs(streamed), outputs(listed))
 
 
 def test_they_need_samples_and_take_no_ranges():

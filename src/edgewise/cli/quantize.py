@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,14 +14,13 @@ from edgewise import api
 from edgewise.cli.data_options import DataOptions, data_options
 from edgewise.cli.output_option import output_option
 from edgewise.cli.screen import progress_bar, say, size_text, table, time_text
-from edgewise.data import Feeder, pixels_for, samples
-from edgewise.data.feed import Arrays
 from edgewise.data.source import TRAINING
 from edgewise.errors import InputError, QuantizationError
 from edgewise.files import check_output
 from edgewise.ir.model import Model
 from edgewise.optimize import Ranges, Recipe, Technique, quantize
 from edgewise.optimize.sizes import LayerSize, Sizes, sizes
+from edgewise.optimize.streamed import Streamed
 
 _SAMPLES = 200  # of more, as many that are evenly apart
 _TYPES = ("float32", "int8", "uint8", "int16")
@@ -152,8 +151,8 @@ def _samples(
     recipe: Recipe,
     options: DataOptions | None,
     progress: Callable[[int, int], None],
-) -> Iterator[Arrays] | None:
-    """What the model takes of each sample, read as it is asked for; None where there is no data.
+) -> Streamed | None:
+    """The samples, read as they are asked for; None where there is no data.
     Raises QuantizationError: scales need some."""
     if options is None:
         if recipe.is_static:
@@ -162,15 +161,14 @@ def _samples(
                 "of pictures, a .npy or .npz file) or --ranges"
             )
         return None
-    entry = model.signature()
-    inputs = model.graphs[entry.graph].inputs
-    types = {name: inputs[index].type for name, index in entry.inputs.items()}
-    pixels = pixels_for(
-        [model], list(types.values()), normalize=options.normalize, crop=options.crop
+    return Streamed(
+        model,
+        options.open(TRAINING),
+        normalize=options.normalize,
+        crop=options.crop,
+        limit=options.limit or _SAMPLES,
+        progress=progress,
     )
-    feeder, data = Feeder(types, pixels), options.open(TRAINING)
-    found = samples(data, [feeder], limit=options.limit or _SAMPLES, progress=progress)
-    return (sample.feeds[0] for sample in found)
 
 
 def _tell(found: Sizes, output: Path, seconds: float, *, layers: bool) -> None:

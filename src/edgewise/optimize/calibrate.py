@@ -8,22 +8,23 @@ Values inside of loops and branches are not looked at.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as Members
 from functools import partial
 
 import numpy as np
 
-from edgewise.data import Data, Feeder, pixels_for
-from edgewise.data import samples as samples_of
+from edgewise.data import Data
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, QuantizationError, listing
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.model import Model, Signature
+from edgewise.ir.model import Model
 from edgewise.optimize.histogram import Histogram
 from edgewise.optimize.methods import Method, MinMax, MovingAverage
 from edgewise.optimize.observe import Observers, Sample, arrays_of
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.ranges import Range, Ranges, inside_name
+from edgewise.optimize.streamed import Streamed
 from edgewise.runtime.workers import cores, ordered
 
 _log = logging.getLogger("edgewise")
@@ -72,13 +73,15 @@ def calibrate(
     total = 0
     if isinstance(samples, Data):
         total = samples.count(limit) or 0
-        given = _of_data(prepared, entry, samples, normalize, crop, limit, count)
+        options = (signature, normalize, crop, limit, count)
+        numbered: Iterable[tuple[str, Sample]] = Streamed(prepared, samples, *options).named()
     else:
-        given = (
-            (f"sample {i}", arrays_of(s, entry, len(graph.inputs))) for i, s in enumerate(samples)
-        )
+        numbered = ((f"sample {i}", s) for i, s in enumerate(samples))
+    given = ((name, arrays_of(s, entry, len(graph.inputs))) for name, s in numbered)
     recurrent = [node for node in graph.nodes if node.op.inside]
-    observe = Observers(graph, partial(_look, recurrent), stateless=not keep_state)
+    observe = Observers(
+        graph, partial(_look, recurrent, set(graph.inputs)), stateless=not keep_state
+    )
     seen: dict[Value | str, Histogram] = {}
     averages: dict[Value | str, Range] = {}
     momentum = method.momentum if isinstance(method, MovingAverage) else 0.9
@@ -123,12 +126,13 @@ def _within(found: Range, seen: Histogram) -> Range:
 
 
 def _look(
-    recurrent: Sequence[Node], name: str, values: Mapping[Value, np.ndarray]
+    recurrent: Sequence[Node], inputs: Members[Value], name: str, values: Mapping[Value, np.ndarray]
 ) -> dict[Value | str, Histogram] | str:
     """What the float values of one sample are; or where the first is that is not finite."""
     found: dict[Value | str, Histogram] = {}
     for value, array in values.items():
-        if value.dtype is not DType.FLOAT32 or not array.size or value.is_variable:
+        is_state = value.is_variable and value not in inputs
+        if value.dtype is not DType.FLOAT32 or not array.size or is_state:
             continue
         if not np.isfinite(array).all():
             kind = "NaN" if np.isnan(array).any() else "an infinity"
@@ -173,22 +177,3 @@ def _warn(count: int, seen: Mapping[Value | str, Histogram]) -> None:
             "%s\nA layer whose result never changes is dead, or the samples do not reach it",
             listing(shown, "values are constant over all samples", most=_MOST_SHOWN),
         )
-
-
-def _of_data(
-    model: Model,
-    entry: Signature,
-    data: Data,
-    normalize: str | None,
-    crop: float | None,
-    limit: int | None,
-    workers: int,
-) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Names and arrays, in the order of the graph's inputs."""
-    graph = model.graphs[entry.graph]
-    types = {name: graph.inputs[place].type for name, place in entry.inputs.items()}
-    options = {} if crop is None else {"crop": crop}
-    pixels = pixels_for([model], list(types.values())[:1], normalize=normalize, **options)
-    _log.info("calibration: %s", pixels.said)
-    for sample in samples_of(data, [Feeder(types, pixels)], limit=limit, workers=workers):
-        yield sample.name, arrays_of(sample.feeds[0], entry, len(graph.inputs))

@@ -19,7 +19,7 @@ Layers are looked at alone: each reads what it does in the float model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 import numpy as np
@@ -58,7 +58,7 @@ class Rounding(Enum):
 def compensate(
     model: Model,
     recipe: Recipe | str,
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     *,
     rounding: Rounding = Rounding.LAYER,
     clip: bool = True,
@@ -75,7 +75,8 @@ def compensate(
     whose weights nothing else reads.
 
     Args:
-        samples: as `calibrate` takes them; read once for every half gigabyte of moments.
+        samples: arrays as `calibrate` takes them, a list or a `Streamed`; gone through once for
+            every half gigabyte of moments.
         target: as in `quantize`, which has to be given the same.
         known: layers that were fitted before, of the same model by the same samples and options;
             what is fitted now is added.

@@ -9,8 +9,9 @@ in, one QUANTIZE or DEQUANTIZE serves all who want it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from edgewise.data import Data
 from edgewise.dtypes import DType
 from edgewise.errors import QuantizationError, listing
 from edgewise.ir.graph import Graph, Node
@@ -35,6 +36,7 @@ from edgewise.optimize.rules import (
     static_scheme,
 )
 from edgewise.optimize.scales import Scales
+from edgewise.optimize.streamed import Streamed
 from edgewise.optimize.techniques import improve
 from edgewise.passes.target import Target, load_target
 
@@ -53,7 +55,7 @@ def quantize(
     recipe: Recipe | str,
     ranges: Ranges | None = None,
     *,
-    samples: Iterable[Sample] | None = None,
+    samples: Iterable[Sample] | Data | None = None,
     input_dtype: DType | str = DType.FLOAT32,
     output_dtype: DType | str = DType.FLOAT32,
     integers_only: bool = False,
@@ -69,8 +71,8 @@ def quantize(
         recipe: a `Recipe`, or the name of a scheme: `static_wi8_ai8`, `dynamic_wi8_afp32`, ...
         ranges: what `calibrate` measured; for static schemes.
         samples: measured with `calibrate` where there are no ranges; also for the recipe's
-            techniques, which change the model and so take no ranges of the old one. They keep the
-            samples in memory.
+            techniques, which change the model and so take no ranges of the old one. These read
+            them several times: a `Data` is read anew each time, an iterator is made a list first.
         input_dtype, output_dtype: of the float inputs and outputs: float32, int8, uint8, int16.
         integers_only: refuse a model in which some operator would stay float32.
         target: the release that has to run the model: an operator becomes only what that runs.
@@ -82,6 +84,8 @@ def quantize(
             left to quantize; with `integers_only`, the operators that stay float; all are listed.
     """
     recipe = Recipe.of(recipe)
+    if isinstance(samples, Data):
+        samples = Streamed(model, samples)
     ends = (_end(input_dtype, "input_dtype"), _end(output_dtype, "output_dtype"))
     if recipe.techniques:
         if ranges is not None:
@@ -89,7 +93,8 @@ def quantize(
                 f"recipe {recipe.scheme}: techniques change the model, whose ranges are others "
                 "then; got ranges. Give samples="
             )
-        samples = None if samples is None else list(samples)
+        if isinstance(samples, Iterator):
+            samples = list(samples)
         model = improve(model, recipe, samples, target=target)
     prepared = prepare(model, target)
     declared: dict[str, dict[str, Range]] = {}

@@ -6,7 +6,7 @@ are stored: what `compensate` decides would not survive other units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from edgewise.errors import QuantizationError
 from edgewise.ir.model import Model
@@ -20,7 +20,7 @@ from edgewise.optimize.recipe import Recipe, Technique
 def improve(
     model: Model,
     recipe: Recipe,
-    samples: Sequence[Sample] | None,
+    samples: Iterable[Sample] | None,
     *,
     target: str | None = LITERT,
     known: Fitted | None = None,
@@ -29,7 +29,8 @@ def improve(
     """The float model after the recipe's techniques; the same model where it has none.
 
     Args:
-        samples: as `calibrate` takes them; read several times. Only `cross_layer` needs none.
+        samples: arrays as `calibrate` takes them, gone through several times: a list, or a
+            `Streamed`. Only `cross_layer` needs none.
         target: as in `quantize`, which has to be given the same.
         known: of `compensate`.
         progress: of `compensate`, which takes nearly all of the time.
