@@ -160,3 +160,39 @@ EW_DEFINE(conv_2d_f32) {
         }
     }
 }
+
+/* Columns [first, first + columns) of a group, [dims..] steps of `width` columns, 0 beyond. Sixteen
+ * steps at a time, so that the rows written stay in the cache. */
+static void pack_columns(const ew_pack_weights *p, const float *w, uint32_t columns, uint32_t width,
+                         float *to) {
+    enum { STEPS = 16 };
+    const uint32_t rows = p->dims[0] * p->dims[1] * p->dims[2], last = p->dims[3];
+    for (uint32_t row = 0; row < rows; row++, to += (size_t)last * width) {
+        const uint32_t line = row / p->dims[2];
+        const float *from = w + (ptrdiff_t)(line / p->dims[1]) * p->stride[2] +
+                            (ptrdiff_t)(line % p->dims[1]) * p->stride[3] +
+                            (ptrdiff_t)(row % p->dims[2]) * p->stride[4];
+        for (uint32_t i = 0; i < last; i += STEPS)
+            for (uint32_t c = 0; c < width; c++)
+                for (uint32_t j = i; j < ew_min_u32(last, i + STEPS); j++)
+                    to[(size_t)j * width + c] =
+                        c < columns ? from[(ptrdiff_t)c * p->stride[1] + (ptrdiff_t)j * p->stride[5]]
+                                    : 0.0f;
+    }
+}
+
+EW_DEFINE(pack_weights_f32) {
+    const ew_pack_weights *p = params;
+    const uint32_t panels = ew_panels(p->o), vectors = ew_divide_up(p->o, EW_LANES);
+    const size_t k = (size_t)p->dims[0] * p->dims[1] * p->dims[2] * p->dims[3];
+    EW_UNUSED(scratch);
+    for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
+        const uint32_t group = tile / panels, panel = tile % panels;
+        const uint32_t first = 2 * EW_LANES * panel; /* the last panel may have three vectors */
+        const uint32_t width = panel + 1 < panels ? 2 * EW_LANES : vectors * EW_LANES - first;
+        const float *w = (const float *)operand[0] + p->first + (ptrdiff_t)group * p->stride[0];
+        float *to = (float *)operand[1] + k * ((size_t)group * vectors * EW_LANES + first);
+        pack_columns(p, w + (ptrdiff_t)first * p->stride[1], ew_min_u32(p->o - first, width), width,
+                     to);
+    }
+}

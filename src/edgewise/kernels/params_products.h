@@ -28,6 +28,15 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_conv_2d_f32;
 
+/* Weights that the model computes, packed as ew_conv_2d_f32 takes them: w is read as [groups, o,
+ * dims..], dims being K; biases have a K of 1. Operands: w f32, y f32. Tiles: the panels of all
+ * groups. */
+typedef struct {
+    uint32_t groups, o, dims[4];
+    int32_t stride[6]; /* elements of w: of groups, o and dims */
+    uint32_t first;    /* the element that is read first */
+} ew_pack_weights;
+
 /* What the integer convolutions with groups share. A fully connected layer, and a convolution of 1x1
  * windows without strides, is one image of a single line of M pixels; a transposed one has a call
  * for every phase of its stride.

@@ -12,7 +12,8 @@ from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
 from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16, matmul_b8, matmul_f32
-from edgewise.runtime.select.weights import Weights, dense, window
+from edgewise.runtime.select.computed import weights_of
+from edgewise.runtime.select.weights import dense, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
 
@@ -49,7 +50,7 @@ def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -
         weights = conv_h8.of_site(site, run, fields["o"] // groups)
         if not isinstance(weights, str):
             return conv_h8.product(site, weights, fields, groups, act)
-        floats = Weights.of(site, channel_axis=0)
+        floats = weights_of(site, channel_axis=0)
         return conv_f32.product(site, floats, fields, groups, act, why=weights)
     x, places = site.node.operand(0), dense(fields)
     if x.dtype is DType.INT16:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -22,7 +23,8 @@ from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Selection, Site, float_bounds, is_float, require, shape_of
 from edgewise.runtime.library import pack
 from edgewise.runtime.select import conv_f32
-from edgewise.runtime.select.weights import Weights, real, window
+from edgewise.runtime.select.computed import weights_of
+from edgewise.runtime.select.weights import Weights, window
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -42,49 +44,49 @@ class _Phase:
 
 
 def conv_3d(site: Site) -> Selection:
-    """One call; a line of y is a tile."""
+    """One product; a line of y is a tile."""
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Conv3D)
-    w, bias = _constants(site, x, bias=2)
-    axes, sizes = _axes(op, w), shape_of(x)
+    weights = _weights(site, x=0, bias=2)
+    axes, sizes = _axes(op, weights.array), shape_of(x)
     if all(axis.kernel == axis.stride == 1 for axis in axes):
-        return _pixels(site, w, bias)
+        return _pixels(site, weights)
     phases = [
         _Phase(0, 1, out, slice(None), axis, axis.pads(size, op.padding)[0])
         for axis, size, out in zip(axes, sizes[1:], shape_of(y)[1:], strict=False)
     ]
-    return [_call(site, x, w, bias, phases)]
+    return _calls(site, x, weights, phases)
 
 
 def conv_3d_transpose(site: Site) -> Selection:
-    """A call for each phase that has elements of y; one without taps gives the bias."""
+    """A product for each phase that has elements of y; one without taps gives the bias."""
     op, x = site.node.op, site.node.operand(2)
     assert isinstance(op, Conv3DTranspose)
-    w, bias = _constants(site, x, bias=3)
-    w = w.swapaxes(3, 4)
-    sizes = zip(_axes(op, w), shape_of(site.node.output)[1:], strict=False)
+    found = _weights(site, x=2, bias=3)
+    weights = replace(found, array=found.array.swapaxes(3, 4))
+    sizes = zip(_axes(op, weights.array), shape_of(site.node.output)[1:], strict=False)
     axes = [list(_phases(axis, size, axis.pads(size, op.padding)[0])) for axis, size in sizes]
-    return [_call(site, x, w, bias, phases) for phases in product(*axes)]
+    return [call for phases in product(*axes) for call in _calls(site, x, weights, phases)]
 
 
-def _pixels(site: Site, w: Array, bias: Array | None) -> Selection:
+def _pixels(site: Site, weights: Weights) -> Selection:
     """y is made pixel by pixel: a product as in two dimensions."""
     op = site.node.op
     assert isinstance(op, Conv3D)
-    c, o = w.shape[3:]
+    c, o = weights.array.shape[3:]
     m = math.prod(shape_of(site.node.operand(0))[:4])
     fields = window((m, 1, 1, c), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
-    added = np.zeros(o, np.float32) if bias is None else bias
-    weights = Weights(w.reshape(c, o).T, added, None)
-    return conv_f32.product(site, weights, fields, 1, op.fused_activation_function)
+    matrix = replace(weights, array=weights.array.reshape(c, o).T)
+    return conv_f32.product(site, matrix, fields, 1, op.fused_activation_function)
 
 
-def _constants(site: Site, x: Value, bias: int) -> tuple[Array, Array | None]:
-    y, value = site.node.output, site.node.operand(1)
-    require(is_float(x, y), f"no kernel for {x.dtype.text}")
-    w, added = real(value, site.constant(1, "weights")), site.optional_constant(bias, "biases")
-    require(w.size > 0, "the weights are empty")
-    return w, None if added is None else real(site.node.operand(bias), added).reshape(-1)
+def _weights(site: Site, x: int, bias: int) -> Weights:
+    """[KD, KH, KW, C, O], or [KD, KH, KW, O, C] of a transposed one."""
+    source, y = site.node.operand(x), site.node.output
+    require(is_float(source, y), f"no kernel for {source.dtype.text}")
+    weights = weights_of(site, 4 if bias == 2 else 3, x=x, w=1, bias=bias)
+    require(weights.array.size > 0, "the weights are empty")
+    return weights
 
 
 def _axes(op: Conv3D | Conv3DTranspose, w: Array) -> tuple[Axis, Axis, Axis]:
@@ -109,17 +111,15 @@ def _phases(axis: Axis, size: int, pad: int) -> Iterator[_Phase]:
         yield _Phase(first, stride, -(-(size - first) // stride), taps, chosen, -start)
 
 
-def _call(site: Site, x: Value, w: Array, bias: Array | None, phases: Sequence[_Phase]) -> Call:
-    """The outputs of one phase of each axis, w [KD, KH, KW, C, O] of all of them."""
+def _calls(site: Site, x: Value, weights: Weights, phases: Sequence[_Phase]) -> Sequence[Call]:
+    """The outputs of one phase of each axis, weights [KD, KH, KW, C, O] of all of them."""
     op, y = site.node.op, site.node.output
     assert isinstance(op, Conv3D | Conv3DTranspose)
     (n, *sizes, _), (_, _, height, width, o) = shape_of(x), shape_of(y)
-    part = w[tuple(phase.taps for phase in phases)]
-    matrix = part.reshape(-1, o).T[None]
-    lanes = site.target.isa.lanes
-    added = np.zeros(-(-o // lanes) * lanes, np.float32)
-    if bias is not None:
-        added[:o] = bias
+    part = weights.array[tuple(phase.taps for phase in phases)]
+    matrix, bias, before = conv_f32.packed(
+        replace(weights, array=np.moveaxis(part, 4, 0)), 1, site.target.isa.lanes
+    )
     for size, phase in zip(sizes, phases, strict=True):
         span = max(size + abs(phase.pad), phase.count * phase.axis.stride) + phase.axis.extent
         require(span < 2**31, "x and its padding have 2**31 planes, lines or columns or more")
@@ -143,8 +143,8 @@ def _call(site: Site, x: Value, w: Array, bias: Array | None, phases: Sequence[_
         "high": high,
     }
     n_tiles = n * phases[0].count * phases[1].count if math.prod(shape_of(y)) else 0
-    operands = (x, conv_f32.pack_panels(matrix, lanes), added, y)
-    return Call("conv_3d_f32", pack("ew_conv_3d_f32", fields), operands, n_tiles)
+    operands = (x, matrix, bias, y)
+    return [*before, Call("conv_3d_f32", pack("ew_conv_3d_f32", fields), operands, n_tiles)]
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {

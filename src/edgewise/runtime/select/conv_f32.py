@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.select import computed
+from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
 
@@ -32,10 +35,10 @@ def product(
     """x patches @ weights [O, ...], plus bias, clamped. `why`: see Call."""
     window = flat(fields)
     x = site.node.operand(0)
-    return [call(site, x, weights, window, groups, act, dense(window), why)]
+    return calls(site, x, weights, window, groups, act, dense(window), why)
 
 
-def call(
+def calls(
     site: Site,
     x: Value,
     weights: Weights,
@@ -44,14 +47,18 @@ def call(
     act: Activation,
     place: dict[str, int],
     why: str = "",
-) -> Call:
-    """The call for x and a result whose pixels lie as `place` says (the fields y_...)."""
+) -> Sequence[Call]:
+    """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
+    it those that pack what is computed."""
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
     tiles = _Tiles.of(site.target, window, groups, k, o)
-    array, kind = weights.array, _narrowest(weights.array, site.target.isa)
-    if kind != "f32":
+    lanes, array, source = site.target.isa.lanes, weights.array, weights.source
+    kind = "f32" if source is not None else _narrowest(array, site.target.isa)
+    if source is not None:
+        why = "; ".join(filter(None, (why, "computed weights")))
+    elif kind != "f32":
         why = "; ".join(filter(None, (why, f"{kind} weights")))
     elif _is_rounded(array, site.target):
         array, kind = _rounded(array), "bf16"
@@ -70,20 +77,32 @@ def call(
             "high": high,
         },
     )
-    lanes = site.target.isa.lanes
-    bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
-    bias[:, :o] = weights.bias.reshape(groups, o)
-    matrix = pack_panels(array.reshape(groups, o, k), lanes, kind)
+    matrix, bias, before = packed(replace(weights, array=array), groups, lanes, kind)
     dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
-    return Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
+    last = Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
+    return [*before, last]
 
 
-def panels_of(o: int, lanes: int) -> int:
-    """How many panels o columns are packed in (ew_panels of gemm_f32.h)."""
-    vectors = _divide_up(o, lanes)
-    return max(vectors // 2, min(vectors, 1))
+def packed(
+    weights: Weights, groups: int, lanes: int, kind: str = "f32"
+) -> tuple[Value | Packed, Value | Array, Sequence[Call]]:
+    """Weights [groups * O, ...] and biases as `ew_conv_2d_f32` takes them, and the calls that pack
+    what is computed."""
+    array, before = weights.array, list[Call]()
+    o, k = array.shape[0] // groups, array.size // array.shape[0]
+    bias: Value | Array
+    if weights.added is not None:
+        bias, more = computed.packed_bias(weights.added, groups, lanes)
+        before += more
+    else:
+        bias = np.zeros((groups, _divide_up(o, lanes) * lanes), np.float32)
+        bias[:, :o] = weights.bias.reshape(groups, o)
+    if weights.source is None or k == 0:
+        return pack_panels(array.reshape(groups, o, k), lanes, kind), bias, before
+    matrix, more = computed.packed(weights.source.of(array), groups, lanes)
+    return matrix, bias, [*before, *more]
 
 
 def _narrowest(array: Array, isa: Isa) -> str:

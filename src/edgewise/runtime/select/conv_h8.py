@@ -79,7 +79,10 @@ def _fits(value: Value, array: Array, axis: int) -> bool:
 
 def of_site(site: Site, run: int, outputs: int, *, w: int = 1, bias: int = 2) -> Hybrid | str:
     """`weights_of` the operands at these places. Raises NotNative."""
-    array, added = site.constant(w, "weights"), site.optional_constant(bias, "biases")
+    array, value = site.known(site.node.operand(w)), site.node.optional(bias)
+    added = None if value is None else site.known(value)
+    if array is None or (value is not None and added is None):
+        return "weights or biases are computed"
     total = np.zeros(array.shape[0], np.float32)
     if added is not None:
         total = real(site.node.operand(bias), added).reshape(-1)

@@ -18,9 +18,10 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Site, require, shape_of, zero_point
+from edgewise.runtime.calls import Call, Site, is_float, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select import conv_s16
+from edgewise.runtime.select import conv_f32, conv_s16
+from edgewise.runtime.select.computed import weights_of
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, window
 from edgewise.runtime.select.weights_s16 import Stored16
 
@@ -34,7 +35,12 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Convolution)
     weights: Weights | Stored16
-    if x.dtype is DType.INT16:
+    if is_float(x, y):
+        found = weights_of(site, channel_axis=3)
+        if found.source is not None or found.added is not None:
+            return _by_groups(site, op, found)
+        weights = found
+    elif x.dtype is DType.INT16:
         weights = Stored16.of(site, channel_axis=3)
     else:
         weights = Weights.of(site, channel_axis=3)
@@ -113,6 +119,19 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
+
+
+def _by_groups(site: Site, op: Convolution, weights: Weights) -> Sequence[Call]:
+    """Weights that the model computes: the product of each channel by itself."""
+    x, y = shape_of(site.node.operand(0)), shape_of(site.node.output)
+    _, kh, kw, o = weights.array.shape
+    rows = Axis(kh, op.stride_h, op.dilation_h_factor)
+    cols = Axis(kw, op.stride_w, op.dilation_w_factor)
+    outputs = weights.array.reshape(kh, kw, o).transpose(2, 0, 1)[..., None]
+    if weights.source is None:
+        outputs = np.ascontiguousarray(outputs)
+    each, fields = replace(weights, array=outputs), window(x, y, rows, cols, op.padding)
+    return conv_f32.product(site, each, fields, x[3], op.fused_activation_function)
 
 
 def _body(kh: int, cols: Axis) -> str:

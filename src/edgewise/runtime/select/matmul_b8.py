@@ -8,6 +8,8 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.ir.types import TensorType
 from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import (
@@ -21,6 +23,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.select.copy import constant_view, copies, view
 from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights_b8 import output_range, per_lane
 
@@ -44,7 +47,7 @@ def batch_matmul(site: Site) -> Sequence[Call]:
         ends = {"is_fixed": 1, "multiplier": m, "shift": shift}
     real_scale = np.float32(scale(x.type) * scale(y.type)) / scale(z.type)
     scales = np.full(b.columns, real_scale, np.float32)
-    bias = np.zeros(b.columns, np.int32)
+    bias = np.zeros(b.columns + _beyond(site.target.isa), np.int32)
     dims = shape_of(z)[:-2]
     return [_product(site, a, b, dims, bias, scales, Activation.NONE, ends)]
 
@@ -59,13 +62,39 @@ def fully_connected(site: Site, act: Activation) -> Sequence[Call]:
     is_one = w.quant.block_size is None and np.unique(w.quant.zero_point).size == 1
     fits = is_one and (not w.quant.per_channel or w.quant.axis == 0)
     require(fits, "weights are not quantized along axis 0")
-    added = site.optional_constant(2, "biases")
-    bias = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
+    bias, before = _bias(site, o)
     scales = (scale(x.type) * w.quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
     m = int(np.prod(shape_of(x), dtype=np.int64)) // k
     a, b = Matrices.of((m, k), False), Matrices.of((o, k), True)
     none = {"is_fixed": 0, "multiplier": 0, "shift": 0}
-    return [_product(site, a, b, (), bias, np.broadcast_to(scales, (o,)), act, none)]
+    return [*before, _product(site, a, b, (), bias, np.broadcast_to(scales, (o,)), act, none)]
+
+
+def _bias(site: Site, o: int) -> tuple[Value | Array, Sequence[Call]]:
+    """[O], and what the kernel reads beyond it; the calls that put a computed one there."""
+    added, beyond = site.node.optional(2), _beyond(site.target.isa)
+    array = None if added is None else site.known(added)
+    if added is None or array is not None:
+        require(array is None or array.dtype.kind == "i", "biases are not integers")
+        known = np.zeros(o, np.int32) if array is None else array.reshape(-1).astype(np.int32)
+        return np.pad(known, (0, beyond)), ()
+    require(added.dtype is DType.INT32, f"no kernel for computed {added.dtype.text} biases")
+    if not beyond:
+        return added, ()
+    padded = Value(TensorType((o + beyond,), DType.INT32), "bias")
+    whole, rest = view(padded), constant_view(np.zeros(beyond, np.int32))
+    first, last = whole.of(whole.elements[:o]), whole.of(whole.elements[o:])
+    source = view(added)
+    pairs = [
+        (source.of(source.elements.reshape(-1)), first),
+        (rest.of(rest.elements.view("u4")), last),
+    ]
+    return padded, copies(pairs)
+
+
+def _beyond(isa: Isa) -> int:
+    """Elements that the kernel reads beyond biases and scales."""
+    return 0 if isa is Isa.SCALAR else 2 * isa.lanes
 
 
 def _product(
@@ -73,7 +102,7 @@ def _product(
     a: Matrices,
     b: Matrices,
     dims: Sequence[int],
-    bias: Array,
+    bias: Value | Array,
     scales: Array,
     act: Activation,
     ends: dict[str, int],
@@ -108,8 +137,7 @@ def _product(
     )
     batches = int(np.prod(dims, dtype=np.int64))
     count = batches * -(-a.rows // rows) if b.columns else 0
-    padding = (0, 0 if isa is Isa.SCALAR else width)
-    operands = (x, y, np.pad(bias, padding), np.pad(scales, padding), z)
+    operands = (x, y, bias, np.pad(scales, (0, _beyond(isa))), z)
     scratch = 0 if isa is Isa.SCALAR else rows * of_row + panel + 4 * width + 64
     # a tile of whole rows is a run of z where no shorter one is between two
     elements = rows * b.columns if a.rows % rows == 0 or batches == 1 else None

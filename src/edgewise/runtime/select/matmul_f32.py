@@ -14,6 +14,7 @@ from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, float_bounds, is_float, require, shape_of
 from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select import conv_f32, conv_h8
+from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.matrices import Matrices, product_fields
 from edgewise.runtime.select.weights import Array, Weights, real, window
 
@@ -67,7 +68,7 @@ def _product(
     target, most = site.target, constant("EW_MAX_RANK")
     require(len(dims) <= most, f"more than {most} batch dimensions")
     lanes = target.isa.lanes
-    batches, panels = math.prod(dims), conv_f32.panels_of(b.columns, lanes)
+    batches, panels = math.prod(dims), panels_of(b.columns, lanes)
     # a panel is packed once per tile, so tiles have all rows unless those are to be transposed
     rows = max(a.rows, 1)
     if a.column != 1:

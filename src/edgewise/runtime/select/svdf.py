@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, DType
+from edgewise.dtypes import DType
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.types import TensorType
 from edgewise.ops.fully_connected import FullyConnected
@@ -25,8 +25,8 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Number, pack
+from edgewise.runtime.select.computed import floats_of
 from edgewise.runtime.select.conv import fully_connected
-from edgewise.runtime.select.weights import real
 
 Array = np.ndarray
 _INTEGERS = ("feature_multiplier", "feature_shift", "y_multiplier", "y_shift", "y_zero")
@@ -37,18 +37,17 @@ def svdf(site: Site) -> Selection:
     op, node = site.node.op, site.node
     assert isinstance(op, SVDF)
     x, state, y = node.operand(0), node.operand(4), node.output
-    site.constant(1, "weights")
-    time = site.constant(2, "weights")
+    filters, memory = shape_of(node.operand(2))
     fields: dict[str, Number] = {
         "batch": shape_of(x)[0],
         "inputs": shape_of(x)[1],
         "units": shape_of(y)[1],
         "rank": op.rank,
-        "memory": time.shape[1],
+        "memory": memory,
     }
-    n_tiles = 1 if math.prod(shape_of(y)) and time.shape[1] else 0
+    n_tiles = 1 if math.prod(shape_of(y)) and memory else 0
     if is_float(x, state, y):
-        return _float(site, op, time, fields, n_tiles)
+        return _float(site, op, filters, fields, n_tiles)
     types = (x.dtype, node.operand(1).dtype, node.operand(2).dtype, state.dtype, y.dtype)
     wanted = (DType.INT8, DType.INT8, DType.INT16, DType.INT16, DType.INT8)
     require(types == wanted, f"no kernel for {x.dtype.text} with these types")
@@ -58,22 +57,11 @@ def svdf(site: Site) -> Selection:
 
 
 def _float(
-    site: Site, op: SVDF, time: Array, fields: dict[str, Number], n_tiles: int
+    site: Site, op: SVDF, filters: int, fields: dict[str, Number], n_tiles: int
 ) -> Sequence[Call]:
-    x, feature, kept, added, state = (site.node.optional(i) for i in range(5))
-    assert x is not None
-    assert feature is not None
-    assert kept is not None
-    assert state is not None
-    filters = TensorType((shape_of(x)[0], time.shape[0]), DType.FLOAT32)
-    features = Value(filters, "features")
+    x, feature, kept, state = (site.node.operand(i) for i in (0, 1, 2, 4))
+    features = Value(TensorType((shape_of(x)[0], filters), DType.FLOAT32), "features")
     product = Node(FullyConnected(), [x, feature, None], [features])
-    bias = np.zeros(int(fields["units"]), np.float32)
-    given = site.optional_constant(3, "biases")
-    if given is not None:
-        assert added is not None
-        require(added.dtype in FLOATS, "the bias is not a float")
-        bias = real(added, given).reshape(-1)
     quant = kept.quant
     is_s8 = kept.dtype is DType.INT8 and quant is not None and quant.scale.size == 1
     is_s8 = is_s8 and not zero_point(kept.type)
@@ -81,8 +69,11 @@ def _float(
     fields |= dict.fromkeys(_INTEGERS, 0)
     fields |= {"is_time_s8": int(is_s8), "low_f32": low, "high_f32": high}
     fields["time_scale"] = float(scale(kept.type)) if is_s8 else 1.0
-    weights = time if is_s8 else real(kept, time)
-    operands = (features, np.ascontiguousarray(weights), bias, state, site.node.output)
+    weights = kept if is_s8 else floats_of(site, kept)
+    added = site.node.optional(3)
+    zeros = np.zeros(int(fields["units"]), np.float32)
+    bias = zeros if added is None else floats_of(site, added)
+    operands = (features, weights, bias, state, site.node.output)
     return [
         *fully_connected(Site(product, site.target, site.known)),
         Call("svdf_f32", pack("ew_svdf", fields), operands, n_tiles),

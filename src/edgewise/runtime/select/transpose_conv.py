@@ -18,6 +18,7 @@ from edgewise.ops.transpose_conv import TransposeConv, TransposedConvolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
 from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16
+from edgewise.runtime.select.computed import weights_of
 from edgewise.runtime.select.conv_h8 import Hybrid
 from edgewise.runtime.select.weights import Weights
 from edgewise.runtime.select.weights_b8 import Stored
@@ -45,7 +46,7 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
     if is_float(source, y):
         found = conv_h8.of_site(site, c, o, bias=bias)
         if isinstance(found, str):
-            weights, why = Weights.of(site, channel_axis=0, x=x, w=1, bias=bias), found
+            weights, why = weights_of(site, channel_axis=0, x=x, w=1, bias=bias), found
         else:
             weights = found
     elif source.dtype is DType.INT16:
@@ -54,10 +55,12 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
         weights = Stored.of(site, channel_axis=0, x=x, w=1, bias=bias)
     (n, h, w, c), (_, oh, ow, o) = shape_of(source), shape_of(y)
     _, kh, kw, _ = weights.array.shape
-    calls = []
+    calls: list[Call] = []
     for line, lines, rows, above in _phases(Axis(kh, op.stride_h), oh, op):
         for column, columns, cols, left in _phases(Axis(kw, op.stride_w), ow, op):
-            array = np.ascontiguousarray(weights.array[:, rows][:, :, cols])
+            array = weights.array[:, rows][:, :, cols]
+            if getattr(weights, "source", None) is None:
+                array = np.ascontiguousarray(array)
             taps = array.shape[1:3] if array.size else (0, 0)
             window = {
                 "n": n,
@@ -92,7 +95,7 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
             else:
                 part = replace(weights, array=array)
             if isinstance(part, Weights):
-                calls.append(conv_f32.call(site, source, part, window, 1, act, places, why))
+                calls += conv_f32.calls(site, source, part, window, 1, act, places, why)
             elif isinstance(part, Hybrid):
                 calls.append(conv_h8.call(site, source, part, window, 1, act, places))
             elif isinstance(part, Stored16):

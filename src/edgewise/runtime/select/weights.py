@@ -26,6 +26,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Fields
+from edgewise.runtime.select.copy import View
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -99,11 +100,17 @@ def _dilation(axis: Axis) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """float32 weights, or s16 ones without zero point and the scale of each output channel."""
+    """float32 weights, or s16 ones without zero point and the scale of each output channel.
+
+    `source` has the places of float32 weights that the model computes; `array` is a view of its
+    elements, which hold nothing. `added` is a bias that it computes, in place of `bias`
+    (computed.py)."""
 
     array: Array
     bias: Array  # [O], float32 or int32
     scales: Array | None  # float32 [O] of s_x * s_w / s_y; None for float32
+    source: View | None = None
+    added: Value | None = None
 
     @classmethod
     def of(cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Weights:

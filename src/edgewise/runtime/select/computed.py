@@ -1,0 +1,80 @@
+"""Float32 weights and biases that the model computes: a kernel packs them before each product."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir.graph import Value
+from edgewise.ir.types import TensorType
+from edgewise.runtime.calls import Call, Site, is_float, require
+from edgewise.runtime.library import pack
+from edgewise.runtime.select.copy import View, view
+from edgewise.runtime.select.weights import Weights, real
+
+
+def weights_of(site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Weights:
+    """As `Weights.of`, of float32 data; what is computed is known by its shape and places. Raises
+    NotNative."""
+    value, added = site.node.operand(w), site.node.optional(bias)
+    array = site.known(value)
+    if array is not None and (added is None or site.known(added) is not None):
+        return Weights.of(site, channel_axis, x=x, w=w, bias=bias)
+    source = None
+    if array is None:
+        require(is_float(value), f"no kernel for computed {value.dtype.text} weights")
+        source = view(value)
+        numbers = source.elements.view(np.float32)
+    else:
+        numbers = real(value, array)
+    total = np.zeros(numbers.shape[channel_axis], np.float32)
+    known = None if added is None else site.known(added)
+    if added is not None and known is not None:
+        return Weights(numbers, real(added, known).reshape(-1), None, source)
+    require(added is None or is_float(added), "a computed bias is no float32")
+    return Weights(numbers, total, None, source, added)
+
+
+def floats_of(site: Site, value: Value) -> Value | np.ndarray:
+    """Float32 numbers for a kernel that reads them as they lie. Raises NotNative."""
+    array = site.known(value)
+    if array is not None:
+        return np.ascontiguousarray(real(value, array))
+    require(is_float(value), f"no kernel for computed {value.dtype.text}")
+    return value
+
+
+def packed(elements: View, groups: int, lanes: int) -> tuple[Value, Sequence[Call]]:
+    """Weights [groups * O, K...] in the panels of ew_conv_2d_f32, and the call that puts them
+    there."""
+    array = elements.elements
+    (outputs, *dims), (column, *steps) = array.shape, (s // array.itemsize for s in array.strides)
+    o, k, ones = outputs // groups, math.prod(dims), [1] * (4 - len(dims))
+    params = pack(
+        "ew_pack_weights",
+        {
+            "groups": groups,
+            "o": o,
+            "dims": [*ones, *dims],
+            "stride": [column * o, column, *ones, *steps],
+            "first": elements.offset // array.itemsize,
+        },
+    )
+    wide = -(-o // lanes) * lanes
+    y = Value(TensorType((groups, k * wide), DType.FLOAT32), "packed")
+    return y, [Call("pack_weights_f32", params, (elements.value, y), groups * panels_of(o, lanes))]
+
+
+def packed_bias(bias: Value, groups: int, lanes: int) -> tuple[Value, Sequence[Call]]:
+    """Biases [groups * O] for the same."""
+    whole = view(bias)
+    return packed(whole.of(whole.elements.reshape(-1, 1)), groups, lanes)
+
+
+def panels_of(o: int, lanes: int) -> int:
+    """How many panels o columns are packed in (ew_panels of gemm_f32.h)."""
+    vectors = -(-o // lanes)
+    return max(vectors // 2, min(vectors, 1))
