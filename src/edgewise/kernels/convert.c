@@ -188,8 +188,11 @@ EW_DEFINE(cast) {
 
 EW_DEFINE(requantize) {
     const ew_requantize *p = params;
-    const int32_t x_zero = p->x_zero, y_zero = p->y_zero, m = p->multiplier, shift = p->shift;
-    const int32_t low = p->low - y_zero, high = p->high - y_zero;
+    const int32_t y_zero = p->y_zero, m = p->multiplier, shift = p->shift;
+    const uint32_t x_zero = (uint32_t)p->x_zero; /* differences of s32 wrap around */
+    const int64_t lowest = (int64_t)p->low - y_zero, highest = (int64_t)p->high - y_zero;
+    const int32_t low = lowest < INT32_MIN ? INT32_MIN : (int32_t)lowest;
+    const int32_t high = highest > INT32_MAX ? INT32_MAX : (int32_t)highest;
     size_t end = (size_t)tile_end * p->per_tile;
     EW_UNUSED(scratch);
     end = end < p->count ? end : p->count;
@@ -200,7 +203,7 @@ EW_DEFINE(requantize) {
         int32_t y[BLOCK];
         load_s32(y, x, n, p->from);
         EW_INDEPENDENT for (size_t i = 0; i < n; i++) {
-            int32_t scaled = ew_multiply_fixed(y[i] - x_zero, m, shift);
+            int32_t scaled = ew_multiply_fixed((int32_t)((uint32_t)y[i] - x_zero), m, shift);
             y[i] = ew_min_s32(ew_max_s32(scaled, low), high) + y_zero;
         }
         store_s32(y, result, n, p->to);

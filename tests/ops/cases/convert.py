@@ -8,6 +8,7 @@ from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
 from tests.ops.case import Case, arg, const
 
 EDGES = np.array([np.nan, np.inf, -np.inf, 0.5, -0.5, 1.5, 2.5, -2.5, 1e9, -1e9], np.float32)
+TO_32 = "LiteRT makes int8 and int16 of int32"
 PER_CHANNEL = Quant([0.1, 0.2, 0.3], [0, 0, 0], axis=1)
 
 
@@ -20,10 +21,12 @@ def to(dtype, scale, point, x=None, label=""):
     return Case(Quantize(), (x,), label=f"{dtype}{label}", results=(typed(dtype, scale, point),))
 
 
-def again(source, target):
+def again(source, target, **kwargs):
     a, b = typed(*source), typed(*target)
     x = arg((3, 50, 7), source[0], quant=a.quant)
-    return Case(Quantize(), (x,), label=f"to-{target[0]}-{target[1]}", results=(b,))
+    point = f"-{target[2]}" if source[0] == "int32" else ""
+    label = f"to-{target[0]}-{target[1]}{point}"
+    return Case(Quantize(), (x,), label=label, results=(b,), **kwargs)
 
 
 def dequantize(dtype, quant, shape=(4, 3, 5), **kwargs):
@@ -52,6 +55,10 @@ CASES = [
     again(("int8", 0.03, 4), ("int16", 0.0002, 0)),
     again(("int16", 0.0001, 0), ("int16", 0.0003, 0)),
     again(("int16", 0.0001, 0), ("int32", 0.00002, 0)),
+    again(("int32", 0.003, 0), ("int32", 0.001, 0), no_litert=TO_32),
+    again(("int32", 0.003, -7), ("int32", 0.001, 1 << 30), no_litert=TO_32),
+    again(("int32", 0.001, 7), ("int32", 0.003, -(1 << 30)), no_litert=TO_32),
+    again(("int32", 0.001, 7), ("int8", 0.9, 3), no_litert="LiteRT's int32 has no zero point"),
     Case(
         Quantize(),
         (arg((4, 3, 5), "int8", quant=PER_CHANNEL),),

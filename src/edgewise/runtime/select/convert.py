@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Node, Value
+from edgewise.ir.types import TensorType
 from edgewise.ops.convert import Cast
 from edgewise.ops.requant import multiplier
 from edgewise.runtime.calls import (
@@ -48,8 +50,14 @@ _CAST = {
 
 
 def quantize(site: Site) -> Sequence[Call]:
-    """Floats to 8 or 16 bits; 8 bits to 8 bits by table, and from or to 16 bits by a multiplier."""
+    """Floats to 8 or 16 bits; 8 bits to 8 bits by table, and from or to 16 bits by a multiplier.
+    Integers without a scale are numbers."""
     x, y = site.node.operand(0), site.node.output
+    if x.quant is None and x.dtype.is_integer:
+        floats = Value(TensorType(x.shape, DType.FLOAT32), "floats")
+        read = Node(Cast(in_data_type=x.dtype, out_data_type=DType.FLOAT32), [x], [floats])
+        stored = Node(site.node.op, [floats], [y])
+        return [*_cast(replace(site, node=read)), *quantize(replace(site, node=stored))]
     if x.dtype in BYTES_8 and y.dtype in BYTES_8:
         return table(site)
     if {x.dtype, y.dtype} <= {*_STORED, DType.INT32}:
@@ -67,11 +75,8 @@ def _requantize(site: Site) -> Sequence[Call]:
     x, y = site.node.operand(0), site.node.output
     sentence = f"no kernel from {x.dtype.text} to {y.dtype.text} (with these scales)"
     require(_has_one_scale(x) and _has_one_scale(y), sentence)
-    require({x.dtype, y.dtype} != {DType.INT32}, sentence)  # saturates otherwise
     m, shift = multiplier(float(scale(x.type)) / float(scale(y.type)))
     low, high = y.dtype.range
-    point = zero_point(y.type)
-    require(y.dtype is not DType.INT32 or point == 0, sentence)
     count, per_tile = math.prod(shape_of(y)), site.tile_elements or PER_TILE
     fields = {
         "count": count,
@@ -79,7 +84,7 @@ def _requantize(site: Site) -> Sequence[Call]:
         "from": constant(_CAST[x.dtype]),
         "to": constant(_CAST[y.dtype]),
         "x_zero": zero_point(x.type),
-        "y_zero": point,
+        "y_zero": zero_point(y.type),
         "multiplier": m,
         "shift": shift,
         "low": low,
