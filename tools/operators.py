@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ from tests.ops import accepts, ours  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
 from tests.ops.differences import GAPS, known_gap  # noqa: E402
 from tests.ops.retyped import DTYPES, SCALED  # noqa: E402
-from tests.runtime.test_host_operators import PERMITTED  # noqa: E402
+from tests.runtime.test_host_operators import COMPUTED, PERMITTED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
 COLUMNS = tuple(d.text for d in DTYPES)
@@ -59,17 +59,32 @@ in every type; `data` is all data together, other names are operands.
 | operators | operands | types | reason |
 |---|---|---|---|"""
 
+REFERENCES = """
+## What only the reference runs
+
+The reasons of the cells `r` and `R`, as the planner gives them. All `r` are strings; `R` are types
+that {target} does not run either.
+
+| types | operators | reason |
+|---|---|---|"""
+
 HOSTS = """
 ## What runs in Python
 
 Operators of the cases that no kernel runs, by the type of their first operand (the list and its
-test are `tests/runtime/test_host_operators.py`). Not in the cases, and in Python, too: weights and
-biases of convolutions and recurrent layers that the model computes; operators on shapes that depend
-on data, when those come for the first time.
+test are `tests/runtime/test_host_operators.py`). Not in the cases, and in Python, too: operators on
+shapes that depend on data, when those come for the first time.
 
 | operators | types | reason |
 |---|---|---|"""
 
+COMPUTED_HEADING = """
+Of weights and biases that the model computes, as one that trains itself does, in Python:
+
+| operators | types | reason |
+|---|---|---|"""
+
+Reasons = dict[tuple[str, str], list[str]]  # operator and reason to types
 Types = dict[tuple[str, str], set[int]]
 
 
@@ -97,29 +112,41 @@ def _lines() -> Iterator[str]:
     yield f"| operator | versions | {' | '.join(COLUMNS)} | others | weights | quantization |"
     yield f"|---|---|{'---|' * len(COLUMNS)}---|---|---|"
     written = versions()
+    reasons: Reasons = {}
     for cls in builtins:
-        yield _row(cls, written)
+        yield _row(cls, written, reasons)
+    yield REFERENCES.format(**names)
+    for (why, types), operators in sorted(_by_types(reasons).items()):
+        yield f"| {', '.join(types)} | {', '.join(operators)} | {why} |"
     yield REASONS.format(**names)
     for gap in GAPS:
         operators, types = (_listed(text.split()) for text in (gap.operators, gap.kinds))
         slots = "all" if gap.slots == "*" else gap.slots
         yield f"| {operators} | {slots} | {types} | {gap.cause} |"
     yield HOSTS
-    for reason in dict.fromkeys(PERMITTED.values()):
-        pairs = [pair for pair, why in PERMITTED.items() if why == reason]
-        operators, types = (", ".join(dict.fromkeys(column)) for column in zip(*pairs, strict=True))
-        yield f"| {operators} | {types} | {reason} |"
+    yield from _hosts(PERMITTED)
+    yield COMPUTED_HEADING
+    yield from _hosts(COMPUTED)
     yield ""
     yield "Operators of frontends and fusions, lowered before a file is written:"
     yield f"{', '.join(f'`{name}`' for name in higher)}."
 
 
-def _row(cls: type[Op], written: Types) -> str:
+def _hosts(permitted: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    for reason in dict.fromkeys(permitted.values()):
+        pairs = [pair for pair, why in permitted.items() if why == reason]
+        operators, types = (", ".join(dict.fromkeys(column)) for column in zip(*pairs, strict=True))
+        yield f"| {operators} | {types} | {reason} |"
+
+
+def _row(cls: type[Op], written: Types, reasons: Reasons) -> str:
     cells, numbers = [], set[int]()
     for dtype in DTYPES:
         kinds = [dtype.text, *([f"{dtype.text}/q"] if dtype in SCALED else [])]
-        cell, found = _cell(cls.name, kinds)
+        cell, found, why = _cell(cls.name, kinds)
         cells.append(cell)
+        if why:
+            reasons.setdefault((cls.name, why), []).append(dtype.text)
         numbers |= found
     numbers |= {n for (name, _), found in written.items() if name == cls.name for n in found}
     others = sorted(t for name, t in written if name == cls.name and not _has(cells, t))
@@ -135,16 +162,25 @@ def _row(cls: type[Op], written: Types) -> str:
     return f"| {' | '.join(row)} |"
 
 
-def _cell(name: str, kinds: list[str]) -> tuple[str, set[int]]:
-    """What a type's cell holds, and the versions that are written for it."""
+def _by_types(reasons: Reasons) -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (name, why), types in reasons.items():
+        found.setdefault((why, tuple(types)), []).append(name)
+    return found
+
+
+def _cell(name: str, kinds: list[str]) -> tuple[str, set[int], str]:
+    """What a type's cell holds, the versions that are written for it, why references run it."""
     unknown = (name, "data") not in accepts.load()  # LiteRT was not asked, or it has other operands
     litert = unknown or any(kind in accepts.taken(name, "data") for kind in kinds)
     models = [m for kind in kinds for m in ours.attempts(name, "data", kind)]
     ran = [m for m in models if isinstance(m, Model)]
     if not ran:
-        return "x" if litert and not unknown else "-", set()
-    mark = "n" if any(map(ours.is_native, ran)) else "r"
-    return mark if litert else mark.upper(), {ours.version_in(m) for m in ran} if litert else set()
+        return "x" if litert and not unknown else "-", set(), ""
+    why = "" if any(not ours.why_python(m) for m in ran) else ours.why_python(ran[0])
+    mark = "r" if why else "n"
+    written = {ours.version_in(m) for m in ran} if litert else set()
+    return mark if litert else mark.upper(), written, why
 
 
 def _has(cells: list[str], text: str) -> bool:

@@ -19,7 +19,7 @@ from tests.ops import wide_answers
 from tests.ops.case import Case, model_of
 from tests.ops.differences import WIDE, Difference, known_refusal, known_wide
 from tests.ops.litert import RESOLVERS, CaseAnswer, Prepared, prepare
-from tests.ops.ours import is_native
+from tests.ops.ours import why_python
 from tests.ops.test_litert import disagreement
 from tests.ops.wide import one_each, wide_cases
 from tests.ops.wide_answers import Sample, WideAnswer
@@ -120,7 +120,7 @@ def native_problems(cases: Sequence[Case]) -> Iterator[str]:
     """Cases whose kernels give something other than the reference."""
     for case in cases:
         model = model_of(case)
-        if any(y.dtype.bits == 0 for y in model.main.values()) or not is_native(model):
+        if any(y.dtype.bits == 0 for y in model.main.values()) or why_python(model):
             continue
         with np.errstate(all="ignore"):
             prepared = prepare(case)
