@@ -226,6 +226,13 @@ def known_sizes(dims: Sequence[Dim], what: str) -> list[int]:
     return known
 
 
+def computed(given: DType) -> DType:
+    """The type in which elements of a type are computed: float32 for floats of every width."""
+    if given in FLOATS:
+        return DType.FLOAT32
+    return DType.COMPLEX64 if given is DType.COMPLEX128 else given
+
+
 def is_float(x: Value) -> bool:
     """x has a floating-point element type."""
     return x.dtype in FLOATS

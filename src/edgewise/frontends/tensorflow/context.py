@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from edgewise.dtypes import FLOATS, DType
+from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError
 from edgewise.frontends import context
-from edgewise.frontends.context import Unsupported
+from edgewise.frontends.context import Unsupported, computed
 from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.tensorflow.program import Function, FunctionName, Resource, Table, Variable
 from edgewise.ir.build import Builder
@@ -97,13 +97,6 @@ class State:
     def number(self, table: Table) -> int:
         """The number of a table that is looked up when the model runs."""
         return self.tables.setdefault(table, len(self.tables))
-
-
-def computed(given: DType) -> DType:
-    """The type in which elements of a type are computed: float32 for floats of every width."""
-    if given in FLOATS:
-        return DType.FLOAT32
-    return DType.COMPLEX64 if given is DType.COMPLEX128 else given
 
 
 @dataclass

@@ -10,31 +10,13 @@ from collections.abc import Callable
 from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends.decompose import bits
 from edgewise.frontends.decompose import functions as fn
+from edgewise.frontends.decompose.integers import wide
 from edgewise.frontends.tensorflow.context import Context, Handler
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.graph import Value
 from edgewise.ops.broadcast import broadcast_shape
 
 Function = Callable[[Context, Value, Value], Value]
-
-# Whole numbers that are no quantized ones: the kernels of narrow types ask for a scale.
-_COMPUTED_IN = {
-    DType.INT8: DType.INT32,
-    DType.UINT8: DType.INT32,
-    DType.INT16: DType.INT32,
-    DType.UINT16: DType.INT32,
-    DType.UINT32: DType.INT64,
-}
-
-
-def wide(c: Context, x: Value) -> Value:
-    """x in a type that there is arithmetic for: whole numbers of 32 or 64 bits."""
-    return c.cast(x, _COMPUTED_IN.get(x.dtype, x.dtype))
-
-
-def widened(c: Context, x: Value, function: Callable[[Context, Value], Value]) -> Value:
-    """A function of a tensor in a type that there is arithmetic for, in the tensor's own type."""
-    return c.cast(function(c, wide(c, x)), x.dtype)
 
 
 def _arithmetic(name: str) -> Handler:

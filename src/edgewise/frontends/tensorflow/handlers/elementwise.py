@@ -13,9 +13,9 @@ import numpy as np
 from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends.decompose import activations as act
 from edgewise.frontends.decompose import functions as fn
+from edgewise.frontends.decompose.integers import widened
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported, computed
-from edgewise.frontends.tensorflow.handlers.binary import widened
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.dim import is_static
 from edgewise.ir.graph import Value

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from edgewise.dtypes import FLOATS
 from edgewise.frontends.decompose.einsum import einsum
+from edgewise.frontends.decompose.integers import wide
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
-from edgewise.frontends.tensorflow.handlers.binary import wide
 from edgewise.frontends.tensorflow.handlers.convolution import arranged, fused
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.graph import Value

@@ -13,9 +13,9 @@ from edgewise.dtypes import DType
 from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose import functions as fn
 from edgewise.frontends.decompose.index import last_axis, one_hot
+from edgewise.frontends.decompose.integers import wide
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
-from edgewise.frontends.tensorflow.handlers.binary import wide
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.dim import elements

@@ -12,10 +12,10 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.frontends import context
 from edgewise.frontends.decompose.functions import log_sum
+from edgewise.frontends.decompose.integers import wide
 from edgewise.frontends.decompose.scan import running
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
-from edgewise.frontends.tensorflow.handlers.binary import wide
 from edgewise.frontends.tensorflow.handlers.shapes import int32
 from edgewise.frontends.tensorflow.program import TFNode
 from edgewise.ir.graph import Value
