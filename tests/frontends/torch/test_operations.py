@@ -1,0 +1,62 @@
+"""Operations of PyTorch as our operators, against the results of PyTorch.
+
+The graphs are those that `torch.export` gave (`make_fixtures.py`); PyTorch is not needed. Whole
+numbers are equal, floats agree within the case's tolerance of the output's range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tests.frontends.torch.cases  # noqa: F401 - declares the cases
+from edgewise.dtypes import DType
+from edgewise.frontends.context import computed
+from edgewise.frontends.torch.lower import lower
+from edgewise.ir.verify import verify
+from edgewise.passes import canonicalize, to_tflite
+from edgewise.passes.target import require_target
+from edgewise.runtime.session import Session
+from tests.frontends.torch.answers import Answer, load
+from tests.frontends.torch.case import CASES, Case
+
+cases = pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+
+
+def answer_to(case: Case) -> Answer:
+    found = load().get(case.name)
+    assert found is not None, "PyTorch was not asked about this case; run make_fixtures.py"
+    return found
+
+
+def fed(answer: Answer) -> list[np.ndarray]:
+    """The inputs in the types that we compute in."""
+    return [a.astype(computed(DType.of(a.dtype)).numpy) for a in answer.inputs]
+
+
+def compare(case: Case, ours: list[np.ndarray], wanted: list[np.ndarray]) -> None:
+    assert len(ours) == len(wanted)
+    for i, (y, want) in enumerate(zip(ours, wanted, strict=True)):
+        assert y.shape == want.shape, f"output {i}"
+        assert y.dtype == computed(DType.of(want.dtype)).numpy, f"output {i}"
+        if want.dtype.kind != "f":
+            np.testing.assert_array_equal(y, want, f"output {i}")
+            continue
+        finite = np.abs(want[np.isfinite(want)])
+        scale = max(1.0, float(finite.max(initial=0)))
+        np.testing.assert_allclose(y, want, 0, case.tolerance * scale, err_msg=f"output {i}")
+
+
+def test_every_answer_has_its_case() -> None:
+    assert load().keys() == CASES.keys()
+
+
+@pytest.mark.ci
+@cases
+def test_means_what_pytorch_means(case: Case) -> None:
+    answer = answer_to(case)
+    model = lower(answer.program)
+    verify(model)
+    final = to_tflite(canonicalize(model))
+    require_target(final, None if case.no_litert else "litert-2.3")
+    compare(case, Session(final.main).run(fed(answer)), answer.outputs)
