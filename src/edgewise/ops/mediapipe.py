@@ -13,7 +13,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.op import Arithmetic, In, NotQuantized, Op, Operand, Out, Role, require
 from edgewise.ops.requant import activate, check_activation
 from edgewise.ops.transpose_conv import TransposedConvolution
-from edgewise.ops.window import Axis, check_axis, windows
+from edgewise.ops.window import Axis, check_axis, touching, windows
 
 _FLOAT = {DType.FLOAT32}
 _POOL = (
@@ -127,11 +127,18 @@ class MaxPoolingWithArgmax2D(_ArgmaxPool, custom="MaxPoolingWithArgmax2D"):
     def reference(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         least = np.finfo(np.float32).min
         clean = np.maximum(np.where(np.isnan(x), least, x), least).astype(np.float32)
-        taken = windows(clean, *self._axes(), self.padding, fill=-np.inf)
+        axes, sizes = self._axes(), x.shape[1:3]
+        pads = [axis.pads(size, self.padding) for axis, size in zip(axes, sizes, strict=True)]
+        (h, above), (w, beside) = (
+            touching(axis, size, pad) for axis, size, pad in zip(axes, sizes, pads, strict=True)
+        )
+        taken = windows(clean, h, w, (above, beside), fill=-np.inf)
         n, oh, ow, kh, kw, c = taken.shape
         taps = taken.reshape(n, oh, ow, kh * kw, c)
         y = taps.max(3, initial=least)
-        place = np.where(y > least, taps.argmax(3) if taps.size else 0, 0)
+        row, column = np.divmod(taps.argmax(3) if taps.size else 0, kw)
+        place = (row + pads[0][0] - above[0]) * self.filter_width + column + pads[1][0] - beside[0]
+        place = np.where(y > least, place, 0)
         indices = place.astype(np.float32) + np.float32(0.1)
         return activate(y, self.fused_activation_function), indices
 

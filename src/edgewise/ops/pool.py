@@ -12,7 +12,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.op import Arithmetic, In, Op, Operand, Quantized, SameScale, require
 from edgewise.ir.types import TensorType
 from edgewise.ops.requant import activate, activation_range, check_activation
-from edgewise.ops.window import Axis, Pads, along, check_axis, check_padding, windows
+from edgewise.ops.window import Axis, Pads, along, check_axis, check_padding, touching, windows
 
 VERSIONS = {DType.INT8: 2, DType.INT16: 3}
 NO_VERSIONS: dict[DType, int] = {}
@@ -58,7 +58,10 @@ class Pool(Op, abstract=True):
         return Axis(self.filter_height, self.stride_h), Axis(self.filter_width, self.stride_w)
 
     def _windows(self, x: np.ndarray, fill: float = 0) -> np.ndarray:
-        return windows(x, *self._axes(), self.padding, fill)
+        rows, cols = self._axes()
+        h, above = touching(rows, x.shape[1], rows.pads(x.shape[1], along(self.padding, 0)))
+        w, beside = touching(cols, x.shape[2], cols.pads(x.shape[2], along(self.padding, 1)))
+        return windows(x, h, w, (above, beside), fill)
 
     def _taps(self, x: np.ndarray) -> np.ndarray:
         """Elements of x (not padding) under each window, int64 [1, OH, OW, 1]."""

@@ -74,17 +74,29 @@ def check_padding(padding: Padding | Pads) -> None:
         require(fits, f"padding must be in [0, {MAX_EXTENT}]; got {padding}")
 
 
+def touching(axis: Axis, size: int, pads: tuple[int, int]) -> tuple[Axis, tuple[int, int]]:
+    """The window without the first and last taps that lie in the padding wherever it is, and the
+    padding that is left: a file may ask for 2**16 taps."""
+    before, after = pads
+    first = min(max(before - (_count(axis, size, pads) - 1) * axis.stride, 0), axis.kernel - 1)
+    last = max(min(before + size, axis.kernel), first + 1)
+    left = before - first, after - (axis.kernel - last)
+    return axis._replace(kernel=last - first), left
+
+
+def _count(axis: Axis, size: int, pads: tuple[int, int]) -> int:
+    return max((size + sum(pads) - axis.extent + axis.stride) // axis.stride, 0)
+
+
 def windows(
     x: np.ndarray, h: Axis, w: Axis, padding: Padding | Pads, fill: float = 0
 ) -> np.ndarray:
     """View of the windows of `x` [N, H, W, C] as [N, OH, OW, KH, KW, C], padded with `fill`."""
-    top, bottom = h.pads(x.shape[1], along(padding, 0))
-    left, right = w.pads(x.shape[2], along(padding, 1))
+    n, height, width, channels = x.shape
+    h, oh, top, bottom = _placed(h, height, h.pads(height, along(padding, 0)))
+    w, ow, left, right = _placed(w, width, w.pads(width, along(padding, 1)))
     if top or bottom or left or right:
         x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-    n, rows, cols, channels = x.shape
-    oh = max((rows - h.extent + h.stride) // h.stride, 0)
-    ow = max((cols - w.extent + w.stride) // w.stride, 0)
     sn, sh, sw, sc = x.strides
     return np.lib.stride_tricks.as_strided(
         x,
@@ -92,3 +104,21 @@ def windows(
         (sn, sh * h.stride, sw * w.stride, sh * h.dilation, sw * w.dilation, sc),
         writeable=False,
     )
+
+
+def _placed(axis: Axis, size: int, pads: tuple[int, int]) -> tuple[Axis, int, int, int]:
+    """The window, how many there are, and the padding that they read before and after.
+
+    Tap p of the first window is at element p * dilation - before; the last one is `moved` further.
+    Where no two taps can be inside the axis, those outside are as near as they may be: a file may
+    ask for a dilation of 2**16."""
+    out, before = _count(axis, size, pads), pads[0]
+    if out == 0:
+        return axis, 0, 0, 0
+    moved = (out - 1) * axis.stride
+    apart = size + moved + 1
+    if axis.kernel > 1 and apart < axis.dilation:
+        inside = min(max(-((moved - before) // axis.dilation), 0), axis.kernel - 1)
+        place = min(max(inside * axis.dilation - before, -moved - 1), size)
+        axis, before = axis._replace(dilation=apart), inside * apart - place
+    return axis, out, before, max(moved + axis.extent - before - size, 0)
