@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,17 @@ from edgewise.api import Model
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError, InputError
 from edgewise.ir import Builder, Sym
+from edgewise.ir.model import Signature
+from edgewise.ops.conv import Conv2D
 from edgewise.runtime import planner
+from edgewise.runtime.cache import default_folder
 from edgewise.runtime.choices import alternatives
 from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Plan, Target
+from edgewise.runtime.select import TABLE
 from edgewise.runtime.trials import Comparison, Trial, _clear, differing
+
+from .test_variables import recurrent
 
 SMALL = "tiles of 16 KB"
 
@@ -146,6 +152,18 @@ def test_the_next_interpreter_runs_what_won(
     assert got.tobytes() == wanted.tobytes()
 
 
+def test_the_interpreter_of_tf_lite_finds_it(
+    file: Path, measured: Callable[..., list[Plan]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured(lambda made, node: 0.8)
+    assert edgewise.tune(file).folder == str(default_folder())
+    monkeypatch.setattr(planner, "plan", None)  # it is not called
+    interpreter = edgewise.lite.Interpreter(str(file))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(0, X)
+    interpreter.invoke()
+
+
 def test_others_run_as_before(
     file: Path, folder: Path, measured: Callable[..., list[Plan]]
 ) -> None:
@@ -174,6 +192,29 @@ def test_threads_shapes_and_precision_are_what_is_tuned(
         assert "tuned" in interpreter.placement()[0].detail
         interpreter(X)
         assert "tuned" not in interpreter.placement()[0].detail
+
+
+def test_state_is_carried_on_by_a_tuned_plan(
+    tmp_path: Path, folder: Path, measured: Callable[..., list[Plan]]
+) -> None:
+    """Of two signatures one is tuned; the values of variables are found by number in both."""
+    model, other = recurrent(), recurrent().main
+    other.name = "other"
+    model.add(other)
+    model.signatures = [Signature(key, key, {"x": 0}, {"y": 0}) for key in model.graphs]
+    model.save(path := tmp_path / "state.tflite")
+    x = np.random.default_rng(7).uniform(-1, 1, (300, 3, 2)).astype(np.float32)
+    wanted = edgewise.Interpreter(path, cache=False)
+    measured(lambda made, node: 0.8)
+    found = edgewise.tune(
+        path, cache=folder, signature="other", shapes={"x": x.shape}, num_threads=2
+    )
+    assert found.changed
+    run = edgewise.Interpreter(path, cache=folder, num_threads=2)
+    for key in ("other", "other", "main"):
+        [a], [b] = run(x, signature=key).values(), wanted(x, signature=key).values()
+        assert a.tobytes() == b.tobytes()
+        assert any("tuned" in p.detail for p in run.placement(key)) == (key == "other")
 
 
 def test_what_does_not_win_twice_goes_back(
@@ -220,6 +261,14 @@ def test_measuring(file: Path, folder: Path, threads: int) -> None:
     assert found.as_json()["threads"] == threads
 
 
+def test_a_network_that_runs_in_one_way(tmp_path: Path, folder: Path) -> None:
+    b, model = Builder(), Model()
+    model.add(b.finish(b.softmax(b.input("x", (1, 4), DType.FLOAT32))))
+    model.save(tmp_path / "small.tflite")
+    found = edgewise.tune(tmp_path / "small.tflite", cache=folder)
+    assert (found.groups, found.seconds, found.ratio, found.operators) == ((), 0.0, 1.0, 1)
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 
@@ -254,21 +303,18 @@ def test_models(tmp_path: Path, folder: Path) -> None:
         edgewise.tune(tmp_path / "missing.tflite", cache=folder)
 
 
-def saved(path: Path, build: Callable[[Builder], Sequence[Any]]) -> Path:
-    b = Builder()
-    model = Model()
-    model.add(b.finish(*build(b)))
-    model.save(path)
-    return path
-
-
-def test_plans_that_are_not_kept(tmp_path: Path, folder: Path) -> None:
-    def data_decides(b: Builder) -> Sequence[Any]:
-        return [b.where(b.input("x", (4,), DType.BOOL))]
-
-    path = saved(tmp_path / "where.tflite", data_decides)
-    with pytest.raises(InputError, match="not kept, because shapes depend on data"):
-        edgewise.tune(path, cache=folder)
+def test_plans_that_are_not_kept(
+    file: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b, model = Builder(), Model()
+    model.add(b.finish(b.where(b.input("x", (4,), DType.BOOL))))
+    model.save(tmp_path / "where.tflite")
+    with pytest.raises(InputError, match="are not kept: the shape of 'where' is unknown until"):
+        edgewise.tune(tmp_path / "where.tflite", cache=folder)
+    monkeypatch.delitem(TABLE, Conv2D)
+    reason = "are not kept: 2 operators run in Python: conv_2d '.*: the operator has no kernel yet;"
+    with pytest.raises(InputError, match=reason):
+        edgewise.tune(file, cache=folder)
 
 
 def test_a_folder_that_cannot_be_written(file: Path, tmp_path: Path) -> None:

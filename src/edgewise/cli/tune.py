@@ -85,10 +85,11 @@ def _print(model: Path, found: Tuning) -> None:
     facts = f"{found.target.isa.name.lower()}, {count} thread{'s'[: count != 1]}"
     several = sum(len(group.nodes) for group in found.groups)
     say(f"{facts}; {several} of {found.operators} operators run in several ways", title=str(model))
-    if found.groups:
-        heads = ("#", "ms", "ways", "best of them", "of time", "kept", "operators")
-        tell_table(heads, [_cells(group) for group in found.groups], right=(0, 1, 2, 4))
-        say()
+    if not found.groups:
+        return
+    heads = ("#", "ms", "ways", "best of them", "of time", "kept", "operators")
+    tell_table(heads, [_cells(group) for group in found.groups], right=(0, 1, 2, 4))
+    say()
     kept = len(found.changed)
     if not kept:
         say(f"no way is clearly faster: {found.seconds * 1e3:.3f} ms as planned")

@@ -70,8 +70,8 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What `tune` found. `seconds`: of a whole inference as planned; `ratio`: the part of that
-    which the plan that is kept takes (1 where that is the same)."""
+    """What `tune` found. `seconds`: of a whole inference as planned (0 where nothing can run in
+    another way); `ratio`: the part of that which the plan that is kept takes (1: the same)."""
 
     target: Target
     operators: int
@@ -206,14 +206,14 @@ class _Job:
         try:
             made = plan(self.graph, self.target, choices=choices)
         except NotPlannable as reason:
-            raise InputError(
-                f"its plans are not kept, because shapes depend on data: {reason}"
-            ) from None
-        hosts = [f"{p.node}: {p.detail}" for p in made.placement if p.where == "host"]
+            raise InputError(f"plans of this model are not kept: {reason}") from None
         if not is_storable(made):
+            hosts = [f"{p.node}: {p.detail}" for p in made.placement if p.where == "host"]
             raise InputError(
-                f"its plans are not kept, because Python runs {len(hosts)} operators: "
+                f"plans of this model are not kept: {len(hosts)} operators run in Python: "
                 + "; ".join(hosts)
+                if hosts
+                else "plans of this model are not kept: it calls kernels of a library"
             )
         return made
 
