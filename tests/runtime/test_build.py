@@ -34,6 +34,9 @@ def kernels() -> ModuleType:
     return module
 
 
+QUIET = "-Wno-unused-command-line-argument"  # zig passes -c, too
+SPILL = r"[er][sb]p\)|\[sp\b"  # stack access in a listing
+
 # by weights of float32, and those of 16 bits that are widened on the way
 VARIANTS = {
     "x86_64-scalar": ("f32",),
@@ -51,8 +54,7 @@ def test_float_products_keep_their_accumulators(
     """No stack access in the inner loop of any tile: one spill halves its speed (measured)."""
     machine, suffix = variant.split("-")
     chosen = next(v for v in kernels.VARIANTS[machine] if v.suffix == suffix)
-    quiet = "-Wno-unused-command-line-argument"  # zig passes -c, too
-    options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", quiet)
+    options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
     listing = tmp_path / "listing.s"
     source = ROOT / kernels.KERNELS / f"gemm_{kind}.c"
     kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
@@ -66,7 +68,29 @@ def test_float_products_keep_their_accumulators(
         loops = [text for text in inner_loops(body) if re.search(r"fmadd|mul[ps]s|fmla", text)]
         assert loops, name
         for loop in loops:
-            assert not re.search(r"[er][sb]p\)|\[sp\b", loop), f"{name} spills:\n{loop}"
+            assert not re.search(SPILL, loop), f"{name} spills:\n{loop}"
+
+
+@pytest.mark.parametrize("variant", ["x86_64-avx2", "x86_64-avx512", "aarch64-baseline"])
+def test_depthwise_walks_keep_their_weights(
+    kernels: ModuleType, tmp_path: Path, variant: str
+) -> None:
+    """No stack access where a block of channels walks along a line."""
+    machine, suffix = variant.split("-")
+    chosen = next(v for v in kernels.VARIANTS[machine] if v.suffix == suffix)
+    listing = tmp_path / "listing.s"
+    options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
+    source = ROOT / kernels.KERNELS / "depthwise_f32.c"
+    kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
+    bodies = re.findall(
+        r"^ew_walk_(\d)x(\d):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(bodies) == 6
+    for rows, stride, body in bodies:
+        loops = [text for text in inner_loops(body) if re.search(r"fmadd|fmla", text)]
+        assert loops, (rows, stride)
+        for loop in loops:
+            assert not re.search(SPILL, loop), f"{rows}x{stride} spills:\n{loop}"
 
 
 def inner_loops(body: str) -> list[str]:
@@ -121,8 +145,7 @@ def test_integer_products_keep_their_accumulators(
     """No stack access in the inner loop of any tile on any instruction set."""
     compiler = kernels.Compiler("x86_64")
     variant = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == suffix)
-    quiet = "-Wno-unused-command-line-argument"
-    options = (*variant.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", quiet)
+    options = (*variant.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
     listing = tmp_path / "gemm.s"
     compiler.run(options, "-S", ROOT / kernels.KERNELS / f"gemm_{dtype}.c", "-o", listing)
     instruction, most = "pmaddwd", 6

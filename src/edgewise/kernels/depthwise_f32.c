@@ -1,6 +1,8 @@
 /* DEPTHWISE_CONV_2D in float32: vectors of channels of up to four output pixels at once; kernel
- * rows in the padding are skipped. See depthwise.h. */
+ * rows in the padding are skipped. See depthwise.h, and depthwise_walk.h for lines that fit the
+ * first-level cache. */
 #include "depthwise.h"
+#include "depthwise_walk.h"
 
 /* What the bodies know of a row besides the addresses. */
 typedef struct {
@@ -11,11 +13,10 @@ typedef struct {
 
 EW_INLINE void finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const v_f32 *acc,
                           size_t y_step, float *y) {
+    v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);
     EW_UNROLL
-    for (uint32_t g = 0; g < pixels; g++) {
-        v_f32 out = v_max(v_splat_f32(p->low_f32), acc[g]);
-        v_store_f32(y + g * y_step, v_min(v_splat_f32(p->high_f32), out));
-    }
+    for (uint32_t g = 0; g < pixels; g++)
+        v_store_f32(y + g * y_step, v_min(high, v_max(low, acc[g])));
 }
 
 /* Runs `body` for every vector of channels: from channel `c` on, weights and bias at block `b`. */
@@ -25,36 +26,68 @@ EW_INLINE void finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, 
         body                                                                                       \
     }
 
+enum { VECTORS = 2, SUMS = 2 }; /* at most */
+
+/* Some vectors of channels side by side, or the odd and the even columns of the kernel summed
+ * apart: with the sums of four pixels alone, additions wait for their predecessors. */
+EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint32_t pixels,
+                         const uint32_t kernel, const uint32_t stride, const uint32_t is_direct,
+                         const ew_depthwise_conv_2d *p, const row_f32 *r,
+                         const float *const *column, const float *w, const float *bias, uint32_t c,
+                         float *y) {
+    const uint32_t columns = (pixels - 1) * stride + kernel, size = kernel * kernel * EW_LANES;
+    v_f32 acc[VECTORS][SUMS][EW_PIXELS];
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++)
+        EW_UNROLL
+        for (uint32_t g = 0; g < pixels; g++) {
+            acc[v][0][g] = v_load_f32(bias + v * EW_LANES);
+            if (sums > 1) acc[v][1][g] = v_splat_f32(0);
+        }
+    for (uint32_t i = 0; i < r->rows; i++, w += kernel * EW_LANES) {
+        const float *const *from = column + i * (is_direct ? 1 : columns);
+        const float *at = from[0] + c;
+        v_f32 weight[VECTORS][5];
+        EW_UNROLL
+        for (uint32_t v = 0; v < vectors; v++)
+            EW_UNROLL
+            for (uint32_t j = 0; j < kernel; j++)
+                weight[v][j] = v_load_f32(w + v * size + j * EW_LANES);
+        EW_UNROLL
+        for (uint32_t k = 0; k < columns; k++, at += r->step)
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++) {
+                v_f32 x = v_load_f32((is_direct ? at : from[k] + c) + v * EW_LANES);
+                EW_UNROLL
+                for (uint32_t g = 0; g < pixels; g++)
+                    if (k >= g * stride && k - g * stride < kernel) {
+                        const uint32_t j = k - g * stride;
+                        acc[v][j % sums][g] = v_fma(x, weight[v][j], acc[v][j % sums][g]);
+                    }
+            }
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) {
+        if (sums > 1)
+            EW_UNROLL
+            for (uint32_t g = 0; g < pixels; g++) acc[v][0][g] += acc[v][1][g];
+        finish_f32(pixels, p, acc[v][0], r->y_step, y + c + v * EW_LANES);
+    }
+}
+
 /* A square kernel: every column of x is loaded once for all pixels that it is under. */
 EW_INLINE void square_f32(const uint32_t pixels, const uint32_t kernel, const uint32_t stride,
                           const uint32_t is_direct, const ew_depthwise_conv_2d *p,
                           const row_f32 *r, const float *const *column, float *y) {
-    const uint32_t columns = (pixels - 1) * stride + kernel;
-    const float *block = r->w;
-    FOR_EACH_BLOCK(p, b, c, {
-        v_f32 acc[EW_PIXELS];
-        EW_UNROLL
-        for (uint32_t g = 0; g < pixels; g++) acc[g] = v_load_f32(r->bias + b * EW_LANES);
-        const float *w = block;
-        for (uint32_t i = 0; i < r->rows; i++, w += kernel * EW_LANES) {
-            const float *const *from = column + i * (is_direct ? 1 : columns);
-            const float *at = from[0] + c;
-            v_f32 weight[5];
-            EW_UNROLL
-            for (uint32_t j = 0; j < kernel; j++) weight[j] = v_load_f32(w + j * EW_LANES);
-            EW_UNROLL
-            for (uint32_t k = 0; k < columns; k++) {
-                v_f32 x = v_load_f32(is_direct ? at : from[k] + c);
-                at += r->step;
-                EW_UNROLL
-                for (uint32_t g = 0; g < pixels; g++)
-                    if (k >= g * stride && k - g * stride < kernel)
-                        acc[g] = v_fma(x, weight[k - g * stride], acc[g]);
-            }
-        }
-        block += kernel * kernel * EW_LANES;
-        finish_f32(pixels, p, acc, r->y_step, y + c);
-    })
+    const uint32_t size = kernel * kernel * EW_LANES, sums = kernel == 3 ? 1 : 2;
+    uint32_t c = 0, last = p->channels - EW_LANES;
+    const float *w = r->w, *bias = r->bias;
+    if (kernel == 3) /* wider ones have too many weights for that */
+        for (; c + EW_LANES <= last; c += 2 * EW_LANES, w += 2 * size, bias += 2 * EW_LANES)
+            block_f32(2, 1, pixels, kernel, stride, is_direct, p, r, column, w, bias, c, y);
+    for (; c < p->channels; c += EW_LANES, w += size, bias += EW_LANES)
+        block_f32(1, sums, pixels, kernel, stride, is_direct, p, r, column, w, bias,
+                  ew_min_u32(c, last), y);
 }
 
 /* Any kernel, tap by tap. `column` has the addresses of the first pixel's taps. */
@@ -161,6 +194,12 @@ static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
 EW_DEFINE(depthwise_conv_2d_f32) {
     const ew_depthwise_conv_2d *p = params;
     const ew_window *s = &p->window;
+#if EW_LANES > 1
+    if (ew_walks(p)) {
+        ew_walk_rows(p, operand, tile_begin, tile_end);
+        return;
+    }
+#endif
     ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(float));
     for (uint32_t i = 0; i < p->channels; i++) ((float *)(void *)m.zeros)[i] = 0.0f;
     row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};

@@ -172,6 +172,28 @@ CASES = [
             *((5, 2, 11, c) for c in (8, 16, 37)),
         )
     ),
+    # lines that a block of channels walks along: every kind of border, one line to many
+    *(
+        depthwise(
+            (2, *x, c),
+            (1, 3, 3, c),
+            stride_h=h,
+            stride_w=w,
+            padding=padding,
+            quantize=(),
+            label="walk",
+        )
+        for x, h, w, padding, c in (
+            ((1, 4), 1, 1, Padding.SAME, 16),
+            ((2, 5), 1, 1, Padding.SAME, 20),
+            ((9, 6), 1, 1, Padding.VALID, 33),
+            ((40, 7), 1, 1, Padding.SAME, 64),
+            ((7, 8), 1, 2, Padding.SAME, 16),
+            ((8, 7), 2, 2, Padding.SAME, 24),
+            ((9, 9), 2, 2, Padding.VALID, 40),
+            ((6, 10), 3, 2, Padding.VALID, 16),
+        )
+    ),
     *(
         depthwise((1, *x, 33), (1, *k, 33), label="borders", **attributes)
         for x, k, attributes in (
