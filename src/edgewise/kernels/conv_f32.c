@@ -89,20 +89,22 @@ static void rectangle(const conv *k, const tile *t, ew_panel *panel, const float
     uint32_t n = width >= height ? width : height, lines = width >= height ? height : width;
     if ((n <= EW_FEW) != (panel == NULL)) return;
     taps v = taps_at(&k->h, oy), u = taps_at(&k->w, ox);
-    uint32_t columns = u.last - u.first;
+    uint32_t columns = u.last - u.first, taps_h = v.last - v.first;
+    size_t x_line = (size_t)w->dilation_h * w->w * w->c, k_line = (size_t)w->kernel_w * k->c;
     int dense = w->dilation_w == 1 && p->groups == 1; /* neighbouring taps are neighbours in x */
     ew_patch patch = {.planes = 1,
-                      .rows = v.last - v.first,
-                      .columns = dense ? 1 : columns,
+                      .rows = dense ? 1 : taps_h,
+                      .columns = dense ? taps_h : columns,
                       .length = dense ? columns * k->c : k->c,
-                      .x_row = (size_t)w->dilation_h * w->w * w->c,
-                      .x_column = (size_t)w->dilation_w * w->c,
+                      .x_row = x_line,
+                      .x_column = dense ? x_line : (size_t)w->dilation_w * w->c,
                       .k_first = ((size_t)v.first * w->kernel_w + u.first) * k->c,
-                      .k_row = (size_t)w->kernel_w * k->c,
-                      .k_column = k->c};
+                      .k_row = k_line,
+                      .k_column = dense ? k_line : k->c};
     size_t x_column = (size_t)w->stride_w * w->c, x_row = (size_t)w->stride_h * w->w * w->c;
-    if (columns == 0) patch.rows = 0;
-    if (patch.rows > 0) {
+    if (columns == 0 || taps_h == 0) {
+        patch.rows = 0;
+    } else {
         uint32_t line = oy * w->stride_h + v.first * w->dilation_h - w->pad_top;
         uint32_t at = ox * w->stride_w + u.first * w->dilation_w - w->pad_left;
         x += ((size_t)line * w->w + at) * w->c;

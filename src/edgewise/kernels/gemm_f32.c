@@ -55,6 +55,33 @@ typedef void micro_kernel(const ew_patch *patch, ew_panel *panel, uint32_t block
 /* Vector `v` of a step along K of all panels. */
 #define WEIGHTS(v) v_load_weight(b + (v) / vectors * next + (v) % vectors * EW_LANES)
 
+/* One step along K: an element of each row of x by a row of each panel. */
+EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
+                    const float *a, size_t s, const weight *b, size_t next,
+                    v_f32 acc[MOST_ROWS][MOST_VECTORS]) {
+    const uint32_t all = panels * vectors;
+    v_f32 w[MOST_VECTORS], from[MOST_ROWS];
+    if (panels > 1) { /* in turn: so many weights are no registers */
+        EW_UNROLL
+        for (uint32_t r = 0; r < rows; r++) from[r] = v_splat_f32(a[r * s]);
+        EW_UNROLL
+        for (uint32_t v = 0; v < all; v++) {
+            w[v] = WEIGHTS(v);
+            EW_UNROLL
+            for (uint32_t r = 0; r < rows; r++) acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
+        }
+        return;
+    }
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++) w[v] = WEIGHTS(v);
+    EW_UNROLL
+    for (uint32_t r = 0; r < rows; r++) {
+        from[r] = v_splat_f32(a[r * s]);
+        EW_UNROLL
+        for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
+    }
+}
+
 /* `blocks` times `rows` rows, by `panels` neighbouring panels. */
 EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
                     const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,
@@ -68,42 +95,33 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t 
         for (uint32_t r = 0; r < rows; r++)
             EW_UNROLL
             for (uint32_t v = 0; v < all; v++) acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
-        for (uint32_t h = 0; h < patch->planes; h++)
-            for (uint32_t i = 0; i < patch->rows; i++)
-                for (uint32_t j = 0; j < patch->columns; j++) {
-                    const float *a = x + h * patch->x_plane + i * patch->x_row;
-                    size_t k = patch->k_first + h * patch->k_plane + i * patch->k_row;
-                    a += j * patch->x_column, k += j * patch->k_column;
-                    const weight *b = (const weight *)panel->w + k * width;
+        /* sums of addresses, no products: what precedes a run delays all of its multiplications */
+        const float *a_plane = x;
+        const weight *b_plane = (const weight *)panel->w + patch->k_first * width;
+        for (uint32_t h = patch->planes; h > 0; h--) {
+            const float *a_row = a_plane;
+            const weight *b_row = b_plane;
+            a_plane += patch->x_plane, b_plane += patch->k_plane * width;
+            for (uint32_t i = patch->rows; i > 0; i--) {
+                const float *a_run = a_row;
+                const weight *b_run = b_row;
+                a_row += patch->x_row, b_row += patch->k_row * width;
+                for (uint32_t j = patch->columns; j > 0; j--) {
+                    const float *a = a_run;
+                    const weight *b = b_run;
+                    a_run += patch->x_column, b_run += patch->k_column * width;
                     size_t s = x_stride;
                     EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
                     for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
-                        v_f32 w[MOST_VECTORS], from[MOST_ROWS];
-                        if (panels > 1) { /* in turn: so many weights are no registers */
-                            EW_UNROLL
-                            for (uint32_t r = 0; r < rows; r++) from[r] = v_splat_f32(a[r * s]);
-                            EW_UNROLL
-                            for (uint32_t v = 0; v < all; v++) {
-                                w[v] = WEIGHTS(v);
-                                EW_UNROLL
-                                for (uint32_t r = 0; r < rows; r++)
-                                    acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
-                            }
-                            continue;
+                        if (panels == 1) {
+                            v_fetch(ahead);
+                            ahead += panel->pace;
                         }
-                        v_fetch(ahead);
-                        ahead += panel->pace;
-                        EW_UNROLL
-                        for (uint32_t v = 0; v < vectors; v++) w[v] = WEIGHTS(v);
-                        EW_UNROLL
-                        for (uint32_t r = 0; r < rows; r++) {
-                            from[r] = v_splat_f32(a[r * s]);
-                            EW_UNROLL
-                            for (uint32_t v = 0; v < vectors; v++)
-                                acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
-                        }
+                        step(rows, vectors, panels, a, s, b, next, acc);
                     }
                 }
+            }
+        }
         v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++)

@@ -20,8 +20,9 @@ enum { EW_ROWS = 8 };
 enum { EW_ROWS = 4 };
 #endif
 
-/* How K lies in x: planes x rows x columns segments of `length` neighbouring elements. The strides count
- * elements of x, and steps along K in the weights, where the first segment begins at `k_first`. */
+/* How K lies in x: planes x rows x columns runs of `length` neighbouring elements; columns are
+ * cheapest to walk along. The strides count elements of x, and steps along K in the weights, where
+ * the first run begins at `k_first`. */
 typedef struct {
     uint32_t planes, rows, columns, length;
     size_t x_plane, x_row, x_column;
