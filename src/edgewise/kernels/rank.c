@@ -103,20 +103,56 @@ DEFINE_TOPK(topk_s64, int64_t)
 DEFINE_TOPK(topk_s8, int8_t)
 DEFINE_TOPK(topk_u8, uint8_t)
 
+/* Four numbers at a time of a row of s32, whose sums may be added in any order: each with the one
+ * and then the two before it, and all with what precedes the four. Returns how many are done, from
+ * the end of the row where it is reversed; `*sum` is theirs. */
+EW_INLINE uint32_t fours_s32(uint32_t n, const uint32_t *x, uint32_t *y, uint32_t *sum,
+                             const int is_exclusive, const int is_reverse) {
+    uint32_t done = 0;
+#if EW_LANES > 1
+    typedef uint32_t four __attribute__((vector_size(16)));
+    const four zero = {0};
+    four before = *sum - zero;
+    for (; n - done >= 4; done += 4) {
+        const size_t at = is_reverse ? n - done - 4 : done;
+        four v, moved;
+        __builtin_memcpy(&v, x + at, sizeof v);
+        if (is_reverse) {
+            v += __builtin_shufflevector(v, zero, 1, 2, 3, 4);
+            v += __builtin_shufflevector(v, zero, 2, 3, 4, 5);
+            moved = is_exclusive ? __builtin_shufflevector(v, zero, 1, 2, 3, 4) : v;
+        } else {
+            v += __builtin_shufflevector(v, zero, 4, 0, 1, 2);
+            v += __builtin_shufflevector(v, zero, 4, 5, 0, 1);
+            moved = is_exclusive ? __builtin_shufflevector(v, zero, 4, 0, 1, 2) : v;
+        }
+        moved += before;
+        __builtin_memcpy(y + at, &moved, sizeof moved);
+        before += v[is_reverse ? 0 : 3] - zero;
+    }
+    *sum = before[0];
+#else
+    EW_UNUSED(n), EW_UNUSED(x), EW_UNUSED(y), EW_UNUSED(sum);
+    EW_UNUSED(is_exclusive), EW_UNUSED(is_reverse);
+#endif
+    return done;
+}
+#define NO_FOURS(n, x, y, sum, is_exclusive, is_reverse) 0
+
 /* Running sums along the middle of x [outer, n, inner]; unsigned numbers, because integers wrap.
  * Rows of single floats go side by side: a sum waits four cycles for the one before it (that of
  * integers, one). They do so in a block of their own, a cache line of each: rows of 1024 floats all
  * lie in the same set of the cache. */
 enum { LINE = 64 };
-#define DEFINE_CUMSUM(name, E, ROWS)                                                               \
-    EW_INLINE void name##_row(const ew_cumsum *p, const E *x, E *y, const int is_exclusive) {      \
-        const ptrdiff_t step = p->is_reverse ? -1 : 1;                                             \
+#define DEFINE_CUMSUM(name, E, ROWS, FOURS)                                                        \
+    EW_INLINE void name##_row(const ew_cumsum *p, const E *x, E *y, const int is_exclusive,        \
+                              const int is_reverse) {                                              \
         E sum = 0;                                                                                 \
-        if (p->is_reverse) x += p->n - 1, y += p->n - 1;                                           \
-        for (uint32_t k = 0; k < p->n; k++, x += step, y += step) {                                \
+        for (uint32_t k = FOURS(p->n, x, y, &sum, is_exclusive, is_reverse); k < p->n; k++) {      \
+            const size_t at = is_reverse ? p->n - 1 - k : k;                                       \
             const E before = sum;                                                                  \
-            sum = (E)(before + *x);                                                                \
-            *y = is_exclusive ? before : sum;                                                      \
+            sum = (E)(before + x[at]);                                                             \
+            y[at] = is_exclusive ? before : sum;                                                   \
         }                                                                                          \
     }                                                                                              \
     EW_INLINE void name##_rows(const ew_cumsum *p, const E *x, E *y) {                             \
@@ -170,16 +206,16 @@ enum { LINE = 64 };
                 name##_planes(p, x, y), outer++;                                                   \
             } else if (ROWS > 1 && tile_end - outer >= ROWS) {                                     \
                 name##_rows(p, x, y), outer += ROWS;                                               \
-            } else if (p->is_exclusive) {                                                          \
-                name##_row(p, x, y, 1), outer++;                                                   \
+            } else if (p->is_reverse) {                                                            \
+                name##_row(p, x, y, p->is_exclusive != 0, 1), outer++;                             \
             } else {                                                                               \
-                name##_row(p, x, y, 0), outer++;                                                   \
+                name##_row(p, x, y, p->is_exclusive != 0, 0), outer++;                             \
             }                                                                                      \
         }                                                                                          \
     }
-DEFINE_CUMSUM(cumsum_f32, float, 8)
-DEFINE_CUMSUM(cumsum_s32, uint32_t, 1)
-DEFINE_CUMSUM(cumsum_s64, uint64_t, 1)
+DEFINE_CUMSUM(cumsum_f32, float, 8, NO_FOURS)
+DEFINE_CUMSUM(cumsum_s32, uint32_t, 1, fours_s32)
+DEFINE_CUMSUM(cumsum_s64, uint64_t, 1, NO_FOURS)
 
 /* How many of `low` ascending bounds are at most x; all for a NaN. Compared as T. */
 #define DEFINE_BUCKETIZE(name, E, T)                                                               \

@@ -16,6 +16,11 @@ CASES = [
     cumsum((3, 2, 5), 0, exclusive=True, reverse=True, label="both"),
     cumsum((2, 3), 1, "int32", label="integers"),
     cumsum((2, 3), 1, "int64", exclusive=True, label="integers"),
+    # rows of whole vectors and a rest
+    cumsum((3, 23), 1, "int32", label="row"),
+    cumsum((3, 23), 1, "int32", exclusive=True, label="row-exclusive"),
+    cumsum((3, 23), 1, "int32", reverse=True, label="row-reverse"),
+    cumsum((3, 23), 1, "int32", exclusive=True, reverse=True, label="row-both"),
     cumsum((0, 3), 0, exclusive=True, label="empty"),
     cumsum((2, 3), 2, error="axis must be in [-2, 1]; got 2"),
     cumsum((), 0, error="axis must be in [0, -1]; got 0"),
