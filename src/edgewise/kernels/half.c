@@ -1,5 +1,5 @@
-/* Elementwise operators of two operands on float16: computed in float32 and rounded once, as by the
- * kernels on float32 between casts, without the memory that those go through. */
+/* Elementwise operators on float16: computed in float32 and rounded once, as by the kernels on
+ * float32 between casts, without the memory that those go through. */
 #include "half.h"
 #include "math.h"
 
@@ -56,3 +56,26 @@ HALVES(maximum_f16, v_max(a, b))
 HALVES(minimum_f16, v_min(a, b))
 HALVES(squared_difference_f16, (a - b) * (a - b))
 HALVES(prelu_f16, v_where(v_less(a, v_splat_f32(0.0f)), a * b, a))
+
+/* RELU and its kind: nothing is rounded. A NaN stays. */
+EW_DEFINE(clip_f16) {
+    const ew_unary *p = params;
+    const v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);
+    const uint16_t *x = operand[0];
+    uint16_t *y = operand[1];
+    size_t at = (size_t)tile_begin * p->per_tile, end = (size_t)tile_end * p->per_tile;
+    if (end > p->count) end = p->count;
+    EW_UNUSED(scratch);
+#if defined(EW_HALVES)
+    for (; at + EW_LANES <= end; at += EW_LANES) v_store_f16(y + at, CLAMPED(v_load_f16(x + at)));
+#endif
+    for (size_t step; at < end; at += step) {
+        float block[BLOCK];
+        step = end - at < BLOCK ? end - at : BLOCK;
+        ew_of_halves(block, x + at, step);
+        for (size_t i = step; i % EW_LANES; i++) block[i] = 0.0f;
+        for (size_t i = 0; i < step; i += EW_LANES)
+            v_store_f32(block + i, CLAMPED(v_load_f32(block + i)));
+        ew_halves_of(y + at, block, step);
+    }
+}

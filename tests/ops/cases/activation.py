@@ -54,6 +54,11 @@ CASES = [
     Case(LeakyRelu(alpha=0.44), (arg((16, 1021)),), label="many", quantize=("int16",)),
     *each(Logistic(), ALL),
     *each(Tanh(), ALL),
+    *[  # a rest after the vectors of all instruction sets
+        Case(op, (arg((3, 67), "float16", low=-8.0, high=8.0),), label="half")
+        for op in (Relu(), Relu6(), ReluN1To1())
+    ],
+    Case(Relu6(), (const(FAR, "float16"),), label="far-half"),
     *[Case(op, (const(FAR),), label="far") for op in (Logistic(), Tanh(), Elu(), Relu6())],
     prelu((2, 4, 5, 3), (1, 1, 3), label="channel", quantize=BYTES),
     prelu((2, 4, 5, 3), (4, 5, 3), label="element", quantize=BYTES),

@@ -78,6 +78,8 @@ def unary(site: Site) -> Sequence[Call]:
         return binary.with_constant(site, "mul", -1)
     if isinstance(op, Square):
         return binary.with_constant(site, "mul", x)
+    if isinstance(op, Clipped) and x.dtype is y.dtype is DType.FLOAT16:
+        return unary_call(site, "clip_f16", (x,), low_f32=op.low, high_f32=op.high)
     if not is_float(x, y):
         return _integers(site)
     if isinstance(op, Clipped):
@@ -136,7 +138,7 @@ def unary_call(
 ) -> Sequence[Call]:
     """A kernel with ew_unary; the fields that are not 0."""
     y = site.node.output
-    is_half = DType.FLOAT16 in (site.node.operand(0).dtype, y.dtype)
+    is_half = (site.node.operand(0).dtype is DType.FLOAT16) != (y.dtype is DType.FLOAT16)
     count, per_tile = math.prod(shape_of(y)), _HALVES if is_half else PER_TILE
     per_tile = site.tile_elements or per_tile
     given = {**dict.fromkeys(_NUMBERS, 0.0), **numbers}
