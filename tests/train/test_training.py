@@ -144,6 +144,32 @@ def test_nothing_is_lost_where_the_disk_is_full_at_the_end(data, tmp_path, monke
     assert output.is_file()
 
 
+def test_a_run_that_died_while_it_wrote_goes_on(data, tmp_path, monkeypatch):
+    """Two of three files are there, and they are its own; another plan's are not overwritten."""
+    output = tmp_path / "model.tflite"
+
+    def die(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewise.tasks.trained.write", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, output)
+    assert (tmp_path / "model.keras").is_file()
+    assert not output.exists()
+    before = (tmp_path / "model.keras").read_bytes()
+    train(data, output)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".keras", ".tflite"]
+    assert (tmp_path / "model.keras").read_bytes() != before  # it tells the time
+    output.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewise.tasks.trained.write", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, output, overwrite=True)
+    with pytest.raises(OutputError, match=r"model\.keras: exists already"):
+        train(data, output, seed=7)
+
+
 def test_outputs_are_looked_at_before_any_work(data, tmp_path):
     with pytest.raises(OutputError, match="give it that suffix"):
         train(data, tmp_path / "model.onnx")

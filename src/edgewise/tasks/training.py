@@ -27,7 +27,7 @@ from edgewise import metadata
 from edgewise.data import Feeder, Pixels, samples
 from edgewise.data.image import CROP, pixels_for
 from edgewise.errors import InputError, OutputError, listing
-from edgewise.files import check_output
+from edgewise.files import check_output, write_atomically
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.text import print_model
 from edgewise.metrics import Interval, paired_difference
@@ -51,6 +51,7 @@ Stage = Callable[[str], AbstractContextManager[Advance]]
 _CALIBRATED = 100  # pictures whose ranges are measured, and at most as many to compare recipes on
 # Fine-tuning begins with what the head has learnt: small steps, few epochs
 _FINE_RATE, _FINE_EPOCHS, _FINE_PATIENCE = 1e-4, 8, 3
+_KEY, _ENDING = "run.txt", "ending.txt"  # in the folder of checkpoints
 _FINE_BYTES = 1 << 30  # of features in memory; more pictures have fewer views
 
 
@@ -119,8 +120,10 @@ def train_image_classifier(
         raise OutputError(f"{path}: the model is a .tflite file; give it that suffix")
     if quantized is not None and quantized not in RECIPES:
         raise InputError(f"quantized: there is {', '.join(RECIPES)}; got {quantized!r}")
-    for suffix in (".tflite", ".keras", ".json"):
-        check_output(path.with_suffix(suffix), overwrite=overwrite)
+    folder = path.with_name(f"{path.name}.training")
+    # a run that died while it wrote what it had made goes on
+    is_ours = overwrite or (folder / _ENDING).is_file()
+    _check_outputs(path, overwrite=is_ours)
     options = Options(epochs=epochs, smoothing=smoothing, mixup=mixup, seed=seed)
     plan = Plan(str(backbone), size, views, options, fine_tune, CROP)
     skipped: list[str] = []
@@ -129,7 +132,9 @@ def train_image_classifier(
         network = backbone_of(backbone, weights, size)
     pixels = pixels_for([network.model], [network.model.main.inputs[0].type])
     kept = None if features is None else Path(features)
-    with _run_folder(path, plan, parts, network) as folder:
+    with _run_folder(folder, _key(plan, parts, network)) as is_new:
+        if is_new and is_ours:
+            _check_outputs(path, overwrite=overwrite)
         trainer = _Trainer(parts, network, pixels, plan, kept, folder, stage)
         head = trainer.fit_head(skipped)
         tuned = trainer.fit_above() if fine_tune else None
@@ -139,8 +144,14 @@ def train_image_classifier(
         )
         made = _measured(made, parts, quantized, stage)
         made.seconds = time.perf_counter() - start
-        save(made, path, _said(plan, parts, network), overwrite=overwrite)
+        write_atomically(folder / _ENDING, [], overwrite=True)
+        save(made, path, _said(plan, parts, network), overwrite=is_ours)
     return made
+
+
+def _check_outputs(path: Path, *, overwrite: bool) -> None:
+    for suffix in (".tflite", ".keras", ".json"):
+        check_output(path.with_suffix(suffix), overwrite=overwrite)
 
 
 class _Trainer:
@@ -282,19 +293,18 @@ def _said(plan: Plan, parts: Parts, network: Backbone) -> dict[str, object]:
 
 
 @contextmanager
-def _run_folder(path: Path, plan: Plan, parts: Parts, network: Backbone) -> Iterator[Path]:
-    """A folder next to the output, which stays there when the run is killed or fails, and goes when
-    it ends. Checkpoints of another plan or of other pictures are removed."""
-    folder = path.with_name(f"{path.name}.training")
-    key = _key(plan, parts, network)
+def _run_folder(folder: Path, key: str) -> Iterator[bool]:
+    """The folder, which stays there when the run is killed or fails, and goes when it ends; whether
+    it is new. Checkpoints of another plan or of other pictures are removed."""
+    is_new = _read(folder / _KEY) != key
     try:
-        if folder.is_dir() and _read(folder / "run.txt") != key:
+        if is_new and folder.is_dir():
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        (folder / "run.txt").write_text(key, "ascii")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    yield folder
+    write_atomically(folder / _KEY, [key.encode()], overwrite=True)
+    yield is_new
     shutil.rmtree(folder, ignore_errors=True)
 
 
