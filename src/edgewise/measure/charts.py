@@ -22,7 +22,7 @@ def benchmark_page(
     """
     ran = [m for m in found if not m.error]
     parts: list[str] = [heading("Time of one inference")]
-    with figure(9, 0.8 + 0.6 * len(ran), parts) as axes:
+    with figure(6.5, 0.8 + 0.6 * len(ran), parts) as axes:
         shown_ms = _most_shown(ran) * 1e3
         for place, m in enumerate(ran):
             _strip(axes, place, m, COLOURS[place % len(COLOURS)], shown_ms)
@@ -32,7 +32,7 @@ def benchmark_page(
         axes.set_xlabel("milliseconds; a dot is an inference (slower ones stand at the right edge)")
         axes.grid(axis="x")
     parts.append(heading("From opening the file to the first result"))
-    with figure(9, 0.8 + 0.5 * len(ran), parts) as axes:
+    with figure(6.5, 0.8 + 0.5 * len(ran), parts) as axes:
         load = [m.load_s * 1e3 for m in ran]
         axes.barh(range(len(ran)), load, color=COLOURS[0], label="load", height=0.6)
         first = [m.first_s * 1e3 for m in ran]
@@ -60,7 +60,7 @@ def profile_page(path: Path, model: Path, profile: Profile, *, overwrite: bool =
     shown = sorted(rows[:_MOST_BARS], key=lambda r: r.index)
     parts: list[str] = [heading("Where the time goes, by kind of operator")]
     kinds = profile.by_kind()
-    with figure(9, 0.8 + 0.35 * len(kinds), parts) as axes:
+    with figure(6.5, 0.8 + 0.35 * len(kinds), parts) as axes:
         names = [f"{kind}  x{count}" for kind, count, _ in kinds]
         axes.barh(names, [s * 1e3 for _, _, s in kinds], color=COLOURS[0], height=0.65)
         axes.invert_yaxis()
@@ -68,7 +68,7 @@ def profile_page(path: Path, model: Path, profile: Profile, *, overwrite: bool =
         axes.grid(axis="x")
     which = "" if len(shown) == len(rows) else f" ({len(shown)} slowest of {len(rows)})"
     parts.append(heading(f"Operators in order{which}"))
-    with figure(9, 0.8 + 0.24 * len(shown), parts) as axes:
+    with figure(6.5, 0.8 + 0.24 * len(shown), parts) as axes:
         places = range(len(shown))
         axes.barh(places, [r.seconds * 1e3 for r in shown], color=GRID, label="measured")
         least = [r.least_seconds * 1e3 for r in shown]

@@ -26,16 +26,16 @@ def compare_page(path: Path, found: Comparison, *, overwrite: bool = False) -> N
     parts = [paragraph(verdict(found)), heading("The whole task"), _task_table(found)]
     if layers:
         parts.append(heading("Signal to noise from the input to the output"))
-        with figure(9, 3.6, parts) as axes:
+        with figure(6.5, 3.6, parts) as axes:
             _along(axes, layers, worst[:_LABELLED])
     if worst:
         parts.append(heading(f"Noise that each layer adds ({len(worst)} worst)"))
-        with figure(9, 1 + 0.3 * len(worst), parts) as axes:
+        with figure(6.5, 1 + 0.3 * len(worst), parts) as axes:
             _damage(axes, worst)
     quantized = [r for r in worst if not math.isnan(r.range_use)]
     if quantized:
         parts.append(heading("How these layers use the range of their type"))
-        with figure(9, 1 + 0.3 * len(quantized), parts) as axes:
+        with figure(6.5, 1 + 0.3 * len(quantized), parts) as axes:
             _ranges(axes, quantized)
     parts += [heading("All layers, most damage first"), table(HEAD, list(map(cells, found.layers)))]
     parts += [paragraph(f"Layers without a counterpart: {', '.join(found.unmatched)}")][

@@ -44,12 +44,12 @@ def data_page(path: Path, found: DataReport, *, overwrite: bool = False) -> None
     if named:
         parts.append(heading("Pictures in each class"))
         if len(named) <= _MOST_BARS:
-            with figure(9, 0.9 + 0.3 * len(named), parts) as axes:
+            with figure(6.5, 0.9 + 0.3 * len(named), parts) as axes:
                 _balance(axes, found, named)
         parts.append(table(*class_table(found)))
     if found.pictures:
         parts.append(heading("Sizes"))
-        with figure(9, 3.2, parts) as axes:
+        with figure(6.5, 3.2, parts) as axes:
             _sizes(axes, found.pictures)
     for name in list(found.counts)[:_MOST_CLASSES]:
         own = [p.file for p in found.pictures if p.label == name]
@@ -61,7 +61,8 @@ def data_page(path: Path, found: DataReport, *, overwrite: bool = False) -> None
 def facts(found: DataReport) -> str:
     """What there is, in a line."""
     named = [name for name in found.counts if name]
-    said = f"{len(found.pictures)} pictures that can be read, {len(named)} classes"
+    classes = f"{len(named)} class{'es' * (len(named) != 1)}"
+    said = f"{len(found.pictures)} pictures that can be read, {classes}"
     return said + (f", in {', '.join(found.parts)}" if found.parts != ("",) else "")
 
 

@@ -52,7 +52,7 @@ def evaluation_page(
     parts = [cards([_card(one, name) for one, name in zip(found, names, strict=True)])]
     parts += [paragraph(sentence) for sentence in verdict(found)]
     parts.append(heading("Accuracy"))
-    with figure(6.5, 0.9 + 0.45 * len(found), parts, is_narrow=True) as axes:
+    with figure(6.5, 0.9 + 0.45 * len(found), parts) as axes:
         _accuracies(axes, found, names)
     parts += _confusions(found, names)
     parts += _classes(found, names)
@@ -64,9 +64,10 @@ def evaluation_page(
             "is right; the calibration error is the mean distance from it."
         )
     )
-    with figure(6.5, 4.0, parts, is_narrow=True) as axes:
+    with figure(6.5, 4.0, parts) as axes:
         _reliability(axes, [(n, one.calibration) for n, one in zip(names, found, strict=True)])
-    parts += _mistakes(found[0], data, "The surest mistakes", found[0].outcomes.rank > 0)
+    surest = "The surest mistakes" + f" of {names[0]}" * (len(found) > 1)
+    parts += _mistakes(found[0], data, surest, found[0].outcomes.rank > 0)
     for one, name in zip(found[1:], names[1:], strict=True):
         title = f"Wrong in {name} only"
         parts += _mistakes(one, data, title, (one.outcomes.rank > 0) & (found[0].outcomes.rank < 1))
@@ -207,7 +208,7 @@ def _confusions(found: Sequence[Evaluation], names: Sequence[str]) -> list[str]:
             return _pairs(found[0])
         into: list[str] = []
         side = min(7.0, 2.4 + 0.42 * len(places))
-        with figure(side + 0.6, side, into, is_narrow=True) as axes:
+        with figure(side + 0.6, side, into) as axes:
             _matrix(axes, matrix, [one.label(i) for i in places])
         drawn.append((name, into[0]))
     return [heading("What is taken for what"), side_by_side(drawn)]

@@ -33,12 +33,12 @@ def optimize_page(path: Path, found: Optimized, name: str, *, overwrite: bool = 
     """
     parts = [paragraph(verdict(found)), paragraph(found.proof.sentence)]
     parts.append(heading(f"{_axis(found)} and accuracy"))
-    with figure(6.5, 4.2, parts, is_narrow=True) as axes:
+    with figure(6.5, 4.2, parts) as axes:
         _front(axes, found)
     guilty = [layer for layer in found.layers if layer.damage > _LEAST][:_MOST_BARS]
     if guilty:
         parts.append(heading("What each layer alone costs in 8 bits, in the model as it was given"))
-        with figure(6.5, 1 + 0.28 * len(guilty), parts, is_narrow=True) as axes:
+        with figure(6.5, 1 + 0.28 * len(guilty), parts) as axes:
             _layers(axes, guilty)
     parts += [
         heading("Layers, the most sensitive first"),
@@ -74,7 +74,7 @@ def row(found: Optimized, candidate: Candidate) -> tuple[str, ...]:
         f"{found.drop(candidate):.1f}",
         f"{score.divergence:.2g}",
         f"{score.bytes:,}",
-        f"{score.seconds * 1e3:.3g}",
+        f"{score.seconds * 1e3:.2f}",
     )
 
 
@@ -94,7 +94,7 @@ def verdict(found: Optimized) -> str:
     said = (
         f"{found.chosen.name} is {before.bytes / after.bytes:.2f} times smaller than float "
         f"({after.bytes:,} of {before.bytes:,} bytes) and takes "
-        f"{after.seconds * 1e3:.3g} ms instead of {before.seconds * 1e3:.3g}."
+        f"{after.seconds * 1e3:.2f} ms instead of {before.seconds * 1e3:.2f}."
     )
     guilty = [layer for layer in found.layers if layer.damage > 0][:3]
     total = sum(layer.damage for layer in found.layers)
@@ -147,5 +147,5 @@ def _layers(axes: Any, layers: Sequence[LayerChoice]) -> None:
     axes.set_yticks(range(len(layers)), [short(layer.name) for layer in layers], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean KL from the float model, nats; colours are the types that they got")
-    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     axes.grid(axis="x")

@@ -34,8 +34,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e4e8ec; }
 th { color: #5c6b7a; font-weight: 600; } th:first-child, td:first-child { text-align: left; }
 td.name { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
-figure.narrow { max-width: 44rem; } .pair figure.narrow { max-width: 30rem; }
+figure { margin: 1rem 0; max-width: 46rem; } figure svg { width: 100%; height: auto; }
+.pair figure { max-width: 30rem; }
 .pair { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
 .pair h3 { font-size: .95rem; margin: .6rem 0 0; overflow-wrap: anywhere; }
 th { vertical-align: bottom; } td { white-space: nowrap; }
@@ -56,19 +56,15 @@ th { vertical-align: bottom; } td { white-space: nowrap; }
 .gallery b { display: block; color: #1b2733; font-weight: 600; }
 @media (max-width: 44rem) {
   body { margin: 1rem auto; } th, td { padding: .25rem .4rem; font-size: .85rem; }
-  td.name { max-width: 11rem; } figure { overflow-x: auto; }
-  figure svg { width: 40rem; max-width: none; }
-  figure.narrow svg { width: 100%; } .gallery { grid-template-columns: repeat(3, 1fr); }
+  td.name { max-width: 11rem; } .gallery { grid-template-columns: repeat(3, 1fr); }
 }
 """
 
 
 @contextmanager
-def figure(
-    width: float, height: float, into: list[str], *, is_narrow: bool = False
-) -> Iterator[Any]:
-    """An Axes to draw on, in inches; its SVG is added to `into`. Any: Matplotlib's. A narrow one
-    (6.5 inches) is read on a phone without scrolling.
+def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
+    """An Axes to draw on, in inches; its SVG is added to `into`. Any: Matplotlib's. 6.5 inches are
+    the most that is read on a phone without scrolling, which cuts bars where nobody sees it.
 
     Raises:
         MissingExtra: Matplotlib is not installed.
@@ -98,8 +94,7 @@ def figure(
         text = io.StringIO()
         drawn.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     svg = text.getvalue()
-    kind = ' class="narrow"' if is_narrow else ""
-    into.append(f"<figure{kind}>{svg[svg.index('<svg') :]}</figure>")
+    into.append(f"<figure>{svg[svg.index('<svg') :]}</figure>")
 
 
 def table(
