@@ -96,14 +96,17 @@ def test_without_a_network_what_is_here_is_enough(server: Server, tmp_path: Path
     server.shutdown()
     server.server_close()
     assert fetch(url, Checksum(SHA256), folder=tmp_path).read_bytes() == BODY
-    with pytest.raises(InputError, match=r"cannot be downloaded: .*refused.*--from FILE"):
+    with pytest.raises(InputError, match=rf"weights\.h5: .*refused.*SHA-256 {SHA256}.*--from FILE"):
         fetch(url, Checksum(SHA256), folder=tmp_path / "other")
 
 
 def test_a_download_that_broke_off_goes_on(server: Server, tmp_path: Path) -> None:
     server.cut = 100_000
     for _ in range(2):
-        with pytest.raises(InputError, match=r"ended after \d+ of 300000 bytes. What came is kept"):
+        with pytest.raises(
+            InputError,
+            match=r"weights\.h5: the download ended after \d+ of 300000 bytes. What came is kept",
+        ):
             fetch(server.url, Checksum(SHA256), folder=tmp_path)
     assert not (tmp_path / "weights.h5").exists()
     server.cut = None

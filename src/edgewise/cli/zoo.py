@@ -48,11 +48,7 @@ def show_info(name: str) -> None:
         "network": entry.title,
         "input": shape if entry.normalization is not None else f"no picture; {entry.size} long",
         "weights": f"{entry.weights.origin}, {_presence(entry)}",
-        "checksum": f"SHA-256 {told.sha256}"
-        if told.sha256
-        else f"MD5 {told.md5}"
-        if told.md5
-        else "none is published; the first download's is kept",
+        "checksum": f"{told}{'' if told else '; that of the first download is kept'}",
         "licence": entry.weights.license,
         "published": _published(entry) or "no accuracy",
         "measured": _measured(entry),

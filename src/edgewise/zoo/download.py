@@ -47,6 +47,11 @@ class Checksum:
     def __bool__(self) -> bool:
         return bool(self.sha256 or self.md5)
 
+    def __str__(self) -> str:
+        if self.sha256:
+            return f"SHA-256 {self.sha256}"
+        return f"MD5 {self.md5}" if self.md5 else "no checksum is published"
+
 
 def cached(url: str, folder: Path | None = None) -> Path:
     """Where the file of a URL is, or would be."""
@@ -85,17 +90,19 @@ def fetch(
             part.unlink()
             raise FormatError(
                 f"what {url} gave is not the file that was published (its checksum differs); it "
-                "was removed. Try again, or give the file (--from FILE)",
+                f"was removed. Try again, or {_give(told)}",
                 file=str(target),
             )
         if not told:
             note.write_text(f"{_digest(part, 'sha256')}\n")
         part.replace(target)
     except HTTPError as error:
-        raise InputError(f"{url}: {error.code} {error.reason}. {_WAY_OUT}") from error
+        raise InputError(f"{url}: {error.code} {error.reason}. {_way_out(told)}") from error
     except (URLError, TimeoutError, http.client.HTTPException, ConnectionError) as error:
         reason = getattr(error, "reason", "") or error
-        raise InputError(f"{url}: cannot be downloaded: {reason}. {_WAY_OUT}") from error
+        raise InputError(f"{url}: cannot be downloaded: {reason}. {_way_out(told)}") from error
+    except _Ended as error:
+        raise InputError(f"{url}: {error}. {_way_out(told)}") from error
     except (FormatError, InputError):
         raise
     except OSError as error:
@@ -103,7 +110,16 @@ def fetch(
     return target
 
 
-_WAY_OUT = "What came is kept; run it again to go on, or give the file (--from FILE)"
+class _Ended(Exception):
+    """The server closed before all was there."""
+
+
+def _way_out(told: Checksum) -> str:
+    return f"What came is kept; run it again to go on, or {_give(told)}"
+
+
+def _give(told: Checksum) -> str:
+    return f"give the file ({told}): --from FILE, of train --weights FILE"
 
 
 def _download(url: str, part: Path, progress: Progress | None, max_bytes: int) -> None:
@@ -137,7 +153,7 @@ def _download(url: str, part: Path, progress: Progress | None, max_bytes: int) -
             stream.flush()
             os.fsync(stream.fileno())
     if have < total:
-        raise InputError(f"{url}: the download ended after {have} of {total} bytes. {_WAY_OUT}")
+        raise _Ended(f"the download ended after {have} of {total} bytes")
 
 
 class _Redirections(HTTPRedirectHandler):

