@@ -102,7 +102,9 @@ def _strip(axes: object, place: int, m: Measurement, colour: str, most_ms: float
     # neighbouring runs at different heights, so that dots on one another can be told apart
     heights = [place - 0.25 + 0.5 * (i * 0.618 % 1) for i in range(len(times))]
     axes.plot(times, heights, ".", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
-    axes.annotate(f"{m.median * 1e3:.3g} ", (m.median * 1e3, place), ha="right", va="center")
+    is_short = m.median * 1e3 < most_ms / 8  # a number does not fit in the bar
+    side = "left" if is_short else "right"
+    axes.annotate(f" {m.median * 1e3:.3g} ", (m.median * 1e3, place), ha=side, va="center")
 
 
 def _numbers(ran: Sequence[Measurement]) -> str:
