@@ -1,7 +1,8 @@
 """The table of quantization: what each recipe costs in accuracy, here and with a peer.
 
     python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
-        [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 200] [--json FILE]
+        [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 300] [--json FILE]
+        [--markdown FILE]
 
 Every model is quantized by every recipe with the same calibration samples and runs on the same test
 samples (of which none is a calibration sample). A line has the size, the top-1 accuracy, its
@@ -13,7 +14,11 @@ Quantizer's file for the same recipe in LiteRT; and with `--tensorflow`, of the 
 TensorFlow's converter makes of the source of the same weights, where there is one, with the same
 calibration samples. What a peer does not do has its reason on standard error instead of a line.
 Behind the peers stands whether ours is worse than one of them in KL or in agreement, by more than
-the interval of the difference on the same samples.
+the interval of the difference on the same samples. `--json` keeps what is finished, so that a run
+goes on where it stopped; `--markdown` writes all of it as the page `docs/quantization_table.md`:
+
+    python benchmarks/quantize.py --litert PYTHON --aeq PYTHON --tensorflow PYTHON
+        --json docs/quantization_table.json --markdown docs/quantization_table.md
 """
 
 from __future__ import annotations
@@ -24,25 +29,18 @@ import logging
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from quantize_models import MODELS, TENSORFLOW, TIMED, run
+from quantize_page import page
 
 import edgewise
-from edgewise.data.image import NORMALIZATIONS, centre, open_picture
-from edgewise.ir.graph import Value
-from edgewise.ir.infer import result_types
-from edgewise.ir.types import TensorType
 from edgewise.metrics import bootstrap, paired_difference
-from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.requant import quantize_real
 from edgewise.optimize import Recipe, calibrate, quantize
 from edgewise.optimize.quantize import NothingToQuantize
-from edgewise.runtime.session import Session
-from edgewise.zoo.entries import get
 
 WORKER = Path(__file__).with_name("quantize_worker.py")
 RECIPES = (
@@ -69,118 +67,9 @@ AEQ = {
     "static_wi8_ai16": "static_wi8_ai16",
 }
 CALIBRATION = 100
-PROBE = 160  # pixels
-TIMED = 10  # percent of the inferences are faster than the time told: others use the cores, too
 LITERT = "  in litert"
-# the sources of the same weights, for TensorFlow's converter
-TENSORFLOW = {
-    "mnist_valid": "keras/mnist_valid.h5",
-    "mnist_dw": "keras/mnist_dw.h5",
-    "kws": "savedmodel/kws_ref_model",
-    "resnet8": "keras/pretrainedResnet.h5",
-    "mbnet128": "keras/mbnet128_0.25.h5",
-}
 TENSORFLOW_RECIPES = ("float16", "dynamic_wi8_afp32@1024", "static_wi8_ai8", "static_wi8_ai16")
-Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # calibration x, test x, test labels
-
-
-def pictures(data: Path, size: int, normalization: str, offset: int = 0) -> Data:
-    """ImageNet pictures: every fifth is a calibration sample."""
-    files = sorted((data / "datasets/imagenet_sample").glob("*.jpg"))
-    read = [NORMALIZATIONS[normalization](centre(open_picture(f), size, size)) for f in files]
-    labels = np.array([int(f.name[:4]) + offset for f in files])
-    x = np.stack(read)
-    chosen = np.arange(len(files)) % 5 == 2
-    return x[chosen], x[~chosen], labels[~chosen]
-
-
-def arrays(data: Path, file: str, shape: Sequence[int], scale: float) -> Data:
-    """Arrays with a training and a test part."""
-    found = np.load(data / file)
-    train = found["x_train"].astype(np.float32).reshape(-1, *shape) / scale
-    test = found["x_test"].astype(np.float32).reshape(-1, *shape) / scale
-    return train, test, found["y_test"].astype(np.int64)
-
-
-def speech(data: Path) -> Data:
-    """MFCCs of words, which are stored as the int8 model takes them."""
-    found = np.load(data / "datasets/kws01/kws01_int8_mfcc.npz")
-    file = data / "tflite/mlperf_tiny/kws_ref_model.tflite"
-    quant = edgewise.load(file).main.inputs[0].quant
-    assert quant is not None
-    x = quant.dequantize(found["x"])
-    chosen = np.arange(len(x)) % 5 == 0
-    return x[chosen], x[~chosen], found["y"][~chosen]
-
-
-def lite0(data: Path) -> edgewise.Model:
-    """EfficientNet-Lite0 with ImageNet weights."""
-    return edgewise.convert(get("efficientnet_lite0", data / "weights/efficientnet_lite0_fp16.npz"))
-
-
-def cats_and_dogs(data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of a part, of both kinds in turn, and their labels."""
-    folder = data / "datasets/cats_dogs" / part
-    kinds = [sorted((folder / kind).iterdir()) for kind in ("cat", "dog")]
-    files = [(f, y) for pair in zip(*kinds, strict=True) for y, f in enumerate(pair)]
-    read = [NORMALIZATIONS["imagenet"](centre(open_picture(f), PROBE, PROBE)) for f, _ in files]
-    return np.stack(read).astype(np.float32), np.array([y for _, y in files])
-
-
-def probe(data: Path) -> edgewise.Model:
-    """MobileNetV2's features with ImageNet weights, and a ridge regression of cats and dogs."""
-    weights = data / "weights/mobilenet_v2_1.0_features_fp16.npz"
-    model = edgewise.convert(get("mobilenet_v2_features", weights, size=PROBE))
-    x, y = cats_and_dogs(data, "train")
-    features = run(model, x)[0]
-    mean = features.mean(0)
-    centred = features - mean
-    ridge = centred.T @ centred + 10 * np.eye(len(mean))
-    w = np.linalg.solve(ridge, centred.T @ (np.eye(2)[y] - 0.5)).T.astype(np.float32)
-    graph = model.main
-    constants = (w, (-w @ mean).astype(np.float32))
-    operands = [graph.outputs[0], *(Value(TensorType.of(a), "", a) for a in constants)]
-    scores = Value(result_types(FullyConnected(), operands)[0], "scores")
-    graph.insert(FullyConnected(), operands, [scores])
-    graph.set_outputs([scores])
-    return model
-
-
-def file(name: str) -> Callable[[Path], edgewise.Model]:
-    """A `.tflite` file."""
-    return lambda data: edgewise.load(data / "tflite" / name)
-
-
-MNIST = "datasets/mnist/mnist_subset.npz"
-MODELS: dict[str, tuple[Callable[[Path], edgewise.Model], Callable[[Path], Data]]] = {
-    "mnist_valid": (
-        file("micro/mnist_valid_f.tflite"),
-        lambda d: arrays(d, MNIST, (28, 28, 1), 255),
-    ),
-    "mnist_dw": (file("micro/mnist_dw_f.tflite"), lambda d: arrays(d, MNIST, (28, 28, 1), 255)),
-    "trained_lstm": (
-        file("micro/trained_lstm.tflite"),
-        lambda d: arrays(d, MNIST, (28, 28), 255),
-    ),
-    "kws": (lambda d: edgewise.convert(d / "savedmodel/kws_ref_model"), speech),
-    "resnet8": (
-        file("mlperf_tiny/pretrainedResnet.tflite"),
-        lambda d: arrays(d, "datasets/cifar10/cifar10_subset.npz", (32, 32, 3), 1),
-    ),
-    "mbnet128": (
-        file("classify/mbnet128_0.25_f.tflite"),
-        lambda d: pictures(d, 128, "0..1"),
-    ),
-    "mobilenet_v1": (
-        file("classify/mobilenet_v1_0.25_224_1_default_1.tflite"),
-        lambda d: pictures(d, 224, "-1..1", 1),
-    ),
-    "mobilenet_v2_probe": (
-        probe,
-        lambda d: (cats_and_dogs(d, "train")[0][::5], *cats_and_dogs(d, "test")),
-    ),
-    "efficientnet_lite0": (lite0, lambda d: pictures(d, 224, "efficientnet-lite")),
-}
+Row = dict[str, object]  # a line of the table: what it is of, and a Score
 
 
 @dataclass
@@ -247,26 +136,6 @@ def probabilities(y: np.ndarray, *, is_softmax: bool) -> np.ndarray:
     return y / y.sum(1, keepdims=True)
 
 
-def run(model: edgewise.Model, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Outputs [N, C] on Edgewise, as real numbers, and milliseconds."""
-    session = Session(model.main, stateless=True)
-    session.resize([(1, *x.shape[1:])])
-    first, last = model.main.inputs[0], model.main.outputs[0]
-    rows, times = [], []
-    for sample in x:
-        given = [stored(sample[None], first)]
-        start = time.perf_counter()
-        row = session.run(given)[0].reshape(-1)
-        times.append(time.perf_counter() - start)
-        rows.append(row if last.quant is None else last.quant.dequantize(row))
-    return np.stack(rows), 1000 * float(np.percentile(times, TIMED))
-
-
-def stored(x: np.ndarray, value: Value) -> np.ndarray:
-    """Real numbers as an input takes them."""
-    return x if value.quant is None else quantize_real(x, value.quant, value.dtype)
-
-
 class Peers:
     """Other packages, in processes of their own, with their files in one folder."""
 
@@ -314,8 +183,8 @@ class Peers:
         return done.returncode == 0
 
 
-def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list[dict[str, object]]:
-    """The lines of one model, printed as they come."""
+def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iterator[list[Row]]:
+    """The lines of one model, recipe by recipe, printed as they come; floats first."""
     read, samples_of = MODELS[name]
     model = read(args.data)
     calibration, x, labels = samples_of(args.data)
@@ -330,9 +199,9 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
             model.signatures.append(replace(one, key="serving_default"))
         data = model.to_bytes()
         base, ms = run(edgewise.load(data), x)
-        lines = [("float32", "edgewise", score(len(data), base, ms, base, labels)[0])]
         sys.stdout.write(f"\n{name}: {len(x)} samples\n")
-        tell(*lines[0])
+        found = score(len(data), base, ms, base, labels)[0]
+        yield [row(name, len(x), "float32", "edgewise", found)]
         source = args.data / TENSORFLOW[name] if name in TENSORFLOW else None
         given = [sample[None] for sample in calibration]
         ranges = calibrate(model, given)
@@ -346,16 +215,24 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> list
             except NothingToQuantize as reason:
                 sys.stderr.write(f"  {recipe}: {str(reason)[:200]}\n")
                 continue
+            lines: list[Row] = []
             ours: Samples | None = None
-            for row in compare(recipe, made, data, source, peers, tests, seen):
-                who, written, outputs = row
+            for who, written, outputs in compare(recipe, made, data, source, peers, tests, seen):
                 y, ms = run(edgewise.load(written), x) if outputs is None else outputs
                 found, samples = score(len(written), y, ms, base, labels)
-                lines.append((recipe, who, found))
                 worse = [] if ours is None or who == LITERT else behind(ours, samples)
-                tell(*lines[-1], "; ".join(worse))
+                lines.append(row(name, len(x), recipe, who, found, "; ".join(worse)))
                 ours = ours or samples
-    return [{"model": name, "recipe": r, "by": who, **asdict(s)} for r, who, s in lines]
+            yield lines
+
+
+def row(name: str, count: int, recipe: str, who: str, found: Score, worse: str = "") -> Row:
+    """A line, which is printed, too. `worse`: in what ours is behind this peer."""
+    said = f"  ours is behind: {worse}" if worse else ""
+    sys.stdout.write(f"  {recipe:<38} {who:<12} {found}{said}\n")
+    sys.stdout.flush()
+    known = {"model": name, "samples": count, "recipe": recipe, "by": who.strip()}
+    return {**known, **asdict(found), "behind": worse}
 
 
 def compare(
@@ -390,13 +267,6 @@ def compare(
     return rows
 
 
-def tell(recipe: str, who: str, found: Score, worse: str = "") -> None:
-    """Print a line. `worse`: in what ours is behind this peer."""
-    said = f"  ours is behind: {worse}" if worse else ""
-    sys.stdout.write(f"  {recipe:<38} {who:<12} {found}{said}\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     """Parse the options and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -406,16 +276,23 @@ def main() -> None:
     parser.add_argument("--tensorflow", help="a Python with tensorflow")
     parser.add_argument("--model", action="append", choices=[*MODELS])
     parser.add_argument("--recipe", action="append")
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
     args = parser.parse_args()
     logging.getLogger("edgewise").setLevel(logging.ERROR)
     sys.stdout.write(f"{'size':>62}   top-1  points [95 %]  agree        KL     latency\n")
-    rows = [
-        row for name in args.model or MODELS for row in measure(name, args.recipe or RECIPES, args)
-    ]
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    is_there = args.json is not None and args.json.exists()
+    rows: list[Row] = json.loads(args.json.read_text()) if is_there else []
+    for name in args.model or MODELS:
+        done = {r["recipe"] for r in rows if r["model"] == name}
+        missing = [r for r in args.recipe or RECIPES if r not in done]
+        for found in measure(name, missing, args) if missing else ():
+            rows += [one for one in found if one["recipe"] not in done]
+            if args.json is not None:
+                args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if args.markdown is not None:
+        args.markdown.write_text(page(rows, [*MODELS], ["float32", *RECIPES]))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from edgewise.optimize.prepared import LITERT, prepare
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.rounding import descend, gptq, nearest
 from edgewise.optimize.rules import channel_axis, narrow, static_scheme
+from edgewise.optimize.spared import schemes
 from edgewise.optimize.weights import block_scale, weight_scale
 from edgewise.passes.linear import layout
 from edgewise.passes.target import Target, load_target
@@ -92,15 +93,16 @@ def compensate(
     name = observed.signature(signature).graph
     twins = dict(zip(observed.graphs[name].nodes, result.graphs[name].nodes, strict=True))
     table = None if target is None else load_target(target)
-    schemes = {node: _scheme(node, recipe, table) for node in twins}
+    asked = schemes(observed.graphs[name], recipe)
+    stored = {node: _stored(node, scheme, recipe, table) for node, scheme in asked.items()}
     fitted = {} if known is None else known
-    keys = {n: (n.output.name, s.weight, s.block) for n, s in schemes.items() if s is not None}
+    keys = {n: (n.output.name, s.weight, s.block) for n, s in stored.items() if s is not None}
     nodes = [node for node, key in keys.items() if key not in fitted]
     done = 0
     for batch in batches(nodes):
         seen = observe(observed, samples, signature=signature, threads=threads)
         for node, found in moments(batch, seen).items():
-            scheme = schemes[node]
+            scheme = stored[node]
             assert scheme is not None
             layer = _Layer(node, scheme, found)
             fitted[keys[node]] = layer.fit(rounding, clip, correct_biases)
@@ -115,11 +117,12 @@ def compensate(
     return result
 
 
-def _scheme(node: Node, recipe: Recipe, target: Target | None) -> Scheme | None:
-    """What `quantize` makes of a node; None where its weights are not for this."""
+def _stored(node: Node, scheme: Scheme, recipe: Recipe, target: Target | None) -> Scheme | None:
+    """What `quantize` makes of a node that is to have a scheme; None where its weights are not for
+    this."""
     if not isinstance(node.op, ROUNDED):
         return None
-    scheme, places = recipe.scheme_of(node), layout(node)
+    places = layout(node)
     w, bias = node.operand(places.w), node.optional(places.bias)
     is_alone = w.data is not None and w.dtype is DType.FLOAT32 and len(w.uses) == 1
     if not is_alone or (bias is not None and (bias.data is None or len(bias.uses) > 1)):

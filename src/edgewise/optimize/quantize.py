@@ -36,6 +36,7 @@ from edgewise.optimize.rules import (
     static_scheme,
 )
 from edgewise.optimize.scales import Scales
+from edgewise.optimize.spared import schemes
 from edgewise.optimize.streamed import Streamed
 from edgewise.optimize.techniques import improve
 from edgewise.passes.target import Target, load_target
@@ -147,10 +148,9 @@ class _Work:
         self.inputs = {v: input_dtype for v in self.graph.inputs if is_float(v)}
         self.outputs = {v: output_dtype for v in self.graph.outputs if is_float(v)}
         free = []
-        for node in self.graph.nodes:
+        for node, scheme in schemes(self.graph, self.recipe).items():
             if not has_floats(node):
                 continue
-            scheme = self.recipe.scheme_of(node)
             self.types[node] = FLOAT32
             if is_quantized(node):
                 continue

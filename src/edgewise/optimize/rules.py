@@ -100,7 +100,7 @@ def _from_narrow_to_wide(node: Node, weights: Sequence[int], scheme: Scheme) -> 
         return [wide]  # its class says how weights are stored
     if scheme.weight is DType.INT8 and not scheme.block:
         return [scheme]
-    if scheme.weight is not DType.INT8 and _per_scale(node, weights) < _LEAST_PER_SCALE:
+    if scheme.weight is not DType.INT8 and not can_narrow(node, weights):
         return [wide]
     whole = Scheme(scheme.mode, scheme.weight, scheme.data)
     shapes = [node.operand(i).shape for i in weights]
@@ -108,15 +108,15 @@ def _from_narrow_to_wide(node: Node, weights: Sequence[int], scheme: Scheme) -> 
     return list(dict.fromkeys([scheme, whole, wide] if divide else [whole, wide]))
 
 
-def _per_scale(node: Node, weights: Sequence[int]) -> int:
-    """How many weights share a scale, at the least."""
+def can_narrow(node: Node, weights: Sequence[int]) -> bool:
+    """Enough weights share a scale, of all these constant operands, for fewer than 8 bits."""
     sizes = []
     for index in weights:
         data = node.operand(index).data
         assert data is not None
         axis = channel_axis(node.op.declared(index), DType.INT8)
         sizes.append(data.size // max(1 if axis is None else data.shape[axis], 1))
-    return min(sizes, default=_LEAST_PER_SCALE)
+    return min(sizes, default=_LEAST_PER_SCALE) >= _LEAST_PER_SCALE
 
 
 def _reason(node: Node, data: DType) -> str:
