@@ -1,8 +1,9 @@
 """Keras 3 models in memory, on any back end: no file is written and nothing is run.
 
 A functional model is the walk over its nodes; layers that no handler knows, and subclassed models,
-are traced: their `call` runs on symbolic tensors. Where their code calls TensorFlow itself, and
-Keras runs on it, TensorFlow traces the model. Keras is imported, which the model has done.
+are traced: their `call` runs on symbolic tensors. Where a layer's code calls the back end itself,
+that traces the layer (`backends.py`), or, being TensorFlow, the model. Keras is imported, which the
+model has done.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edgewise.frontends.keras.description import KerasFile, KerasModel
 from edgewise.frontends.keras.live import custom
 from edgewise.frontends.keras.live.describe import graph_of
 from edgewise.frontends.keras.live.inputs import arguments, build
-from edgewise.frontends.keras.live.trace import Tracer
+from edgewise.frontends.keras.live.trace import Tracer, whole
 from edgewise.frontends.keras.lower import lower
 from edgewise.frontends.keras.weights import is_random_state
 from edgewise.ir.model import Model
@@ -100,4 +101,6 @@ def _traced(tracer: Tracer, model: Any, inputs: object) -> KerasModel:
     try:
         return tracer.traced(model, args, kwargs)
     except Unsupported as error:
+        if id(model) in tracer.native:
+            return whole(model, args, kwargs)
         raise UnsupportedOp(f"'{model.name}' ({type(model).__name__}): {error}") from error

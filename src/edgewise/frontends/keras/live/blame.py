@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from types import ModuleType, TracebackType
 
-from edgewise.frontends.keras.live.record import is_user_code
+from edgewise.frontends.user_code import is_user_code
 
-_NAMES = {
+NAMES = {
     "jax": "JAX",
     "torch": "PyTorch",
     "tensorflow": "TensorFlow",
@@ -68,7 +68,7 @@ def _foreign(text: str, frame: TracebackType) -> Iterator[tuple[str, str]]:
             if "." not in match[1]
             else None
         )
-        library = _NAMES.get(str(module).split(".")[0])
+        library = NAMES.get(str(module).split(".")[0])
         if library is not None:
             yield match[1], library
 

@@ -13,15 +13,13 @@ of variables) is refused; nodes are taken off the user's layers again.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from edgewise.frontends.keras.description import LiveFunction
+from edgewise.frontends.user_code import is_user_code
 
 _OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
@@ -29,8 +27,6 @@ _OPERATORS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
     "eq": "equal", "ne": "not_equal", "and": "logical_and", "or": "logical_or",
 }  # fmt: skip
-# Frames of these packages are not the user's code.
-_LIBRARIES = ("keras", "optree", "jax", "torch", "tensorflow", "openvino", "numpy", "edgewise")
 
 
 class Refused(Exception):
@@ -51,17 +47,22 @@ class Recorded:
 
 @dataclass
 class Recorder:
-    """The calls so far, and the names of the layers whose `call` is running."""
+    """The calls so far, and the names of the layers whose `call` is running; `failed` is the
+    innermost layer whose `call` raised."""
 
     opens: Callable[[object], bool]
     calls: list[Recorded] = field(default_factory=list)
     within: list[str] = field(default_factory=list)
+    failed: object = None
 
     def enter(self, layer: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """The results of a layer within the one that is traced."""
         self.within.append(layer.name)
         try:
             return call_of(layer)(*args, **kwargs)
+        except Exception:
+            self.failed = layer if self.failed is None else self.failed
+            raise
         finally:
             self.within.pop()
 
@@ -179,6 +180,15 @@ def _sized(keras: Any, sizes: frozenset[int]) -> Iterator[tuple[Any, str, object
             yield module, name, function
 
 
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Inside, what a graph cannot hold (random numbers, updates of variables) is refused."""
+    import keras
+
+    with _patched(*_refusals(keras)):
+        yield
+
+
 def _refusals(keras: Any) -> Iterator[tuple[Any, str, object]]:
     def assign(variable: Any, *args: object, **kwargs: object) -> None:
         raise Refused(
@@ -245,12 +255,3 @@ def user_line(frame: Any) -> tuple[str, int] | None:
             return None
         frame = frame.f_back
     return None
-
-
-@cache
-def is_user_code(file: str) -> bool:
-    """The file belongs to no library that stands between a layer's `call` and the graph."""
-    modules = [sys.modules.get(name) for name in _LIBRARIES]
-    files = [getattr(module, "__file__", None) for module in modules]
-    folders = [str(Path(found).parent) + os.sep for found in files if found]
-    return not file.startswith(("<frozen", contextlib.__file__, *folders))

@@ -23,11 +23,13 @@ from edgewise.frontends.keras.description import (
     TensorRef,
 )
 from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.live.backends import Called, Refusal, tracing
 from edgewise.frontends.keras.live.blame import reason
 from edgewise.frontends.keras.live.describe import (
     Describer,
     input_layer,
     is_described,
+    opaque,
     unique,
 )
 from edgewise.frontends.keras.live.record import Recorded, Refused, call_of, recording
@@ -47,18 +49,23 @@ class Spec:
     dtype: str
 
 
+class _Again(Exception):
+    """A layer inside is left to the back end; trace once more."""
+
+
 @dataclass
 class Tracer:
     """Traces layers for one conversion.
 
     `pending` are weights of layers that are not built yet; `called` the libraries whose functions
-    refused symbolic tensors.
+    refused symbolic tensors; `native` the layers that are left to the back end's own tracing.
     """
 
     describer: Describer = field(default_factory=Describer)
     called: set[str] = field(default_factory=set)
     known: dict[object, KerasModel] = field(default_factory=dict)
     pending: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    native: dict[int, Refusal] = field(default_factory=dict)
 
     def expand(
         self, c: Context, layer: KerasLayer, args: Sequence[object], kwargs: Mapping[str, object]
@@ -78,8 +85,21 @@ class Tracer:
         named = {key: mapped(value, spec) for key, value in given.items()}
         if id(layer.live) in self.pending:
             self._fill(layer.live, specs, named, "/".join(c.path))
-        model = self.traced(layer.live, specs, named)
-        return c.inline(model, values)
+        trace = tracing()
+        if id(layer.live) not in self.native:
+            try:
+                model = self.traced(layer.live, specs, named)
+            except Unsupported:
+                if trace is None or id(layer.live) not in self.native:
+                    raise
+            else:
+                return c.inline(model, values)
+        assert trace is not None
+        try:
+            return trace(c, layer.live, args, given)
+        except Unsupported as error:
+            refusal = self.native[id(layer.live)]
+            raise (error if refusal.is_native else Unsupported(refusal.sentence)) from error
 
     def _fill(
         self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object], where: str
@@ -104,10 +124,28 @@ class Tracer:
         key = (id(layer), repr(args), repr(kwargs))
         if key not in self.known:
             try:
-                self.known[key] = self._traced(layer, args, kwargs)
+                self.known[key] = self._settled(layer, args, kwargs)
             except Refused as error:
                 raise Unsupported(str(error)) from error
         return self.known[key]
+
+    def _settled(
+        self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> KerasModel:
+        """`_traced`, once more for each layer inside that is left to the back end."""
+        left = len(self.native)
+        while True:
+            try:
+                return self._traced(layer, args, kwargs)
+            except _Again:
+                continue
+            except Refused as error:
+                if len(self.native) > left:  # the back end cannot trace the layer inside either
+                    raise Refused(list(self.native.values())[left].sentence) from error
+                if tracing() is not None:
+                    library = error.library if isinstance(error, Called) else ""
+                    self.native[id(layer)] = Refusal(layer, str(error), library)
+                raise
 
     def _traced(
         self, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
@@ -160,7 +198,7 @@ class Tracer:
         if getattr(layer, "_call_has_training_arg", False):
             named.setdefault("training", False)
         sizes = frozenset(n + k for n in numbers.values() for k in (-1, 0, 1))
-        with recording(lambda inner: not is_described(inner), sizes) as recorder:
+        with recording(self._opens, sizes) as recorder:
             context = layer._get_call_context() if hasattr(layer, "_get_call_context") else None
             try:
                 if context is not None:
@@ -171,11 +209,20 @@ class Tracer:
             except Exception as error:
                 sentence, library = reason(error)
                 self.called.add(library)
-                raise Refused(sentence) from error
+                inner = recorder.failed
+                if inner is not None and id(inner) not in self.native and tracing() is not None:
+                    self.native[id(inner)] = Refusal(inner, sentence, library)
+                    raise _Again from error
+                raise Called(sentence, library) from error
             finally:
                 if context is not None:
                     layer._maybe_reset_call_context()
             return self._described(recorder.calls, outputs, refs)
+
+    def _opens(self, layer: object) -> bool:
+        """The layer's own code runs, too: no handler knows it, and it is not left to the back
+        end."""
+        return not is_described(layer) and id(layer) not in self.native
 
     def _described(
         self, recorded: Sequence[Recorded], outputs: object, refs: dict[int, TensorRef]
@@ -201,6 +248,24 @@ class Tracer:
         kept = _needed(calls, results)
         used = {call.layer for call in kept}
         return kept, results, {name: node for name, node in layers.items() if name in used}
+
+
+def whole(layer: Any, args: Sequence[object], kwargs: Mapping[str, object]) -> KerasModel:
+    """A model that is one call of the layer."""
+    node = opaque(layer)
+    specs = _specs([args, kwargs])
+    inputs = [input_layer(spec.name, spec.shape, spec.dtype) for spec in specs]
+
+    def reference(x: object) -> object:
+        return TensorRef(x.name) if isinstance(x, Spec) else x
+
+    given = tuple(mapped(arg, reference) for arg in args)
+    named = {key: mapped(value, reference) for key, value in kwargs.items()}
+    call = KerasCall(node.name, 0, given, named, is_traced=True)
+    return KerasModel(
+        ModelKind.FUNCTIONAL, node.class_name, node.name, (*inputs, node), (call,),
+        [TensorRef(spec.name) for spec in specs], TensorRef(node.name, 0, None),
+    )  # fmt: skip
 
 
 def _input_names(refs: Mapping[int, TensorRef]) -> dict[str, None]:
