@@ -15,7 +15,7 @@ import edgewise
 from edgewise.api import Model
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError, InputError
-from edgewise.ir import Builder, Sym
+from edgewise.ir import Builder, Sym, Value
 from edgewise.ir.model import Signature
 from edgewise.ops.conv import Conv2D
 from edgewise.runtime import planner
@@ -25,6 +25,7 @@ from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Plan, Target
 from edgewise.runtime.select import TABLE
 from edgewise.runtime.trials import Comparison, Trial, _clear, differing
+from tests.ops.cases.control import branch
 
 from .test_variables import recurrent
 
@@ -67,6 +68,8 @@ def test_a_trial() -> None:
     assert not trial.is_slower()
     assert Trial((3,), [2.0] * 9, [2.001] * 9).is_slower()
     assert not Trial((3,), [2.0] * 9, [1.0] * 8 + [3.0]).is_faster()  # one of nine disagrees
+    idle = Trial((3,), [0.0] * 9, [0.0] * 9)  # a branch that was not taken
+    assert (idle.ratio, idle.is_faster(), idle.is_slower()) == (1.0, False, False)
 
 
 # -- what is kept ---------------------------------------------------------------------------------
@@ -259,6 +262,29 @@ def test_measuring(file: Path, folder: Path, threads: int) -> None:
     assert found.seconds > 0
     assert run(file, folder, num_threads=threads)[0].tobytes() == wanted.tobytes()
     assert found.as_json()["threads"] == threads
+
+
+def test_operators_of_a_branch_are_one(tmp_path: Path, folder: Path) -> None:
+    """Both branches of an IF; the one that is taken is timed."""
+
+    def convolved(b: Builder, x: Value) -> Value:
+        w = np.random.default_rng(0).normal(size=(32, 3, 3, 32)).astype(np.float32)
+        return b.conv_2d(x, b.constant(w / 16), None)
+
+    op = branch(convolved, lambda b, x: b.neg(x), [(X.shape, "float32")])
+    b, model = Builder(), Model()
+    condition = b.input("condition", (), DType.BOOL)
+    model.add(b.finish(b.node(op, condition, b.input("x", X.shape, DType.FLOAT32)).output))
+    for graph in op.graphs:
+        model.add(graph)
+    model.save(tmp_path / "branch.tflite")
+    found = edgewise.tune(tmp_path / "branch.tflite", cache=folder, seconds=0)
+    [group] = found.groups
+    assert (group.nodes, group.names[0].split()[0]) == ((0,), "if")
+    assert group.seconds > 0
+    run = edgewise.Interpreter(tmp_path / "branch.tflite", cache=folder)
+    [kept] = run(np.False_, X).values()
+    np.testing.assert_array_equal(kept, -X)
 
 
 def test_a_network_that_runs_in_one_way(tmp_path: Path, folder: Path) -> None:

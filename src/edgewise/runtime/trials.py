@@ -49,8 +49,10 @@ class Trial:
 
     @property
     def ratio(self) -> float:
-        """The time of the second plan, as part of that of the first: the median of the pairs."""
-        return statistics.median(b / a for a, b in zip(self.before, self.after, strict=True))
+        """The time of the second plan, as part of that of the first: the median of the pairs. 1
+        where nothing ran: a branch that was not taken."""
+        pairs = zip(self.before, self.after, strict=True)
+        return statistics.median([b / a for a, b in pairs if a > 0] or [1.0])
 
     @property
     def seconds(self) -> float:
