@@ -9,14 +9,19 @@ enum { BLOCK = 32 }; /* elements, on the stack of a microcontroller */
 enum { BLOCK = 256 };
 #endif
 
+/* Several vectors in a round: conversions take so few cycles that the loop's own would show (ADD
+ * 0.082 -> 0.064 ms for [512, 1024], Zen 3). */
 #if defined(EW_HALVES)
-#define WHOLE(formula)                                                                             \
+enum { ROUND = 4 * EW_LANES };
+#define WHOLE(n, ...)                                                                              \
+    for (; at + ROUND <= n; at += ROUND)                                                           \
+        EW_UNROLL for (size_t i = at; i < at + ROUND; i += EW_LANES) __VA_ARGS__                   \
     for (; at + EW_LANES <= n; at += EW_LANES) {                                                   \
-        const v_f32 a = v_load_f16(u + at), b = v_load_f16(w + at);                                \
-        v_store_f16(y + at, formula);                                                              \
+        const size_t i = at;                                                                       \
+        __VA_ARGS__                                                                                \
     }
 #else
-#define WHOLE(formula)
+#define WHOLE(n, ...)
 #endif
 
 /* Whole vectors where the processor has float16; the rest by blocks of float32, filled with 0. */
@@ -28,7 +33,10 @@ enum { BLOCK = 256 };
         uint16_t *y = result;                                                                      \
         size_t at = 0;                                                                             \
         EW_UNUSED(low), EW_UNUSED(high);                                                           \
-        WHOLE(formula)                                                                             \
+        WHOLE(n, {                                                                                 \
+            const v_f32 a = v_load_f16(u + i), b = v_load_f16(w + i);                              \
+            v_store_f16(y + i, formula);                                                           \
+        })                                                                                         \
         for (size_t step; at < n; at += step) {                                                    \
             float left[BLOCK], right[BLOCK];                                                       \
             step = n - at < BLOCK ? n - at : BLOCK;                                                \
@@ -66,9 +74,7 @@ EW_DEFINE(clip_f16) {
     size_t at = (size_t)tile_begin * p->per_tile, end = (size_t)tile_end * p->per_tile;
     if (end > p->count) end = p->count;
     EW_UNUSED(scratch);
-#if defined(EW_HALVES)
-    for (; at + EW_LANES <= end; at += EW_LANES) v_store_f16(y + at, CLAMPED(v_load_f16(x + at)));
-#endif
+    WHOLE(end, { v_store_f16(y + i, CLAMPED(v_load_f16(x + i))); })
     for (size_t step; at < end; at += step) {
         float block[BLOCK];
         step = end - at < BLOCK ? end - at : BLOCK;
