@@ -17,6 +17,10 @@
 #define EW_BY_TYPE(p, name)                                                                        \
     ((p)->w_type == EW_TYPE_f32 ? EW_NAME(name##_f32) : EW_BY_HALF(p, name))
 
+/* Bytes of weights that stay in the first-level cache: there pixels are multiplied by all panels
+ * while they are at hand, else a panel by all pixels. */
+enum { EW_NEAR = 16 * 1024 };
+
 /* What does not change during a call: parameters, axes, operands. */
 typedef struct {
     const ew_conv_2d_f32 *p;
@@ -151,13 +155,15 @@ EW_DEFINE(conv_2d_f32) {
     k.depth = w->kernel_h * w->kernel_w * k.c;
     k.panels = ew_panels(k.o);
     k.whole = k.o == k.panels * 2 * EW_LANES ? k.panels : k.panels - 1;
+    const int is_near = k.depth * k.o * (uint64_t)sizeof(float) <= EW_NEAR;
     EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
         tile t = tile_at(&k, index);
         uint32_t pixels = (t.row_end - t.row) * (t.column_end - t.column);
         rectangles(&k, &t, NULL, 0);
-        for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end; i < t.panel_end; i++) {
+        for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end, n; i < t.panel_end; i += n) {
             ew_panel panel = panel_at(&k, &t, i, pixels);
+            n = panel.count = is_near && i < k.whole ? ew_min_u32(t.panel_end, k.whole) - i : 1;
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);
         }
     }

@@ -82,52 +82,67 @@ EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const uint32_t 
     }
 }
 
-/* `blocks` times `rows` rows, by `panels` neighbouring panels. */
-EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
-                    const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,
-                    size_t x_stride, float *y, size_t y_stride) {
+/* `rows` rows by `panels` neighbouring panels, of which w and bias are the first one's. Returns what
+ * is fetched next. */
+EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
+                            const ew_patch *patch, const ew_panel *panel, const weight *w,
+                            const float *bias, const char *ahead, const float *x, size_t x_stride,
+                            float *y, size_t y_stride) {
     const uint32_t width = vectors * EW_LANES, all = panels * vectors;
     const size_t next = panel->next;
-    const char *ahead = panel->ahead;
-    for (; blocks > 0; blocks--, x += rows * x_stride, y += rows * y_stride) {
-        v_f32 acc[MOST_ROWS][MOST_VECTORS];
+    v_f32 acc[MOST_ROWS][MOST_VECTORS];
+    EW_UNROLL
+    for (uint32_t r = 0; r < rows; r++)
         EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++)
-            EW_UNROLL
-            for (uint32_t v = 0; v < all; v++) acc[r][v] = v_load_f32(panel->bias + v * EW_LANES);
-        /* sums of addresses, no products: what precedes a run delays all of its multiplications */
-        const float *a_plane = x;
-        const weight *b_plane = (const weight *)panel->w + patch->k_first * width;
-        for (uint32_t h = patch->planes; h > 0; h--) {
-            const float *a_row = a_plane;
-            const weight *b_row = b_plane;
-            a_plane += patch->x_plane, b_plane += patch->k_plane * width;
-            for (uint32_t i = patch->rows; i > 0; i--) {
-                const float *a_run = a_row;
-                const weight *b_run = b_row;
-                a_row += patch->x_row, b_row += patch->k_row * width;
-                for (uint32_t j = patch->columns; j > 0; j--) {
-                    const float *a = a_run;
-                    const weight *b = b_run;
-                    a_run += patch->x_column, b_run += patch->k_column * width;
-                    size_t s = x_stride;
-                    EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
-                    for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
-                        if (panels == 1) {
-                            v_fetch(ahead);
-                            ahead += panel->pace;
-                        }
-                        step(rows, vectors, panels, a, s, b, next, acc);
+        for (uint32_t v = 0; v < all; v++) acc[r][v] = v_load_f32(bias + v * EW_LANES);
+    /* sums of addresses, no products: what precedes a run delays all of its multiplications */
+    for (uint32_t h = patch->planes; h > 0; h--) {
+        const float *a_row = x;
+        const weight *b_row = w;
+        x += patch->x_plane, w += patch->k_plane * width;
+        for (uint32_t i = patch->rows; i > 0; i--) {
+            const float *a_run = a_row;
+            const weight *b_run = b_row;
+            a_row += patch->x_row, b_row += patch->k_row * width;
+            for (uint32_t j = patch->columns; j > 0; j--) {
+                const float *a = a_run;
+                const weight *b = b_run;
+                a_run += patch->x_column, b_run += patch->k_column * width;
+                size_t s = x_stride;
+                EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
+                for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
+                    if (panels == 1) {
+                        v_fetch(ahead);
+                        ahead += panel->pace;
                     }
+                    step(rows, vectors, panels, a, s, b, next, acc);
                 }
             }
         }
-        v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+    }
+    v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+    EW_UNROLL
+    for (uint32_t r = 0; r < rows; r++)
         EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++)
-            EW_UNROLL
-            for (uint32_t v = 0; v < all; v++)
-                v_store_f32(y + r * y_stride + v * EW_LANES, v_min(high, v_max(low, acc[r][v])));
+        for (uint32_t v = 0; v < all; v++)
+            v_store_f32(y + r * y_stride + v * EW_LANES, v_min(high, v_max(low, acc[r][v])));
+    return ahead;
+}
+
+/* `blocks` times `rows` rows, each by `panel->count` panels, `panels` at a time. */
+EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
+                    const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,
+                    size_t x_stride, float *y, size_t y_stride) {
+    const uint32_t width = vectors * EW_LANES;
+    const weight *first = (const weight *)panel->w + patch->k_first * width;
+    const char *ahead = panel->ahead;
+    for (; blocks > 0; blocks--, x += rows * x_stride, y += rows * y_stride) {
+        const weight *w = first;
+        const float *bias = panel->bias;
+        float *to = y;
+        for (uint32_t n = panel->count; n > 0; n--, w += panel->next, bias += width, to += width)
+            ahead = block(rows, vectors, panels, patch, panel, w, bias, ahead, x, x_stride, to,
+                          y_stride);
     }
     panel->ahead = ahead;
 }

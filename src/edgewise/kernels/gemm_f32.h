@@ -30,12 +30,14 @@ typedef struct {
 } ew_patch;
 
 /* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. The next one
- * begins `next` weights after it. While it is multiplied, what follows in memory is fetched from the third-level cache: `ahead` moves on by
- * `pace` bytes with every step along K. */
+ * begins `next` weights after it; `count` of them, all of whole vectors where there are several, are
+ * multiplied with the same rows. Meanwhile what follows in memory is fetched from the third-level
+ * cache: `ahead` moves on by `pace` bytes with every step along K. */
 typedef struct {
     const void *w; /* float32; float16 for gemm_f16, bfloat16 for gemm_bf16 */
     const float *bias;
     uint32_t vectors, columns;
+    uint32_t count;
     size_t next;
     float low, high;
     const char *ahead;
@@ -59,6 +61,7 @@ static inline ew_panel ew_panel_at(const void *w, uint32_t bytes, const float *b
                       .bias = bias + first,
                       .vectors = vectors,
                       .columns = ew_min_u32(left, width),
+                      .count = 1,
                       .next = (size_t)width * k,
                       .ahead = packed + (size_t)width * k * bytes,
                       .pace = ew_divide_up(width * bytes, ew_divide_up(n, EW_ROWS))};
