@@ -180,8 +180,10 @@ def _call(
     except EdgewiseError:
         return ""
     found = [_results(run, key, feeds) for run in (interpreter, references)]
-    graph = interpreter.model.graphs[interpreter.model.signature(key).graph]
-    is_compared = compare(graph, interpreter.placement, feeds, *found)
+    signature = interpreter.model.signature(key)
+    graph = interpreter.model.graphs[signature.graph]
+    ordered = {name: feeds[name] for name in sorted(feeds, key=signature.inputs.__getitem__)}
+    is_compared = compare(graph, interpreter.placement, ordered, *found)
     if any(isinstance(results, EdgewiseError) for results in found):
         return ""
     return "c" if is_compared else "i"

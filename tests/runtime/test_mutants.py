@@ -61,3 +61,18 @@ def test_what_makes_errors_of_its_operand_large_is_not_compared(name: str) -> No
     x = b.input("x", (4,))
     graph = b.finish(getattr(b, name)(b.add(x, x)))
     assert not is_compared(graph, {name: ROW}, {name: ROW + 1})
+
+
+@pytest.mark.parametrize(("logits", "is_fault"), [(134305.0, False), (4096.0, True)])
+def test_a_step_between_large_logits_is_an_error_of_softmax(logits: float, is_fault: bool) -> None:
+    """Of seed 6103, file 5924: sums that are rounded to neighbours."""
+    b = Builder("main")
+    x = b.input("x", (4,))
+    graph = b.finish(b.softmax(b.add(x, b.constant(np.full(4, logits, np.float32)))))
+    found = {"softmax": np.full(4, 0.25, np.float32)}
+    wanted = {"softmax": found["softmax"] * np.float32(1 + 0.0078)}
+    if is_fault:
+        with pytest.raises(AssertionError, match="differ in 'softmax'"):
+            is_compared(graph, found, wanted)
+    else:
+        assert is_compared(graph, found, wanted)
