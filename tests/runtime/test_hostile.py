@@ -31,6 +31,7 @@ from edgewise.ops.convert import Cast, Dequantize, Quantize
 from edgewise.ops.pad import Pad
 from edgewise.ops.random import Multinomial, RandomStandardNormal
 from edgewise.ops.ranking import TopKV2
+from edgewise.ops.reduce import Sum
 from edgewise.ops.regions import StablehloComposite
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
@@ -338,3 +339,31 @@ def test_random_numbers_need_little_more_than_themselves() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * y.nbytes
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_work_that_only_the_run_knows_has_a_limit(native: bool) -> None:
+    """A CONV_2D whose weights are as many as its pixels took 18 s (seed 6161, file 184)."""
+    b = Builder("main")
+    x = b.input("x", (Sym("n"), 40, 40, 4))
+    model = Model()
+    model.add(b.finish(b.conv_2d(x, x)))
+    run = Interpreter(model, limits=Limits(max_macs=10**6), native=native)
+    with pytest.raises(LimitError, match="max_macs is 1000000, and the model has 10240000"):
+        run(np.zeros((1, 40, 40, 4), np.float32))
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.INT16])
+def test_scales_whose_quotient_overflows_are_summed_alike(dtype: DType) -> None:
+    """Of seed 6165, file 8166."""
+    b = Builder("main")
+    x = b.input("x", (4, 6), dtype, Quant(1e38))
+    result = TensorType((4,), dtype, Quant(1e-38))
+    axis = b.constant(np.array([1], np.int32))
+    model = Model()
+    model.add(b.finish(b.node(Sum(), x, axis, results=[result]).output))
+    given = np.arange(-12, 12).reshape(4, 6).astype(dtype.numpy)
+    with np.errstate(all="ignore"):
+        found, wanted = (Interpreter(model, native=n)(given) for n in (True, False))
+    for name, y in wanted.items():
+        np.testing.assert_array_equal(found[name], y)

@@ -118,7 +118,13 @@ def _round_with_point(acc: np.ndarray, scale: np.float32, type_: TensorType) -> 
     """`rne(float32(acc) * scale + zero_point)`, saturating: float32, the point before rounding."""
     assert type_.quant is not None
     real = wrap_int32(acc).astype(np.float32) * scale + np.float32(type_.quant.zero_point[0])
-    return np.clip(np.rint(real), *type_.dtype.range).astype(type_.dtype.numpy)
+    return _saturated(np.rint(real), type_)
+
+
+def _saturated(real: np.ndarray, type_: TensorType) -> np.ndarray:
+    """NaN, which scales too far apart make, gives the lowest."""
+    steps = np.where(np.isnan(real), np.float32(-np.inf), real)
+    return np.clip(steps, *type_.dtype.range).astype(type_.dtype.numpy)
 
 
 class Mean(Reduction, builtin="MEAN", options="ReducerOptions"):
@@ -192,8 +198,7 @@ class Sum(Reduction, builtin="SUM", options="ReducerOptions"):
             return _round_with_point(total - n * x.zero_point, scale, type_)
         offset = np.float32(-x.zero_point) * scale * np.float32(n)
         y = round_away(total.astype(np.float32) * scale + offset)
-        y = y + np.float32(type_.quant.zero_point[0])
-        return np.clip(y, *type_.dtype.range).astype(type_.dtype.numpy)
+        return _saturated(y + np.float32(type_.quant.zero_point[0]), type_)
 
 
 class ReduceMax(Reduction, builtin="REDUCE_MAX", options="ReducerOptions"):

@@ -65,9 +65,10 @@ class Limits:
         self._require("max_bytes", total, "bytes of memory")
 
     def check_results(self, node: Node, operands: Sequence[np.ndarray | None]) -> None:
-        """Raise LimitError where an operator's results on these arrays would be too big: sizes
-        that only the run knows (the paddings of a PAD that are computed); or where a recurrent
-        layer goes through more steps than loops may have iterations: references loop in Python."""
+        """Raise LimitError where an operator's results on these arrays would be too big, or too
+        much to compute: sizes that only the run knows (the paddings of a PAD that are computed, the
+        batch); or where a recurrent layer goes through more steps than loops may have iterations:
+        references loop in Python."""
         self._require("max_loop_iterations", _steps_of(node, operands), f"steps in {node}")
         ends = (*node.inputs, *node.outputs)
         known = all(v is None or v.type.is_static for v in ends) and _is_settled(node)
@@ -84,6 +85,10 @@ class Limits:
         for type_ in types:
             shape = [d for d in type_.shape or () if isinstance(d, int)]
             self._require("max_bytes", _nbytes(type_.dtype, shape), f"bytes in {node}")
+        shapes = [None if v is None else v.shape for v in values]
+        macs = node.op.macs(shapes, [t.shape for t in types if t.shape is not None])
+        if isinstance(macs, int):
+            self._require("max_macs", macs, f"multiply-accumulates in {node}")
 
     def _require(self, name: str, found: int, what: str) -> None:
         limit = getattr(self, name)

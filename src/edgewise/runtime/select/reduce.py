@@ -154,6 +154,7 @@ def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields
     factor = scale(x.type) / scale(y.type)
     if isinstance(op, Mean):
         factor = factor / np.float32(max(count, 1))
+    require(bool(np.isfinite(factor)), "the scales' quotient is not finite")
     bias = (-count * zero_point(x.type) + (1 << 31)) % (1 << 32) - (1 << 31)
     return "reduce_b8", {
         **none,
@@ -194,7 +195,9 @@ def _numbers_16(op: Reduction, x: Value, y: Value, count: int) -> Fields:
         m, shift = mean_multiplier(float(scale(x.type)) / float(scale(y.type)), count)
         return {"is_fixed": 1, "multiplier": m, "shift": shift}
     require(count < 1 << 16, f"a sum of {count} elements, which is kept in 32 bits")
-    return {"scale": float(np.float32(scale(x.type) / scale(y.type)))}
+    factor = np.float32(scale(x.type) / scale(y.type))
+    require(bool(np.isfinite(factor)), "the scales' quotient is not finite")
+    return {"scale": float(factor)}
 
 
 TABLE: Mapping[type[Op], Callable[[Site], Selection]] = dict.fromkeys(_OPS, reduction)
