@@ -28,6 +28,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.convert import Cast, Dequantize, Quantize
+from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pad import Pad
 from edgewise.ops.random import Multinomial, RandomStandardNormal
 from edgewise.ops.ranking import TopKV2
@@ -367,3 +368,20 @@ def test_scales_whose_quotient_overflows_are_summed_alike(dtype: DType) -> None:
         found, wanted = (Interpreter(model, native=n)(given) for n in (True, False))
     for name, y in wanted.items():
         np.testing.assert_array_equal(found[name], y)
+
+
+def test_a_bias_of_64_bits_is_no_kernels() -> None:
+    """|-2**63| is -2**63 in 64 bits (seed 6161, file 1478)."""
+    b = Builder("main")
+    x = b.input("x", (2, 3), DType.INT16, Quant(0.5))
+    w = b.constant(np.ones((4, 3), np.int8), quant=Quant(0.5))
+    bias = b.constant(np.array([0, 1 << 46, -1 << 63, 5]), quant=Quant(0.25))
+    result = TensorType((2, 4), DType.INT16, Quant(1.0))
+    model = Model()
+    model.add(b.finish(b.node(FullyConnected(), x, w, bias, results=[result]).output))
+    given = np.arange(6, dtype=np.int16).reshape(2, 3)
+    native, references = (Interpreter(model, native=n) for n in (True, False))
+    found, wanted = native(given), references(given)
+    for name, y in wanted.items():
+        np.testing.assert_array_equal(found[name], y)
+    assert [p.where for p in native.placement()] == ["host"]

@@ -44,7 +44,7 @@ def scale_accumulator(
     assert w.quant is not None
     assert result.quant is not None
     if bias is not None:
-        acc = acc + bias.data
+        acc = (acc.astype(np.int64) if result.dtype is DType.INT16 else acc) + bias.data
     low, high = activation_range(act, result)
     point = int(result.quant.zero_point.flat[0])
     s_x, s_y = x.quant.scale.reshape(-1)[0], result.quant.scale.reshape(-1)[0]

@@ -96,7 +96,8 @@ class Stored16:
         require(added is None or added.dtype.kind == "i", "biases are not integers")
         o = array.shape[channel_axis]
         total = np.zeros(o, np.int64) if added is None else added.reshape(-1).astype(np.int64)
-        require(bool(np.all(np.abs(total) < 1 << 47)), "a bias has 48 bits or more")
+        is_fit = bool(np.all((total > -1 << 47) & (total < 1 << 47)))  # |-2**63| is -2**63
+        require(is_fit, "a bias has 48 bits or more")
         # the order of the reference's operations (ops/scaled.py)
         real = np.float64(scale(source.type)) * quant.scale.reshape(-1).astype(np.float64)
         real = np.broadcast_to(real / np.float64(scale(y.type)), (o,))
