@@ -18,7 +18,8 @@ from edgewise.ir.dim import Sym
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Signature
 from edgewise.ir.types import Quant, TensorType
-from edgewise.runtime.session import BusyError, Session
+from edgewise.runtime.session import Session
+from edgewise.runtime.turns import BusyError
 
 
 def difference() -> Graph:

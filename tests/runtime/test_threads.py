@@ -23,8 +23,8 @@ from edgewise.ops.arithmetic import Add
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan, While
-from edgewise.runtime.session import BusyError
 from edgewise.runtime.threads import Threads
+from edgewise.runtime.turns import BusyError
 from tests.runtime.by_hand import Recorder, add, flags, floats, plan_of
 from tests.runtime.test_code import X, Y
 
@@ -296,8 +296,10 @@ def test_closing_waits_for_nobody() -> None:
     run = edgewise.Interpreter(slow_model(10), num_threads=2)
     run(np.ones((64, 1024), np.float32))
     [session] = run._sessions.values()
-    with session._lock, pytest.raises(BusyError):
+    session._turns.enter()
+    with pytest.raises(BusyError):
         run.close()
+    session._turns.leave()
     run.close()
     run.close()
     assert run(np.ones((64, 1024), np.float32))

@@ -4,7 +4,7 @@ Everything above (the public `Interpreter`, `edgewise.lite`) only uses `Session`
 the graph is chosen here: a native plan where all shapes follow from those of the inputs, plans in
 stages where they depend on data, else (or with `native=False`) the operators' NumPy references.
 
-Long because all that a run may meet (other shapes, limits, cancelling, a fork) is decided here.
+Long because all that a run may meet (other shapes, limits, a fork) is decided here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise.errors import CancelledError, EdgewiseError, LimitError
+from edgewise.errors import LimitError
 from edgewise.ir.dim import Shape
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Value
@@ -31,16 +32,13 @@ from edgewise.runtime.plan import Placement, Precision
 from edgewise.runtime.shapes import Shapes
 from edgewise.runtime.specialize import Executors, Runnable, Stored
 from edgewise.runtime.threads import Threads
+from edgewise.runtime.turns import Turns
 from edgewise.runtime.watch import Progress, Watch
 
 if TYPE_CHECKING:
     from edgewise.runtime.staged import Staged
 
 _log = logging.getLogger("edgewise")
-
-
-class BusyError(EdgewiseError, RuntimeError):
-    """One interpreter is used from two threads at once."""
 
 
 class Session:
@@ -80,7 +78,7 @@ class Session:
         self._resources = Resources() if resources is None else resources
         self._inputs = self.graph.inputs if inputs is None else inputs
         self._shapes = Shapes()
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._has_names: bool | None = None
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
         # the tuples of arrays of the last run and its executor, where nothing else has to be done
@@ -92,9 +90,6 @@ class Session:
             self._executors = Executors(
                 self._get_graph, keep_all, self._threads, limits, stored, precision
             )
-        # the number of the present run, the one to cancel, and what runs it
-        self._serial, self._cancelled = 0, 0
-        self._running: Executor | Staged | None = None
         remember(self)
 
     @property
@@ -123,10 +118,10 @@ class Session:
             except Unfit:
                 pass  # a variable has another type now; nothing has run
         self._check(inputs)
-        self._enter()
+        self._turns.enter()
         try:
             self._again = (None, None, None)
-            self._serial = _after(self._serial)
+            self._turns.number()
             if self.kept:
                 self.kept = {}
             if self.stateless:
@@ -152,7 +147,7 @@ class Session:
         except MemoryError as error:
             raise LimitError(f"the run needs more memory than there is: {error}") from error
         finally:
-            self._lock.release()
+            self._turns.leave()
 
     def _names_of(self, executor: Runnable | str) -> AbstractContextManager[object]:
         """Held while operators read and write what they name: sessions of one model share it, and
@@ -167,13 +162,11 @@ class Session:
 
     def _run_again(self, executor: Executor) -> list[np.ndarray]:
         """What `run` does, of which for a small network nothing is left but this."""
-        if not self._lock.acquire(False):
-            self._enter()
+        turns = self._turns
+        turns.enter()
         try:
-            self._serial = serial = _after(self._serial)
-            self._running = executor
-            if self._cancelled == serial:
-                raise CancelledError("the run was cancelled before its first operator")
+            serial = turns.number()
+            turns.begin(executor)
             if executor.has_names:
                 with self._resources.lock:
                     return executor.repeat(serial)
@@ -182,15 +175,7 @@ class Session:
             self._again = (None, None, None)
             raise
         finally:
-            self._running = None
-            self._lock.release()
-
-    def _enter(self) -> None:
-        """Begin what only one thread may do; `_lock.release` ends it. Raises BusyError."""
-        if not self._lock.acquire(blocking=False):
-            raise BusyError(
-                "this interpreter is running in another thread; make one interpreter per thread"
-            )
+            turns.leave()
 
     def _check(self, inputs: Sequence[np.ndarray]) -> None:
         """Raise InputError where the graph cannot run on these."""
@@ -240,25 +225,23 @@ class Session:
     def cancel(self) -> None:
         """Let the inference that is running in another thread stop between two operators; nothing
         happens where none is."""
-        self._cancelled = self._serial
-        running = self._running
-        if running is not None:
-            running.cancel(self._serial)
+        self._turns.cancel()
 
     def close(self) -> None:
         """End the threads; a later run starts them anew. Raises BusyError."""
-        self._enter()
+        self._turns.enter()
         try:
             self._again = (None, None, None)  # it runs in these threads
             self._threads.close()
         finally:
-            self._lock.release()
+            self._turns.leave()
 
     def after_fork(self) -> None:
         """In the child no thread but this one is there, and none runs the session."""
         self._threads.forget()
         self._again = (None, None, None)
-        self._lock, self._resources.lock = threading.Lock(), threading.Lock()
+        self._turns.after_fork()
+        self._resources.lock = threading.Lock()
 
     def _run_plan(
         self,
@@ -266,23 +249,16 @@ class Session:
         inputs: Sequence[np.ndarray],
         into: Sequence[np.ndarray] | None,
     ) -> list[np.ndarray]:
-        serial = self._serial
         counter = None if self.progress is None else self._watch().before_step()
-        self._running = executor
-        try:
-            # `cancel` notes the number first and then asks who runs: one of us sees the other
-            if self._cancelled == serial:
-                raise CancelledError("the run was cancelled before its first operator")
-            outputs = executor.run(
-                inputs,
-                self._state,
-                counter,
-                resources=self._resources,
-                into=into,
-                serial=serial,
-            )
-        finally:
-            self._running = None
+        self._turns.begin(executor)
+        outputs = executor.run(
+            inputs,
+            self._state,
+            counter,
+            resources=self._resources,
+            into=into,
+            serial=self._turns.serial,
+        )
         if self.keep_all:
             self.kept = executor.kept()
         return outputs
@@ -290,24 +266,21 @@ class Session:
     def _run_staged(self, staged: Staged, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         from edgewise.runtime.staged import Run
 
-        serial, watch = self._serial, self._watch()
-        self._running = staged
-        try:
-            outputs = staged.run(
-                inputs,
-                Run(
-                    self._state,
-                    self._resources,
-                    serial,
-                    watch.before_node(),
-                    watch.is_cancelled,
-                    iteration_guard(self._limits),
-                    watch.before_step(),
-                    watch.end,
-                ),
-            )
-        finally:
-            self._running = None
+        watch = self._watch()
+        self._turns.begin(staged)
+        outputs = staged.run(
+            inputs,
+            Run(
+                self._state,
+                self._resources,
+                self._turns.serial,
+                watch.before_node(),
+                watch.is_cancelled,
+                iteration_guard(self._limits),
+                watch.before_step(),
+                watch.end,
+            ),
+        )
         return self._our_own(outputs, inputs)
 
     def _run_references(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -336,16 +309,11 @@ class Session:
 
     def _watch(self) -> Watch:
         """What looks at the run that begins."""
-        serial = self._serial
-        return Watch(self.graph, self._limits, self.progress, lambda: self._cancelled == serial)
+        is_cancelled = partial(self._turns.is_cancelled, self._turns.serial)
+        return Watch(self.graph, self._limits, self.progress, is_cancelled)
 
     def __reduce__(self) -> str:
         raise TypeError("an interpreter cannot be pickled; pickle the model and make a new one")
-
-
-def _after(serial: int) -> int:
-    """The number of the next run: 32 bits, and not 0."""
-    return serial % 0xFFFFFFFF + 1
 
 
 def _require_supported(graph: Graph) -> None:
