@@ -79,9 +79,10 @@ shapes that depend on data, when those come for the first time.
 |---|---|---|"""
 
 COMPUTED_HEADING = """
-Of weights and biases that the model computes, as one that trains itself does, in Python:
+Of weights and biases that the model computes, in Python (float32, as of a model that trains itself,
+has kernels):
 
-| operators | types | reason |
+| operators | types of weights and biases | reason |
 |---|---|---|"""
 
 Reasons = dict[tuple[str, str], list[str]]  # operator and reason to types

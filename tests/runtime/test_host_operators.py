@@ -17,7 +17,7 @@ from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
-from tests.ops.case import Case, all_cases, model_of
+from tests.ops.case import Case, all_cases, inputs_of, model_of
 
 from .freed import BIASES, WEIGHTS, freed
 
@@ -51,40 +51,45 @@ PERMITTED = {
     ("tile", "string"): STRINGS,
 }
 PACKED = "integer weights are packed, and their sums added to biases, while planning"
-CELLS = "the weights of a cell are packed while planning"
 ANCHORS = "anchors are laid out while planning"
-COMPUTED = {
-    ("bidirectional_sequence_lstm", "float32"): CELLS,
-    ("bidirectional_sequence_rnn", "float32"): CELLS,
-    ("conv_2d", "int16"): PACKED,
+COMPUTED = {  # by the type of the weights, or of the biases where only those are computed
+    ("bidirectional_sequence_lstm", "int8"): PACKED,
+    ("bidirectional_sequence_rnn", "int8"): PACKED,
+    ("conv_2d", "int32"): PACKED,
+    ("conv_2d", "int64"): PACKED,
     ("conv_2d", "int8"): PACKED,
     ("conv_2d", "uint8"): PACKED,
-    ("depthwise_conv_2d", "int16"): PACKED,
+    ("depthwise_conv_2d", "int32"): PACKED,
+    ("depthwise_conv_2d", "int64"): PACKED,
     ("depthwise_conv_2d", "int8"): PACKED,
     ("depthwise_conv_2d", "uint8"): PACKED,
-    ("embedding_lookup", "int32"): PACKED,
-    ("fully_connected", "int16"): PACKED,
+    ("embedding_lookup", "int8"): PACKED,
+    ("fully_connected", "int32"): PACKED,
+    ("fully_connected", "int4"): PACKED,
+    ("fully_connected", "int64"): PACKED,
     ("fully_connected", "int8"): PACKED,
-    ("fully_connected", "uint8"): PACKED,
-    ("lstm", "float32"): CELLS,
-    ("lstm", "int8"): CELLS,
-    ("lstm_layer", "float32"): CELLS,
-    ("rnn", "float32"): CELLS,
-    ("svdf", "float32"): PACKED,
+    ("lstm", "int32"): PACKED,
+    ("lstm", "int8"): PACKED,
+    ("lstm_layer", "int8"): PACKED,
+    ("rnn", "int8"): PACKED,
+    ("svdf", "int32"): PACKED,
     ("svdf", "int8"): PACKED,
     ("tflite_detection_postprocess", "float32"): ANCHORS,
     ("tflite_detection_postprocess", "uint8"): ANCHORS,
     ("transpose_conv", "int32"): PACKED,
-    ("unidirectional_sequence_lstm", "float32"): CELLS,
-    ("unidirectional_sequence_lstm", "int8"): CELLS,
-    ("unidirectional_sequence_rnn", "float32"): CELLS,
+    ("transpose_conv", "int64"): PACKED,
+    ("transpose_conv", "int8"): PACKED,
+    ("transpose_conv", "uint8"): PACKED,
+    ("unidirectional_sequence_lstm", "int32"): PACKED,
+    ("unidirectional_sequence_lstm", "int8"): PACKED,
+    ("unidirectional_sequence_rnn", "int8"): PACKED,
 }
 
 
 @pytest.mark.ci
 def test_host_steps_are_those_permitted() -> None:
-    graphs = [(case, model_of(case).main) for case in all_cases() if not case.error]
-    assert hosts(graphs) == set(PERMITTED)
+    cases = [case for case in all_cases() if not case.error]
+    assert hosts((case, _first(case), model_of(case).main) for case in cases) == set(PERMITTED)
 
 
 @pytest.mark.ci
@@ -92,20 +97,24 @@ def test_computed_weights_and_biases_run_where_permitted() -> None:
     found = set()
     for roles in (WEIGHTS, BIASES, (*WEIGHTS, *BIASES)):
         cases = [case for case in all_cases() if not (case.error or case.op.graph_fields)]
-        found |= hosts((case, free[0]) for case in cases if (free := freed(case, roles)))
+        pairs = [(case, freed(case, roles)) for case in cases]
+        found |= hosts((c, f[0].inputs[len(inputs_of(c))].dtype.text, f[0]) for c, f in pairs if f)
     assert found - set(PERMITTED) == set(COMPUTED)
 
 
-def hosts(graphs: Iterable[tuple[Case, Graph]]) -> set[tuple[str, str]]:
-    """Operators of cases in which Python runs something, with the type of the first operand."""
+def hosts(graphs: Iterable[tuple[Case, str, Graph]]) -> set[tuple[str, str]]:
+    """Operators of cases in which Python runs something, with the type that is given."""
     found = set()
-    for case, graph in graphs:
-        first = next((a.dtype.text for a in case.args if a is not None), "none")
+    for case, text, graph in graphs:
         try:
             made = plan(graph, Target(Isa.SCALAR))
         except NotPlannable:
             if not all(map(kernel_of, graph.nodes)):
-                found.add((case.op.name, first))
+                found.add((case.op.name, text))
             continue
-        found |= {(case.op.name, first) for p in made.placement if p.where == "host"}
+        found |= {(case.op.name, text) for p in made.placement if p.where == "host"}
     return found
+
+
+def _first(case: Case) -> str:
+    return next((a.dtype.text for a in case.args if a is not None), "none")

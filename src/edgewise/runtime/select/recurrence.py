@@ -1,6 +1,7 @@
 """One recurrence in float32: products of the inputs of all steps, as a fully connected layer has
 them, then the steps, one after the other. Integer weights stay so where a fully connected layer's
-would."""
+would. Float32 weights that the model computes are laid out by copies, before each run of the steps.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +21,32 @@ from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select import binary, conv_h8
 from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.conv_h8 import Hybrid
+from edgewise.runtime.select.copy import constant_view, copy, filled, view
 from edgewise.values import dataclass
 
 Array = np.ndarray
+
+
+Numbers = Array | Value  # float32 that is known while planning, or computed by the model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """Weights of several gates, one below the other, and the copies that put them there."""
+
+    value: Value
+    calls: Sequence[Call] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """Weights of all gates, joined. `vectors` as ew_recurrent has them."""
 
-    recurrent: Value  # [gates * C, O], or diagonals [gates * C]
+    recurrent: Joined  # [gates * C, O], or diagonals [gates * C]
     cells: int
-    vectors: Sequence[Array]
+    vectors: Sequence[Numbers]
     activation: Activation
-    projection: tuple[Value, Array] | None = None  # [O, C] and its bias
+    projection: tuple[Joined, Numbers] | None = None  # [O, C] and its bias
     has_peephole: bool = False
     has_norm: bool = False
     cell_clip: float = 0.0
@@ -42,7 +55,7 @@ class Cell:
     @property
     def outputs(self) -> int:
         """Elements of the hidden value that the weights multiply."""
-        shape = shape_of(self.recurrent)
+        shape = shape_of(self.recurrent.value)
         return shape[1] if len(shape) == 2 else self.cells
 
 
@@ -51,7 +64,7 @@ class Layer:
     """What a recurrence works on: sequences with their weights [gates * C, I] (products are added),
     states, and results, the rows of which begin at element `y_offset` of those of y."""
 
-    sequences: Sequence[tuple[Value, Value]]
+    sequences: Sequence[tuple[Value, Joined]]
     h: Value
     c: Value  # any, where the cell has one gate
     y: Value
@@ -64,8 +77,8 @@ def recurrence(site: Site, cell: Cell, layer: Layer) -> Sequence[Call]:
     *lead, _ = shape_of(layer.sequences[0][0])
     is_time_major = getattr(site.node.op, "time_major", True)
     time, batch = (1, lead[0]) if len(lead) == 1 else lead if is_time_major else lead[::-1]
-    is_diagonal = len(shape_of(cell.recurrent)) == 1
-    cells, outputs, columns = cell.cells, cell.outputs, shape_of(cell.recurrent)[0]
+    columns, *rest = shape_of(cell.recurrent.value)
+    cells, outputs, is_diagonal = cell.cells, cell.outputs, not rest
     products, before = _products(site, layer.sequences, time * batch)
     is_tanh = cell.activation is Activation.TANH
     low, high = (0.0, 0.0) if is_tanh else float_bounds(cell.activation)
@@ -92,51 +105,112 @@ def recurrence(site: Site, cell: Cell, layer: Layer) -> Sequence[Call]:
             "proj_clip": cell.proj_clip,
         },
     )
-    kernel, constants, scratch = _constants(site, cell)
-    operands = (products, *constants, layer.h, layer.c, layer.y)
+    kernel, weights, scratch, packing = _weights(site, cell)
+    operands = (products, *weights, layer.h, layer.c, layer.y)
     n_tiles = 1 if math.prod(shape_of(layer.y)) else 0
     why = "hidden values quantized per row" if kernel == "recurrent_h8" else ""
-    return [*before, Call(kernel, params, operands, n_tiles, scratch, why=why)]
+    last = Call(kernel, params, operands, n_tiles, scratch, why=why)
+    return [*before, *packing, last]
 
 
-def _constants(site: Site, cell: Cell) -> tuple[str, Sequence[Array | Packed], int]:
-    """The kernel, the weights and vectors that it takes, and its scratch memory."""
-    panel, columns = constant("EW_RECURRENT_PANEL"), shape_of(cell.recurrent)[0]
-    vectors = np.concatenate(cell.vectors)
+def _weights(
+    site: Site, cell: Cell
+) -> tuple[str, Sequence[Array | Packed | Value], int, Sequence[Call]]:
+    """The kernel, the weights and vectors that it takes, its scratch memory, and the calls that lay
+    out what is computed."""
+    panel, columns = constant("EW_RECURRENT_PANEL"), shape_of(cell.recurrent.value)[0]
+    vectors, calls = _in_a_row(cell.vectors)
     scratch = 4 * (columns + panel + (cell.outputs + panel if cell.projection else 0))
-    bias = np.zeros(0, np.float32)
-    recurrent = _hybrid(cell.recurrent, np.zeros(columns, np.float32))
-    projection = None if cell.projection is None else _hybrid(*cell.projection)
+    bias: Numbers = np.zeros(0, np.float32)
+    recurrent = _hybrid(cell.recurrent.value, np.zeros(columns, np.float32))
+    projection: Hybrid | str | None = None
+    if cell.projection is not None:
+        joint, bias = cell.projection
+        projection = _hybrid(joint.value, bias) if isinstance(bias, np.ndarray) else "computed"
     if isinstance(recurrent, Hybrid) and not isinstance(projection, str):
-        second: Sequence[Array | Packed]
+        second: Sequence[Array | Packed | Value]
         second = (np.zeros(0, np.int8), bias, np.zeros(0, np.int32))
         first = conv_h8.operands(site.target.isa, recurrent, 1)
         if projection is not None:
             second = conv_h8.operands(site.target.isa, projection, 1)
-            bias = projection.bias
         staged = -(-max(cell.outputs, cell.cells) // 16) * 16 * 2
-        return "recurrent_h8", (*first, vectors, *second, bias), scratch + staged
-    floats = real(site, cell.recurrent)
-    matrix = floats if floats.ndim == 1 else panels(floats)
+        return "recurrent_h8", (*first, vectors, *second, bias), scratch + staged, calls
+    matrix, more = _in_panels(site, cell.recurrent)
+    calls += more
     if cell.projection is not None:
-        weights, added = cell.projection
-        bias = np.concatenate([panels(real(site, weights)), added])
-    return "recurrent_f32", (matrix, vectors, bias), scratch
+        weights, more = _in_panels(site, cell.projection[0])
+        bias, last = _in_a_row([weights, cell.projection[1]])
+        calls += [*more, *last]
+    return "recurrent_f32", (matrix, vectors, bias), scratch, calls
+
+
+def _in_panels(site: Site, joint: Joined) -> tuple[Numbers, Sequence[Call]]:
+    """Weights as `panels`, those of diagonals as they are."""
+    value = joint.value
+    if value.data is not None:
+        floats = real(site, value)
+        return floats if floats.ndim == 1 else panels(floats), joint.calls
+    if len(shape_of(value)) == 1:
+        return value, joint.calls
+    (n, k), panel = shape_of(value), constant("EW_RECURRENT_PANEL")
+    whole, left = divmod(n, panel)
+    y = Value(TensorType((-(-n // panel) * panel * k,), DType.FLOAT32), "panels")
+    source, target = view(value), view(y)
+    elements = target.elements.reshape(-1, k, panel)
+    first = source.elements[: whole * panel].reshape(whole, panel, k).transpose(0, 2, 1)
+    calls = [*joint.calls, *copy(source.of(first), target.of(elements[:whole]))]
+    if left:
+        zero, last = constant_view(np.zeros(1, np.uint32)), elements[whole:]
+        calls += filled(target.of(last[:, :, left:]), zero)
+        rest = source.elements[whole * panel :].T[None]
+        calls += copy(source.of(rest), target.of(last[:, :, :left]))
+    return y, calls
+
+
+def _in_a_row(parts: Sequence[Numbers]) -> tuple[Numbers, list[Call]]:
+    """One after the other."""
+    known = [p for p in parts if isinstance(p, np.ndarray)]
+    if len(known) == len(parts):
+        return np.concatenate(known), []
+    sizes = [p.size if isinstance(p, np.ndarray) else math.prod(shape_of(p)) for p in parts]
+    return _copied(parts, (sum(sizes),))
+
+
+def _copied(parts: Sequence[Numbers], shape: Sequence[int]) -> tuple[Value, list[Call]]:
+    """A value of this shape, the elements of all parts."""
+    y = Value(TensorType(tuple(shape), DType.FLOAT32), "weights")
+    target, calls, end = view(y), list[Call](), 0
+    elements = target.elements.reshape(-1)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            whole = constant_view(np.ascontiguousarray(part).view("u4"))
+        else:
+            whole = view(part)
+        source = whole.elements.reshape(-1)
+        calls += copy(whole.of(source), target.of(elements[end : end + source.size]))
+        end += source.size
+    return y, calls
 
 
 def _hybrid(weights: Value, bias: Array) -> Hybrid | str:
     """Integer weights [N, K] of the hidden value; else why floats are multiplied."""
-    assert weights.data is not None
+    if weights.data is None:
+        return "in float: the weights are computed"
     if weights.data.ndim != 2:
         return "in float: the weights are diagonal"
     n, k = weights.data.shape
     return conv_h8.weights_of(weights, weights.data, bias, run=k, outputs=n)
 
 
-def joined(site: Site, values: Sequence[Value | None]) -> Value:
-    """Constant weights of the gates that there are, one below the other: integers with a scale for
-    each row, where all are such; else float32."""
+def joined(site: Site, values: Sequence[Value | None]) -> Joined:
+    """Weights of the gates that there are, one below the other: integers with a scale for each row,
+    where all are such constants; else float32. Raises NotNative."""
     found = [v for v in values if v is not None]
+    if any(site.known(v) is None for v in found):
+        parts = [numbers(site, v) for v in found]
+        rows, *rest = zip(*map(shape_of, found), strict=True)
+        shape = (sum(rows), *(sizes[0] for sizes in rest))
+        return Joined(*_copied(parts, shape))
     quants = [v.quant for v in found if v.dtype is DType.INT8 and v.quant is not None]
     is_by_row = len(quants) == len(found) and all(
         not q.zero_point.any() and q.block_size is None and (q.scale.size == 1 or q.axis == 0)
@@ -144,12 +218,22 @@ def joined(site: Site, values: Sequence[Value | None]) -> Value:
     )
     if not is_by_row:
         floats = np.concatenate([real(site, v) for v in found])
-        return Value(TensorType.of(floats), "weights", floats)
+        return Joined(Value(TensorType.of(floats), "weights", floats))
     arrays = [site.known(v) for v in found]
     require(all(a is not None for a in arrays), "weights are computed while the model runs")
     data = np.concatenate([a for a in arrays if a is not None])
     scales = [np.broadcast_to(q.scale, shape_of(v)[0]) for v, q in zip(found, quants, strict=True)]
-    return Value(TensorType.of(data, Quant(np.concatenate(scales), axis=0)), "weights", data)
+    quant = Quant(np.concatenate(scales), axis=0)
+    return Joined(Value(TensorType.of(data, quant), "weights", data))
+
+
+def numbers(site: Site, value: Value | None) -> Numbers:
+    """`real` of a constant; float32 that the model computes. Raises NotNative."""
+    assert value is not None
+    if site.known(value) is not None:
+        return real(site, value)
+    require(value.dtype is DType.FLOAT32, f"computed weights are {value.dtype.text}")
+    return value
 
 
 def real(site: Site, value: Value | None) -> Array:
@@ -175,12 +259,14 @@ def panels(matrix: Array) -> Array:
 
 
 def _products(
-    site: Site, sequences: Sequence[tuple[Value, Value]], rows: int
+    site: Site, sequences: Sequence[tuple[Value, Joined]], rows: int
 ) -> tuple[Value, Sequence[Call]]:
     """The sum of weights [G, I] @ every step of x, and the calls that compute it."""
     calls: list[Call] = []
     total: Value | None = None
-    for x, weights in sequences:
+    for x, joint in sequences:
+        weights = joint.value
+        calls += joint.calls
         type_ = TensorType((rows, shape_of(weights)[0]), DType.FLOAT32)
         y = Value(type_, "products")
         calls += fully_connected(_site(site, Node(FullyConnected(), [x, weights, None], [y])))

@@ -27,7 +27,14 @@ from edgewise.runtime.library import pack
 from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.copy import copies, copy, view
 from edgewise.runtime.select.lstm_s8 import integer_lstm
-from edgewise.runtime.select.recurrence import Cell, Layer, joined, real, recurrence
+from edgewise.runtime.select.recurrence import (
+    Cell,
+    Layer,
+    Numbers,
+    joined,
+    numbers,
+    recurrence,
+)
 
 _GATES = (0, 1, 2, 3)  # input, forget, cell, output: offsets into the operands
 
@@ -53,15 +60,15 @@ def _lstm_cell(
     """The cell of the 24 operands."""
     gates = [g for g in _GATES if operands[1 + g] is not None]
     recurrent = joined(site, [operands[5 + g] for g in gates])
-    cells = shape_of(recurrent)[0] // len(gates)
+    cells = shape_of(recurrent.value)[0] // len(gates)
     vectors = [_bias(site, operands[12 + g], cells) for g in gates]
     has_peephole, has_norm = operands[10] is not None, operands[21] is not None
     if has_peephole:
         is_coupled = operands[9] is None
-        vectors += [np.zeros(cells, np.float32) if is_coupled else real(site, operands[9])]
-        vectors += [real(site, operands[10]), real(site, operands[11])]
+        vectors += [np.zeros(cells, np.float32) if is_coupled else numbers(site, operands[9])]
+        vectors += [numbers(site, operands[10]), numbers(site, operands[11])]
     if has_norm:
-        vectors += [real(site, operands[20 + g]) for g in gates]
+        vectors += [numbers(site, operands[20 + g]) for g in gates]
     cell = Cell(
         recurrent,
         cells,
@@ -78,8 +85,8 @@ def _lstm_cell(
     return replace(cell, projection=(projection, _bias(site, operands[17], cell.outputs)))
 
 
-def _bias(site: Site, value: Value | None, size: int) -> np.ndarray:
-    return np.zeros(size, np.float32) if value is None else real(site, value)
+def _bias(site: Site, value: Value | None, size: int) -> Numbers:
+    return np.zeros(size, np.float32) if value is None else numbers(site, value)
 
 
 def _basic(site: Site) -> Selection:
@@ -113,7 +120,7 @@ def rnn(site: Site) -> Selection:
 
 def _simple_cell(site: Site, r: Value, bias: Value, act: Activation) -> Cell:
     recurrent = joined(site, [r])
-    return Cell(recurrent, shape_of(recurrent)[0], [real(site, bias)], act)
+    return Cell(recurrent, shape_of(recurrent.value)[0], [numbers(site, bias)], act)
 
 
 def bidirectional_lstm(site: Site) -> Selection:
@@ -179,7 +186,7 @@ def layer(site: Site) -> Selection:
     # copies that are made in any case: a view would let the recurrence write into h and c
     begin = [*copy(view(h), view(last_h)), *copy(view(c), view(last_c))]
     recurrent = joined(site, [r])
-    cell = Cell(recurrent, shape_of(h)[1], [real(site, bias)], Activation.TANH)
+    cell = Cell(recurrent, shape_of(h)[1], [numbers(site, bias)], Activation.TANH)
     steps = recurrence(site, cell, Layer([(x, joined(site, [w]))], last_h, last_c, y))
     return [*(replace(call, moves=None) for call in begin), *steps]
 
