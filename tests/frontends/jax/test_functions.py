@@ -8,15 +8,17 @@ import pytest
 jax = pytest.importorskip("jax", reason="JAX is not installed here")
 
 import edgewise  # noqa: E402
-from tests.frontends.jax.cases import CASES  # noqa: E402
+from tests.frontends.jax import cases, more_cases  # noqa: E402
 
+CASES = {**cases.CASES, **more_cases.MORE}
 pytestmark = [pytest.mark.ci, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_against_jax(name):
     case = CASES[name]
-    wanted = [np.asarray(y) for y in jax.tree.leaves(case.function(*case.arguments))]
+    given = [jax.numpy.asarray(a) for a in case.arguments]
+    wanted = [np.asarray(y) for y in jax.tree.leaves(case.function(*given))]
     shapes = [
         ((None, *a.shape[1:]) if case.batch and a.ndim else a.shape, a.dtype.name)
         for a in map(np.asarray, case.arguments)

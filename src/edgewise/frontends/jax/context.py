@@ -19,7 +19,17 @@ from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
 
-__all__ = ["Context", "Equation", "Handler", "Operand", "Parts", "Spread", "Unsupported"]
+__all__ = [
+    "Context",
+    "Equation",
+    "Handler",
+    "Operand",
+    "Parts",
+    "Skipped",
+    "Spread",
+    "Unsupported",
+    "computed",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +70,10 @@ class Equation:
         return self.results[0].dtype
 
 
+class Skipped(Exception):
+    """Something inside has a problem, which is noted."""
+
+
 Handler: TypeAlias = "Callable[..., Operand | Sequence[Operand]]"
 
 
@@ -82,8 +96,8 @@ def computed(dtype: np.dtype) -> DType:
 class Context(context.Context):
     """The state of one graph in the making.
 
-    `walk` writes a jaxpr; handlers of control flow use it. `found` are the sentences on what
-    cannot be converted. `names` are those of constants, by their ids.
+    `walk` writes a jaxpr, for handlers of control flow; it raises Skipped. `found` are the
+    sentences on what cannot be converted. `names` are those of constants, by their ids.
     """
 
     sizes: Sizes = field(kw_only=True)

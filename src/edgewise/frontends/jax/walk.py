@@ -16,7 +16,15 @@ import numpy as np
 
 from edgewise.errors import EdgewiseError, LimitError, listing
 from edgewise.frontends import context
-from edgewise.frontends.jax.context import Context, Equation, Handler, Operand, Parts, computed
+from edgewise.frontends.jax.context import (
+    Context,
+    Equation,
+    Handler,
+    Operand,
+    Parts,
+    Skipped,
+    computed,
+)
 from edgewise.frontends.jax.handlers import COMPLEX, ELEMENTWISE, HANDLERS, OBJECTS
 from edgewise.frontends.jax.refusal import why_not
 from edgewise.frontends.jax.tracing import Program, user_line
@@ -56,7 +64,7 @@ def write(
     """
     walk = _Walk(further or {})
     inner = Context(
-        c.b, c.file, c.path, c.problems, c.where, sizes=program.sizes, walk=walk.run,
+        c.b, c.file, c.path, c.problems, c.where, sizes=program.sizes, walk=walk.inner,
         names=dict(program.names),
     )  # fmt: skip
     before = c.b.location
@@ -85,7 +93,7 @@ class _Walk:
 
     def run(
         self, c: Context, jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]
-    ) -> list[Operand]:
+    ) -> list[Any]:
         """The results of a jaxpr; `_Missing` among them where something has a problem."""
         known: dict[Any, Any] = {}
         for variables, values in ((jaxpr.constvars, consts), (jaxpr.invars, operands)):
@@ -102,6 +110,15 @@ class _Walk:
                 raise LimitError(f"{c.file}: MAX_NODES: more than {MAX_NODES} operators")
         return [read(atom) for atom in jaxpr.outvars]
 
+    def inner(
+        self, c: Context, jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]
+    ) -> list[Operand]:
+        """`run` for a handler, which needs all results. Raises Skipped."""
+        results = self.run(c, jaxpr, consts, operands)
+        if any(isinstance(result, _Missing) for result in results):
+            raise Skipped
+        return results
+
     def _equation(self, c: Context, equation: Any, operands: list[Any]) -> Sequence[Any]:
         before = c.where
         is_own = self.depth == 0 or before is None  # what JAX keeps of a call may be an older one's
@@ -109,6 +126,8 @@ class _Walk:
         c.b.location = Location("/".join(c.path), *(c.where or ()))
         try:
             return self._results(c, equation, operands)
+        except Skipped:
+            pass
         except context.Unsupported as error:
             c.found[_sentence(c, equation.primitive.name, str(error))] = None
         except EdgewiseError as error:
@@ -130,7 +149,7 @@ class _Walk:
                 if len(named) == 1 and len(folded) == 1:
                     c.names[id(folded[0])] = named.pop()
                 return folded
-        handler = self._handler(name, operands)
+        handler = self._handler(name, _is_complex(equation, operands))
         if handler is None:
             raise context.Unsupported(why_not(name))
         if any(x is _MISSING for x in operands):
@@ -142,18 +161,17 @@ class _Walk:
         made = handler(c, node, *operands)
         return list(made) if isinstance(made, list | tuple) else [made]
 
-    def _handler(self, name: str, operands: Sequence[Any]) -> Callable[..., Any] | None:
-        """What writes a primitive for operands of these kinds; None: nothing does."""
-        found = self.further.get(name) or OBJECTS.get(name)
-        if found is not None:
-            return found
-        if name in COMPLEX and (any(isinstance(x, Parts) for x in operands) or name not in _REAL):
+    def _handler(self, name: str, is_complex: bool) -> Callable[..., Any] | None:
+        """What writes a primitive; None: nothing does."""
+        if name in self.further:
+            return self.further[name]
+        if is_complex and name in COMPLEX:
             return COMPLEX[name]
+        if name in OBJECTS:
+            return OBJECTS[name]
         if name in ELEMENTWISE:
             return _on_small(ELEMENTWISE[name])
-        if name in HANDLERS:
-            return _on_whole(HANDLERS[name])
-        return None
+        return _on_whole(HANDLERS[name]) if name in HANDLERS else None
 
     def _called(self, c: Context, params: dict[str, Any], operands: list[Any]) -> list[Any]:
         callee = next(params[key] for key in _CALLEE if key in params)
@@ -167,7 +185,12 @@ class _Walk:
             self.depth -= 1
 
 
-_REAL = ELEMENTWISE.keys() | HANDLERS.keys()
+def _is_complex(equation: Any, operands: Sequence[Any]) -> bool:
+    """Complex numbers go in, or come out."""
+    if any(isinstance(x, Parts) or (isinstance(x, np.ndarray) and x.dtype.kind == "c")
+           for x in operands):  # fmt: skip
+        return True
+    return any(getattr(v.aval, "dtype", np.dtype(bool)).kind == "c" for v in equation.outvars)
 
 
 def _on_small(handler: Handler) -> Handler:

@@ -94,6 +94,137 @@ def test_a_model_of_the_callers_class():
     assert set(made.signature().outputs) == {"sum", "wave"}
 
 
+class Rotary(L.Layer):
+    """Attention with rotary positions, for any number of steps."""
+
+    def build(self, shape):
+        size = shape[-1]
+        self.projection = self.add_weight(shape=(size, 3, 2, size // 2), name="projection")
+
+    def call(self, x):
+        q, k, v = jnp.moveaxis(jnp.einsum("btc,cjhd->btjhd", x, self.projection.value), 2, 0)
+        half = q.shape[-1] // 2
+        angles = jnp.arange(x.shape[1])[:, None, None] / 10.0 ** jnp.arange(half)
+
+        def turned(y):
+            a, b = jnp.split(y, 2, axis=-1)
+            sin, cos = jnp.sin(angles), jnp.cos(angles)
+            return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+        scores = jnp.einsum("bqhd,bkhd->bhqk", turned(q), turned(k)) / jnp.sqrt(q.shape[-1])
+        weights = jax.nn.softmax(scores, axis=-1)
+        return jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(x.shape)
+
+
+@pytest.mark.parametrize("steps", [6, None])
+def test_attention(steps):
+    source = keras.Input((steps, 8))
+    model = keras.Model(source, L.Dense(3)(Rotary()(source)))
+    randomize(model)
+    made = check(model, real(4, 6, 8))
+    assert "softmax" in operators(made)
+
+
+class Images(L.Layer):
+    """A convolution, a pooling and activations, by jax.lax."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 3, shape[-1], 6), name="kernel")
+
+    def call(self, x):
+        y = jax.lax.conv_general_dilated(
+            x, self.kernel.value, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        y = jax.nn.relu6(y)
+        return jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def test_images():
+    source = keras.Input((16, 12, 3))
+    model = keras.Model(source, L.Flatten()(Images()(L.Conv2D(3, 1)(source))))
+    randomize(model)
+    made = check(model, real(2, 16, 12, 3))
+    found = operators(made)
+    assert [found.count(name) for name in ("conv_2d", "max_pool_2d", "transpose")] == [2, 1, 0]
+
+
+class Recurrent(L.Layer):
+    """A recurrent network by jax.lax.scan."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], 5), name="w")
+        self.u = self.add_weight(shape=(5, 5), name="u")
+
+    def call(self, x):
+        def step(state, row):
+            state = jnp.tanh(row @ self.w.value + state @ self.u.value)
+            return state, state
+
+        start = jnp.zeros((x.shape[0], 5))
+        _, states = jax.lax.scan(step, start, jnp.swapaxes(x, 0, 1))
+        return jnp.swapaxes(states, 0, 1)
+
+
+@pytest.mark.parametrize(("steps", "loops"), [(4, 0), (90, 1)])
+def test_a_scan(steps, loops):
+    source = keras.Input((steps, 3))
+    model = keras.Model(source, Recurrent()(source))
+    randomize(model)
+    assert operators(check(model, real(2, steps, 3))).count("while") == loops
+
+
+class Spectral(L.Layer):
+    """A filter of frequencies, with complex weights of two real ones."""
+
+    def build(self, shape):
+        bins = shape[1] // 2 + 1
+        self.re = self.add_weight(shape=(bins, 1), name="re")
+        self.im = self.add_weight(shape=(bins, 1), name="im")
+
+    def call(self, x):
+        spectrum = jnp.fft.rfft(x, axis=1) * jax.lax.complex(self.re.value, self.im.value)
+        return jnp.fft.irfft(spectrum, n=x.shape[1], axis=1)
+
+
+def test_a_filter_of_frequencies():
+    source = keras.Input((16, 2))
+    model = keras.Model(source, Spectral()(source))
+    randomize(model)
+    check(model, real(3, 16, 2))
+
+
+def test_a_file_with_custom_objects(tmp_path):
+    path = tmp_path / "model.keras"
+    source = keras.Input((3,))
+    model = keras.Model(source, Affine(name="own")(source))
+    randomize(model)
+    model.save(path)
+    made = edgewise.convert(path, custom_objects={"Affine": Affine})
+    x = real(4, 3)
+    (found,) = edgewise.Interpreter(made.to_bytes())(x).values()
+    np.testing.assert_allclose(found, np.asarray(model(x)), atol=1e-5)
+
+
+class Noisy(L.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seed = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        return jnp.sin(x) + jax.random.normal(self.seed.next(), x.shape)
+
+
+def test_random_numbers_are_refused():
+    source = keras.Input((4,))
+    model = keras.Model(source, Noisy(name="noisy")(source), name="model")
+    with pytest.raises(UnsupportedOp) as refused:
+        edgewise.convert(model)
+    assert str(refused.value) == (
+        "model: 1 layer cannot be converted:\n  - 'noisy' (Noisy): its call() draws random"
+        " numbers, which a converted model cannot; draw them only where `training` is true"
+    )
+
+
 class Odd(L.Layer):
     """Two primitives that have no operators."""
 

@@ -183,11 +183,14 @@ def _starts(starts: Sequence[Value], x: Value, sizes: Sequence[Dim]) -> list[Dim
 
 
 def _dynamic_update(c: Context, node: Equation, x: Value, y: Value, *starts: Value) -> Value:
-    places = _starts(starts, x, y.shape)
-    if x.shape == y.shape:
-        return y
-    begin = _inside(c, x, places, y.shape)
-    return c.b.dynamic_update_slice(x, y, begin)
+    return updated_at(c, x, y, _starts(starts, x, y.shape))
+
+
+def updated_at(c: Context, x: Value, y: Value, starts: Sequence[Dim | Value]) -> Value:
+    """x with y written at `starts`, moved into the tensor as JAX does."""
+    return (
+        y if x.shape == y.shape else c.b.dynamic_update_slice(x, y, _inside(c, x, starts, y.shape))
+    )
 
 
 HANDLERS: dict[str, Handler] = {

@@ -130,20 +130,17 @@ def _pad(c: Context, node: Equation, x: Value, value: Value) -> Value:
             x, value, edge_padding_low=before, edge_padding_high=after,
             interior_padding=tuple(inner),
         )  # fmt: skip
-    if any(isinstance(d, int) and d < 0 for d in (*low, *high)):
-        begin: list[Dim] = [-d if isinstance(d, int) and d < 0 else 0 for d in low]
-        end = [
-            size + d if isinstance(d, int) and d < 0 else size
-            for size, d in zip(x.shape, high, strict=True)
-        ]
-        x = sliced(c, x, begin, end, [1] * len(begin))
-        low = tuple(0 if isinstance(d, int) and d < 0 else d for d in low)
-        high = tuple(0 if isinstance(d, int) and d < 0 else d for d in high)
     return padded(c, x, list(zip(low, high, strict=True)), value)
 
 
 def padded(c: Context, x: Value, edges: Sequence[tuple[Dim, Dim]], value: Value) -> Value:
-    """x with `value` around it."""
+    """x with `value` around it, cut where an edge is negative."""
+    if any(isinstance(d, int) and d < 0 for edge in edges for d in edge):
+        cuts = [tuple(-min(d, 0) if isinstance(d, int) else 0 for d in edge) for edge in edges]
+        begin = [low for low, _ in cuts]
+        end = [size - high for size, (_, high) in zip(x.shape, cuts, strict=True)]
+        x = sliced(c, x, begin, end, [1] * len(begin))
+        edges = [(low + a, high + b) for (low, high), (a, b) in zip(edges, cuts, strict=True)]
     if all(edge == (0, 0) for edge in edges):
         return x
     flat = [d for edge in edges for d in edge]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgewise.dtypes import DType
+from edgewise.frontends.decompose import pairs
 from edgewise.frontends.decompose.fourier import Parts, conjugate
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Operand, Unsupported
@@ -99,36 +100,20 @@ def _of_real(handler: Handler) -> Handler:
 # -- elementwise ------------------------------------------------------------------------------
 
 
-def _times(c: Context, x: Parts, y: Parts) -> Parts:
-    return _bilinear(c.b.mul, c, x, y)
-
-
-def _bilinear(f: Callable[[Value, Value], Value], c: Context, x: Parts, y: Parts) -> Parts:
-    """(a + ib) (d + ie) = (ad - be) + i(ae + bd), for what is linear in both."""
-    return Parts(
-        c.b.sub(f(x.real, y.real), f(x.imag, y.imag)), c.b.add(f(x.real, y.imag), f(x.imag, y.real))
-    )
-
-
-def _squares(c: Context, x: Parts) -> Value:
-    return c.b.add(c.b.square(x.real), c.b.square(x.imag))
-
-
 def _product(c: Context, node: TFNode, x: Parts, y: Parts) -> Parts:
-    return _times(c, x, y)
+    return pairs.times(c, x, y)
 
 
 def _square(c: Context, node: TFNode, x: Parts) -> Parts:
-    return _times(c, x, x)
+    return pairs.times(c, x, x)
 
 
 def _inverse(c: Context, node: TFNode, x: Parts) -> Parts:
-    total = _squares(c, x)
-    return Parts(c.b.div(x.real, total), c.b.div(c.b.neg(x.imag), total))
+    return pairs.inverse(c, x)
 
 
 def _quotient(c: Context, node: TFNode, x: Parts, y: Parts) -> Parts:
-    return _times(c, x, _inverse(c, node, y))
+    return pairs.times(c, x, pairs.inverse(c, y))
 
 
 def _conjugate(c: Context, node: TFNode, x: Parts) -> Parts:
@@ -136,29 +121,23 @@ def _conjugate(c: Context, node: TFNode, x: Parts) -> Parts:
 
 
 def _absolute(c: Context, node: TFNode, x: Parts) -> Value:
-    return c.b.sqrt(_squares(c, x))
+    return pairs.absolute(c, x)
 
 
 def _angle(c: Context, node: TFNode, x: Parts) -> Value:
-    return c.b.atan2(x.imag, x.real)
+    return pairs.angle(c, x)
 
 
 def _exponential(c: Context, node: TFNode, x: Parts) -> Parts:
-    return _polar(c, c.b.exp(x.real), x.imag)
-
-
-def _polar(c: Context, size: Value, angle: Value) -> Parts:
-    return Parts(c.b.mul(size, c.b.cos(angle)), c.b.mul(size, c.b.sin(angle)))
+    return pairs.exponential(c, x)
 
 
 def _logarithm(c: Context, node: TFNode, x: Parts) -> Parts:
-    half = c.scalar(0.5)
-    return Parts(c.b.mul(c.b.log(_squares(c, x)), half), _angle(c, node, x))
+    return pairs.logarithm(c, x)
 
 
 def _root(c: Context, node: TFNode, x: Parts) -> Parts:
-    half = c.b.mul(_angle(c, node, x), c.scalar(0.5))
-    return _polar(c, c.b.sqrt(_absolute(c, node, x)), half)
+    return pairs.root(c, x)
 
 
 def _cast(c: Context, node: TFNode, x: Parts) -> Operand:
@@ -177,7 +156,7 @@ def _matmul(handler: Handler) -> Handler:
             assert isinstance(z, Value)
             return z
 
-        return _bilinear(product, c, x, y)
+        return pairs.bilinear(product, c, x, y)
 
     return on_parts
 
