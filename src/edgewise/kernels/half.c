@@ -65,7 +65,8 @@ HALVES(minimum_f16, v_min(a, b))
 HALVES(squared_difference_f16, (a - b) * (a - b))
 HALVES(prelu_f16, v_where(v_less(a, v_splat_f32(0.0f)), a * b, a))
 
-/* RELU and its kind: nothing is rounded. A NaN stays. */
+/* RELU and its kind: nothing is rounded. A NaN stays, and so does -0; of RELU alone, numbers from
+ * -2**-24 to minus infinity are the integers from 0x8001 to 0xFC00. */
 EW_DEFINE(clip_f16) {
     const ew_unary *p = params;
     const v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);
@@ -74,6 +75,11 @@ EW_DEFINE(clip_f16) {
     size_t at = (size_t)tile_begin * p->per_tile, end = (size_t)tile_end * p->per_tile;
     if (end > p->count) end = p->count;
     EW_UNUSED(scratch);
+    if (p->low_f32 == 0.0f && p->high_f32 == __builtin_inff()) {
+        EW_INDEPENDENT for (; at < end; at++)
+            y[at] = (uint16_t)(x[at] - 0x8001) < 0x7C00 ? 0 : x[at];
+        return;
+    }
     WHOLE(end, { v_store_f16(y + i, CLAMPED(v_load_f16(x + i))); })
     for (size_t step; at < end; at += step) {
         float block[BLOCK];
