@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from edgewise.data import folder
 from edgewise.errors import InputError
 from edgewise.tasks.parts import parts_of
 
@@ -101,6 +102,22 @@ def test_classes_of_broken_pictures_are_refused(tmp_path):
         InputError, match=r"1 label with fewer than 2 pictures that can be read.*\n  - red: 1"
     ):
         parts_of(tmp_path)
+
+
+def test_files_that_cannot_be_opened_are_told(tmp_path, caplog, monkeypatch):
+    """As of somebody else, whom they are closed to."""
+    fill(tmp_path, 4)
+    for number in range(3):
+        (tmp_path / "red" / f"{number}.png").unlink()
+        (tmp_path / "red" / f"{number}.png").mkdir()
+    whole = folder.open_folder(tmp_path, None, None, ())
+    closed = [tmp_path / "red" / f"{number}.png" for number in range(3)]
+    files = [*sorted((tmp_path / "blue").iterdir()), *closed, tmp_path / "red" / "3.png"]
+    data = folder._data(tmp_path, files, [0] * 4 + [1] * 4, whole.classes)
+    monkeypatch.setattr("edgewise.tasks.parts.open_data", lambda *_, **__: data)
+    with pytest.raises(InputError, match=r"fewer than 2 pictures that can be read.*\n  - red: 1"):
+        parts_of(tmp_path)
+    assert caplog.text.count("cannot be read: Is a directory") == 3
 
 
 @pytest.mark.parametrize(

@@ -77,18 +77,18 @@ def _split(
     """Parts that have, of each class, a picture that can be read. Contents are divided before they
     are read; where all that a part got of a class is broken, what is left is divided anew."""
     while True:
-        found = split(whole, shares, seed=seed, skipped=skipped)
+        unread: list[str] = []
+        found = split(whole, shares, seed=seed, skipped=unread)
         broken: dict[bytes, str] = {}
         for part in found.values():
             broken |= _broken(part)
-        if not broken:
+        if not broken and not unread:
             return found
-        for why in broken.values():
+        for why in (*unread, *broken.values()):
             _log.warning("skipped: %s", why)
             skipped.append(why)
-        whole = whole.take(
-            [i for i in range(whole.size or 0) if (_quiet(whole, i) or b"") not in {*broken, b""}]
-        )
+        digests = [_quiet(whole, i) for i in range(whole.size or 0)]
+        whole = whole.take([i for i, d in enumerate(digests) if d is not None and d not in broken])
         _check(whole, " that can be read")
 
 
