@@ -1,5 +1,7 @@
 """The networks of keras.applications: there and back again is the same text, and the Keras model
-of the bridge computes what the runtime does, within 1e-5 of the output's range.
+of the bridge computes what the runtime does, within 1e-5 of the output's range, or twice as far as
+Keras's answer moves when every input is the next float32 (EfficientNetV2M: 0.9e-5, and 1.3e-5 from
+ours).
 
 Minutes on PyTorch, which runs layer by layer (`KERAS_BACKEND=torch`); JAX compiles each first.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import gc
 
+import numpy as np
 import pytest
 
 import edgewise
@@ -36,7 +39,10 @@ def test_there_and_back(name):
     assert print_model(back, elide=True).splitlines() == print_model(model, elide=True).splitlines()
     x = images(case, 1)
     wanted = list(edgewise.Interpreter(model)(x).values())
-    found = keras.ops.convert_to_numpy(there(x, training=False))
-    assert distance([found], wanted) <= 1e-5
+    found, near = (
+        keras.ops.convert_to_numpy(there(given, training=False))
+        for given in (x, np.nextafter(x, np.float32(np.inf)))
+    )
+    assert distance([found], wanted) <= max(1e-5, 2 * distance([near], [found]))
     keras.backend.clear_session()
     gc.collect()
