@@ -61,8 +61,8 @@ _WRITES: dict[str, _Write] = {
     "Update": updated,
     "Add": added("add"),
     "Sub": added("sub"),
-    "Max": extreme("maximum"),
-    "Min": extreme("minimum"),
+    "Max": extreme("max"),
+    "Min": extreme("min"),
     "Mul": _scaled("mul"),
     "Div": _scaled("div"),
 }

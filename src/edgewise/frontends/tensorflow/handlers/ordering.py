@@ -12,8 +12,10 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.frontends.context import known_sizes
 from edgewise.frontends.decompose import functions as fn
+from edgewise.frontends.decompose import order
 from edgewise.frontends.decompose.index import last_axis, one_hot
 from edgewise.frontends.decompose.integers import wide
+from edgewise.frontends.decompose.segments import per_segment
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.handlers.shapes import int32
@@ -63,33 +65,15 @@ def _segment(name: str, empty: float) -> Handler:
         if known is None:
             at = c.b.strided_slice(segments, c.ints([-1]), c.ints([0]), c.ints([1]), end_mask=1)
             last = c.reshape(int32(c, at), ())
-            return _per_segment(c, name, x, int32(c, segments), fn.plus(c, last, 1), empty)
+            return per_segment(c, name, x, int32(c, segments), fn.plus(c, last, 1), empty)
         ids = known.astype(np.int32).reshape(-1)
         count = int(ids.max()) + 1 if ids.size else 0
         has_all = len(np.unique(ids)) == count
         size = c.b.constant(np.array(count, np.int32))
-        return _per_segment(c, name, x, c.b.constant(ids), size, None if has_all else empty)
+        return per_segment(c, name, x, c.b.constant(ids), size, None if has_all else empty)
 
     handler.__doc__ = "by the unsorted one; SELECT_V2 where a segment may have no elements"
     return handler
-
-
-def _per_segment(
-    c: Context, name: str, x: Value, ids: Value, count: Value, empty: float | None
-) -> Value:
-    """The unsorted operator; `empty` for segments without elements, None: there are none."""
-    is_mean = name in ("mean", "sqrt_n")
-    y = getattr(c.b, f"unsorted_segment_{'sum' if is_mean else name}")(x, ids, count)
-    assert isinstance(y, Value)
-    if not is_mean and (empty is None or name == "sum"):
-        return y
-    ones = c.b.fill(c.shape(ids.shape), c.scalar(1, x))
-    sizes = c.b.unsorted_segment_sum(ones, ids, count)
-    sizes = c.reshape(sizes, (*sizes.shape, *[1] * (len(x.shape) - 1)))
-    if not is_mean:
-        return c.b.select_v2(c.b.greater(sizes, c.scalar(0, x)), y, c.scalar(empty or 0, x))
-    sizes = c.b.maximum(sizes, c.scalar(1, x))
-    return c.b.div(y, c.b.sqrt(sizes) if name == "sqrt_n" else sizes)
 
 
 def _unsorted_segment(name: str) -> Handler:
@@ -122,10 +106,7 @@ def _bincount(c: Context, node: TFNode, x: Value, size: Value, weights: Value) -
 
 def _in_top_k(c: Context, node: TFNode, scores: Value, targets: Value, k: Value) -> Value:
     """fewer than k elements of the row exceed that of the target"""
-    index = c.b.expand_dims(int32(c, targets), c.ints([1]))
-    own = c.b.gather(scores, index, axis=1, batch_dims=1)
-    above = c.cast(c.b.greater(scores, own), DType.INT32)
-    return c.b.less(c.b.sum(above, c.ints([1])), int32(c, k))
+    return order.in_top_k(c, scores, targets, int32(c, k))
 
 
 def _sparse_segment(name: str) -> Handler:
@@ -134,7 +115,7 @@ def _sparse_segment(name: str) -> Handler:
     ) -> Value:
         rows = c.b.gather(x, indices)
         if count:
-            return _per_segment(c, name, rows, int32(c, segments), int32(c, count[0]), 0)
+            return per_segment(c, name, rows, int32(c, segments), int32(c, count[0]), 0)
         if name == "sum":
             return _segment_sum(c, node, rows, segments)
         y = _segment(name, 0.0)(c, node, rows, segments)
@@ -145,12 +126,9 @@ def _sparse_segment(name: str) -> Handler:
     return handler
 
 
-def _bound(name: str) -> Handler:
+def _bound(*, or_equal: bool) -> Handler:
     def handler(c: Context, node: TFNode, row: Value, x: Value) -> Value:
-        smaller = getattr(c.b, name)(
-            wide(c, c.b.expand_dims(row, c.ints([1]))), wide(c, c.b.expand_dims(x, c.ints([2])))
-        )
-        count = c.b.sum(c.cast(smaller, DType.INT32), c.ints([2]))
+        count = order.smaller(c, wide(c, row), wide(c, x), or_equal=or_equal)
         return c.cast(count, attrs.dtype(node, "out_type", DType.INT32))
 
     handler.__doc__ = "how many elements of the row are smaller (UpperBound: or equal)"
@@ -241,6 +219,6 @@ HANDLERS: dict[str, Handler] = {
     "NthElement": _nth_element,
     "HistogramFixedWidth": _histogram,
     "UnravelIndex": _unraveled,
-    "LowerBound": _bound("less"),
-    "UpperBound": _bound("less_equal"),
+    "LowerBound": _bound(or_equal=False),
+    "UpperBound": _bound(or_equal=True),
 }

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from edgewise.frontends.context import bounded, known_sizes
+from edgewise.frontends.decompose.scatter import combined, replaced, scattered
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported
 from edgewise.frontends.tensorflow.program import TFNode
@@ -26,27 +27,10 @@ def _scatter_nd(c: Context, node: TFNode, indices: Value, updates: Value, shape:
     return c.b.scatter_nd(indices, updates, size)
 
 
-def scattered(c: Context, x: Value, indices: Value, updates: Value) -> Value:
-    """The updates in a tensor of zeros of the shape of x; equal indices are added."""
-    shape = c.cast(c.shape(x.shape), indices.dtype)
-    return c.b.scatter_nd(indices, updates, shape)
-
-
-def _written(c: Context, x: Value, indices: Value, updates: Value) -> Value:
-    """True where an index points, of the shape of x up to the axes that updates fill."""
-    depth = indices.shape[-1]
-    if not isinstance(depth, int):
-        raise Unsupported("its indices have an unknown length; give them a fixed shape")
-    ones = c.b.fill(c.shape(indices.shape[:-1]), c.scalar(1))
-    found = c.b.scatter_nd(indices, ones, c.cast(c.shape(x.shape[:depth]), indices.dtype))
-    mask = c.b.greater(found, c.scalar(0))
-    return c.reshape(mask, [*x.shape[:depth], *[1] * (len(x.shape) - depth)])
-
-
 def updated(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
     """SELECT_V2 between SCATTER_ND and the tensor; which of equal indices wins is undefined"""
     _distinct(c, indices)
-    return c.b.select_v2(_written(c, x, indices, updates), scattered(c, x, indices, updates), x)
+    return replaced(c, x, indices, updates)
 
 
 def _distinct(c: Context, indices: Value) -> None:
@@ -70,20 +54,12 @@ def added(name: str) -> Handler:
 
 
 def extreme(name: str) -> Handler:
-    """x and the updates where there are any; equal indices would be added before."""
+    """`max` or `min`."""
 
     def handler(c: Context, node: TFNode, x: Value, indices: Value, updates: Value) -> Value:
-        if c.known(indices) is None:
-            raise Unsupported("extremes at computed places; use constant indices")
-        _distinct(c, indices)
-        there = c.b.select_v2(
-            _written(c, x, indices, updates), scattered(c, x, indices, updates), x
-        )
-        y = getattr(c.b, name)(x, there)
-        assert isinstance(y, Value)
-        return y
+        return combined(c, name, x, indices, updates)
 
-    handler.__doc__ = "constant indices, each place once"
+    handler.__doc__ = f"UNSORTED_SEGMENT_{name.upper()} of the updates, and the tensor"
     return handler
 
 
@@ -138,8 +114,8 @@ HANDLERS: dict[str, Handler] = {
     "TensorScatterUpdate": updated,
     "TensorScatterAdd": added("add"),
     "TensorScatterSub": added("sub"),
-    "TensorScatterMax": extreme("maximum"),
-    "TensorScatterMin": extreme("minimum"),
+    "TensorScatterMax": extreme("max"),
+    "TensorScatterMin": extreme("min"),
     "SparseToDense": _sparse_to_dense,
     "InvertPermutation": _inverted,
     "ScatterNdNonAliasingAdd": added("add"),
