@@ -125,10 +125,15 @@ def signal(c: Context, x: Parts, size: int) -> Value:
     _check(size)
     bins = _length(x.real)
     bounded(bins * size, "its matrix", MAX_MATRIX)
+    waves = waves_of(bins, size)
+    return c.b.add(_times(c, x.real, waves[:, :bins]), _times(c, x.imag, waves[:, bins:]))
+
+
+def waves_of(bins: int, size: int) -> np.ndarray:
+    """[size, 2 * bins]: what the real and the imaginary part of every bin give to each element of
+    the real signal."""
     k, t = np.arange(bins), np.arange(size)
     # every bin but the first and, of an even length, the last stands for two
     share = np.where((k == 0) | (2 * k == size), 1.0, 2.0) * (k <= size // 2) / size
     angles = 2 * np.pi / size * (np.outer(t, k) % size)
-    return c.b.add(
-        _times(c, x.real, share * np.cos(angles)), _times(c, x.imag, -share * np.sin(angles))
-    )
+    return np.concatenate([share * np.cos(angles), -share * np.sin(angles)], axis=1)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.dtypes import INDICES, DType
-from edgewise.frontends.context import Context, Unsupported
+from edgewise.frontends.context import Context
 from edgewise.ir.dim import Dim, elements
 from edgewise.ir.graph import Value
 
 
-def one_hot(c: Context, x: Value, depth: int, axis: int, dtype: DType) -> Value:
+def one_hot(c: Context, x: Value, depth: int | Value, axis: int, dtype: DType) -> Value:
     """1 at the index along a new axis, else 0; nothing but 0 where the index is out of range."""
     i = x if x.dtype in INDICES else c.cast(x, DType.INT32)
-    size = c.b.constant(np.array(depth, np.int32))
+    size = depth if isinstance(depth, Value) else c.b.constant(np.array(depth, np.int32))
     on, off = (c.b.constant(np.array(v, dtype.numpy)) for v in (1, 0))
     return c.b.one_hot(i, size, on, off, axis=axis)
 
@@ -21,9 +21,7 @@ def one_hot(c: Context, x: Value, depth: int, axis: int, dtype: DType) -> Value:
 def from_start(c: Context, indices: Value, size: Dim) -> Value:
     """Indices with negative ones counted from the start."""
     i = indices if indices.dtype in INDICES else c.cast(indices, DType.INT32)
-    if not isinstance(size, int):
-        raise Unsupported("it picks from an axis of unknown size; give the model a fixed shape")
-    from_end = c.b.add(i, c.scalar(size, i))
+    from_end = c.b.add(i, c.cast(c.dim(size), i.dtype))
     return c.b.select_v2(c.b.less(i, c.scalar(0, i)), from_end, i)
 
 

@@ -33,7 +33,7 @@ def spectrum(
         rows = c.b.expand_dims(x, c.ints([2]))
         y = convolved(c, rows, waves(size, length) * window, stride, Padding.VALID)
         return _raised(c, power_of(c, y), exponent / 2)
-    rows = c.b.mul(_framed(c, x, length, stride), c.b.constant(window.astype(np.float32)))
+    rows = c.b.mul(framed(c, x, length, stride), c.b.constant(window.astype(np.float32)))
     if length < size:
         pads = np.array([[0, 0]] * 3 + [[0, size - length]], np.int32)
         rows = c.b.pad(rows, c.b.constant(pads))
@@ -49,7 +49,7 @@ def _gathered(steps: Dim, length: int, stride: int) -> int:
     return 0 if pieces <= MAX_SLICES else ((steps - length) // stride + 1) * pieces
 
 
-def _framed(c: Context, x: Value, length: int, stride: int) -> Value:
+def framed(c: Context, x: Value, length: int, stride: int) -> Value:
     """[N, T] to [N, frames, 1, length]."""
     steps = x.shape[1]
     frames = (steps - length) // stride + 1

@@ -22,8 +22,9 @@ from edgewise.frontends.keras.handlers.operands import (
     axis_in,
     tensor,
 )
-from edgewise.ir.dim import elements
+from edgewise.ir.dim import Dim, elements
 from edgewise.ir.graph import Value
+from edgewise.ops.broadcast import broadcast_shape
 
 
 @dataclass
@@ -133,19 +134,31 @@ def _take(c: Context, layer: KerasLayer, x: Operand, indices: Operand) -> Value:
 
 
 def _take_along_axis(c: Context, layer: KerasLayer, x: Operand, indices: Operand) -> Value:
-    """An index for every element of the result; the other axes must agree."""
+    """An index for every element of the result; the other axes broadcast."""
     y, i = tensor(c, x), tensor(c, indices)
     if layer.config.get("axis") is None:
         y, axis = c.reshape(y, [elements(y.shape)]), 0
     else:
         axis = axes_of(layer, len(y.shape))[0]
     i = from_start(c, i, y.shape[axis])
+    outer = y.shape[:axis]
+    if i.shape[:axis] == outer and all(size == 1 for size in i.shape[axis + 1 :]):
+        # whole rows: what is behind the axis comes along
+        return c.b.gather(y, c.reshape(i, i.shape[: axis + 1]), axis=axis, batch_dims=axis)
+    shape = list(broadcast_shape(_without(y.shape, axis), _without(i.shape, axis)))
+    y, i = (
+        c.b.broadcast_to(v, c.shape([*shape[:axis], v.shape[axis], *shape[axis:]]))
+        if _without(v.shape, axis) != tuple(shape) else v
+        for v in (y, i)
+    )  # fmt: skip
     y, perm = last_axis(c, y, axis)
     i, _ = last_axis(c, i, axis)
-    if y.shape[:-1] != i.shape[:-1]:
-        raise Unsupported("its indices broadcast; give them the shape of the tensor")
     count = len(perm) - 1
     return c.transpose(c.b.gather(y, i, axis=count, batch_dims=count), perm)
+
+
+def _without(shape: Sequence[Dim], axis: int) -> tuple[Dim, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def _get_item(c: Context, layer: KerasLayer, x: Operand, key: object) -> Value:
