@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from edgewise.frontends.context import Context
 from edgewise.ir.graph import Value
 from edgewise.ops.broadcast import broadcast_shape
+
+Function2: TypeAlias = Callable[[Context, Value, Value], Value]
 
 
 def clip(c: Context, x: Value, low: float, high: float) -> Value:

@@ -31,6 +31,13 @@ _FAR = (
     -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
 )  # fmt: skip
 
+# Abramowitz and Stegun 1964, 9.8.1 and 9.8.2, the highest power first.
+_I0_NEAR = (0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0)
+_I0_FAR = (
+    0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319,
+    0.01328592, 0.39894228,
+)  # fmt: skip
+
 
 def lgamma(c: Context, x: Value) -> Value:
     """log |gamma(x)|. With z = x - 1 and t = z + 7.5 it is
@@ -112,6 +119,27 @@ def _inverse(c: Context, x: Value, w: Value) -> Value:
         y = term if y is None else c.b.add(c.b.mul(y, v), term)
     assert y is not None
     return c.b.mul(y, x)
+
+
+def bessel_i0(c: Context, x: Value) -> Value:
+    """The modified Bessel function of the first kind and order 0: a polynomial of (x / 3.75)**2 up
+    to |x| = 3.75; beyond, exp(|x|) / sqrt(|x|) times one of 3.75 / |x|."""
+    size = c.b.abs(x)
+    near = c.b.less(size, c.scalar(3.75))
+    t = c.b.mul(c.b.minimum(size, c.scalar(3.75)), c.scalar(1 / 3.75))
+    small = _polynomial(c, c.b.square(t), _I0_NEAR)
+    large = c.b.maximum(size, c.scalar(3.75))
+    tail = _polynomial(c, c.b.div(c.scalar(3.75), large), _I0_FAR)
+    tail = c.b.mul(c.b.div(c.b.exp(large), c.b.sqrt(large)), tail)
+    return c.b.select_v2(near, small, tail)
+
+
+def _polynomial(c: Context, x: Value, coefficients: tuple[float, ...]) -> Value:
+    """By Horner's rule, the highest coefficient first."""
+    y = c.scalar(coefficients[0])
+    for coefficient in coefficients[1:]:
+        y = _plus(c, c.b.mul(y, x), coefficient)
+    return y
 
 
 def _tail(c: Context, w: Value) -> Value:

@@ -24,9 +24,6 @@ from edgewise.ir.graph import Value
 Function = Callable[[Context, Value], Value]
 
 
-Function2 = Callable[[Context, Value, Value], Value]
-
-
 def _float(function: Function) -> Handler:
     """An operation of one float tensor; integers become floats."""
     return lambda c, layer, x: function(c, real(c, x))
@@ -37,7 +34,7 @@ def _any(function: Function) -> Handler:
     return lambda c, layer, x: function(c, tensor(c, x))
 
 
-def _float2(function: Function2) -> Handler:
+def _float2(function: functions.Function2) -> Handler:
     return lambda c, layer, x, y: function(c, real(c, x), real(c, y))
 
 
@@ -212,7 +209,7 @@ OPERATIONS: dict[str, Handler] = {
         lambda c, x: clip(c, c.b.select_v2(c.b.not_equal(x, x), c.scalar(0, x), x), -_INF, _INF)
     ),
     **dict.fromkeys(
-        ("StopGradient", "Copy", "ConvertToTensor", "Identity", "Real", "Conjugate"),
+        ("StopGradient", "Copy", "ConvertToTensor", "Identity", "Real", "Conjugate", "Conj"),
         _any(lambda c, x: x),
     ),
 }

@@ -71,8 +71,17 @@ def _unstack(c: Context, layer: KerasLayer, x: Operand) -> Structure:
 
 def _split(c: Context, layer: KerasLayer, x: Operand) -> Structure:
     """Into equal parts, or at given positions."""
+    axis = axis_in(layer, layer.config.get("axis", 0), len(tensor(c, x).shape))
+    return _parted(c, layer, x, axis)
+
+
+def _split_along(axis_of: Callable[[int], int]) -> Handler:
+    """hsplit, vsplit, dsplit."""
+    return lambda c, layer, x: _parted(c, layer, x, axis_of(len(tensor(c, x).shape)))
+
+
+def _parted(c: Context, layer: KerasLayer, x: Operand, axis: int) -> Structure:
     y = tensor(c, x)
-    axis = axis_in(layer, layer.config.get("axis", 0), len(y.shape))
     size, given = y.shape[axis], layer.config.get("indices_or_sections")
     if isinstance(given, int) and layer.class_name == "ArraySplit" and isinstance(size, int):
         longer = size % given  # of the parts have one element more
@@ -141,6 +150,9 @@ OPERATIONS: dict[str, Handler] = {
     "Unstack": _unstack,
     "Split": _split,
     "ArraySplit": _split,
+    "Hsplit": _split_along(lambda rank: 0 if rank == 1 else 1),
+    "Vsplit": _split_along(lambda rank: 0),
+    "Dsplit": _split_along(lambda rank: 2),
     "Tile": _tile,
     "Repeat": _repeat,
     "Roll": _roll,

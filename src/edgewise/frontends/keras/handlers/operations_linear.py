@@ -8,13 +8,17 @@ from __future__ import annotations
 import string
 
 from edgewise.dtypes import FLOATS
-from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.context import Handler, Unsupported, known_sizes
 from edgewise.frontends.decompose.einsum import contract, einsum, matmul
+from edgewise.frontends.decompose.matrices import Band, diagonals
 from edgewise.frontends.keras.description import KerasLayer
+from edgewise.frontends.keras.handlers.config import integer
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.handlers.operands import Operand, axis_in, tensor
+from edgewise.frontends.keras.handlers.operands import Operand, axis_in, promoted, tensor
 from edgewise.ir.dim import elements
 from edgewise.ir.graph import Value
+from edgewise.ir.op import operator
+from edgewise.ops.broadcast import broadcast_shape
 
 
 def _floats(c: Context, *xs: Operand) -> list[Value]:
@@ -84,26 +88,48 @@ def _einsum(c: Context, layer: KerasLayer, *operands: Operand) -> Value:
 
 
 def _diagonal(c: Context, layer: KerasLayer, x: Operand) -> Value:
-    """The diagonal of square matrices in the last two axes."""
-    y = tensor(c, x)
+    """A diagonal of the matrices in two axes, as a new last axis."""
+    y, k = tensor(c, x), integer(layer, "offset", 0)
     rank = len(y.shape)
     axes = [
         axis_in(layer, layer.config.get(key, d), rank) for key, d in (("axis1", 0), ("axis2", 1))
     ]
-    size = y.shape[axes[0]]
-    if (
-        sorted(axes) != [rank - 2, rank - 1]
-        or layer.config.get("offset")
-        or (not isinstance(size, int) or size != y.shape[axes[1]])
-    ):
-        raise Unsupported("a diagonal other than that of square matrices in the last two axes")
-    flat = c.reshape(y, (*y.shape[:-2], size * size))
-    return c.b.gather(flat, c.ints(range(0, size * size, size + 1)), axis=rank - 2)
+    y = c.transpose(y, [*(i for i in range(rank) if i not in axes), *axes])
+    rows, columns = known_sizes(y.shape[-2:], "a matrix")
+    return diagonals(c, y, Band(rows, columns, k, k), c.scalar(0, y))
 
 
 def _trace(c: Context, layer: KerasLayer, x: Operand) -> Value:
     y = _diagonal(c, layer, x)
     return c.b.sum(y, c.ints([len(y.shape) - 1]))
+
+
+def _cross(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
+    """The vector product; an axis of two elements has 0 for the third, and of two such only the
+    third is the result."""
+    axis = layer.config.get("axis")
+    keys, values = ("axisa", "axisb", "axisc"), promoted(c, x, y)
+    axes = [layer.config.get(key, -1) if axis is None else axis for key in keys]
+    parts, sizes = [], []
+    for v, own in zip(values, axes, strict=False):
+        place = axis_in(layer, own, len(v.shape))
+        (size,) = known_sizes([v.shape[place]], "an axis of vectors")
+        sizes.append(size)
+        found = list(c.b.node(operator("unpack")(num=size, axis=place), v).outputs)
+        parts.append(found if size == 3 else [*found, c.scalar(0, v)])
+    a, b = parts
+
+    def component(i: int, j: int) -> Value:
+        return c.b.sub(c.b.mul(a[i], b[j]), c.b.mul(a[j], b[i]))
+
+    third = component(0, 1)
+    if sizes == [2, 2]:
+        return third
+    result = [component(1, 2), component(2, 0), third]
+    shape = broadcast_shape(*(v.shape for v in result))
+    spread = [v if v.shape == shape else c.b.broadcast_to(v, c.shape(shape)) for v in result]
+    place = axis_in(layer, axes[2], len(shape) + 1)
+    return c.b.pack(*spread, values_count=3, axis=place)
 
 
 OPERATIONS: dict[str, Handler] = {
@@ -113,6 +139,7 @@ OPERATIONS: dict[str, Handler] = {
     "Outer": _outer,
     "Tensordot": _tensordot,
     "Einsum": _einsum,
+    "Cross": _cross,
     "Diagonal": _diagonal,
     "Trace": _trace,
 }

@@ -1,4 +1,4 @@
-"""`keras.ops` nodes over axes: sums, extremes, statistics, order, running sums, norms.
+"""`keras.ops` nodes over axes: sums, extremes, statistics, order, norms.
 
 Source: keras/src/ops/{numpy,math,nn,linalg}.py, Keras 3.15.
 """
@@ -90,6 +90,13 @@ def _average(c: Context, layer: KerasLayer, x: Operand, weights: Operand | None 
     return c.b.div(c.b.sum(c.b.mul(y, w), axes), c.b.sum(w, axes))
 
 
+def _range(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """The largest less the smallest."""
+    y = tensor(c, x)
+    axes, keep = c.ints(axes_of(layer, len(y.shape))), flag(layer, "keepdims")
+    return c.b.sub(c.b.reduce_max(y, axes, keep_dims=keep), c.b.reduce_min(y, axes, keep_dims=keep))
+
+
 def _moments(c: Context, layer: KerasLayer, x: Operand) -> Structure:
     """The mean and the variance."""
     y = real(c, x)
@@ -136,15 +143,6 @@ def _sorted(result: int) -> Handler:
         return c.transpose(found if result else negated(c, found), perm)
 
     return handler
-
-
-def _cumsum(c: Context, layer: KerasLayer, x: Operand) -> Value:
-    y = _number(c, x)
-    if layer.config.get("axis") is None:
-        y, axis = c.reshape(y, [elements(y.shape)]), 0
-    else:
-        axis = axes_of(layer, len(y.shape))[0]
-    return c.b.cumsum(y, c.b.constant(np.array(axis, np.int32)))
 
 
 def _norm(c: Context, layer: KerasLayer, x: Operand) -> Value:
@@ -195,12 +193,12 @@ OPERATIONS: dict[str, Handler] = {
     "CountNonzero": _count_nonzero,
     "Average": _average,
     "Moments": _moments,
+    "Ptp": _range,
     "Argmax": _extreme_index("arg_max"),
     "Argmin": _extreme_index("arg_min"),
     "TopK": _top_k,
     "Sort": _sorted(0),
     "Argsort": _sorted(1),
-    "Cumsum": _cumsum,
     "Norm": _norm,
     "Normalize": _normalize,
 }

@@ -183,6 +183,7 @@ OPERATIONS: dict[str, Handler] = {
     "Pad": _pad,
     "BroadcastTo": _broadcast_to,
     "ZerosLike": _filled(0),
+    "EmptyLike": _filled(0),
     "OnesLike": _filled(1),
     "FullLike": _filled(None),
     "Arange": _arange,

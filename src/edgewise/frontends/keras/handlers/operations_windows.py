@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.context import Handler, Structure, Unsupported, known_sizes
+from edgewise.frontends.decompose.windows import dilated
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers import convolution, images, pooling
 from edgewise.frontends.keras.handlers.config import integer, sizes, text
@@ -65,25 +66,77 @@ def _resize(c: Context, layer: KerasLayer, x: Operand) -> Structure:
 
 
 def _patches(c: Context, layer: KerasLayer, x: Operand) -> Value:
-    """[N, H, W, C] to [N, rows, columns, kh*kw*C]: a convolution by an identity matrix."""
+    """[N, H, W, C] to [N, rows, columns, kh*kw*C]."""
     size = sizes(layer, "size", 2)
     strides = size if layer.config.get("strides") is None else sizes(layer, "strides", 2)
     rates = sizes(layer, "dilation_rate", 2, 1)
     same = text(layer, "padding", "valid").lower() == "same"
+    padding = Padding.SAME if same else Padding.VALID
+    return channels_last(
+        c, layer, real(c, x), lambda x: _windows(c, x, size, strides, rates, padding)
+    )
 
-    def body(x: Value) -> Value:
-        channels = x.shape[-1]
-        if len(x.shape) != 4 or not isinstance(channels, int):
-            raise Unsupported("images must be of rank 4 with known channels")
-        count = size[0] * size[1] * channels
-        kernel = np.eye(count, dtype=np.float32).reshape(count, *size, channels)
-        return c.b.conv_2d(
-            x, c.b.constant(kernel), padding=Padding.SAME if same else Padding.VALID,
-            stride_h=strides[0], stride_w=strides[1],
-            dilation_h_factor=rates[0], dilation_w_factor=rates[1],
-        )  # fmt: skip
 
-    return channels_last(c, layer, real(c, x), body)
+_Pair = tuple[int, ...]
+
+
+def _windows(
+    c: Context, x: Value, size: _Pair, strides: _Pair, rates: _Pair, padding: Padding
+) -> Value:
+    """A convolution by an identity matrix."""
+    channels = x.shape[-1]
+    if len(x.shape) != 4 or not isinstance(channels, int):
+        raise Unsupported("images must be of rank 4 with known channels")
+    count = size[0] * size[1] * channels
+    kernel = np.eye(count, dtype=np.float32).reshape(count, *size, channels)
+    return c.b.conv_2d(
+        x, c.b.constant(kernel), padding=padding, stride_h=strides[0], stride_w=strides[1],
+        dilation_h_factor=rates[0], dilation_w_factor=rates[1],
+    )  # fmt: skip
+
+
+def _unfold(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """[N, C, H, W] to [N, C*kh*kw, places]: the windows at every place, as columns."""
+    size, rates = sizes(layer, "kernel_size", 2), sizes(layer, "dilation", 2, 1)
+    strides, margins = sizes(layer, "stride", 2, 1), sizes(layer, "padding", 2, 0)
+    y = c.transpose(real(c, x), [0, 2, 3, 1])
+    if any(margins):
+        pads = [[0, 0], [margins[0]] * 2, [margins[1]] * 2, [0, 0]]
+        y = c.b.pad(y, c.b.constant(np.array(pads, np.int32)))
+    channels = y.shape[-1]
+    y = _windows(c, y, size, strides, rates, Padding.VALID)
+    batch, rows, columns, _ = y.shape
+    y = c.reshape(y, (batch, rows * columns, size[0] * size[1], channels))
+    return c.reshape(c.transpose(y, [0, 3, 2, 1]), (batch, y.shape[2] * channels, y.shape[1]))
+
+
+def _fold(c: Context, layer: KerasLayer, x: Operand) -> Value:
+    """[N, C*kh*kw, places] to [N, C, H, W]: windows put back to their places and added, which is
+    a transposed convolution by an identity matrix."""
+    out, size = sizes(layer, "output_size", 2), sizes(layer, "kernel_size", 2)
+    rates, strides = sizes(layer, "dilation", 2, 1), sizes(layer, "stride", 2, 1)
+    margins, y = sizes(layer, "padding", 2, 0), real(c, x)
+    batch, (columns,) = y.shape[0], known_sizes(y.shape[1:2], "its columns")
+    wide = [n + 2 * m for n, m in zip(out, margins, strict=True)]
+    spans = [(k - 1) * rate + 1 for k, rate in zip(size, rates, strict=True)]
+    places = [(n - k) // s + 1 for n, k, s in zip(wide, spans, strides, strict=True)]
+    channels = columns // (size[0] * size[1])
+    kernel = np.eye(columns, dtype=np.float32).reshape(channels, *size, columns)
+    kernel = dilated(kernel.transpose(1, 2, 0, 3), rates).transpose(2, 0, 1, 3)
+    full = [(p - 1) * s + k for p, s, k in zip(places, strides, spans, strict=True)]
+    y = c.transpose(y, [0, 2, 1])
+    y = c.b.transpose_conv(
+        c.shape([batch, *full, channels]), c.b.constant(np.ascontiguousarray(kernel)),
+        c.reshape(y, (batch, *places, columns)),
+        padding=Padding.VALID, stride_h=strides[0], stride_w=strides[1],
+    )  # fmt: skip
+    # what no window reaches, behind, is 0
+    rest = [max(n + m - f, 0) for n, m, f in zip(out, margins, full, strict=True)]
+    if any(rest):
+        pads = [[0, 0], *([0, size] for size in rest), [0, 0]]
+        y = c.b.pad(y, c.b.constant(np.array(pads, np.int32)))
+    y = c.b.slice(y, c.ints([0, *margins, 0]), c.ints([-1, *out, -1]))
+    return c.transpose(y, [0, 3, 1, 2])
 
 
 def _blocks(operator: str) -> Handler:
@@ -117,6 +170,8 @@ OPERATIONS: dict[str, Handler] = {
     "AdaptiveAveragePool": _pooled("AdaptiveAveragePooling"),
     "Resize": _resize,
     "ExtractPatches": _patches,
+    "Unfold": _unfold,
+    "Fold": _fold,
     "RGBToGrayscale": _grayscale,
     "SpaceToDepth": _blocks("space_to_depth"),
     "DepthToSpace": _blocks("depth_to_space"),
