@@ -21,7 +21,7 @@ from edgewise.runtime.session import Session
 FIXTURES = Path(__file__).parent / "fixtures"
 ARCHIVES = (
     "recurrent", "attention", "preprocessing", "resizing", "quantized", "operations",
-    "tf_functions", "inference",
+    "tf_functions", "inference", "functions",
 )  # fmt: skip
 TOLERANCE = 3e-4  # of the output range
 # What Keras rounds and we do not: several scales in a row of weights, the inputs of a layer.
