@@ -94,9 +94,9 @@ def _is_in(c: Context, layer: KerasLayer, x: Operand, elements_: Operand) -> Val
 def _nonzero(c: Context, layer: KerasLayer, x: Operand) -> Structure:
     """The places of what is not 0, a vector for every axis; as many as the data says."""
     y = tensor(c, x)
-    places = c.b.where(c.cast(y, DType.BOOL))
-    found = c.b.node(operator("unpack")(num=len(y.shape), axis=1), places).outputs
-    return [c.cast(place, DType.INT32) for place in found]
+    # UNPACK of LiteRT has no int64
+    places = c.cast(c.b.where(c.cast(y, DType.BOOL)), DType.INT32)
+    return c.b.node(operator("unpack")(num=len(y.shape), axis=1), places).outputs
 
 
 def _unique(c: Context, layer: KerasLayer, x: Operand) -> Structure:
