@@ -64,14 +64,10 @@ class Trial:
         """Seconds."""
         return self.seconds * (1 - self.ratio)
 
-    def is_faster(self, by: float = LEAST_GAIN) -> bool:
-        """The second plan is clearly faster, by more than this part."""
+    def is_faster(self) -> bool:
+        """The second plan is clearly faster."""
         pairs = list(zip(self.before, self.after, strict=True))
-        return self.ratio < 1 - by and sum(b < a for a, b in pairs) >= _clear(len(pairs))
-
-    def is_slower(self) -> bool:
-        """The second plan is clearly slower, by however little."""
-        return Trial(self.nodes, self.after, self.before).is_faster(0.0)
+        return self.ratio < 1 - LEAST_GAIN and sum(b < a for a, b in pairs) >= _clear(len(pairs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,8 @@ class _Job:
         self, chosen: Mapping[Nodes, Choice], seconds: float
     ) -> tuple[Mapping[Nodes, Choice], Plan, Trial | None]:
         """Of the winners those that win again when all are in one plan, the plan, and whole
-        inferences by it; the planner's own where nothing is left, or the whole is slower."""
+        inferences by it; the planner's own where nothing is left, or the whole is no faster."""
+        unchanged: tuple[Mapping[Nodes, Choice], Plan, Trial | None] = {}, self.planned, None
         while chosen:
             choices = {node: choice for nodes, choice in chosen.items() for node in nodes}
             made = self.plan(choices)
@@ -240,13 +241,9 @@ class _Job:
                 if any(group.intersection(nodes) for group in won)
             }
             if left == chosen:
-                return (
-                    ({}, self.planned, None)
-                    if found.whole.is_slower()
-                    else (chosen, made, found.whole)
-                )
+                return (chosen, made, found.whole) if found.whole.ratio < 1 else unchanged
             chosen = left
-        return {}, self.planned, None
+        return unchanged
 
     def keep(self, made: Plan) -> None:
         """Replace what interpreters find. Raises InputError where it cannot be written."""
