@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from edgewise.errors import FormatError
 from edgewise.frontends.keras.description import KerasLayer
+from edgewise.ir.dim import Dim, SymbolicDim
 
 T = TypeVar("T")
 
@@ -46,6 +47,15 @@ def numbers(layer: KerasLayer, key: str) -> list[int]:
     whole = [item for item in found if item is not None]
     valid = whole if len(whole) == len(found) else None
     return _checked(layer, key, valid, "whole numbers")
+
+
+def dims(layer: KerasLayer, key: str) -> list[Dim]:
+    """A list of sizes, or one as a list; what code makes of an unknown size is a symbol."""
+    value = _entry(layer, key, None)
+    items = value if isinstance(value, list | tuple) else [value]
+    found = [item if isinstance(item, SymbolicDim) else _whole(item) for item in items]
+    valid = [item for item in found if item is not None]
+    return _checked(layer, key, valid if len(valid) == len(found) else None, "whole numbers")
 
 
 def sizes(layer: KerasLayer, key: str, count: int, default: int | None = None) -> tuple[int, ...]:

@@ -15,7 +15,14 @@ from edgewise.frontends.context import Handler, Structure, Unsupported, known_si
 from edgewise.frontends.decompose.functions import scaled
 from edgewise.frontends.decompose.matrices import Band, diagonals, matrix_of
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import flag, integer, number, numbers, text
+from edgewise.frontends.keras.handlers.config import (
+    dims,
+    flag,
+    integer,
+    number,
+    numbers,
+    text,
+)
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
@@ -98,7 +105,7 @@ def _meshgrid(c: Context, layer: KerasLayer, *xs: Operand) -> Structure:
 def _full(c: Context, layer: KerasLayer, fill_value: Operand) -> Value:
     y = tensor(c, fill_value)
     y = c.cast(y, dtype_of(layer, y.dtype))
-    return c.b.broadcast_to(y, c.ints(numbers(layer, "shape")))
+    return c.b.broadcast_to(y, c.shape(dims(layer, "shape")))
 
 
 def _vander(c: Context, layer: KerasLayer, x: Operand) -> Value:

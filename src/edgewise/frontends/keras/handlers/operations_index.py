@@ -14,7 +14,7 @@ from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends.context import Handler, Unsupported
 from edgewise.frontends.decompose.index import from_start, last_axis, one_hot
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import integer, numbers
+from edgewise.frontends.keras.handlers.config import dims, integer
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import (
     Operand,
@@ -167,7 +167,7 @@ def _get_item(c: Context, layer: KerasLayer, x: Operand, key: object) -> Value:
 
 def _slice(c: Context, layer: KerasLayer, x: Operand, start: Sequence[Operand]) -> Value:
     """`shape` elements from `start` on along each axis."""
-    size = c.ints(numbers(layer, "shape"))
+    size = c.shape(dims(layer, "shape"))
     begin = tensor(c, start)
     return c.b.slice(tensor(c, x), c.cast(begin, DType.INT32), size)
 

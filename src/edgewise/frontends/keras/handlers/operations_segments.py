@@ -13,7 +13,7 @@ from edgewise.frontends.decompose.index import one_hot
 from edgewise.frontends.decompose.scatter import combined, replaced, scattered
 from edgewise.frontends.decompose.segments import per_segment
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import flag, integer, numbers
+from edgewise.frontends.keras.handlers.config import dims, flag, integer
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import Operand, tensor
 from edgewise.ir.dim import elements
@@ -27,7 +27,7 @@ def _segment(name: str, empty: float) -> Handler:
     def handler(c: Context, layer: KerasLayer, x: Operand, segments: Operand) -> Value:
         y, ids = tensor(c, x), c.cast(tensor(c, segments), DType.INT32)
         if layer.config.get("num_segments") is not None:
-            count = c.dim(integer(layer, "num_segments"))
+            count = c.dim(dims(layer, "num_segments")[0])
         else:
             flat = c.reshape(ids, (elements(ids.shape),))
             count = c.b.add(c.b.reduce_max(flat, c.ints([0])), c.scalar(1, flat))
@@ -45,7 +45,7 @@ def _indices(c: Context, x: Operand) -> Value:
 def _scatter(c: Context, layer: KerasLayer, indices: Operand, values: Operand) -> Value:
     """Zeros with values at places; values of one place are added."""
     i = c.cast(_indices(c, indices), DType.INT32)
-    return c.b.scatter_nd(i, tensor(c, values), c.ints(numbers(layer, "shape")))
+    return c.b.scatter_nd(i, tensor(c, values), c.shape(dims(layer, "shape")))
 
 
 def _scatter_update(
