@@ -204,6 +204,23 @@ def others() -> Iterator[Case]:
         ),
         [x],
     )
+    square, wide = floats(2, 4, 4), floats(2, 3, 5)
+    square[1, 1:, 0] = 0
+    yield (
+        "orthogonal",
+        (lambda x, y: [*O.qr(x), *O.qr(y), *O.qr(O.swapaxes(y, 1, 2)), *O.qr(y, mode="complete")]),
+        [square, wide],
+    )
+    scores, lengths = floats(3, 9, 4), np.array([9, 5, 0], "int32")
+    yield (
+        "labels",
+        (
+            lambda x, n: [
+                *O.ctc_decode(x, n), *O.ctc_decode(x, n, mask_index=-1, merge_repeated=False),
+            ]
+        ),
+        [scores, lengths],
+    )  # fmt: skip
     yield (
         "bits",
         (

@@ -18,10 +18,9 @@ FACTORS = "factors a matrix"
 REFUSED = {
     **dict.fromkeys(("Eig", "Eigh", "SVD", "Pinv", "Lstsq", "MatrixRank"), FACTORS),
     **dict.fromkeys(("ViewAsComplex", "ViewAsReal", "Polar", "Imag"), COMPLEX),
-    **dict.fromkeys(("LuFactor", "Qr"), "use solve, inv or cholesky"),
+    "LuFactor": "use solve, inv, qr or cholesky",
     "JVP": "the derivative of a function",
     "CTCLoss": "a loss of training",
-    "CTCDecode": "as many labels as the data says",
     "ElasticTransform": "draws random numbers",
 }
 # What no file can hold: `live/test_control.py` runs them.

@@ -120,6 +120,35 @@ def substituted(c: Context, a: Value, b: Value, *, lower: bool) -> Value:
     return ordered[0] if n == 1 else c.b.concatenation(*ordered, axis=axis - 1)
 
 
+def orthogonal(c: Context, a: Value) -> tuple[Value, Value]:
+    """Q [..., M, M] and R [..., M, N] of A = Q R, by Householder's reflections, whose signs are
+    LAPACK's: each takes a column to minus the sign of its first element times its length."""
+    rows, columns = known_sizes(a.shape[-2:], "a matrix")
+    if max(rows, columns) > MAX_ROWS:
+        raise Unsupported(f"matrices of {rows} x {columns}; at most {MAX_ROWS} rows and columns")
+    axis, eye = len(a.shape) - 1, c.b.constant(np.eye(rows, dtype=np.float32))
+    q, last = c.b.broadcast_to(eye, c.shape([*a.shape[:-2], rows, rows])), c.ints([axis - 1])
+    for k in range(min(rows - 1, columns)):
+        own, below = ((np.arange(rows) == k), (np.arange(rows) > k))
+        column = _column(c, a, k)
+        first = c.b.gather(column, c.ints([k]), axis=axis - 1)  # [..., 1]
+        tail = c.b.mul(column, c.b.constant(below.astype(np.float32)))
+        rest = c.b.sum(c.b.square(tail), last, keep_dims=True)
+        length = c.b.sqrt(c.b.add(c.b.square(first), rest))
+        minus = c.b.select_v2(c.b.less(first, c.scalar(0)), length, c.b.neg(length))
+        unit = c.b.constant(own.astype(np.float32))
+        v = c.b.add(tail, c.b.mul(c.b.sub(first, minus), unit))
+        # a column that is 0 below stays as it is
+        scale = c.b.div(c.scalar(2), c.b.sum(c.b.square(v), last, keep_dims=True))
+        v_ = c.b.mul(v, c.b.select_v2(c.b.greater(rest, c.scalar(0)), scale, c.scalar(0)))
+        tall, wide = (c.b.expand_dims(v, c.ints([axis - i])) for i in (0, 1))
+        tall_, wide_ = (c.b.expand_dims(v_, c.ints([axis - i])) for i in (0, 1))
+        a = c.b.sub(a, c.b.mul(tall_, c.b.batch_matmul(wide, a)))
+        q = c.b.sub(q, c.b.mul(c.b.batch_matmul(q, tall), wide_))
+    upper = c.b.constant(~np.tri(rows, columns, -1, bool))
+    return q, c.b.select_v2(upper, a, c.scalar(0))
+
+
 def logarithms(c: Context, pivots: Value) -> Value:
     """log |det| of pivots [..., N]."""
     axis = len(pivots.shape) - 1

@@ -10,10 +10,11 @@ import math
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.frontends.context import Handler, Unsupported, known_sizes
+from edgewise.frontends.context import Handler, Structure, Unsupported, known_sizes
 from edgewise.frontends.decompose import activations
 from edgewise.frontends.decompose.functions import clip, log1p, plus, scaled
 from edgewise.frontends.decompose.index import last_axis
+from edgewise.frontends.decompose.labels import decoded
 from edgewise.frontends.decompose.spectra import framed
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, text
@@ -140,10 +141,22 @@ def _correlate(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
     return c.b.sum(c.b.mul(rows, b), c.ints([1]))
 
 
+def _labels(c: Context, layer: KerasLayer, scores: Operand, lengths: Operand) -> Structure:
+    """[1, B, T] labels of the best path, -1 behind them, and [B, 1] their scores."""
+    if text(layer, "strategy", "greedy") != "greedy":
+        raise Unsupported("a search for the best sequences; use strategy='greedy'")
+    merges = flag(layer, "merge_repeated", True)
+    found, best = decoded(
+        c, real(c, scores), tensor(c, lengths), integer(layer, "mask_index", 0), merges=merges
+    )
+    return [c.b.expand_dims(found, c.ints([0])), best]
+
+
 OPERATIONS: dict[str, Handler] = {
     "BinaryCrossentropy": _binary,
     "CategoricalCrossentropy": _categorical,
     "SparseCategoricalCrossentropy": _sparse_categorical,
+    "CTCDecode": _labels,
     "PSNR": _psnr,
     "SSIM": _ssim,
     "CDist": _distances,

@@ -5,10 +5,10 @@ Source: keras/src/ops/linalg.py and backend/tensorflow/{linalg,numpy,math}.py, K
 
 from __future__ import annotations
 
-from edgewise.frontends.context import Handler, Structure, Unsupported
+from edgewise.frontends.context import Handler, Structure, Unsupported, known_sizes
 from edgewise.frontends.decompose import elimination as el
 from edgewise.frontends.keras.description import KerasLayer
-from edgewise.frontends.keras.handlers.config import flag
+from edgewise.frontends.keras.handlers.config import flag, text
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.operands import Operand, real
 from edgewise.ir.graph import Value
@@ -80,11 +80,26 @@ def _cholesky_inverse(c: Context, layer: KerasLayer, x: Operand) -> Value:
     return c.b.batch_matmul(y, y, adj_x=True)
 
 
+def _orthogonal(c: Context, layer: KerasLayer, x: Operand) -> Structure:
+    """Q and R; `reduced` leaves out the columns of Q and the rows of R that are not needed."""
+    a = real(c, x)
+    q, r = el.orthogonal(c, a)
+    count = min(known_sizes(a.shape[-2:], "a matrix"))
+    if text(layer, "mode", "reduced") != "reduced":
+        return [q, r]
+    outer = len(a.shape) - 2
+    return [
+        c.b.slice(v, c.ints([0] * (outer + 2)), c.ints([*[-1] * outer, *end]))
+        for v, end in ((q, [-1, count]), (r, [count, -1]))
+    ]
+
+
 OPERATIONS: dict[str, Handler] = {
     "Det": _determinant,
     "Logdet": _log_determinant,
     "Slogdet": _sign_and_log,
     "Inv": _inverse,
+    "Qr": _orthogonal,
     "Solve": _solve,
     "SolveTriangular": _solve_triangular,
     "Cholesky": _cholesky,

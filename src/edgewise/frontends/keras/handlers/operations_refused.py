@@ -11,16 +11,12 @@ _COMPLEX = (
     "makes or takes a complex tensor, and .tflite computes with none; keep the real and the"
     " imaginary part as two tensors, as ops.fft does"
 )
-_PARTED = (
-    "gives factors that are not written out; use solve, inv or cholesky, or compute it outside"
-)
 _REASONS = {
-    **dict.fromkeys(("LuFactor", "Qr"), _PARTED),
+    "LuFactor": "gives factors that are not written out; use solve, inv, qr or cholesky",
     **dict.fromkeys(("Eig", "Eigh", "SVD", "Pinv", "Lstsq", "MatrixRank"), _FACTORS),
     **dict.fromkeys(("ViewAsComplex", "ViewAsReal", "Polar", "Imag"), _COMPLEX),
     "JVP": "takes the derivative of a function; write the derivative out with keras.ops",
     "CTCLoss": "is a loss of training; convert the model without it",
-    "CTCDecode": "gives as many labels as the data says; return the scores and decode them",
     "ElasticTransform": "draws random numbers; use map_coordinates with displacements of your own",
 }
 
