@@ -27,7 +27,8 @@ from edgewise.ir.op import operator
 from edgewise.ir.types import TensorType
 from edgewise.ops.control import If, While
 
-WRITTEN_OUT = 256  # equations that a scan may be written out to
+# Equations that a scan may be written out to. Few: the passes know recurrent layers in loops.
+WRITTEN_OUT = 48
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ class Context(context.Context):
     apply: Callable[..., Structure] = field(init=False)
     inline: Callable[..., Structure] = field(init=False)  # a model's graph, on Values
     expand: Callable[..., Structure] | None = None  # a live layer that no handler knows
+    describe: Callable[[object], object] | None = None  # a live layer as `apply` takes it
     training: bool = False  # of the call that is converted
     quantized: dict[int, tuple[KerasLayer, KerasLayer]] = field(default_factory=dict)
     masks: dict[Value, Value] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """A layer's own call as JAX traces it, where it calls functions of JAX itself.
 
-The layer's weights are constants of the graph under the names that Keras gives them.
+The layer's weights are constants of the graph under the names that Keras gives them. Layers inside
+keep their handlers (`layers_in_jax.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from edgewise.frontends.jax.tracing import traced
 from edgewise.frontends.jax.walk import write
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.live.blame import reason
+from edgewise.frontends.keras.live.layers_in_jax import capturing
 from edgewise.frontends.keras.live.record import Refused, call_of, refusing
 from edgewise.frontends.keras.live.trace import mapped
 from edgewise.ir.graph import Value
@@ -59,15 +61,15 @@ def expand(
     arguments = [(value.shape, value.dtype.numpy) for value in values]
     names = {id(v.value): v.path for v in getattr(layer, "variables", ())}
     try:
-        with refusing():
-            program = traced(function, arguments, names)
+        with refusing(), capturing(c) as capture:
+            program = traced(capture.entered(function), arguments, names)
     except Refused as error:
         raise Unsupported(str(error)) from error
     except Unsupported:
         raise
     except Exception as error:  # whatever the user's own code raises while it is traced
         raise Unsupported(reason(error)[0]) from error
-    results = write(c, program, values)
+    results = write(c, program, values, capture.handlers)
     return _structure(program.structure, results)
 
 

@@ -112,7 +112,7 @@ def recording(
         return call_layer(layer, *args, **kwargs)
 
     was_filtering = keras.config.is_traceback_filtering_enabled()
-    with _patched(
+    with patched(
         (Node, "__init__", record),
         (keras.Layer, "symbolic_call", symbolic_call),
         (keras.Layer, "add_loss", lambda layer, loss: None),
@@ -185,7 +185,7 @@ def refusing() -> Iterator[None]:
     """Inside, what a graph cannot hold (random numbers, updates of variables) is refused."""
     import keras
 
-    with _patched(*_refusals(keras)):
+    with patched(*_refusals(keras)):
         yield
 
 
@@ -211,7 +211,7 @@ _ABSENT = object()
 
 
 @contextlib.contextmanager
-def _patched(*changes: tuple[Any, str, object]) -> Iterator[None]:
+def patched(*changes: tuple[Any, str, object]) -> Iterator[None]:
     """Attributes of classes changed inside the block; `_ABSENT` takes one away."""
     before = []
     try:

@@ -95,6 +95,7 @@ class Tracer:
             else:
                 return c.inline(model, values)
         assert trace is not None
+        c.describe = self.describer.node
         try:
             return trace(c, layer.live, args, given)
         except Unsupported as error:
