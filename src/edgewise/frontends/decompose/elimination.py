@@ -1,7 +1,8 @@
 """Linear equations of small matrices, by elimination: every step for all rows at once.
 
-A matrix [..., N, N] takes about 14 operators for each row: N is at most MAX_ROWS. Measured on
-matrices of normal numbers of 8 rows, of the largest element: inverses off by 3e-6.
+A matrix [..., N, N] takes 23 operators for each row: N is at most MAX_ROWS. Measured against
+float64 on 200 matrices of normal numbers, of the largest element: inverses of 8 rows are off by
+2.3e-7 (median; 1.2e-5 at worst), of 32 rows by 1.4e-6 (6e-4); R of Q R by 8.2e-6 at worst.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Measured against float64 over 1,000,000 numbers, the error of max(1, |y|): `lgamma` in [-20, 1e4]
 3.7e-6 at -5.013705 and `digamma` in [-20, 50] 1.3e-6 at -3.7077746, 0.01 and more from their poles;
-`erfinv` 2.6e-7 at -0.99728686; `ndtri` in [1e-37, 1] 4.9e-7 at 2.6987594e-08.
+`bessel_i0` in [-80, 80] 7.1e-7 at -79.3808; `erfinv` 2.6e-7 at -0.99728686; `ndtri` in [1e-37, 1]
+4.9e-7 at 2.6987594e-08.
 """
 
 from __future__ import annotations
