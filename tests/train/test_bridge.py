@@ -164,6 +164,24 @@ def test_weights_that_are_shared_stay_shared():
     assert [tuple(v.shape) for v in there.trainable_weights] == [(3, 3), (3, 3)]
 
 
+def test_parallel_branches_keep_their_order_and_names():
+    """Keras makes the shortcut before the second convolution."""
+    b, rng = Builder(), np.random.default_rng(5)
+
+    def conv(x: object, kernel: int, label: str) -> object:
+        w = b.constant(
+            rng.normal(size=(4, kernel, kernel, 4)).astype(np.float32), name=f"{label}_w"
+        )
+        return b.conv_2d(x, w, label=label)
+
+    x = b.input("x", (1, 6, 6, 4))
+    y = conv(conv(x, 3, "first"), 3, "second")
+    model = Model()
+    model.add(b.finish(b.add(conv(x, 1, "shortcut"), y)))
+    back = from_keras(to_keras(model), like=model, inputs=(1, 6, 6, 4))
+    assert print_model(back) == print_model(model)
+
+
 def test_every_operator_that_has_no_form_is_named():
     b = Builder()
     x = b.input("x", (1, 4))

@@ -106,20 +106,57 @@ def from_keras(model: Any, *, like: Model | None = None, inputs: object = None) 
 
 
 def _name_like(graph: Graph, old: Graph) -> None:
-    """Names and locations of `old`: of inputs and outputs, and of all where the nodes are alike."""
+    """Names and locations of `old`: of inputs and outputs, and of all, in its order, where every
+    result is made alike. Keras puts branches that are parallel in an order of its own."""
     pairs = [*zip(graph.inputs, old.inputs, strict=True)]
-    nodes = list(zip(graph.nodes, old.nodes, strict=False))
-    is_alike = len(graph) == len(old) and all(
-        type(new.op) is type(was.op) and len(new.inputs) == len(was.inputs) for new, was in nodes
-    )
-    for new, was in nodes if is_alike else ():
-        new.location = was.location
-        values = zip((*new.inputs, *new.outputs), (*was.inputs, *was.outputs), strict=True)
-        pairs += [(a, b) for a, b in values if a is not None and b is not None]
+    alike = _alike(graph, old)
+    if alike is not None:
+        _reorder(graph, [alike[node] for node in old.nodes])
+        for new, was in zip(graph.nodes, old.nodes, strict=True):
+            new.location = was.location
+            values = zip((*new.inputs, *new.outputs), (*was.inputs, *was.outputs), strict=True)
+            pairs += [(a, b) for a, b in values if a is not None and b is not None]
     for value, named in [*pairs, *zip(graph.outputs, old.outputs, strict=True)]:
         value.name = named.name
-    if not is_alike:
+    if alike is None:
         name_values(graph)  # what was named anew may have a name that another has
+
+
+def _alike(graph: Graph, old: Graph) -> dict[Node, Node] | None:
+    """The node that each node of `old` is in `graph`, found from the outputs up; None where the
+    graphs differ in more than the order."""
+    found: dict[Node, Node] = {}
+    left: list[tuple[Value | None, Value | None]] = [*zip(graph.outputs, old.outputs, strict=True)]
+    while left:
+        value, known = left.pop()
+        new = None if value is None else value.producer
+        was = None if known is None else known.producer
+        if new is None or was is None:
+            if new is not was:
+                return None
+            continue
+        if was in found and found[was] is new:
+            continue
+        if was in found or type(new.op) is not type(was.op) or len(new.inputs) != len(was.inputs):
+            return None
+        found[was] = new
+        left += zip(new.inputs, was.inputs, strict=True)
+    is_whole = len(set(found.values())) == len(found) == len(graph) == len(old)
+    return found if is_whole else None
+
+
+def _reorder(graph: Graph, order: list[Node]) -> None:
+    """Put all nodes of a graph in this order, which is a topological one."""
+    if order == list(graph.nodes):
+        return
+    outputs = graph.outputs
+    graph.set_outputs([])
+    for node in reversed(list(graph.nodes)):
+        graph.erase(node)
+    for node in order:
+        made = graph.insert(node.op, node.inputs, node.outputs, name=node.name)
+        made.extras = node.extras
+    graph.set_outputs(outputs)
 
 
 @dataclass(frozen=True, slots=True)
