@@ -190,7 +190,8 @@ def _is_complex(equation: Any, operands: Sequence[Any]) -> bool:
     if any(isinstance(x, Parts) or (isinstance(x, np.ndarray) and x.dtype.kind == "c")
            for x in operands):  # fmt: skip
         return True
-    return any(getattr(v.aval, "dtype", np.dtype(bool)).kind == "c" for v in equation.outvars)
+    dtypes = [getattr(v.aval, "dtype", None) for v in equation.outvars]
+    return any(getattr(dtype, "kind", "") == "c" for dtype in dtypes)  # keys have no kind
 
 
 def _on_small(handler: Handler) -> Handler:
