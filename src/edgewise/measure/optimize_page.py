@@ -38,7 +38,7 @@ def optimize_page(path: Path, found: Optimized, name: str, *, overwrite: bool = 
     guilty = [layer for layer in found.layers if layer.damage > _LEAST][:_MOST_BARS]
     if guilty:
         parts.append(heading("What each layer alone costs in 8 bits, in the model as it was given"))
-        with figure(6.5, 1 + 0.28 * len(guilty), parts) as axes:
+        with figure(6.5, 1.2 + 0.28 * len(guilty), parts) as axes:
             _layers(axes, guilty)
     parts += [
         heading("Layers, the most sensitive first"),
@@ -147,5 +147,5 @@ def _layers(axes: Any, layers: Sequence[LayerChoice]) -> None:
     axes.set_yticks(range(len(layers)), [short(layer.name) for layer in layers], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean KL from the float model, nats; colours are the types that they got")
-    axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     axes.grid(axis="x")
