@@ -119,6 +119,11 @@ def _conversions() -> Iterator[Case]:
             if not (name == "int16" and other == "uint8"):
                 label = f"from {name} to {other}"
                 yield _case(convert.Quantize(), (), x, label=label, to=wanted)
+    for name in ("int8", "int16"):
+        scale, point = forms[name]
+        result = TensorType(None, DType.of(name), Quant(scale, point))
+        x = arg(FLAT, "int32", quant=Quant(scale / 37, 0))
+        yield _case(convert.Quantize(), (), x, label=f"from int32 to {name}", to=result)
 
 
 def _case(
