@@ -78,14 +78,15 @@ def bicubic_matrix(
             k = first + tap
             if half_pixel_centers and not 0 <= k < size:
                 continue
-            matrix[i, min(max(k, 0), size - 1)] += _cubic(distance, a)
+            matrix[i, min(max(k, 0), size - 1)] += cubic(distance, a)
         total = matrix[i].sum()
         if half_pixel_centers and abs(total) > 1e-30:
             matrix[i] /= total
     return matrix
 
 
-def _cubic(x: float, a: float) -> float:
+def cubic(x: float, a: float) -> float:
+    """The weight of a tap at a distance x, Keys' kernel with parameter a."""
     if x <= 1:
         return ((a + 2) * x - (a + 3)) * x * x + 1
     return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
@@ -144,7 +145,7 @@ def _triangle(x: float) -> float:
 
 
 def _keys(x: float) -> float:
-    return 0.0 if x >= 2 else _cubic(x, -0.5)
+    return 0.0 if x >= 2 else cubic(x, -0.5)
 
 
 def _mitchell(x: float) -> float:

@@ -61,6 +61,18 @@ class Context(context.Context):
         """x broadcast to these sizes."""
         return x if x.shape == tuple(dims) else self.b.broadcast_to(x, self.shape(dims))
 
+    def moved(self, x: Value, perm: Sequence[int]) -> Value:
+        """x with its axes in this order, a constant as a constant."""
+        if x.data is None:
+            return self.transpose(x, perm)
+        return self.b.constant(np.ascontiguousarray(x.data.transpose(perm)), name=x.name)
+
+    def reshaped(self, x: Value, shape: Sequence[Dim]) -> Value:
+        """x in another shape, a constant as a constant."""
+        if x.data is None:
+            return self.reshape(x, shape)
+        return self.b.constant(x.data.reshape(shape), name=x.name)
+
     def viewed(self, x: Value, sizes: Sequence[Dim]) -> Value:
         """x in another shape, one size of which may be -1: what is left."""
         if -1 in [d for d in sizes if isinstance(d, int)]:

@@ -56,7 +56,10 @@ def lower(program: Program) -> Model:
         for item in program.inputs
     ]
     c = Context(b, program.file, run=run)
-    results = write(c, program, inputs)
+    try:
+        results = write(c, program, inputs)
+    except Unsupported as error:
+        raise UnsupportedOp(f"{program.file}: {error}") from error
     names = [name or f"output_{i}" for i, name in enumerate(program.outputs)]
     outputs = []
     for name, result in zip(names, results, strict=True):
@@ -80,7 +83,7 @@ def write(c: Context, program: Program, inputs: Sequence[Value]) -> list[Result]
     """The program's results on inputs, as operators of the graph of `c`.
 
     Raises:
-        UnsupportedOp: listing every operation that cannot be converted, with the reason.
+        Unsupported: listing every operation that cannot be converted, with the reason.
     """
     given: dict[str, Result] = {
         item.name: x for item, x in zip(program.inputs, inputs, strict=True)
@@ -93,9 +96,7 @@ def write(c: Context, program: Program, inputs: Sequence[Value]) -> list[Result]
         return run(c, program.body, [given[name] for name in program.body.arguments])
     except Missing:
         lines = [f"{place}: {text}" for place, text in c.problems.items()]
-        raise UnsupportedOp(
-            f"{c.file}: {listing(lines, 'operation[s] of PyTorch cannot be converted')}"
-        ) from None
+        raise Unsupported(listing(lines, "operation[s] of PyTorch cannot be converted")) from None
 
 
 def run(c: Context, body: Body, operands: Sequence[Result]) -> list[Result]:

@@ -7,10 +7,11 @@ Source: keras/src/layers/pooling, Keras 3.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-from edgewise.frontends.context import Handler, Unsupported
+from edgewise.frontends.context import Handler
+from edgewise.frontends.decompose.adaptive import adaptive
 from edgewise.frontends.decompose.windows import pooled
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, is_channels_first, sizes, text
@@ -18,8 +19,6 @@ from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.handlers.layout import channels_last, spatial_rank
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
-
-MAX_CUTS = 256  # windows of a volume that are written out
 
 
 def _pool(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
@@ -34,51 +33,7 @@ def _adaptive(operator: str, c: Context, layer: KerasLayer, x: Value) -> Value:
     """To `output_size`: output i of m is that of inputs floor(i n / m) to ceil((i + 1) n / m)."""
     wanted = sizes(layer, "output_size", spatial_rank(layer))
 
-    def body(x: Value) -> Value:
-        given = [d for d in x.shape[1:-1] if isinstance(d, int)]
-        if len(given) < len(wanted):
-            raise Unsupported("the size of its input must be known; give the model a fixed shape")
-        if all(n % m == 0 for n, m in zip(given, wanted, strict=True)):
-            window = tuple(n // m for n, m in zip(given, wanted, strict=True))
-            return pooled(operator, c, x, window, window)
-        for axis, (n, m) in enumerate(zip(given, wanted, strict=True), 1):
-            x = x if n == m else _uneven(operator, c, x, axis, n, m)
-        return x
-
-    return channels_last(c, layer, x, body)
-
-
-def _uneven(operator: str, c: Context, x: Value, axis: int, n: int, m: int) -> Value:
-    """Windows have at most two lengths: all windows of each, and of those the ones that count.
-    Volumes, whose poolings are two each, are cut into the windows."""
-    windows = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
-    if len(x.shape) == 5 or m == 1:
-        return _cut(operator, c, x, axis, windows)
-    pools: list[Value] = []
-    first: dict[int, int] = {}
-    for length in sorted({end - start for start, end in windows}):
-        first[length] = sum(n - known + 1 for known in first)
-        window = tuple(length if a == axis else 1 for a in range(1, len(x.shape) - 1))
-        pools.append(pooled(operator, c, x, window, (1,) * len(window)))
-    every = c.b.concatenation(*pools, axis=axis) if len(pools) > 1 else pools[0]
-    return c.b.gather(every, c.ints([first[b - a] + a for a, b in windows]), axis=axis)
-
-
-def _cut(
-    operator: str, c: Context, x: Value, axis: int, windows: Sequence[tuple[int, int]]
-) -> Value:
-    if len(windows) > MAX_CUTS:
-        raise Unsupported(
-            f"output size {len(windows)}; at most {MAX_CUTS} where it divides unevenly"
-        )
-    reduce = c.b.mean if operator == "average_pool_2d" else c.b.reduce_max
-    rank, parts = len(x.shape), []
-    for start, end in windows:
-        begin = [start if a == axis else 0 for a in range(rank)]
-        size = [end - start if a == axis else -1 for a in range(rank)]
-        part = c.b.slice(x, c.ints(begin), c.ints(size))
-        parts.append(reduce(part, c.ints([axis]), keep_dims=True))
-    return c.b.concatenation(*parts, axis=axis) if len(parts) > 1 else parts[0]
+    return channels_last(c, layer, x, lambda x: adaptive(operator, c, x, wanted))
 
 
 def _global(reduce: Callable[[Context], Handler], c: Context, layer: KerasLayer, x: Value) -> Value:

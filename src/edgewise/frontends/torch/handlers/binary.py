@@ -235,7 +235,7 @@ HANDLERS: dict[str, Handler] = {
     "remainder": remainder,
     "fmod": _arithmetic(_fmod),
     "pow": power,
-    "float_power": power,
+    "float_power": lambda c, x, y: power(c, c.operand(x, DType.FLOAT32), y),
     **dict.fromkeys(("maximum", "max.other", "fmax"), _arithmetic(_named("maximum"))),
     **dict.fromkeys(("minimum", "min.other", "fmin"), _arithmetic(_named("minimum"))),
     **dict.fromkeys(("eq",), _comparison("equal")),

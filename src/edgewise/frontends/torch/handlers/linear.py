@@ -54,6 +54,11 @@ def _einsum(c: Context, equation: str, operands: Sequence[Value], path: object =
     return einsum(c, equation, *(c.real(x) for x in operands))
 
 
+def _inner(c: Context, x: Value, y: Value) -> Value:
+    """Products of the rows of both."""
+    return product(c, x, c.transpose(y, [1, 0]) if len(y.shape) == 2 else y)
+
+
 def _outer(c: Context, x: Value, y: Value) -> Value:
     return mul(c, c.reshape(x, (*x.shape, 1)), y)
 
@@ -123,8 +128,9 @@ def _cosine(c: Context, x: Value, y: Value, dim: int = 1, eps: float = 1e-8) -> 
 
 HANDLERS: dict[str, Handler] = {
     "linear": linear,
-    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "inner", "__matmul__"), product),
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot"), product),
     **dict.fromkeys(("addmm", "baddbmm", "addmv"), _addmm),
+    "inner": _inner,
     "einsum": _einsum,
     **dict.fromkeys(("outer", "ger"), _outer),
     "scaled_dot_product_attention": _attention,

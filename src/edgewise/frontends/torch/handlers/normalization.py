@@ -33,7 +33,24 @@ def _batch_norm(
         raise Unsupported(
             "batch normalization in training mode; export the model for inference: model.eval()"
         )
-    return c.b.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps, axis=1)
+    return _by_statistics(c, x, weight, bias, running_mean, running_var, eps)
+
+
+def _by_statistics(
+    c: Context,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value | None,
+    variance: Value | None,
+    eps: float,
+) -> Value:
+    """With the channels last, as convolutions are written, into which it is folded."""
+
+    def body(x: Value) -> Value:
+        return c.b.batch_norm(x, weight, bias, mean, variance, epsilon=eps)
+
+    return c.on_channels_last(x, body) if len(x.shape) > 2 else body(x)
 
 
 def layer_norm(
@@ -87,7 +104,7 @@ def _instance_norm(
 ) -> Value:
     """Each channel of each image by its own mean and variance."""
     if not use_input_stats:
-        return c.b.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps, axis=1)
+        return _by_statistics(c, x, weight, bias, running_mean, running_var, eps)
     axes = tuple(range(2, len(x.shape)))
     return _affine(c, c.b.layer_norm(x, axes=axes, epsilon=eps), weight, bias)
 

@@ -175,6 +175,15 @@ def _parts(c: Context, x: Value, sizes: Sequence[int], axis: int) -> list[Value]
     return list(c.b.node(op, x, c.ints(sizes), where).outputs)
 
 
+def _sections(c: Context, x: Value, sections: int, dim: int = 0) -> list[Value]:
+    """So many parts, the first ones longer where it does not come out even."""
+    at = axis_of(dim, len(x.shape))
+    size = x.shape[at]
+    if not isinstance(size, int):
+        raise Unsupported("it splits an axis of unknown size; give the model a fixed shape")
+    return _parts(c, x, [size // sections + (i < size % sections) for i in range(sections)], at)
+
+
 def _chunk(c: Context, x: Value, chunks: int, dim: int = 0) -> list[Value]:
     size = x.shape[axis_of(dim, len(x.shape))]
     if not isinstance(size, int):
@@ -258,7 +267,8 @@ HANDLERS: dict[str, Handler] = {
     "hstack": _stacked(1, 1),
     "vstack": _stacked(2, 0),
     "dstack": _stacked(3, 2),
-    **dict.fromkeys(("split", "split_with_sizes", "tensor_split.sections"), split),
+    **dict.fromkeys(("split", "split_with_sizes"), split),
+    "tensor_split.sections": _sections,
     "chunk": _chunk,
     "unbind": unbind,
     "sym_size": _size,
