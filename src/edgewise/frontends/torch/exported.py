@@ -21,6 +21,8 @@ from edgewise.ir.graph import Location
 
 # The key under which whoever traces may note the line that a node comes from: (file, line).
 LINE = "edgewise_line"
+# What a module is called in the one around it, which is traced.
+HELD = "held."
 _CONSTANTS = ("PARAMETER", "BUFFER", "CONSTANT_TENSOR")
 
 
@@ -40,7 +42,7 @@ def read_exported(exported: Any, names: Mapping[str, str] | None = None) -> Prog
         given, kind = spec.arg, spec.kind.name
         value = placeholders[given.name].meta.get("val")
         if kind in _CONSTANTS:
-            targets[given.name] = (names or {}).get(spec.target, spec.target)
+            targets[given.name] = (names or {}).get(spec.target, spec.target.removeprefix(HELD))
             constants[targets[given.name]] = array_of(_stored(exported, spec))
         elif kind == "USER_INPUT" and hasattr(value, "shape"):
             shape = tuple(n if isinstance(n, int) else str(n) for n in value.shape)

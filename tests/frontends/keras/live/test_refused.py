@@ -65,6 +65,8 @@ def test_a_function_of_jax():
 
 def test_a_function_of_torch():
     torch = pytest.importorskip("torch")
+    if BACKEND == "torch":
+        pytest.skip("PyTorch traces it")
 
     def function(layer, x):
         return torch.sin(x) + 1
@@ -250,7 +252,8 @@ def test_an_unknown_size_that_cannot_be_followed():
         return
     with pytest.raises(UnsupportedOp) as caught:
         edgewise.convert(Halved(name="halved"), inputs=(1, None, 2))
-    assert str(caught.value) == (
+    found = str(caught.value).removeprefix("halved: 1 layer cannot be converted:\n  - ")
+    assert found == (
         "'halved' (Halved): its call() makes something of the unknown size 'x_1' that cannot be"
         " followed; convert with a fixed size: convert(model, inputs=...)"
     )

@@ -19,7 +19,7 @@ from edgewise.frontends.keras.live.record import Refused
 
 Expand: TypeAlias = "Callable[[Context, Any, Sequence[object], Mapping[str, object]], Structure]"
 
-_MODULES = {"jax": "native_jax"}
+_MODULES = {"jax": "native_jax", "torch": "native_torch"}
 
 
 def tracing() -> Expand | None:

@@ -6,9 +6,7 @@ keep their handlers (`layers_in_jax.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.frontends.context import Structure, Unsupported
@@ -17,16 +15,9 @@ from edgewise.frontends.jax.walk import write
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.live.blame import reason
 from edgewise.frontends.keras.live.layers_in_jax import capturing
-from edgewise.frontends.keras.live.record import Refused, call_of, refusing
-from edgewise.frontends.keras.live.trace import mapped
+from edgewise.frontends.keras.live.native_call import Call
+from edgewise.frontends.keras.live.record import Refused, refusing
 from edgewise.ir.graph import Value
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Stands for the tensor of this number among the arguments."""
-
-    index: int
 
 
 def expand(
@@ -37,53 +28,21 @@ def expand(
     Raises:
         Unsupported: JAX cannot trace it, or what it traced cannot be converted; with the lines.
     """
-    values: list[Value] = []
-
-    def place(x: object) -> object:
-        if not isinstance(x, Value):
-            return x
-        values.append(x)
-        return _Place(len(values) - 1)
-
-    places = [mapped(arg, place) for arg in args]
-    named = {key: mapped(value, place) for key, value in kwargs.items()}
-    if getattr(layer, "_call_has_training_arg", False):
-        named.setdefault("training", False)
-
-    def function(*arrays: Any) -> object:
-        def array(x: object) -> object:
-            return arrays[x.index] if isinstance(x, _Place) else x
-
-        given = [mapped(arg, array) for arg in places]
-        with _called_with(layer, named.get("training", False)):
-            return call_of(layer)(*given, **{key: mapped(v, array) for key, v in named.items()})
-
-    arguments = [(value.shape, value.dtype.numpy) for value in values]
+    call = Call.of(layer, args, kwargs)
+    arguments = [(value.shape, value.dtype.numpy) for value in call.values]
     names = {id(v.value): v.path for v in getattr(layer, "variables", ())}
     try:
         with refusing(), capturing(c) as capture:
-            program = traced(capture.entered(function), arguments, names)
+            function = capture.entered(lambda *arrays: call.run(arrays))
+            program = traced(function, arguments, names)
     except Refused as error:
         raise Unsupported(str(error)) from error
     except Unsupported:
         raise
     except Exception as error:  # whatever the user's own code raises while it is traced
         raise Unsupported(reason(error)[0]) from error
-    results = write(c, program, values, capture.handlers)
+    results = write(c, program, call.values, capture.handlers)
     return _structure(program.structure, results)
-
-
-@contextmanager
-def _called_with(layer: Any, training: object) -> Iterator[None]:
-    """Layers inside are called with this `training`, as Keras tells them."""
-    if not hasattr(layer, "_get_call_context"):
-        yield
-        return
-    layer._get_call_context().training = training
-    try:
-        yield
-    finally:
-        layer._maybe_reset_call_context()
 
 
 def _structure(numbered: object, results: Sequence[Value]) -> Structure:

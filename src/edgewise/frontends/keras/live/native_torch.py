@@ -1,0 +1,63 @@
+"""A layer's own call as PyTorch traces it, where it calls functions of PyTorch itself.
+
+The layer's weights are constants of the graph under the names that Keras gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgewise.errors import ConversionError
+from edgewise.frontends.context import Structure, Unsupported
+from edgewise.frontends.keras.handlers.context import Context
+from edgewise.frontends.keras.live.blame import reason
+from edgewise.frontends.keras.live.native_call import Call
+from edgewise.frontends.keras.live.record import Refused, refusing
+from edgewise.frontends.torch import context as torch_context
+from edgewise.frontends.torch.lower import run, write
+from edgewise.frontends.torch.tracing import traced
+from edgewise.ir.graph import Value
+
+
+def expand(
+    c: Context, layer: Any, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Structure:
+    """The results of a live layer on Values.
+
+    Raises:
+        Unsupported: PyTorch cannot trace it, or what it traced cannot be converted; with the lines.
+    """
+    import keras
+
+    call = Call.of(layer, args, kwargs)
+    variables = {variable.path: variable for variable in getattr(layer, "variables", ())}
+    returned: list[object] = []
+
+    def function(tensors: Sequence[Any], weights: Mapping[str, Any]) -> list[object]:
+        held = [(variables[path], tensor) for path, tensor in weights.items()]
+        with keras.StatelessScope(state_mapping=held):
+            returned[:] = [call.run(tensors)]
+        return list(keras.tree.flatten(returned[0]))
+
+    arguments = [(value.shape, value.dtype) for value in call.values]
+    try:
+        with refusing():
+            weights = {path: v.value for path, v in variables.items()}
+            program = traced(function, arguments, weights, layer)
+    except Refused as error:
+        raise Unsupported(str(error)) from error
+    except (Unsupported, ConversionError) as error:
+        raise Unsupported(f"its call() cannot be traced: {error}") from error
+    except Exception as error:  # whatever the user's own code raises while it is traced
+        raise Unsupported(reason(error)[0]) from error
+    inner = torch_context.Context(c.b, c.file, list(c.path), where=c.where, run=run)
+    inner._dims = c._dims
+    try:
+        results = write(inner, program, call.values)
+    except Unsupported as error:
+        raise Unsupported(f"its call() as PyTorch traces it: {error}") from error
+    if not all(isinstance(result, Value) for result in results):
+        raise Unsupported("its call() returns what is no tensor; return tensors only")
+    packed: Structure = keras.tree.pack_sequence_as(returned[0], results)
+    return packed
