@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -89,9 +90,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
             left, right, h = self.neighbours(x.shape[2], cols, at_cols)
             v = v.astype(x.dtype)[:, None, None] if x.dtype.kind == "f" else v[:, None, None]
             h = h.astype(x.dtype)[:, None] if x.dtype.kind == "f" else h[:, None]
-            upper, lower = x[:, top], x[:, bottom]
-            above = upper[:, :, left] * (1 - h) + upper[:, :, right] * h
-            below = lower[:, :, left] * (1 - h) + lower[:, :, right] * h
+            across = partial(_between, left=left, right=right, near=1 - h, far=h)
+            above, below = _of_lines(x, top, bottom, across)
             return np.asarray(above * (1 - v) + below * v)
 
         rows, cols = _sizes(size)
@@ -116,9 +116,8 @@ class ResizeBilinear(Resize, builtin="RESIZE_BILINEAR", options="ResizeBilinearO
             # 8 + 11 + 11 bits
             fixed_v = np.rint(v * F32(one)).astype(np.int32)[:, None, None]
             fixed_h = np.rint(h * F32(one)).astype(np.int32)[:, None]
-            upper, lower = x[:, top].astype(np.int32), x[:, bottom].astype(np.int32)
-            above = upper[:, :, left] * (one - fixed_h) + upper[:, :, right] * fixed_h
-            below = lower[:, :, left] * (one - fixed_h) + lower[:, :, right] * fixed_h
+            across = partial(_between, left=left, right=right, near=one - fixed_h, far=fixed_h)
+            above, below = _of_lines(x, top, bottom, across)
             total: np.ndarray = above * (one - fixed_v) + below * fixed_v
             return ((total + half) >> (2 * WEIGHT_BITS)).astype(x.dtype)
 
@@ -188,6 +187,24 @@ def _sizes(size: np.ndarray) -> tuple[int, int]:
 def _indices(count: int, part: slice | None) -> np.ndarray:
     start, stop = (0, count) if part is None else (part.start, part.stop)
     return np.arange(start, stop).astype(F32)
+
+
+def _between(
+    lines: np.ndarray, *, left: np.ndarray, right: np.ndarray, near: np.ndarray, far: np.ndarray
+) -> np.ndarray:
+    return np.asarray(lines[:, :, left] * near + lines[:, :, right] * far)
+
+
+def _of_lines(
+    x: np.ndarray, top: np.ndarray, bottom: np.ndarray, across: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`across` of the lines of x above and below those of the result; of each line of x once where
+    the result has more."""
+    first, last = int(top.min()), int(bottom.max())
+    if last - first < 2 * top.size:
+        lines = across(x[:, first : last + 1])
+        return lines[:, top - first], lines[:, bottom - first]
+    return across(x[:, top]), across(x[:, bottom])
 
 
 def _in_pieces(
