@@ -58,7 +58,6 @@ CASES = [
     again(("int32", 0.003, 0), ("int32", 0.001, 0), no_litert=TO_32),
     again(("int32", 0.003, -7), ("int32", 0.001, 1 << 30), no_litert=TO_32),
     again(("int32", 0.001, 7), ("int32", 0.003, -(1 << 30)), no_litert=TO_32),
-    again(("int32", 0.001, 7), ("int8", 0.9, 3), no_litert="LiteRT's int32 has no zero point"),
     Case(
         Quantize(),
         (arg((4, 3, 5), "int8", quant=PER_CHANNEL),),
