@@ -12,7 +12,7 @@ from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Site, is_float, require
 from edgewise.runtime.library import pack
-from edgewise.runtime.select.copy import View, view
+from edgewise.runtime.select.copy import View, copy, view
 from edgewise.runtime.select.weights import Weights, real
 
 
@@ -72,6 +72,27 @@ def packed_bias(bias: Value, groups: int, lanes: int) -> tuple[Value, Sequence[C
     """Biases [groups * O] for the same."""
     whole = view(bias)
     return packed(whole.of(whole.elements.reshape(-1, 1)), groups, lanes)
+
+
+def in_blocks(elements: View, channels: int, block: int) -> tuple[Value, Sequence[Call]]:
+    """[rows, O], repeated to `channels`, as [blocks, rows, block]; the last block ends at the last
+    channel. And the copies that put it there."""
+    (rows, o), calls = elements.elements.shape, list[Call]()
+    if channels != o:
+        whole = view(Value(TensorType((rows, channels), DType.FLOAT32), "repeated"))
+        once = elements.of(elements.elements[:, None])
+        places = whole.elements.reshape(rows, -1, o)
+        calls += copy(once.of(np.broadcast_to(once.elements, places.shape)), whole.of(places))
+        elements = whole
+    full, blocks = channels // block, -(-channels // block)
+    y = Value(TensorType((blocks, rows, block), DType.FLOAT32), "blocks")
+    target = view(y)
+    first = elements.elements[:, : full * block].reshape(rows, full, block).transpose(1, 0, 2)
+    calls += copy(elements.of(first), target.of(target.elements[:full]))
+    if blocks > full:
+        last = elements.elements[None, :, channels - block :]
+        calls += copy(elements.of(last), target.of(target.elements[full:]))
+    return y, calls
 
 
 def panels_of(o: int, lanes: int) -> int:

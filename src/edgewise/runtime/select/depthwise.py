@@ -20,8 +20,9 @@ from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select import conv_f32, conv_s16
-from edgewise.runtime.select.computed import weights_of
+from edgewise.runtime.select import conv_s16
+from edgewise.runtime.select.computed import in_blocks, weights_of
+from edgewise.runtime.select.copy import view
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, window
 from edgewise.runtime.select.weights_s16 import Stored16
 
@@ -36,10 +37,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     assert isinstance(op, Convolution)
     weights: Weights | Stored16
     if is_float(x, y):
-        found = weights_of(site, channel_axis=3)
-        if found.source is not None or found.added is not None:
-            return _by_groups(site, op, found)
-        weights = found
+        weights = weights_of(site, channel_axis=3)
     elif x.dtype is DType.INT16:
         weights = Stored16.of(site, channel_axis=3)
     else:
@@ -104,9 +102,10 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         packed = pack("ew_depthwise_conv_2d", fields)
         return [Call("depthwise_conv_2d_s16", packed, tuple(operands), n_tiles, scratch, row)]
     if weights.scales is None:
-        operands = [x, *_floats(taps, weights.bias, channels, block), y]
         packed = pack("ew_depthwise_conv_2d", fields)
-        return [Call("depthwise_conv_2d_f32", packed, tuple(operands), n_tiles, scratch, row)]
+        matrix, bias, before = _floats(weights, channels, block)
+        last = Call("depthwise_conv_2d_f32", packed, (x, matrix, bias, y), n_tiles, scratch, row)
+        return [*before, last]
     scales = np.ascontiguousarray(weights.scales)
     if isa.lanes == 1:
         stored, fields["w_zero"] = _bytes(taps)
@@ -119,19 +118,6 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
-
-
-def _by_groups(site: Site, op: Convolution, weights: Weights) -> Sequence[Call]:
-    """Weights that the model computes: the product of each channel by itself."""
-    x, y = shape_of(site.node.operand(0)), shape_of(site.node.output)
-    _, kh, kw, o = weights.array.shape
-    rows = Axis(kh, op.stride_h, op.dilation_h_factor)
-    cols = Axis(kw, op.stride_w, op.dilation_w_factor)
-    outputs = weights.array.reshape(kh, kw, o).transpose(2, 0, 1)[..., None]
-    if weights.source is None:
-        outputs = np.ascontiguousarray(outputs)
-    each, fields = replace(weights, array=outputs), window(x, y, rows, cols, op.padding)
-    return conv_f32.product(site, each, fields, x[3], op.fused_activation_function)
 
 
 def _body(kh: int, cols: Axis) -> str:
@@ -151,13 +137,29 @@ def _starts(channels: int, block: int) -> Array:
     return np.minimum(np.arange(0, channels, block), channels - block)
 
 
-def _floats(taps: Array, bias: Array, channels: int, block: int) -> Sequence[Array]:
-    """[KH, KW, O] as [blocks, KH * KW, block]; the bias as [blocks, block]."""
-    kh, kw, o = taps.shape
-    order = _starts(channels, block)[:, None] + np.arange(block)
-    repeats = channels // o
-    ordered = np.tile(taps.reshape(kh * kw, o), repeats)[:, order].transpose(1, 0, 2)
-    return np.ascontiguousarray(ordered), np.tile(bias, repeats)[order]
+def _floats(
+    weights: Weights, channels: int, block: int
+) -> tuple[Value | Array, Value | Array, Sequence[Call]]:
+    """[1, KH, KW, O] as [blocks, KH * KW, block]; the bias as [blocks, block]; the copies that lay
+    out what is computed."""
+    o = weights.array.shape[3]
+    taps = weights.array.reshape(-1, o)
+    order, before = _starts(channels, block)[:, None] + np.arange(block), list[Call]()
+    matrix: Value | Array
+    bias: Value | Array
+    if weights.source is not None:
+        matrix, calls = in_blocks(weights.source.of(taps), channels, block)
+        before += calls
+    else:
+        ordered = np.tile(taps, channels // o)[:, order].transpose(1, 0, 2)
+        matrix = np.ascontiguousarray(ordered)
+    if weights.added is not None:
+        whole = view(weights.added)
+        bias, calls = in_blocks(whole.of(whole.elements.reshape(1, o)), channels, block)
+        before += calls
+    else:
+        bias = np.tile(weights.bias, channels // o)[order]
+    return matrix, bias, before
 
 
 def _integers(
