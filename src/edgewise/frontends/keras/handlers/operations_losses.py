@@ -15,7 +15,6 @@ from edgewise.frontends.decompose import activations
 from edgewise.frontends.decompose.functions import clip, log1p, plus, scaled
 from edgewise.frontends.decompose.index import last_axis
 from edgewise.frontends.decompose.labels import decoded
-from edgewise.frontends.decompose.spectra import framed
 from edgewise.frontends.keras.description import KerasLayer
 from edgewise.frontends.keras.handlers.config import flag, integer, number, text
 from edgewise.frontends.keras.handlers.context import Context
@@ -137,8 +136,9 @@ def _correlate(c: Context, layer: KerasLayer, x: Operand, y: Operand) -> Value:
         behind = m - 1 if mode == "full" else (m - 1) // 2
         a = c.b.pad(a, c.b.constant(np.array([[before, behind]], np.int32)))
         n += before + behind
-    rows = c.reshape(framed(c, c.reshape(a, (1, n)), m, 1), (n - m + 1, m))
-    return c.b.sum(c.b.mul(rows, b), c.ints([1]))
+    line, kernel = c.reshape(a, (1, 1, n, 1)), c.reshape(b, (1, 1, m, 1))
+    sums = c.b.conv_2d(line, kernel, padding=Padding.VALID, stride_h=1, stride_w=1)
+    return c.reshape(sums, (n - m + 1,))
 
 
 def _labels(c: Context, layer: KerasLayer, scores: Operand, lengths: Operand) -> Structure:
