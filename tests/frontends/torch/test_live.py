@@ -189,3 +189,20 @@ def test_updates_of_variables_are_refused():
 def test_decisions_by_value_are_refused():
     found = refusal(lambda layer, x: torch.sin(x) if torch.sin(x).sum() > 0 else -torch.sin(x))
     assert "decides by the value of a tensor" in found, found
+
+
+def test_modules_in_evaluation_mode_are_folded():
+    class Block(L.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.BatchNorm2d(8)
+
+        def call(self, x):
+            y = self.norm(self.conv(x.permute(0, 3, 1, 2)))
+            return F.relu(y, inplace=True).permute(0, 2, 3, 1)
+
+    block, source = Block(), keras.Input((9, 9, 3))
+    model = keras.Model(source, block(source))
+    block.norm.module.running_mean += 0.3
+    made = check(model, data(2, 9, 9, 3))
+    assert [node.op.name for node in made.main.nodes] == ["conv_2d"]

@@ -68,6 +68,15 @@ class Block(L.Layer):
         return ops.concatenate([self.own(self.first(x)), ops.mean(x, axis=1)], axis=-1)
 
 
+def test_methods_of_arrays():
+    source = keras.Input((4, 3))
+    layer = L.Lambda(
+        lambda x: x.transpose(0, 2, 1).sum(-1, keepdims=True) + x.at[:, 0].get()[:, None]
+    )
+    model = keras.Model(source, layer(source))
+    check(model, real(2, 4, 3))
+
+
 def test_a_layer_inside_of_one_that_is_traced():
     source = keras.Input((6, 3))
     model = keras.Model(source, Block()(source))

@@ -36,6 +36,13 @@ def reason(error: Exception) -> tuple[str, str]:
             " with keras.ops, which every back end has"
         )
         return sentence, library
+    if isinstance(error, AttributeError) and type(error.obj).__name__ == "KerasTensor":
+        back_end = _back_end()
+        sentence = (
+            f"{where} uses .{error.name}, which {back_end or 'no'} tensors have and tensors of a"
+            " model do not; write it with keras.ops, which every back end has"
+        )
+        return sentence, back_end
     if "as a boolean" in str(error) or "__bool__" in str(error):
         sentence = (
             f"{where} decides in Python by the value of a tensor; use keras.ops.where or"
@@ -43,6 +50,13 @@ def reason(error: Exception) -> tuple[str, str]:
         )
         return sentence, ""
     return f"{where}: {_first_line(error)}", ""
+
+
+def _back_end() -> str:
+    """The name of what Keras runs on ("" where its tensors are none of a library here)."""
+    import keras
+
+    return NAMES.get(keras.backend.backend(), "")
 
 
 def _innermost(traceback: TracebackType | None) -> TracebackType | None:
