@@ -257,6 +257,12 @@ TWINS = [
         "quantize to the same type",
         "the quantization changes",
     ),
+    # refused where it is computed, as by LiteRT
+    Twin(
+        lambda b: b.quantize(b.input("x", X), dtype=DType.FLOAT32),
+        "quantize to the same type",
+        "has no scale to be quantized to",
+    ),
     Twin(unary("pad", ints(*[0, 1] * 3).reshape(3, 2)), "pad by nothing", "it pads by [[0, 1]"),
     Twin(unary("broadcast_to", ints(2, *X)), "broadcast to the same shape", "the shape changes"),
     Twin(unary("slice", ints(0, 1, 0), ints(2, 2, 4)), "slice of everything", "the shape changes"),

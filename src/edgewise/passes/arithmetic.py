@@ -56,6 +56,11 @@ def _unquantized(match: Match) -> Verdict:
     return value.quant is None or f"{value.name!r} is quantized; its arithmetic rounds"
 
 
+def _scaled(match: Match) -> Verdict:
+    value = match.root.output
+    return value.quant is not None or f"{value.name!r} has no scale to be quantized to"
+
+
 def _alone(match: Match) -> Verdict:
     count = len(match.root.inputs)
     return count == 1 or f"it joins {count} operands"
@@ -109,7 +114,7 @@ IDENTITIES = [
     # -(-x) -> x
     _identity("negate twice", lambda p: p.neg(p.neg(p.value("x"), shared=True)), _unquantized),
     _nothing("cast to the same type", lambda p: p.cast(p.value("x"))),
-    _nothing("quantize to the same type", lambda p: p.quantize(p.value("x"))),
+    _nothing("quantize to the same type", lambda p: p.quantize(p.value("x")), _scaled),
     _nothing(
         "concatenation of one",
         lambda p: p.concatenation(p.value("x"), fused_activation_function=NONE),
