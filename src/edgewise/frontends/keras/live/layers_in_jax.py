@@ -18,34 +18,12 @@ from edgewise.frontends.jax.context import Context as JaxContext
 from edgewise.frontends.jax.context import Equation, Operand
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.live.describe import is_described
+from edgewise.frontends.keras.live.native_call import Arguments
 from edgewise.frontends.keras.live.record import patched
 from edgewise.frontends.keras.live.trace import mapped
 from edgewise.ir.graph import Value
 
 _PRIMITIVE = "keras_layer"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Call:
-    """A layer, and its arguments with `_Place`s for tensors."""
-
-    layer: Any
-    args: tuple[object, ...]
-    kwargs: Mapping[str, object]
-
-    def filled(self, tensors: Sequence[object]) -> tuple[list[object], dict[str, object]]:
-        """The arguments with these tensors."""
-
-        def tensor(x: object) -> object:
-            return tensors[x.index] if isinstance(x, _Place) else x
-
-        named = {key: mapped(value, tensor) for key, value in self.kwargs.items()}
-        return [mapped(arg, tensor) for arg in self.args], named
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    index: int
 
 
 @dataclass(slots=True)
@@ -64,6 +42,10 @@ class Capture:
 
         return within
 
+    def holds(self, x: object) -> bool:
+        """It is a tensor of this trace."""
+        return getattr(x, "_trace", None) is self.outer
+
     def takes(self, layer: Any, args: object, kwargs: Mapping[str, object]) -> bool:
         """The call can stand as one primitive."""
         if self.outer is None or not layer.built or not is_described(layer):
@@ -72,9 +54,9 @@ class Capture:
             return False
         leaves: list[Any] = []
         mapped([args, kwargs], leaves.append)
-        tensors = [x for x in leaves if getattr(x, "_trace", None) is self.outer]
-        plain = all(x is None or isinstance(x, bool | int | float | str)
-                    for x in leaves if getattr(x, "_trace", None) is not self.outer)  # fmt: skip
+        tensors = [x for x in leaves if self.holds(x)]
+        others = (x for x in leaves if not self.holds(x))
+        plain = all(x is None or isinstance(x, bool | int | float | str) for x in others)
         return bool(tensors) and plain and not any(_mask(x) for x in tensors)
 
 
@@ -100,24 +82,13 @@ def capturing(c: Context) -> Iterator[Capture]:
         return
     primitive: Any = Primitive(_PRIMITIVE)
     primitive.multiple_results = True
-    primitive.def_abstract_eval(lambda *given, call, results: list(results))
+    primitive.def_abstract_eval(lambda *tensors, layer, given, results: list(results))
     own = keras.Layer.__call__
 
     def call(layer: Any, *args: object, **kwargs: object) -> object:
         if not capture.takes(layer, args, kwargs):
             return own(layer, *args, **kwargs)
-        tensors: list[Any] = []
-
-        def place(x: Any) -> object:
-            if getattr(x, "_trace", None) is not capture.outer:
-                return x
-            tensors.append(x)
-            return _Place(len(tensors) - 1)
-
-        found = _Call(
-            layer, tuple(mapped(arg, place) for arg in args),
-            {key: mapped(value, place) for key, value in kwargs.items()},
-        )  # fmt: skip
+        found, tensors = Arguments.split(args, kwargs, capture.holds)
 
         def run(*arrays: Any) -> object:
             given, named = found.filled(arrays)
@@ -126,16 +97,19 @@ def capturing(c: Context) -> Iterator[Capture]:
         shapes = jax.eval_shape(run, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in tensors))
         leaves, structure = jax.tree.flatten(shapes)
         avals = tuple(jax.core.ShapedArray(leaf.shape, leaf.dtype) for leaf in leaves)
-        return jax.tree.unflatten(structure, primitive.bind(*tensors, call=found, results=avals))
+        return jax.tree.unflatten(
+            structure, primitive.bind(*tensors, layer=layer, given=found, results=avals)
+        )
 
     def handler(inner: JaxContext, node: Equation, *operands: Operand) -> Sequence[Value]:
-        found: _Call = node.params["call"]
+        found: Arguments = node.params["given"]
         args, kwargs = found.filled([inner.value(x) for x in operands])
+        layer = describe(node.params["layer"])
         with c.at((), node.where):
             if inner.b is c.b:
-                return values_of(c.apply(describe(found.layer), *args, **kwargs))
+                return values_of(c.apply(layer, *args, **kwargs))
             with c.inside_graph(inner.b):
-                return values_of(c.apply(describe(found.layer), *args, **kwargs))
+                return values_of(c.apply(layer, *args, **kwargs))
 
     capture.handlers[_PRIMITIVE] = handler
     with patched((keras.Layer, "__call__", call)):
