@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends.decompose import bits, special
 from edgewise.frontends.decompose import functions as fn
-from edgewise.frontends.decompose.integers import wide
+from edgewise.frontends.decompose.integers import absolute, by_type, negated, wide
 from edgewise.frontends.jax.context import Context, Equation, Handler, Unsupported
 from edgewise.ir.graph import Value
 
@@ -42,19 +42,7 @@ def _function(function: Function) -> Handler:
 
 def _whole(on_floats: str, on_integers: Function) -> Handler:
     """The operator on floats, something else on whole numbers."""
-
-    def handler(c: Context, node: Equation, x: Value) -> Value:
-        if x.dtype not in FLOATS:
-            return on_integers(c, wide(c, x))
-        y = getattr(c.b, on_floats)(x)
-        assert isinstance(y, Value)
-        return y
-
-    return handler
-
-
-def _negated(c: Context, x: Value) -> Value:
-    return c.b.sub(c.scalar(0, x), x)
+    return lambda c, node, x: by_type(c, x, on_floats, on_integers)
 
 
 def _cast(c: Context, node: Equation, x: Value) -> Value:
@@ -193,8 +181,8 @@ ELEMENTWISE: dict[str, Handler] = {
     **{name: _operator(name) for name in ("exp", "log", "sin", "cos", "tanh", "sqrt", "rsqrt")},
     "logistic": _operator("logistic"),
     "atan2": lambda c, node, x, y: fn.arctan2(c, x, y),
-    "neg": _whole("neg", _negated),
-    "abs": _whole("abs", lambda c, x: c.b.maximum(x, _negated(c, x))),
+    "neg": _whole("neg", negated),
+    "abs": _whole("abs", absolute),
     "sign": _whole("sign", lambda c, x: fn.clip(c, x, -1, 1)),
     "floor": _whole("floor", lambda c, x: x),
     "ceil": _whole("ceil", lambda c, x: x),

@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends.decompose import activations as act
 from edgewise.frontends.decompose import functions as fn
-from edgewise.frontends.decompose.integers import widened
+from edgewise.frontends.decompose.integers import absolute, by_type, negated, widened
 from edgewise.frontends.tensorflow import attrs
 from edgewise.frontends.tensorflow.context import Context, Handler, Unsupported, computed
 from edgewise.frontends.tensorflow.program import TFNode
@@ -42,29 +42,15 @@ def _function(function: Function, remark: str = "") -> Handler:
 
 def _whole(on_floats: str, on_integers: Function) -> Handler:
     """The operator on floats, something else on whole numbers."""
-
-    def handler(c: Context, node: TFNode, x: Value) -> Value:
-        if x.dtype not in FLOATS:
-            return widened(c, x, on_integers)
-        y = getattr(c.b, on_floats)(x)
-        assert isinstance(y, Value)
-        return y
-
-    return handler
+    return lambda c, node, x: by_type(c, x, on_floats, on_integers)
 
 
 def _abs(c: Context, x: Value) -> Value:
-    if x.dtype is DType.INT32:
-        return c.b.abs(x)
-    return c.b.maximum(x, _negated(c, x))
-
-
-def _negated(c: Context, x: Value) -> Value:
-    return c.b.sub(c.scalar(0, x), x)
+    return c.b.abs(x) if x.dtype is DType.INT32 else absolute(c, x)
 
 
 def _neg(c: Context, x: Value) -> Value:
-    return c.b.neg(x) if x.dtype in (DType.INT32, DType.INT64) else _negated(c, x)
+    return c.b.neg(x) if x.dtype in (DType.INT32, DType.INT64) else negated(c, x)
 
 
 def _sign(c: Context, x: Value) -> Value:

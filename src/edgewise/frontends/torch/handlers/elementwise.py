@@ -14,7 +14,7 @@ from edgewise.frontends.context import computed, known_sizes
 from edgewise.frontends.decompose import activations as act
 from edgewise.frontends.decompose import functions as fn
 from edgewise.frontends.decompose import special
-from edgewise.frontends.decompose.integers import wide, widened
+from edgewise.frontends.decompose.integers import absolute, by_type, negated, wide
 from edgewise.frontends.torch.context import Context, Handler, Operand, Unsupported
 from edgewise.frontends.torch.handlers.binary import div, truth
 from edgewise.frontends.torch.refusal import RANDOM
@@ -42,23 +42,7 @@ def _function(function: Callable[..., Value]) -> Handler:
 
 def _whole(on_floats: str, on_integers: Function) -> Handler:
     """The operator on floats, something else on whole numbers."""
-
-    def handler(c: Context, x: Value) -> Value:
-        if x.dtype not in FLOATS:
-            return widened(c, x, on_integers)
-        y = getattr(c.b, on_floats)(x)
-        assert isinstance(y, Value)
-        return y
-
-    return handler
-
-
-def _negated(c: Context, x: Value) -> Value:
-    return c.b.sub(c.scalar(0, x), x)
-
-
-def _abs(c: Context, x: Value) -> Value:
-    return c.b.maximum(x, _negated(c, x))
+    return lambda c, x: by_type(c, x, on_floats, on_integers)
 
 
 def relu(c: Context, x: Value) -> Value:
@@ -248,8 +232,8 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("trunc", "fix"), _function(fn.truncated)),
     "frac": _function(_frac),
     "round": _round,
-    **dict.fromkeys(("abs", "absolute"), _whole("abs", _abs)),
-    **dict.fromkeys(("neg", "negative"), _whole("neg", _negated)),
+    **dict.fromkeys(("abs", "absolute"), _whole("abs", absolute)),
+    **dict.fromkeys(("neg", "negative"), _whole("neg", negated)),
     "square": _whole("square", lambda c, x: c.b.mul(x, x)),
     **dict.fromkeys(("sign", "sgn"), _whole("sign", lambda c, x: fn.clip(c, x, -1, 1))),
     "reciprocal": _reciprocal,
