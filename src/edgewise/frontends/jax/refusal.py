@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from edgewise.frontends.reasons import reason_of
 
 _RANDOM = (
     "draws random numbers, which a converted model cannot; draw them only where `training` is"
@@ -37,5 +37,4 @@ _REASONS = {
 
 def why_not(name: str) -> str:
     """The sentence for a primitive that nothing handles."""
-    found = (reason for pattern, reason in _REASONS.items() if re.fullmatch(pattern, name))
-    return next(found, _OTHER)
+    return reason_of(name, _REASONS, _OTHER)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from edgewise.frontends.reasons import reason_of
 from edgewise.frontends.tensorflow.program import TFNode
 
 _TEXT = (
@@ -49,7 +48,6 @@ _TABLE = (
     "a table that changes or is read as a whole; use tf.lookup.StaticHashTable and look keys up"
 )
 _SPECIAL = "there is no formula for this function here; give its results as an input"
-_OTHER = "has no handler in this version; write it with other operations"
 
 # reason by pattern of the operation's name; the first that matches counts
 _REASONS = {
@@ -81,5 +79,4 @@ _REASONS = {
 
 def why_not(node: TFNode) -> str:
     """The sentence for an operation that nothing handles."""
-    found = (reason for pattern, reason in _REASONS.items() if re.fullmatch(pattern, node.op))
-    return next(found, _OTHER)
+    return reason_of(node.op, _REASONS)

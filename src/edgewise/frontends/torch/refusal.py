@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from edgewise.frontends.reasons import reason_of
 from edgewise.frontends.torch.program import TorchNode
 
 RANDOM = (
@@ -26,7 +25,6 @@ _QUANTIZED = "PyTorch's quantized operations are not converted; export the float
 _COMPLEX = (
     "complex numbers are computed with as pairs of floats only; write it with torch.real/imag"
 )
-_OTHER = "has no handler in this version; write it with other operations"
 
 # reason by pattern of the operation's name; the first that matches counts
 _REASONS = {
@@ -42,5 +40,4 @@ _REASONS = {
 
 def why_not(node: TorchNode) -> str:
     """The sentence for an operation that nothing handles."""
-    found = (reason for pattern, reason in _REASONS.items() if re.fullmatch(pattern, node.base))
-    return next(found, _OTHER)
+    return reason_of(node.base, _REASONS)

@@ -30,6 +30,15 @@ MASK = (
 )
 
 
+def span(size: Dim, start: Dim | None, end: Dim | None) -> tuple[Dim | None, Dim | None]:
+    """start:end of an axis, None for an end that is the axis's own."""
+    if (isinstance(end, int) and end >= END) or (end is not None and same_dim(end, size)):
+        end = None
+    if isinstance(size, int) and all(isinstance(e, int | None) for e in (start, end)):
+        start, end, _ = slice(start, end).indices(size)
+    return (None if start == 0 else start), (None if end == size else end)
+
+
 def sliced(
     c: Context,
     x: Value,
@@ -40,14 +49,8 @@ def sliced(
 ) -> Value:
     """x[..., start:end:step, ...]."""
     at = axis_of(dim, len(x.shape))
-    size = x.shape[at]
-    if (isinstance(end, int) and end >= END) or (end is not None and same_dim(end, size)):
-        end = None
-    if isinstance(size, int) and all(isinstance(e, int | None) for e in (start, end)):
-        start, end, _ = slice(start, end).indices(size)
-        if (start, end, step) == (0, size, 1):
-            return x
-    if start in (None, 0) and end is None and step == 1:
+    start, end = span(x.shape[at], start, end)
+    if start is None and end is None and step == 1:
         return x
     before = [0] * at
     others = (1 << at) - 1

@@ -36,20 +36,6 @@ def _batch_norm(
     return _by_statistics(c, x, weight, bias, running_mean, running_var, eps)
 
 
-def _without_training(
-    c: Context,
-    x: Value,
-    weight: Value | None,
-    bias: Value | None,
-    running_mean: Value,
-    running_var: Value,
-    momentum: float,
-    eps: float,
-) -> list[Value | None]:
-    """What a module in evaluation mode leaves; statistics of a batch have no size then."""
-    return [_by_statistics(c, x, weight, bias, running_mean, running_var, eps), None, None]
-
-
 def _by_statistics(
     c: Context,
     x: Value,
@@ -148,7 +134,12 @@ def _log_softmax(c: Context, x: Value, dim: int, dtype: DType | bool | None = No
 
 HANDLERS: dict[str, Handler] = {
     "batch_norm": _batch_norm,
-    "_native_batch_norm_legit_no_training": _without_training,
+    # the statistics of a batch have no size in evaluation mode
+    "_native_batch_norm_legit_no_training": lambda c, x, w, b, mean, variance, momentum, eps: [
+        _by_statistics(c, x, w, b, mean, variance, eps),
+        None,
+        None,
+    ],
     "layer_norm": layer_norm,
     "native_layer_norm": lambda c, *args: [layer_norm(c, *args), None, None],
     "group_norm": _group_norm,

@@ -13,7 +13,7 @@ from edgewise.dtypes import DType
 from edgewise.frontends.torch.context import Context, Handler, Operand, Unsupported, axis_of
 from edgewise.frontends.torch.handlers.binary import truth
 from edgewise.frontends.torch.handlers.creating import arange
-from edgewise.frontends.torch.handlers.indexing import END, MASK, places, sliced, together
+from edgewise.frontends.torch.handlers.indexing import MASK, places, sliced, span, together
 from edgewise.frontends.torch.handlers.shapes import unsqueeze
 from edgewise.ir.dim import Dim, SymbolicDim, elements, same_dim
 from edgewise.ir.graph import Value
@@ -129,11 +129,8 @@ def _slice_scatter(
     """x[..., start:end:step, ...] = src."""
     at = axis_of(dim, len(x.shape))
     size = x.shape[at]
-    if (
-        start in (None, 0)
-        and step == 1
-        and (end is None or same_dim(end, size) or (isinstance(end, int) and end >= END))
-    ):
+    start, end = span(size, start, end)
+    if start is None and end is None and step == 1:
         return c.spread(c.converted(src, x.dtype), x.shape)
     if isinstance(start, SymbolicDim) or isinstance(end, SymbolicDim):
         raise Unsupported("it writes into a slice of unknown size; give the model a fixed shape")
