@@ -148,3 +148,17 @@ def test_infinities_are_not_float16s(odd: float) -> None:
     w = halves((135, 70), "f16").astype(np.float32)
     w[100, 3] = odd
     assert "f16" not in plan(dense(w, 3), Target(host_isa())).placement[-1].detail
+
+
+def test_halves_beside_float32_are_read_as_halves():
+    """PRELU's alpha may have a type of its own; its copies were given half of their room."""
+    b = Builder()
+    x = b.input("x", (1, 5, 5, 3))
+    alpha = np.float16([0.1, 0.2, 0.3])
+    model = Model()
+    model.add(b.finish(b.prelu(x, b.constant(alpha))))
+    run = Interpreter(model.to_bytes(), cache=False)
+    data = np.random.default_rng(0).normal(size=(1, 5, 5, 3)).astype(np.float32)
+    (found,) = run(data).values()
+    np.testing.assert_allclose(found, np.where(data >= 0, data, data * alpha), rtol=1e-6)
+    assert [p.where for p in run.placement()] == ["kernel"]

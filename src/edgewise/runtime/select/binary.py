@@ -86,6 +86,7 @@ def arithmetic(site: Site) -> Sequence[Call]:
     if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
         return with_constant(site, "mul", a)
     _require_plain(op, a, b, y)
+    require(a.dtype is y.dtype, f"no kernel from {a.dtype.text} to {y.dtype.text}")
     dtype = y.dtype
     if isinstance(op, (Add, Sub, Mul)) and op.fused_activation_function is Activation.NONE:
         dtype = SAME_BITS.get(dtype, dtype)

@@ -107,6 +107,8 @@ def binary_call(
 ) -> Sequence[Call]:
     """A kernel with ew_binary: two operands that broadcast, others that it reads as a whole, and
     the fields that are not 0."""
+    types = [v.dtype.numpy if isinstance(v, Value) else v.dtype for v in operands[:2]]
+    require(types[0] == types[1], f"no kernel for {types[0]} with {types[1]}")
     found = layout(site, *operands[:2])
     params = pack("ew_binary", {"shape": found.fields, **dict.fromkeys(_NUMBERS, 0), **numbers})
     return [found.call(kernel, params, (*operands, site.node.output))]
