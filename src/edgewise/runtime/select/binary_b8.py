@@ -67,14 +67,14 @@ def pair_table(site: Site) -> Sequence[Call]:
 def _with_number(site: Site) -> Sequence[Call] | None:
     """One of the operands is a known number: a table of the other."""
     a, b = site.node.operand(0), site.node.operand(1)
-    every, none = np.arange(256, dtype=np.uint8), np.zeros(1, np.uint8)
+    every = np.arange(256, dtype=np.uint8)
     for x, other in ((a, b), (b, a)):
         number = site.known(other)
         if number is None or number.size != 1 or shape_of(x) != shape_of(site.node.output):
             continue
         byte = number.reshape(1).view(np.uint8)
         table = _reference(site, *((every, byte) if x is a else (byte, every)))
-        return _row_table(site, x, none, table)
+        return _row_table(site, x, np.zeros(1, x.dtype.numpy), table)
     return None
 
 
