@@ -45,6 +45,13 @@ def bad(tmp_path, model):
     return tmp_path
 
 
+def test_a_benchmark_of_no_model_fails(terminal, bad):
+    said = terminal("benchmark", bad / "empty.tflite", "--rounds", "1", "--seconds", "0")
+    assert said.code == 1
+    assert "empty.tflite: is empty; the copy or download may have failed" in said.out
+    assert "median" not in said.out
+
+
 @pytest.mark.parametrize("verb", ["inspect", "run"])
 @pytest.mark.parametrize(
     ("file", "says"),

@@ -13,6 +13,18 @@ from edgewise.cli.screen import progress_bar, say, size_text, tell_table
 from edgewise.files import check_output
 from edgewise.measure.peers import Measurement, compare, difference
 
+_HEADS = (
+    "",
+    "median ms",
+    "min ms",
+    "spread",
+    "x ours",
+    "load ms",
+    "first ms",
+    "memory",
+    "apart",
+)
+
 
 @click.command("benchmark")
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -58,7 +70,8 @@ def command(
     Each runtime is a process of its own with the model loaded; they run by turns (A B A B) and
     are stopped in between, so that other load disturbs all alike. Trust ratios more than
     milliseconds. Inputs are random and set before the clock starts. `--vs bf16` is Edgewise with
-    weights rounded to bfloat16; "apart" says how far that moves the outputs.
+    weights rounded to bfloat16; "apart" says how far that moves the outputs. The exit code is 1
+    where Edgewise does not run the model.
 
     \b
     Examples:
@@ -88,28 +101,20 @@ def command(
     if as_json:
         plain = {"model": str(model), "threads": threads, "results": [m.as_json() for m in found]}
         click.echo(json.dumps(_without_nan(plain), indent=2))
-        return
-    _print(model, threads, found)
-    if html is not None:
-        say(f"charts: {html}")
+    else:
+        _print(model, threads, found)
+        if html is not None:
+            say(f"charts: {html}")
+    if found[0].error:
+        raise click.exceptions.Exit(1)
 
 
 def _print(model: Path, threads: int, found: list[Measurement]) -> None:
     ours = found[0]
     say(f"{threads} thread{'s'[: threads != 1]}", title=str(model))
     rows = [_cells(m, ours) for m in found if not m.error]
-    heads = (
-        "",
-        "median ms",
-        "min ms",
-        "spread",
-        "x ours",
-        "load ms",
-        "first ms",
-        "memory",
-        "apart",
-    )
-    tell_table(heads, rows, right=tuple(range(1, len(heads))))
+    if rows:
+        tell_table(_HEADS, rows, right=tuple(range(1, len(_HEADS))))
     for m in found:
         if m.error:
             say(f"does not run it: {m.error}", title=m.runtime)
