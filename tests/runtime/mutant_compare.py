@@ -6,8 +6,9 @@ input, a constant or an attribute is so large that sums of products overflow: th
 the order of the terms.
 Hybrid operators (integer weights, float data) have a test of their own, of the whole error.
 Where floats go through several operators, errors grow: there a hundred times as much is allowed,
-and integers that floats decide, steps between floats (SIGN, FLOOR), waves, whose error is as large
-as their operand, and what has no bound near 0 (LOG, RSQRT) are not compared. A step between two
+and integers that floats decide, steps between floats (SIGN, FLOOR; ATAN2 tells 0 from -0, of which
+RELU gives either), waves, whose error is as large as their operand, and what has no bound near 0
+(LOG, RSQRT) are not compared. A step between two
 floats is an error of its size in EXP and SOFTMAX: of logits near 134,305 it is 0.016 (seed 6103,
 file 5924, where kernels and references round one sum to neighbours).
 What nobody reads only the references compute, and refuse.
@@ -25,7 +26,7 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.nesting import reachable
 from edgewise.ir.op import Op
-from edgewise.ops.binary import FloorDiv, FloorMod
+from edgewise.ops.binary import Atan2, FloorDiv, FloorMod
 from edgewise.ops.convert import FakeQuant
 from edgewise.ops.random import Drawn, Multinomial
 from edgewise.ops.softmax import Softmax
@@ -36,7 +37,7 @@ from edgewise.runtime.plan import Placement
 Results = Mapping[str, np.ndarray] | EdgewiseError
 HALF = 2e-3  # two roundings to 10 bits
 # where an error becomes one, or grows without end
-_STEPS = (Sign, Floor, Ceil, Round, FakeQuant, FloorDiv, FloorMod, Sin, Cos, Log, Rsqrt)
+_STEPS = (Sign, Floor, Ceil, Round, FakeQuant, FloorDiv, FloorMod, Sin, Cos, Log, Rsqrt, Atan2)
 _STEEP = (Exp, Softmax)  # their error is a part of the result for each of the operand
 _STEP = 2.0**-23  # between float32 numbers, for each of the larger one
 _GROWN = 100  # times as large an error after several operators

@@ -27,6 +27,7 @@ from edgewise.ir import Builder, Model, Op, Quant, Sym, TensorType, Value
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ops.arithmetic import Add
+from edgewise.ops.conv import Conv2D
 from edgewise.ops.convert import Cast, Dequantize, Quantize
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pad import Pad
@@ -37,6 +38,7 @@ from edgewise.ops.regions import StablehloComposite
 from edgewise.ops.requant import multiplier
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.ops.rnn import UnidirectionalSequenceRNN
+from edgewise.ops.scan import Cumsum
 from edgewise.ops.select import Where
 from edgewise.ops.softmax import LogSoftmax, Softmax
 from edgewise.passes.pipeline import to_tflite
@@ -385,3 +387,41 @@ def test_a_bias_of_64_bits_is_no_kernels() -> None:
     for name, y in wanted.items():
         np.testing.assert_array_equal(found[name], y)
     assert [p.where for p in native.placement()] == ["host"]
+
+
+@pytest.mark.parametrize("op", [Cumsum(), TopKV2()])
+def test_a_number_that_is_computed_is_one(op: Op) -> None:
+    """Its kernel read the first of five as CUMSUM's axis (seed 6207, file 6281)."""
+    b = Builder("main")
+    x, numbers = b.input("x", (5,)), b.input("numbers", (5,), DType.INT32)
+    with pytest.raises(ShapeError, match="must be one number; got 5"):
+        b.node(op, x, numbers)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.INT16])
+def test_biases_may_lie_in_a_column(dtype: DType, native: bool) -> None:
+    """The references added one to each row (seed 6212, file 5574)."""
+    b = Builder("main")
+    x = b.input("x", (1, 3), dtype, Quant(0.5))
+    w = b.constant(np.ones((4, 3), np.int8), quant=Quant(0.5))
+    wide = np.int64 if dtype is DType.INT16 else np.int32
+    bias = b.constant(np.arange(4, dtype=wide)[:, None], quant=Quant(0.25))
+    result = TensorType((1, 4), dtype, Quant(0.25))
+    model = Model()
+    model.add(b.finish(b.node(FullyConnected(), x, w, bias, results=[result]).output))
+    (y,) = Interpreter(model, native=native)(np.array([[1, 2, 3]], dtype.numpy)).values()
+    np.testing.assert_array_equal(y, [[6, 7, 8, 9]])
+
+
+def test_sums_of_small_images_need_little_more_than_themselves() -> None:
+    """65,536 of them took 480 MiB (seed 6200, file 9376); now the sums, of 64 bits, are whole."""
+    types = [TensorType((32768, 3, 5, 1), DType.INT8, Quant(0.5))]
+    types += [TensorType((15, 1, 1, 1), DType.INT8, Quant(0.5))]
+    result = TensorType((32768, 3, 5, 15), DType.INT8, Quant(0.5))
+    arrays = [np.ones(t.shape, np.int8) for t in types]
+    tracemalloc.start()
+    (y,) = evaluate_op(Conv2D(), [*arrays, None], [*types, None], [result])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * y.nbytes

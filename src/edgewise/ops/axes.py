@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewise.ir.contents import dims, integers
-from edgewise.ir.dim import Dim, unknown_dim
+from edgewise.ir.dim import Dim, elements, same_dim, unknown_dim
 from edgewise.ir.op import Operand, require
 
 MAX_RANK = 64  # NumPy's
@@ -60,8 +60,9 @@ def require_sizes(sizes: Sequence[Dim], name: str = "sizes") -> None:
 
 def scalar(operand: Operand, name: str = "axis") -> int | None:
     """The only element of an integer operand, [] or [1]; None where unknown. Raises ShapeError."""
+    count = elements(operand.shape)
+    require(same_dim(count, 1) is not False, f"{name} must be one number; got {count}")
     found = integers(operand)
-    require(found is None or len(found) == 1, f"{name} must be one number; got {found}")
     return None if found is None else found[0]
 
 

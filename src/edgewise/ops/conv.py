@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -142,20 +143,23 @@ class Conv2D(Convolution, builtin="CONV_2D", options="Conv2DOptions"):
         return elements(results[0]) * elements(w[1:])
 
     def _accumulate(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """One matrix product per group and block of rows, whose patches fit into `_BLOCK` bytes."""
+        """One matrix product per group and block of images or of their rows, whose patches fit
+        into `_BLOCK` bytes."""
         view = windows(x, *self.axes(w.shape), self.padding)
         n, oh, ow, kh, kw, c = view.shape
         o, per_group = w.shape[0], w.shape[3]
         taps, groups = kh * kw * per_group, c // per_group
-        rows = max(_BLOCK // max(n * ow * taps * x.itemsize, 1), 1)
+        rows = max(_BLOCK // max(ow * taps * x.itemsize, 1), 1)
+        images = max(rows // max(oh, 1), 1)
         y = np.zeros((n, oh, ow, o), x.dtype)
         for g in range(groups):
             part = view[..., g * per_group : (g + 1) * per_group]
             outs = slice(g * o // groups, (g + 1) * o // groups)
             matrix = w[outs].reshape(-1, taps).T
-            for top in range(0, oh, rows):
-                patches = part[:, top : top + rows].reshape(-1, taps)
-                block = y[:, top : top + rows, :, outs]
+            for first, top in itertools.product(range(0, n, images), range(0, oh, rows)):
+                at = slice(first, first + images), slice(top, top + rows)
+                patches = part[at].reshape(-1, taps)
+                block = y[(*at, slice(None), outs)]
                 block[...] = (patches @ matrix).reshape(block.shape)
         return y
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.dtypes import FLOATS, INDICES, QUANTIZED, DType
-from edgewise.ir.dim import Dim, Shape, unknown_dim
+from edgewise.ir.dim import Shape, unknown_dim
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Role, SameScale, require
+from edgewise.ops.axes import scalar
 
 VERSIONS = {DType.INT8: 2, DType.BOOL: 3}
 
@@ -91,14 +92,13 @@ class TopKV2(Op, builtin="TOPK_V2", options="TopKV2Options"):
 
     def infer(self, x: Operand, k: Operand) -> tuple[Shape, Shape]:
         require(len(x.shape) > 0, "x must have an axis; got a scalar")
-        count: Dim = unknown_dim()
-        if k.data is not None:
-            count = _only(k.data, "k")
-            length = x.shape[-1]
+        wanted, length = scalar(k, "k"), x.shape[-1]
+        if wanted is not None:
             require(
-                count >= 0 and (not isinstance(length, int) or count <= length),
-                f"k must be in [0, {length}]; got {count}",
+                wanted >= 0 and (not isinstance(length, int) or wanted <= length),
+                f"k must be in [0, {length}]; got {wanted}",
             )
+        count = unknown_dim() if wanted is None else wanted
         return (*x.shape[:-1], count), (*x.shape[:-1], count)
 
     def reference(self, x: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

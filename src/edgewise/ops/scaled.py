@@ -20,6 +20,8 @@ from edgewise.ops.requant import (
     wrap_int32,
 )
 
+_BLOCK = 1 << 20  # sums at once: all of a large batch took 32 times the result's bytes
+
 
 def accumulate_zero(operand: Quantized) -> np.ndarray:
     """Stored integers minus their zero points, as float64 ready for an exact product."""
@@ -40,11 +42,30 @@ def scale_accumulator(
 
     int8/uint8: arithmetic F32. int16: LITERT_16X8 on int64 accumulators.
     """
+    y = np.empty(acc.shape, result.dtype.numpy)
+    if y.size:
+        sums, stored = acc.reshape(-1, acc.shape[-1]), y.reshape(-1, acc.shape[-1])
+        step = max(_BLOCK // acc.shape[-1], 1)
+        for first in range(0, len(sums), step):
+            rows = slice(first, first + step)
+            stored[rows] = _scale(sums[rows], x, w, bias, result, act)
+    return y
+
+
+def _scale(
+    acc: np.ndarray,
+    x: Quantized,
+    w: Quantized,
+    bias: Quantized | None,
+    result: TensorType,
+    act: Activation,
+) -> np.ndarray:
     assert x.quant is not None
     assert w.quant is not None
     assert result.quant is not None
     if bias is not None:
-        acc = (acc.astype(np.int64) if result.dtype is DType.INT16 else acc) + bias.data
+        added = bias.data.reshape(-1)
+        acc = (acc.astype(np.int64) if result.dtype is DType.INT16 else acc) + added
     low, high = activation_range(act, result)
     point = int(result.quant.zero_point.flat[0])
     s_x, s_y = x.quant.scale.reshape(-1)[0], result.quant.scale.reshape(-1)[0]

@@ -7,6 +7,7 @@ import numpy as np
 from edgewise.dtypes import FLOATS, INDICES
 from edgewise.ir.dim import Shape
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Role, require
+from edgewise.ops.axes import axis_in, scalar
 
 
 class Cumsum(Op, builtin="CUMSUM", options="CumsumOptions"):
@@ -25,23 +26,17 @@ class Cumsum(Op, builtin="CUMSUM", options="CumsumOptions"):
     tolerance = 1e-5
 
     def infer(self, x: Operand, axis: Operand) -> Shape:
-        if axis.data is not None:
-            _check(axis.data, len(x.shape))
+        at = scalar(axis)
+        if at is not None:
+            axis_in(at, len(x.shape))
         return x.shape
 
     def reference(self, x: np.ndarray, axis: np.ndarray) -> np.ndarray:
-        chosen = _check(axis, x.ndim)
+        require(axis.size == 1, f"axis must be one number; got {axis.size}")
+        chosen = axis_in(int(axis.reshape(-1)[0]), x.ndim)
         x = np.flip(x, chosen) if self.reverse else x
         y = np.cumsum(x, chosen, dtype=x.dtype)
         if self.exclusive:
             y = np.roll(y, 1, chosen)
             np.moveaxis(y, chosen, 0)[:1] = 0
         return np.flip(y, chosen) if self.reverse else y
-
-
-def _check(axis: np.ndarray, rank: int) -> int:
-    """The axis. Raises ShapeError."""
-    require(axis.size == 1, f"axis must be one number; got {axis.size}")
-    chosen = int(axis.reshape(-1)[0])
-    require(-rank <= chosen < rank, f"axis must be in [{-rank}, {rank - 1}]; got {chosen}")
-    return chosen

@@ -78,7 +78,7 @@ class TransposedConvolution(Op, abstract=True):
         self, output_shape: np.ndarray, w: np.ndarray, x: np.ndarray, bias: np.ndarray | None
     ) -> np.ndarray:
         y = self._accumulate(output_shape, w.astype(x.dtype), x)
-        return activate(y if bias is None else y + bias, self.fused_activation_function)
+        return activate(y if bias is None else y + bias.reshape(-1), self.fused_activation_function)
 
     def macs(self, operands: Sequence[Shape | None], results: Sequence[Shape]) -> Dim:
         w, x = operands[1], operands[2]
