@@ -63,6 +63,14 @@ def test_what_makes_errors_of_its_operand_large_is_not_compared(name: str) -> No
     assert not is_compared(graph, {name: ROW}, {name: ROW + 1})
 
 
+def test_what_tells_zeros_apart_is_not_compared() -> None:
+    """Of seed 6210, file 2831: RELU gives 0 or -0."""
+    b = Builder("main")
+    x = b.input("x", (4,))
+    graph = b.finish(b.atan2(b.relu(x), x))
+    assert not is_compared(graph, {"atan2": ROW}, {"atan2": ROW + 3})
+
+
 @pytest.mark.parametrize(("logits", "is_fault"), [(134305.0, False), (4096.0, True)])
 def test_a_step_between_large_logits_is_an_error_of_softmax(logits: float, is_fault: bool) -> None:
     """Of seed 6103, file 5924: sums that are rounded to neighbours."""
