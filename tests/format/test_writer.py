@@ -108,6 +108,18 @@ def test_superfluous_tensors_go_and_unread_ones_stay() -> None:
     assert [v.name for v in load(b"".join(write(model))).main.tensors] == ["unread", "x", "y"]
 
 
+def test_names_of_a_value_that_is_listed_twice_have_a_place_each() -> None:
+    b = Builder()
+    x = b.input("x", (2,))
+    y, z = b.neg(x), b.abs(x)
+    model = model_of(b, y, z, y)
+    names = {"first": 0, "other": 1, "again": 2}
+    model.signatures.append(Signature("serving_default", "main", {"x": 0}, names))
+    again = load(b"".join(write(model)))
+    assert again.signatures[0].outputs == names
+    assert again.main.outputs[0] is again.main.outputs[2]
+
+
 def test_signatures_and_several_graphs() -> None:
     model = Model(metadata={"a": b"1", "b": b""})
     for name in ("first", "second"):

@@ -121,11 +121,12 @@ class _ModelReader:
     def _positions(
         self, record: Record, what: str, graph: Graph, values: Sequence[Value]
     ) -> dict[str, int]:
-        """Tensor names to positions in the graph's list; a listed tensor may have many names."""
-        places: dict[int, int] = {}
-        for place, value in enumerate(values):
+        """Tensor names to positions in the graph's list; a listed tensor may have many names, and
+        names take its places in turn where it is listed twice."""
+        places: dict[int, list[int]] = {}
+        for place, value in reversed(list(enumerate(values))):
             if value.source is not None:
-                places.setdefault(value.source.tensor, place)
+                places.setdefault(value.source.tensor, []).append(place)
         found: dict[str, int] = {}
         for entry in getattr(record, f"{what}s") or []:
             name = entry.name or ""
@@ -135,7 +136,8 @@ class _ModelReader:
                     f"{entry.tensor_index}, which is no {what} of subgraph {graph.name!r}",
                     entry,
                 )
-            found[name] = places[entry.tensor_index]
+            left = places[entry.tensor_index]
+            found[name] = left.pop() if len(left) > 1 else left[0]
         return found
 
 
