@@ -71,9 +71,10 @@ def test_the_lines_add_up():
 
 def many(b):
     """Five products whose factor broadcasts them, and one of another kind."""
-    x = b.input("x", (1, 3))
-    wide = [b.mul(x, b.constant(np.ones((2, 3), np.float32)), label=f"m{i}") for i in range(5)]
-    return *wide, b.mul(x, b.constant(np.ones((4, 1, 3), np.float32)), label="rank")
+    rows = [b.input(f"x{i}", (1, 3)) for i in range(5)]
+    ones = b.constant(np.ones((2, 3), np.float32))
+    wide = [b.mul(x, ones, label=f"m{i}") for i, x in enumerate(rows)]
+    return *wide, b.mul(rows[0], b.constant(np.ones((4, 1, 3), np.float32)), label="rank")
 
 
 def test_near_misses_of_a_kind_are_one_line():

@@ -101,6 +101,7 @@ def canonicalize(
         run.rules("linear", [*DENSE, *LOOKUPS, *AFFINE, *PRESCALE, *PARALLEL])
         # ... and only then activations, which would shield them from scales and offsets.
         run.rules("fuse", [*RECTIFIED_NORMS, *ACTIVATIONS, *PADDING, *OFFSETS])
+        run.stage("clean", eliminate_dead)  # else what is equal to it would keep it
         run.stage("clean", eliminate_common)
         run.stage("clean", eliminate_dead)
         if fuse_loops:

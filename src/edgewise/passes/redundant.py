@@ -7,7 +7,10 @@ from hashlib import blake2b
 
 import numpy as np
 
+from edgewise.ir.contents import dims
 from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ops.join import Pack
+from edgewise.ops.reshape import ShapeOf
 from edgewise.passes.rewrite import Outcome
 
 
@@ -25,19 +28,18 @@ def eliminate_dead(graph: Graph) -> Outcome:
 def eliminate_common(graph: Graph) -> Outcome:
     """Let nodes that compute the same from the same values be one, in place; constants too.
 
-    Of two equal values the first stays; one that is an output of the graph stays, too, for its
-    name, and because a file may not list one tensor twice.
+    Of two equal values the first stays. Where both are outputs of the graph, it is listed twice,
+    as in files of TensorFlow's converter; the signature has both names.
     """
     outcome = Outcome()
     outcome.counts["equal constants"] += _merge_constants(graph)
     outcome.phrases["equal constants"] = "repeated constant[s] stored once"
     known: dict[Hashable, Node] = {}
     for node in graph.nodes:
-        key = _key(node)
-        if key is None:
-            continue
-        first = known.setdefault(key, node)
-        if first is node or any(value.is_output for value in node.outputs):
+        key = _sizes(node)
+        key = _key(node) if key is None else key
+        first = node if key is None else known.setdefault(key, node)
+        if first is node:
             continue
         graph.replace(node, first.outputs)
         phrase = "operator[s] computed once instead of twice"
@@ -61,6 +63,14 @@ def _key(node: Node) -> Hashable | None:
     except TypeError:  # an attribute that is an array
         return None
     return key
+
+
+def _sizes(node: Node) -> Hashable | None:
+    """Equal for a SHAPE and the vectors behind it that are packed of the same sizes."""
+    if not isinstance(node.op, ShapeOf | Pack) or len(node.output.shape) != 1:
+        return None
+    known = dims(node.output)
+    return None if known is None else (node.output.dtype, *known)
 
 
 def _merge_constants(graph: Graph) -> int:

@@ -22,13 +22,7 @@ ANSWERS: dict[str, list[int] | str] = json.loads((HERE / "answers/layers.json").
 ARCHIVES = sorted({name.split("/")[0] for name in ANSWERS})
 # Operators and bytes of ours where either is more than TensorFlow's, and why.
 WORSE = {
-    "functions/scatter": (17, 4312, "the unknown batch is needed as a number and as a vector"),
     "layers/act_softplus": (5, 1208, "log(exp(x) + 1) is infinite from 89 on"),
-    "operations/joined": (
-        12,
-        3512,
-        "two equal results stay two tensors, so that outputs keep their order",
-    ),
 }
 
 
