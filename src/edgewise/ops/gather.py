@@ -148,6 +148,10 @@ class ScatterNd(Op, builtin="SCATTER_ND", options="ScatterNdOptions"):
             "indices must have a dimension and shape be a vector; "
             f"got {shown(indices.shape)} and {shown(shape.shape)}",
         )
+        require(
+            indices.dtype is shape.dtype,
+            f"indices and shape must have one type; got {indices.dtype} and {shape.dtype}",
+        )
         wanted = dims(shape) or unknown_shape(shape.shape[0])
         depth = indices.shape[-1]
         if wanted is None or not isinstance(depth, int):

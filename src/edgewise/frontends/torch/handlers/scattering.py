@@ -35,7 +35,7 @@ def _coordinates(c: Context, index: Value, at: int) -> Value:
 
 def _put(c: Context, x: Value, where: Value, values: Value, *, adds: bool) -> Value:
     """x with values at coordinates: added, or in place of what is there."""
-    shape = c.shape(x.shape)
+    shape, where = c.shape(x.shape), c.cast(where, DType.INT32)
     if adds:
         return c.b.add(x, c.b.scatter_nd(where, values, shape))
     ones = c.full(values.shape, 1, DType.INT32)
@@ -98,7 +98,7 @@ def _index_fill(c: Context, x: Value, dim: int, index: Value, value: Operand) ->
     """One number at places of one axis."""
     at = axis_of(dim, len(x.shape))
     count = elements(index.shape)
-    where = c.reshape(places(c, index, x.shape[at]), (count, 1))
+    where = c.reshape(c.cast(places(c, index, x.shape[at]), DType.INT32), (count, 1))
     ones = c.full((count,), 1, DType.INT32)
     found = c.b.scatter_nd(where, ones, c.shape([x.shape[at]]))
     is_put = c.b.greater(found, c.operand(0, DType.INT32))
