@@ -2,6 +2,7 @@
 
 The graphs are those that `torch.export` gave (`make_fixtures.py`); PyTorch is not needed. Whole
 numbers are equal, floats agree within the case's tolerance of the output's range.
+`--full --oracle-python PATH` runs the files in LiteRT as well.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import pytest
 
 import tests.frontends.torch.cases  # noqa: F401 - declares the cases
 from edgewise.dtypes import DType
+from edgewise.format import write
 from edgewise.frontends.context import computed
 from edgewise.frontends.torch.lower import lower
+from edgewise.ir.model import Model
 from edgewise.ir.verify import verify
 from edgewise.passes import canonicalize, to_tflite
 from edgewise.passes.target import require_target
 from edgewise.runtime.session import Session
 from tests.frontends.torch.answers import Answer, load
 from tests.frontends.torch.case import CASES, Case
+from tests.oracle.litert import Oracle, Resolver
 
 cases = pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
 
@@ -51,12 +55,33 @@ def test_every_answer_has_its_case() -> None:
     assert load().keys() == CASES.keys()
 
 
+def finished(answer: Answer) -> Model:
+    model = lower(answer.program)
+    verify(model)
+    return to_tflite(canonicalize(model))
+
+
 @pytest.mark.ci
 @cases
 def test_means_what_pytorch_means(case: Case) -> None:
     answer = answer_to(case)
-    model = lower(answer.program)
-    verify(model)
-    final = to_tflite(canonicalize(model))
+    final = finished(answer)
     require_target(final, None if case.no_litert else "litert-2.3")
     compare(case, Session(final.main).run(fed(answer)), answer.outputs)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("resolver", ["default", "reference"])
+@cases
+def test_litert_agrees(case: Case, resolver: Resolver, oracle: Oracle) -> None:
+    """LiteRT on our file."""
+    answer = answer_to(case)
+    data = b"".join(bytes(chunk) for chunk in write(finished(answer)))
+    found = oracle.run(data, fed(answer), resolver=resolver)
+    if resolver == "reference" and found.lacks_kernel:
+        pytest.skip("the reference kernels lack one of these operators")
+    if case.no_litert:
+        assert found.error is not None, "LiteRT runs it; the case need not say `no_litert`"
+        return
+    assert found.error is None, found.error
+    compare(case, found.outputs, answer.outputs)
