@@ -13,6 +13,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
+from edgewise.metrics import divergence
 from edgewise.optimize import calibrate, quantize
 from edgewise.optimize.compensate import Rounding, compensate
 from edgewise.optimize.recipe import Recipe, Scope
@@ -159,16 +160,19 @@ def test_progress_and_the_same_result_in_small_batches(monkeypatch: pytest.Monke
 @pytest.mark.ci
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
 def test_four_bits_are_enough_for_resnet8() -> None:
-    """CIFAR-10: 80 % of 100 pictures with plain int4 weights, 88 compensated, 89 float."""
+    """CIFAR-10, 100 pictures: 89 % in float, 87 with plain int4 weights and 88 compensated, which
+    lose a fifth as much of the softmax: KL 0.13 and 0.029."""
     found = np.load(DATA / "datasets" / "cifar10" / "cifar10_subset.npz")
     x, labels = found["x_train"].astype(np.float32), found["y_train"].reshape(-1)
     model = edgewise.load(DATA / "tflite" / "mlperf_tiny" / "pretrainedResnet.tflite")
     seen = [image[None] for image in x[200:250]]
     ranges = calibrate(model, seen)
-    right = []
-    for m in (model, compensate(model, "static_wi4_ai8", seen)):
-        run = edgewise.Interpreter(quantize(m, "static_wi4_ai8", ranges).to_bytes())
-        scores = [next(iter(run(image[None]).values()))[0].argmax() for image in x[:100]]
-        right.append(int((np.array(scores) == labels[:100]).sum()))
-    assert right[1] >= right[0] + 5
-    assert right[1] >= 85
+    better = compensate(model, "static_wi4_ai8", seen)
+    plain, fitted = (quantize(m, "static_wi4_ai8", ranges) for m in (model, better))
+    scores = []
+    for m in (model, plain, fitted):
+        run = edgewise.Interpreter(m.to_bytes())
+        scores.append(np.stack([next(iter(run(image[None]).values()))[0] for image in x[:100]]))
+    lost = [float(divergence(scores[0], s).mean()) for s in scores[1:]]
+    assert lost[1] < 0.5 * lost[0]
+    assert (scores[2].argmax(1) == labels[:100]).mean() >= 0.85

@@ -125,22 +125,36 @@ def test_a_bias_that_does_not_fit_widens_the_scale_of_its_weights():
     np.testing.assert_allclose(bias.quant.dequantize(bias.data), [1000.0, 0.5], atol=1e-4)
 
 
-def test_depthwise_filters_nearly_keep_their_sums():
+@pytest.mark.parametrize(
+    ("shape", "axis", "dtype"),
+    [
+        ((1, 3, 3, 64), 3, DType.INT8),
+        ((64, 1, 1, 48), 0, DType.INT8),
+        ((64, 100), 0, DType.INT4),
+        ((5, 1), 0, DType.INT8),
+        ((3, 0), 0, DType.INT8),
+    ],
+)
+def test_weights_under_one_scale_nearly_keep_their_sum(shape, axis, dtype):
     """Errors and their sums weigh alike: no single other step lowers what both are."""
-    w = np.random.default_rng(2).normal(size=(1, 3, 3, 64)).astype(np.float32)
-    quant = weight_scale(w, DType.INT8, 3)
-    q = stored(Value(TensorType.of(w), "w", w), DType.INT8, quant, "q").data.astype(np.float64)
-    steps = w / quant.scale
-    assert np.abs(q - steps).max() < 1
-    errors, alone = ((a - steps).reshape(9, 64) for a in (q, np.rint(steps)))
-    assert np.abs(alone.sum(0)).max() > 1  # what each rounded alone would do
-    assert np.abs(errors.sum(0)).max() <= 0.75
+    w = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    quant = weight_scale(w, dtype, axis)
+    q = stored(Value(TensorType.of(w), "w", w), dtype, quant, "q").data.astype(np.float64)
+    steps = w / quant.broadcast(shape)[0]
+    assert np.abs(q - steps).max(initial=0) < 1
+    errors, alone = (
+        np.moveaxis(a - steps, axis, 0).reshape(shape[axis], -1) for a in (q, np.rint(steps))
+    )
+    if errors.shape[1] > 1:
+        assert np.abs(alone.sum(1)).max() > 1  # what each rounded alone would do
+    assert np.abs(errors.sum(1)).max() <= 0.75
 
     def loss(e: np.ndarray) -> np.ndarray:
-        return (e**2).sum(0) + e.sum(0) ** 2
+        return (e**2).sum(1) + e.sum(1) ** 2
 
-    for tap in np.eye(9)[:, :, None]:
-        assert (loss(errors) <= np.minimum(loss(errors + tap), loss(errors - tap)) + 1e-9).all()
+    for other in np.eye(errors.shape[1])[:, None, :]:
+        near = np.minimum(loss(errors + other), loss(errors - other))
+        assert (loss(errors) <= near + 1e-9).all()
 
 
 def test_what_is_quantized_is_left_alone():
