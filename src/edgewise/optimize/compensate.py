@@ -35,7 +35,7 @@ from edgewise.optimize.moments import ROUNDED, Moments, as_matrix, batches, from
 from edgewise.optimize.observe import Sample, observe
 from edgewise.optimize.prepared import LITERT, prepare
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
-from edgewise.optimize.rounding import descend, gptq, nearest
+from edgewise.optimize.rounding import descend, gptq, nearest, shrunk
 from edgewise.optimize.rules import channel_axis, narrow, static_scheme
 from edgewise.optimize.spared import schemes
 from edgewise.optimize.weights import block_scale, weight_scale
@@ -161,7 +161,7 @@ class _Layer:
         """Weights on the grid in the shape of the node's, and its bias."""
         w, top = self._w, self._top
         h = self._found.covariance if correct_biases else self._found.second
-        h = h.astype(np.float64)
+        h = shrunk(h.astype(np.float64), self._found.count)
         scale = self._scale(clip and self._scheme.weight is not DType.INT8)
         q = nearest(w, scale, -top, top)
         if rounding is Rounding.LAYER:

@@ -25,6 +25,7 @@ Array = np.ndarray
 
 BUDGET = 512 << 20  # bytes of moments at once
 _VECTORS = 256  # of one sample; neighbouring pixels tell little that is new
+_TELLING = 16  # of one sample: its vectors are alike, and tell as much as so many others
 ROUNDED = (Conv2D, DepthwiseConv2D, FullyConnected)  # operators whose weights can be rounded
 
 
@@ -71,10 +72,12 @@ def batches(nodes: Iterable[Node], budget: int = BUDGET) -> Iterator[list[Node]]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of the vectors x that G groups of weights meet: mean x [G, K], mean x x^T [G, K, K]."""
+    """Of the vectors x that G groups of weights meet: mean x [G, K], mean x x^T [G, K, K], and how
+    many they were, of each sample the first `_TELLING` counted."""
 
     mean: Array
     second: Array
+    count: int = 0
 
     @property
     def covariance(self) -> Array:
@@ -91,19 +94,20 @@ def moments(
         nodes: of `ROUNDED` operators.
         observations: per sample the arrays of values, among them what the nodes read.
     """
-    sums: dict[Node, tuple[int, Array, Array]] = {}
+    sums: dict[Node, tuple[int, Array, Array, int]] = {}
     for seen in observations:
         for node in nodes:
             x = _vectors(node, seen[node.operand(layout(node).x)])
-            count, mean, second = sums.get(node, (0, 0, 0))
+            count, mean, second, telling = sums.get(node, (0, 0, 0, 0))
             sums[node] = (
                 count + x.shape[1],
                 mean + x.sum(1),
                 second + np.matmul(x.transpose(0, 2, 1), x),
+                telling + min(x.shape[1], _TELLING),
             )
     return {
-        node: Moments(mean / np.float32(count or 1), second / np.float32(count or 1))
-        for node, (count, mean, second) in sums.items()
+        node: Moments(mean / np.float32(count or 1), second / np.float32(count or 1), telling)
+        for node, (count, mean, second, telling) in sums.items()
     }
 
 

@@ -91,6 +91,27 @@ def descend(
     return q
 
 
+def shrunk(moments: Array, count: int) -> Array:
+    """Moments [G, K, K] of `count` vectors with less of what is off the diagonal, as much as chance
+    is expected to have put there: few vectors seem more correlated than they are, and rounding that
+    is fitted to those fits no others (a classifier of 1000 inputs sees one vector a sample).
+
+    (1 - a) H + a diag(H) with a = sum var(r) / sum r**2 over the correlations r between inputs,
+    var(r) = (1 - r**2)**2 / count. **Source:** Schaefer and Strimmer (2005), target D.
+    """
+    k = moments.shape[1]
+    diagonal = np.einsum("gkk->gk", moments)
+    spread = np.sqrt(np.where(diagonal > 0, diagonal, np.inf))  # an input that is always 0: r = 0
+    r = moments / (spread[:, :, None] * spread[:, None, :])
+    r[:, np.arange(k), np.arange(k)] = 1.0
+    variance = ((1 - r**2) ** 2).sum((1, 2)) / max(count, 1)
+    known = np.maximum((r**2).sum((1, 2)) - k, 1e-12)
+    share = np.minimum(variance / known, 1.0)[:, None]
+    result = moments * (1 - share[:, :, None])
+    result[:, np.arange(k), np.arange(k)] = diagonal
+    return result
+
+
 def _inverse_factor(moments: Array, damping: float) -> Array:
     """U upper triangular with U^T U = (H + damping * mean diagonal)^-1."""
     h = moments.copy()
