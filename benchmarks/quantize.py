@@ -2,7 +2,7 @@
 
     python benchmarks/quantize.py [--data ../shared/data] [--litert PYTHON] [--aeq PYTHON]
         [--tensorflow PYTHON] [--model NAME ...] [--recipe NAME ...] [--count 300] [--json FILE]
-        [--markdown FILE]
+        [--again]
 
 Every model is quantized by every recipe with the same calibration samples and runs on the same test
 samples (of which none is a calibration sample). A line has the size, the top-1 accuracy, its
@@ -12,13 +12,15 @@ reject (95 %), the share of samples with the class of the float model, the mean 
 faster); each on Edgewise and, with `--litert`, of the same file in LiteRT; with `--aeq`, of AI Edge
 Quantizer's file for the same recipe in LiteRT; and with `--tensorflow`, of the file that
 TensorFlow's converter makes of the source of the same weights, where there is one, with the same
-calibration samples. What a peer does not do has its reason on standard error instead of a line.
-Behind the peers stands whether ours is worse than one of them in KL or in agreement, by more than
-the interval of the difference on the same samples. `--json` keeps what is finished, so that a run
-goes on where it stopped; `--markdown` writes all of it as the page `docs/quantization_table.md`:
+calibration samples. A peer that does not do it has its reason in the line. Behind the peers stands
+whether ours is worse than one of them in KL or in agreement, by more than the interval of the
+difference on the same samples. `--json` keeps every recipe that is finished, with its date, so that
+a run that was stopped goes on there, and `--again` measures anew what is kept;
+`benchmarks/quantize_page.py` makes the page `docs/quantization_table.md` of it:
 
     python benchmarks/quantize.py --litert PYTHON --aeq PYTHON --tensorflow PYTHON
-        --json docs/quantization_table.json --markdown docs/quantization_table.md
+        --json docs/quantization_table.json
+    python benchmarks/quantize_page.py
 """
 
 from __future__ import annotations
@@ -26,23 +28,23 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from quantize_models import MODELS, TENSORFLOW, TIMED, run
-from quantize_page import page
+from quantize_models import MODELS, TENSORFLOW, run
+from quantize_peers import LITERT, Made, Peers
 
 import edgewise
+from edgewise.files import write_atomically
 from edgewise.metrics import bootstrap, paired_difference
 from edgewise.optimize import Recipe, calibrate, quantize
 from edgewise.optimize.quantize import NothingToQuantize
 
-WORKER = Path(__file__).with_name("quantize_worker.py")
 RECIPES = (
     "float16",
     "weight_only_wi8_afp32",
@@ -58,18 +60,8 @@ RECIPES = (
     *("static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
     *("static_wi4_ai8+compensate", "weight_only_wi4_afp32+compensate"),
 )
-# the names of the same recipes in AI Edge Quantizer
-AEQ = {
-    "weight_only_wi8_afp32": "weight_only_wi8_afp32",
-    "weight_only_wi4_afp32": "weight_only_wi4_afp32",
-    "dynamic_wi8_afp32": "dynamic_wi8_afp32",
-    "static_wi8_ai8": "static_wi8_ai8",
-    "static_wi8_ai16": "static_wi8_ai16",
-}
 CALIBRATION = 100
-LITERT = "  in litert"
-TENSORFLOW_RECIPES = ("float16", "dynamic_wi8_afp32@1024", "static_wi8_ai8", "static_wi8_ai16")
-Row = dict[str, object]  # a line of the table: what it is of, and a Score
+Row = dict[str, object]  # a line of the table: what it is of, and a Score or a refusal
 
 
 @dataclass
@@ -136,53 +128,6 @@ def probabilities(y: np.ndarray, *, is_softmax: bool) -> np.ndarray:
     return y / y.sum(1, keepdims=True)
 
 
-class Peers:
-    """Other packages, in processes of their own, with their files in one folder."""
-
-    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
-        self.folder, self.litert, self.aeq = folder, args.litert, args.aeq
-        self.tensorflow = args.tensorflow
-        # by peer and recipe its file, outputs and time: a recipe is asked for with and without
-        # techniques
-        self.known: dict[tuple[str, str], tuple[bytes, tuple[np.ndarray, float]]] = {}
-
-    def run(self, data: bytes, samples: Path) -> tuple[np.ndarray, float] | None:
-        """Outputs of LiteRT on a file, and milliseconds."""
-        model, result = self.folder / "model.tflite", self.folder / "result.npz"
-        model.write_bytes(data)
-        if not self._ask(self.litert, "litert", model, samples, result):
-            return None
-        found = np.load(result)
-        return found["y"], 1000 * float(np.percentile(found["seconds"], TIMED))
-
-    def quantize(self, data: bytes, samples: Path, recipe: str) -> bytes | None:
-        """AI Edge Quantizer's file."""
-        model, result = self.folder / "float.tflite", self.folder / "aeq.tflite"
-        model.write_bytes(data)
-        result.unlink(missing_ok=True)
-        if not self._ask(self.aeq, "aeq", model, samples, AEQ[recipe], result):
-            return None
-        return result.read_bytes()
-
-    def convert(self, source: Path, samples: Path, recipe: str) -> bytes | None:
-        """TensorFlow's file."""
-        result = self.folder / "tensorflow.tflite"
-        result.unlink(missing_ok=True)
-        if not self._ask(self.tensorflow, "tensorflow", source, samples, recipe, result):
-            return None
-        return result.read_bytes()
-
-    def _ask(self, python: str | None, *arguments: object) -> bool:
-        if python is None:
-            return False
-        command = [python, str(WORKER), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it died"])[-1]
-            sys.stderr.write(f"  {arguments[0]}: {last[:200]}\n")
-        return done.returncode == 0
-
-
 def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iterator[list[Row]]:
     """The lines of one model, recipe by recipe, printed as they come; floats first."""
     read, samples_of = MODELS[name]
@@ -190,10 +135,7 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iter
     calibration, x, labels = samples_of(args.data)
     calibration, x, labels = calibration[:CALIBRATION], x[: args.count], labels[: args.count]
     with tempfile.TemporaryDirectory() as folder:
-        peers = Peers(Path(folder), args)
-        tests, seen = Path(folder) / "test.npz", Path(folder) / "calibration.npz"
-        np.savez(tests, x=x)
-        np.savez(seen, x=calibration)
+        peers = Peers(Path(folder), args.litert, args.aeq, args.tensorflow)
         if not model.signatures:  # AI Edge Quantizer calibrates by signature
             one = model.signature()
             model.signatures.append(replace(one, key="serving_default"))
@@ -203,6 +145,7 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iter
         found = score(len(data), base, ms, base, labels)[0]
         yield [row(name, len(x), "float32", "edgewise", found)]
         source = args.data / TENSORFLOW[name] if name in TENSORFLOW else None
+        peers.give(data, source, calibration, x, recipes)
         given = [sample[None] for sample in calibration]
         ranges = calibrate(model, given)
         for recipe in recipes:
@@ -213,15 +156,20 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iter
             try:
                 made = quantize(model, wanted, known, samples=given if techniques else None)
             except NothingToQuantize as reason:
-                sys.stderr.write(f"  {recipe}: {str(reason)[:200]}\n")
+                refused = Made("edgewise", refusal=str(reason)[:160])
+                yield [refusal(name, len(x), recipe, refused)]
                 continue
             lines: list[Row] = []
             ours: Samples | None = None
-            for who, written, outputs in compare(recipe, made, data, source, peers, tests, seen):
-                y, ms = run(edgewise.load(written), x) if outputs is None else outputs
-                found, samples = score(len(written), y, ms, base, labels)
-                worse = [] if ours is None or who == LITERT else behind(ours, samples)
-                lines.append(row(name, len(x), recipe, who, found, "; ".join(worse)))
+            written = made.to_bytes(target="litert-2.3")
+            for by in [Made("edgewise", written), *peers.compare(recipe, written)]:
+                if by.refusal:
+                    lines.append(refusal(name, len(x), recipe, by))
+                    continue
+                y, ms = by.outputs or run(edgewise.load(by.file), x)
+                found, samples = score(len(by.file), y, ms, base, labels)
+                worse = [] if ours is None or by.who == LITERT else behind(ours, samples)
+                lines.append(row(name, len(x), recipe, by.who, found, "; ".join(worse)))
                 ours = ours or samples
             yield lines
 
@@ -231,40 +179,29 @@ def row(name: str, count: int, recipe: str, who: str, found: Score, worse: str =
     said = f"  ours is behind: {worse}" if worse else ""
     sys.stdout.write(f"  {recipe:<38} {who:<12} {found}{said}\n")
     sys.stdout.flush()
-    known = {"model": name, "samples": count, "recipe": recipe, "by": who.strip()}
-    return {**known, **asdict(found), "behind": worse}
+    return {**_what(name, count, recipe, who), **asdict(found), "behind": worse}
 
 
-def compare(
-    recipe: str,
-    model: edgewise.Model,
-    data: bytes,
-    source: Path | None,
-    peers: Peers,
-    tests: Path,
-    seen: Path,
-) -> list[tuple[str, bytes, tuple[np.ndarray, float] | None]]:
-    """(who, file, LiteRT's outputs and time; None: on Edgewise) of our file and the peers'."""
-    written = model.to_bytes(target="litert-2.3")
-    rows: list[tuple[str, bytes, tuple[np.ndarray, float] | None]] = [("edgewise", written, None)]
-    if (outputs := peers.run(written, tests)) is not None:
-        rows.append((LITERT, written, outputs))
-    recipe = recipe.split("+")[0]  # peers do what they do
-    makers: dict[str, Callable[[], bytes | None]] = {}
-    if recipe in AEQ:
-        makers["aeq"] = lambda: peers.quantize(data, seen, recipe)
-    if source is not None and recipe in TENSORFLOW_RECIPES:
-        makers["tensorflow"] = lambda: peers.convert(source, seen, recipe)
-    for who, make in makers.items():
-        key = who, recipe
-        if key not in peers.known:
-            theirs = make()
-            found = None if theirs is None else peers.run(theirs, tests)
-            if theirs is None or found is None:
-                continue
-            peers.known[key] = theirs, found
-        rows.append((who, *peers.known[key]))
-    return rows
+def refusal(name: str, count: int, recipe: str, by: Made) -> Row:
+    """A line that says why there are no figures, which is printed, too."""
+    sys.stdout.write(f"  {recipe:<38} {by.who:<12} {by.refusal}\n")
+    sys.stdout.flush()
+    return {**_what(name, count, recipe, by.who), "refusal": by.refusal}
+
+
+def _what(name: str, count: int, recipe: str, who: str) -> Row:
+    date = datetime.now(UTC).date().isoformat()
+    return {"model": name, "samples": count, "recipe": recipe, "by": who.strip(), "date": date}
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """By model and recipe, in the order of this file; what it does not know comes last."""
+    models, recipes = [*MODELS], ["float32", *RECIPES]
+    known = [(models, "model"), (recipes, "recipe")]
+    return sorted(
+        rows,
+        key=lambda r: [names.index(r[k]) if r[k] in names else len(names) for names, k in known],
+    )
 
 
 def main() -> None:
@@ -278,21 +215,24 @@ def main() -> None:
     parser.add_argument("--recipe", action="append")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--again", action="store_true", help="also what --json has already")
     args = parser.parse_args()
     logging.getLogger("edgewise").setLevel(logging.ERROR)
     sys.stdout.write(f"{'size':>62}   top-1  points [95 %]  agree        KL     latency\n")
     is_there = args.json is not None and args.json.exists()
     rows: list[Row] = json.loads(args.json.read_text()) if is_there else []
     for name in args.model or MODELS:
-        done = {r["recipe"] for r in rows if r["model"] == name}
+        done = {r["recipe"] for r in rows if r["model"] == name and not args.again}
         missing = [r for r in args.recipe or RECIPES if r not in done]
         for found in measure(name, missing, args) if missing else ():
-            rows += [one for one in found if one["recipe"] not in done]
+            recipe = found[0]["recipe"]
+            if recipe in done:  # float32 is measured each time: the others need its answers
+                continue
+            others = [r for r in rows if (r["model"], r["recipe"]) != (name, recipe)]
+            rows = in_order(others + found)
             if args.json is not None:
-                args.json.write_text(json.dumps(rows, indent=1) + "\n")
-    if args.markdown is not None:
-        args.markdown.write_text(page(rows, [*MODELS], ["float32", *RECIPES]))
+                text = json.dumps(rows, indent=1) + "\n"
+                write_atomically(args.json, [text.encode()], overwrite=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What `benchmarks/quantize.py` asks of other packages, run by their own Python.
 
     PYTHON quantize_worker.py litert MODEL.tflite IN.npz OUT.npz
-    PYTHON quantize_worker.py aeq FLOAT.tflite IN.npz RECIPE OUT.tflite
-    PYTHON quantize_worker.py tensorflow SOURCE IN.npz RECIPE OUT.tflite
+    PYTHON quantize_worker.py aeq FLOAT.tflite IN.npz FOLDER RECIPE ...
+    PYTHON quantize_worker.py tensorflow SOURCE IN.npz FOLDER RECIPE ...
 
-`IN.npz` has the model's one input, all samples on the first axis. Edgewise is not imported here.
+`IN.npz` has the model's one input, all samples on the first axis. The last two write
+`FOLDER/RECIPE.tflite` of each recipe, or `FOLDER/RECIPE.txt` with why there is none: starting costs
+them more than quantizing a small model. Edgewise is not imported here.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -51,7 +54,20 @@ def _real(y: np.ndarray, detail: dict[str, object]) -> np.ndarray:
     return y.copy() if y.dtype.kind == "f" else (y.astype(np.float32) - point) * np.float32(scale)
 
 
-def aeq(model: str, samples: str, recipe: str, result: str) -> None:
+def each(make: Callable[[str], bytes], folder: str, recipes: Sequence[str]) -> None:
+    """The files of the recipes, or why there are none."""
+    for recipe in recipes:
+        path = f"{folder}/{recipe}"
+        try:
+            made, end = make(recipe), "tflite"
+        except Exception as reason:
+            said = [line for line in str(reason).splitlines() if line.strip()]
+            made, end = (said or [type(reason).__name__])[-1].strip().encode(), "txt"
+        with open(f"{path}.{end}", "wb") as file:  # noqa: PTH123
+            file.write(made)
+
+
+def aeq(model: str, samples: str, recipe: str) -> bytes:
     """Quantize with AI Edge Quantizer."""
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer
@@ -68,10 +84,10 @@ def aeq(model: str, samples: str, recipe: str, result: str) -> None:
             key, inputs = "serving_default", [details[0]["name"]]
         data = [{inputs[0]: sample[None]} for sample in np.load(samples)["x"]]
         found = one.calibrate({key: data})
-    one.quantize(found, serialize_to_path=result, enable_progress_report=False)
+    return bytes(one.quantize(found, enable_progress_report=False).quantized_model)
 
 
-def tensorflow(source: str, samples: str, recipe: str, result: str) -> None:
+def tensorflow(source: str, samples: str, recipe: str) -> bytes:
     """Quantize a Keras file or a SavedModel with TensorFlow's converter."""
     import tensorflow as tf
 
@@ -97,10 +113,18 @@ def tensorflow(source: str, samples: str, recipe: str, result: str) -> None:
         ops = tf.lite.OpsSet
         wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         converter.target_spec.supported_ops = [wide, ops.TFLITE_BUILTINS]
-    with open(result, "wb") as file:  # noqa: PTH123
-        file.write(converter.convert())
+    return bytes(converter.convert())
+
+
+def main(job: str, model: str, samples: str, result: str, *recipes: str) -> None:
+    """As the module's docstring says."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if job == "litert":
+        litert(model, samples, result)
+        return
+    make = {"aeq": aeq, "tensorflow": tensorflow}[job]
+    each(lambda recipe: make(model, samples, recipe), result, recipes)
 
 
 if __name__ == "__main__":
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    {"litert": litert, "aeq": aeq, "tensorflow": tensorflow}[sys.argv[1]](*sys.argv[2:])
+    main(*sys.argv[1:])
