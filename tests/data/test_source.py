@@ -193,6 +193,18 @@ def batches() -> Iterator[tuple[Tensor, Tensor]]:
         yield Tensor(VALUES[begin : begin + 4]), Tensor(np.eye(6)[begin : begin + 4])
 
 
+class Loader:
+    """torch's DataLoader: what is a tuple in its data set comes as a list."""
+
+    dataset, collate_fn = Indexed(), None
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        return map(list, batches())
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -202,8 +214,9 @@ def batches() -> Iterator[tuple[Tensor, Tensor]]:
         Indexed(),
         batches,
         list(batches()),
+        Loader(),
     ],
-    ids=["pairs", "dicts", "one-hot", "dataset", "function", "loader"],
+    ids=["pairs", "dicts", "one-hot", "dataset", "function", "batches", "loader"],
 )
 def test_objects(source: object) -> None:
     data = open_data(source)

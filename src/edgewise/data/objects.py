@@ -19,7 +19,8 @@ def open_object(source: object) -> Data:
     """Items of something that can be iterated or indexed, or of a function that returns it.
 
     An element is a picture, an array, a dict of arrays by input name, a list of arrays by
-    position, or a pair `(one of these, label)`; arrays may be batches.
+    position, or a pair `(one of these, label)`; arrays may be batches. What torch's DataLoader
+    gives as a list of two or three was a tuple in its data set: it is such a pair.
 
     Raises:
         InputError: it cannot be iterated.
@@ -36,6 +37,8 @@ def open_object(source: object) -> Data:
         )
     if isinstance(made, Iterator) and not callable(source):
         return Data(name, stream=lambda: _items(_once(made), name))
+    if hasattr(made, "collate_fn") and hasattr(made, "dataset"):
+        return Data(name, stream=lambda: _items(_collated(made), name))
     again: Callable[[], Any] = source if callable(source) else lambda: made
     first = [made]  # of a function, what it has returned already
     return Data(name, stream=lambda: _items(first.pop() if first else again(), name))
@@ -56,6 +59,11 @@ def _once(source: Iterator[object]) -> Iterator[object]:
 
 def _indexed(source: Any) -> Iterator[object]:  # Any: whatever can be indexed
     return (source[i] for i in range(len(source)))
+
+
+def _collated(loader: Iterable[object]) -> Iterator[object]:
+    for batch in loader:
+        yield tuple(batch) if isinstance(batch, list) and len(batch) in (2, 3) else batch
 
 
 def _items(source: Iterable[object], name: str) -> Iterator[Item]:
