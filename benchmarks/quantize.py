@@ -58,7 +58,8 @@ RECIPES = (
     # with techniques: what a recipe does best
     *("static_wi8_ai8+compensate", "static_wi8_ai8+activations+compensate"),
     *("static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
-    *("static_wi4_ai8+compensate", "weight_only_wi4_afp32+compensate"),
+    *("static_wi4_ai8+compensate", "static_wi4_ai8+activations+compensate"),
+    "weight_only_wi4_afp32+compensate",
 )
 CALIBRATION = 100
 Row = dict[str, object]  # a line of the table: what it is of, and a Score or a refusal

@@ -110,13 +110,18 @@ def _from_narrow_to_wide(node: Node, weights: Sequence[int], scheme: Scheme) -> 
 
 def can_narrow(node: Node, weights: Sequence[int]) -> bool:
     """Enough weights share a scale, of all these constant operands, for fewer than 8 bits."""
+    return not weights or per_scale(node, weights) >= _LEAST_PER_SCALE
+
+
+def per_scale(node: Node, weights: Sequence[int]) -> int:
+    """How many weights share a scale, of the constant operand where they are fewest; 0 of none."""
     sizes = []
     for index in weights:
         data = node.operand(index).data
         assert data is not None
         axis = channel_axis(node.op.declared(index), DType.INT8)
         sizes.append(data.size // max(1 if axis is None else data.shape[axis], 1))
-    return min(sizes, default=_LEAST_PER_SCALE) >= _LEAST_PER_SCALE
+    return min(sizes, default=0)
 
 
 def _reason(node: Node, data: DType) -> str:
