@@ -48,6 +48,23 @@ def test_static_with_layers_that_stay_float(terminal, tmp_path, model):
     assert next(n for n in main.nodes if n.op.name == "add").output.dtype is DType.FLOAT32
 
 
+def test_what_pixels_become_is_told(terminal, tmp_path):
+    """A wrong guess gives wrong ranges."""
+    b = Builder()
+    x = b.input("x", (1, 8, 8, 3))
+    y = b.conv_2d(x, b.constant(np.ones((4, 1, 1, 3), np.float32)), None)
+    made = edgewise.Model()
+    made.add(b.finish(y))
+    made.save(tmp_path / "model.tflite")
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3)).astype(np.uint8)
+    np.save(tmp_path / "samples.npy", pixels)
+    words = "quantize model.tflite -o s.tflite --recipe static_wi8_ai8 --data samples.npy"
+    said = terminal(*words.split())
+    assert said.out.splitlines()[-1] == "pixels as -1..1 (guessed; --normalize)"
+    said = terminal(*words.split(), "--force", "--normalize", "0..255")
+    assert said.out.splitlines()[-1] == "pixels as 0..255"
+
+
 def test_techniques_by_name_and_in_the_file(terminal, tmp_path, model):
     words = "quantize model.tflite --recipe static_wi4_ai8 --data samples.npy"
     by_name = ["-o", "a.tflite", "--technique", "compensate", "--technique", "cross_layer"]

@@ -13,6 +13,7 @@ from edgewise.data import open_data
 from edgewise.errors import InputError
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym
+from edgewise.optimize.compare import compare
 from edgewise.optimize.evaluate import Evaluation, evaluate
 
 
@@ -47,6 +48,17 @@ def test_only_pixels_are_said_to_be_normalized(dtype: type) -> None:
     said = evaluate(model, data).notes[0]
     is_float = dtype is np.float32
     assert said.startswith("numbers as they are" if is_float else "pixels as -1..1 (guessed")
+
+
+def test_a_model_that_knows_nothing_is_told() -> None:
+    """A wrong normalization, or another order of classes, as a rule."""
+    scores, labels = np.eye(3, dtype=np.float32)[np.arange(60) % 3], np.arange(60) // 2 % 3
+    off, right = (open_data({"x": scores, "y": y}) for y in (labels, np.arange(60) % 3))
+    assert "no better than chance among 3 classes" in evaluate(identity(), off).notes[-1]
+    assert "no better than chance" in compare(identity(), identity(), off).notes[-1]
+    few = evaluate(identity(), off, limit=20)
+    for found in (evaluate(identity(), right), compare(identity(), identity(), right), few):
+        assert not any("chance" in note for note in found.notes)
 
 
 def test_what_cannot_be_evaluated() -> None:

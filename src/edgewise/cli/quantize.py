@@ -116,12 +116,13 @@ def command(
     start = time.perf_counter()
     read = api.convert(model)
     ranges = None if ranges_file is None or not plan.is_static else Ranges.load(ranges_file)
+    told: list[str] = []  # the same sentence, each time that samples are read
     with progress_bar("quantizing") as progress:
         made = quantize(
             read,
             plan,
             ranges,
-            samples=None if ranges is not None else _samples(read, plan, options, progress),
+            samples=None if ranges is not None else _samples(read, plan, options, progress, told),
             input_dtype=input_dtype,
             output_dtype=output_dtype,
             integers_only=integers_only,
@@ -134,6 +135,8 @@ def command(
         click.echo(json.dumps(asdict(found), indent=1))
         return
     _tell(found, output, seconds, layers=layers)
+    for sentence in told[:1]:
+        say(sentence)
 
 
 def _recipe(text: str) -> Recipe:
@@ -151,6 +154,7 @@ def _samples(
     recipe: Recipe,
     options: DataOptions | None,
     progress: Callable[[int, int], None],
+    told: list[str],
 ) -> Streamed | None:
     """The samples, read as they are asked for; None where there is no data.
     Raises QuantizationError: scales need some."""
@@ -168,6 +172,7 @@ def _samples(
         crop=options.crop,
         limit=options.limit or _SAMPLES,
         progress=progress,
+        told=told.append,
     )
 
 

@@ -146,6 +146,6 @@ def _layers(axes: Any, layers: Sequence[LayerChoice]) -> None:
     axes.set_xscale("log")
     axes.set_yticks(range(len(layers)), [short(layer.name) for layer in layers], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("mean KL from the float model, nats; colours are the types that they got")
+    axes.set_xlabel("mean KL from the float model, nats; colours: what they became")
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     axes.grid(axis="x")

@@ -39,7 +39,7 @@ figure { margin: 1rem 0; max-width: 46rem; } figure svg { width: 100%; height: a
 .pair { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
 .pair h3 { font-size: .95rem; margin: .6rem 0 0; overflow-wrap: anywhere; }
 th { vertical-align: bottom; } td { white-space: nowrap; }
-.words, td.words { text-align: left; min-width: 16rem; white-space: normal; }
+.words, td.words { text-align: left; min-width: 12rem; white-space: normal; }
 .wide { overflow-x: auto; }
 .cards { display: grid; gap: 1rem; margin: 1.2rem 0;
          grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); }

@@ -31,7 +31,7 @@ from edgewise.metrics import (
     paired_difference,
     wilson,
 )
-from edgewise.optimize.evaluate import TOP, Crew, pixels_of, said_labels
+from edgewise.optimize.evaluate import TOP, Crew, doubts, pixels_of, said_labels
 from edgewise.optimize.layers import Seen, look
 from edgewise.optimize.match import Match, is_layer, layer_name, match
 from edgewise.optimize.prepared import prepare
@@ -192,9 +192,14 @@ def compare(
         unmatched,
         (crews[0].size, crews[1].size),
         seconds,
-        (pixels.told(are_met=are_met),),
+        (pixels.told(are_met=are_met), *_doubts(task, crews[0].classes)),
         tuple(skipped),
     )
+
+
+def _doubts(task: Task | None, classes: int) -> tuple[str, ...]:
+    known = None if task is None else task.top1
+    return () if task is None or known is None else doubts(known[0], classes, task.examples)
 
 
 def _check_inputs(crews: tuple[Crew, Crew]) -> None:

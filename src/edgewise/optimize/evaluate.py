@@ -44,6 +44,7 @@ from edgewise.values import dataclass
 
 TOP = 5
 _TIMED_S, _TIMED_RUNS = 1.0, 50  # latency is the median of what fits
+_TELLING = 50  # examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +237,19 @@ def evaluate(
         top5=wilson(int((hits < TOP).sum()), len(rows)) if crew.classes > TOP else None,
         bytes=crew.size,
         seconds=crew.seconds(last),
-        notes=notes,
+        notes=(*notes, *doubts(wilson(int((hits < 1).sum()), len(rows)), crew.classes, len(rows))),
         skipped=tuple(skipped),
         outcomes=outcomes,
         labels=_names(crew.classes, known, data.classes, order),
     )
+
+
+def doubts(top1: Interval, classes: int, examples: int) -> tuple[str, ...]:
+    """A sentence about a model that is no better than chance, which has one reason as a rule."""
+    if examples < _TELLING or top1.low > 1 / classes:
+        return ()
+    sentence = f"top-1 is no better than chance among {classes} classes"
+    return (f"{sentence}: do --normalize and the order of the classes fit the model?",)
 
 
 def _names(

@@ -28,6 +28,7 @@ class Streamed:
         limit: at most so many samples, evenly apart where the data knows how many it has.
         workers: samples that are read at a time; by default one a core.
         progress: called with (samples given, in all; 0 where nobody knows), in each round anew.
+        told: called in each round with a sentence, what pixels become.
     """
 
     model: Model
@@ -38,6 +39,7 @@ class Streamed:
     limit: int | None = None
     workers: int | None = None
     progress: Callable[[int, int], None] | None = None
+    told: Callable[[str], None] | None = None
 
     def __iter__(self) -> Iterator[Arrays]:
         return (arrays for _, arrays in self.named())
@@ -49,9 +51,16 @@ class Streamed:
         types = {name: inputs[place].type for name, place in entry.inputs.items()}
         options = {} if self.crop is None else {"crop": self.crop}
         pixels = pixels_for([self.model], list(types.values()), normalize=self.normalize, **options)
-        _log.info("samples: %s", pixels.said)
         feeder = Feeder(types, pixels)
         found = samples_of(
             self.data, [feeder], limit=self.limit, workers=self.workers, progress=self.progress
         )
-        return ((sample.name, sample.feeds[0]) for sample in found)
+        for place, sample in enumerate(found):
+            if place == 0:
+                self._tell(pixels.told(are_met=sample.are_pixels))
+            yield sample.name, sample.feeds[0]
+
+    def _tell(self, sentence: str) -> None:
+        _log.info("samples: %s", sentence)
+        if self.told is not None:
+            self.told(sentence)
