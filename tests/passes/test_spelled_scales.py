@@ -14,6 +14,7 @@ CHANNELS = Quant(SCALE, np.array([1, 0, 2]), axis=1)
 SYMMETRIC = Quant(SCALE, 0, axis=1)
 TO, FROM = "quantize to channels", "requantize channels"
 JOIN, PRODUCT = "rescaled concatenation", "product by computed integers"
+NIBBLES = "product by computed integers of 4 bits"
 
 
 def stored(b, name="x", shape=(4, 3), dtype=DType.INT8, quant=CHANNELS):
@@ -99,6 +100,28 @@ EXAMPLES = {
         "fully_connected(x, dequantize(w))",
         (PRODUCT,),
     ),
+    "a computed table": Example(
+        lambda b: b.embedding_lookup(
+            b.input("x", (4,), DType.INT32),
+            stored(b, "w", (99, 3), quant=Quant(0.5)),
+            dtype=DType.FLOAT32,
+            quant=None,
+        ),
+        "embedding_lookup(x, w)",
+        "embedding_lookup(x, dequantize(w))",
+        (PRODUCT,),
+    ),
+    "computed weights of 4 bits": Example(
+        lambda b: b.fully_connected(
+            stored(b, "x", (4, 3), quant=Quant(0.5)),
+            stored(b, "w", (5, 3), dtype=DType.INT4, quant=Quant(0.5)),
+            None,
+            quant=Quant(0.5),
+        ),
+        "fully_connected(x, w)",
+        "fully_connected(x, cast(w, out_data_type=INT8))",
+        (NIBBLES,),
+    ),
 }
 TWINS = {
     "one scale": Twin(
@@ -121,6 +144,16 @@ TWINS = {
         lambda b: product(b, lambda b: weights(b, 3, 5)),
         PRODUCT,
         "kernels take constant weights as they are stored",
+    ),
+    "weights of 8 bits": Twin(
+        lambda b: b.fully_connected(
+            stored(b, "x", (4, 3), quant=Quant(0.5)),
+            stored(b, "w", (5, 3), quant=Quant(0.5)),
+            None,
+            quant=Quant(0.5),
+        ),
+        NIBBLES,
+        "the weights have 8 bits, or stand between floats",
     ),
     "floats": Twin(
         lambda b: product(b, lambda b: b.input("w", (2, 3, 5))),

@@ -26,6 +26,7 @@ from edgewise.runtime.threads import Threads
 from tests.ops.case import Case, inputs_of, model_of
 
 from .extremes import extreme_cases
+from .freed import BIASES, WEIGHTS, freed
 from .guarded import Exact, Guarded
 from .isolated import Isolated, isolate
 from .matrix import cases, is_native, planned, run_isolated, same_results, tolerance_of
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--isas", default="scalar")
     parser.add_argument("--memory", choices=("after", "before", "heap"), default="after")
     parser.add_argument("--extreme", action="store_true", help="run the cases of extremes.py")
+    parser.add_argument("--computed", action="store_true", help="weights and biases are inputs")
     parser.add_argument("--less", type=int, default=0, help="bytes that every output is short of")
     parser.add_argument("--threads", type=int, help="compare 1 to so many threads instead")
     chosen = parser.parse_args()
@@ -57,20 +59,25 @@ def main() -> None:
                 if pools:
                     runs += _run_in_threads(case, isa, pools)
                 else:
-                    runs += _run(case, Target(isa), chosen.memory, chosen.less)
+                    runs += _run(case, Target(isa), chosen)
             except AssertionError as error:
                 failures.append(f"{case.id} on {isa.name.lower()}: {error}")
     tell("")
     print(json.dumps({"runs": runs, "failures": failures}))
 
 
-def _run(case: Case, target: Target, memory: str, less: int) -> bool:
+def _run(case: Case, target: Target, chosen: argparse.Namespace) -> bool:
     """True where the case was run; False where no plan of kernels alone exists."""
-    graph = model_of(case).main
+    memory, less = chosen.memory, chosen.less
+    roles = (*WEIGHTS, *BIASES)
+    plain = model_of(case).main, inputs_of(case)
+    given = freed(case, roles) if chosen.computed else plain
+    if given is None:
+        return False
+    graph, inputs = given
     made = planned(graph, target)
     if made is None or not is_native(made):
         return False
-    inputs = inputs_of(case)
     wanted = evaluate(graph, inputs)
     place = Exact() if memory == "heap" else Guarded(memory)  # type: ignore[arg-type]
     isolated = isolate(made, inputs)

@@ -86,6 +86,13 @@ def test_vectors_of_16_lanes_emulated(side: str, tmp_path: Path, built_kernels: 
     passed(work(tmp_path, library, "avx512", "--memory", side))
 
 
+@needs_avx2
+def test_computed_weights_on_16_lanes(tmp_path: Path, built_kernels: Path) -> None:
+    """Packed while the model runs, by all kernels but those of this machine (test_computed.py)."""
+    library = builds.library("emulated", built_kernels)
+    passed(work(tmp_path, library, "scalar,avx512", "--computed"))
+
+
 def test_threads_do_not_change_bits(tmp_path: Path) -> None:
     """One to four threads, also where a step is too small to be shared by itself."""
     isa = host_isa().name.lower()

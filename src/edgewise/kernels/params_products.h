@@ -70,6 +70,19 @@ typedef struct {
     int32_t low, high; /* stored integers */
 } ew_conv_b8;
 
+/* 8-bit weights that the model computes, packed as ew_conv_b8 takes them, and the biases that go with
+ * them: w is read as `weights` says, its bytes inverted with `flip`, and packed as
+ * [groups][panels][runs][K / runs / step rounded up][panel][step], zeros beyond; if scalar, runs,
+ * panel and step are 1. z = bias - x_zero * (the sum of what is packed - K * w_zero) modulo 2**32
+ * for each output, 0 beyond. Operands: w 8 bits, bias s32 [O], y s8, z s32. Tiles: the panels of all
+ * groups. */
+typedef struct {
+    ew_pack_weights weights;
+    uint32_t runs, panel, step;
+    uint32_t flip; /* 0x80: w is u8 */
+    int32_t x_zero, w_zero;
+} ew_pack_weights_b8;
+
 /* How a sum of products of s16 becomes y: `first` and `second` are an operand each, per channel.
  * up: (acc * first + 2**(second - 1)) >> second modulo 2**32, s32 both, 1 <= second <= 46, and
  *   the sum is s64: LiteRT's 15-bit multiplier.

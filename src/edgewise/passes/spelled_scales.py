@@ -5,6 +5,7 @@ by integers that the model computes. Integers keep their bits."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,17 +15,29 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Node, Value
 from edgewise.ops.batch_matmul import BatchMatMul
+from edgewise.ops.bidirectional import BidirectionalSequenceLSTM, BidirectionalSequenceRNN
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Dequantize, Quantize
+from edgewise.ops.embedding import EmbeddingLookup
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.join import Concatenation
+from edgewise.ops.lstm import LSTM, UnidirectionalSequenceLSTM
+from edgewise.ops.lstm_layer import LstmLayer
 from edgewise.ops.requant import activation_range
+from edgewise.ops.rnn import RNN, UnidirectionalSequenceRNN
+from edgewise.ops.svdf import SVDF
+from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
 
 NONE = Activation.NONE
 _BYTES = (DType.INT8, DType.UINT8)
 _STORED = (*_BYTES, DType.INT16)
+_PRODUCTS = (
+    *(BatchMatMul, FullyConnected, Conv2D, DepthwiseConv2D, TransposeConv, SVDF, LstmLayer),
+    *(RNN, UnidirectionalSequenceRNN, BidirectionalSequenceRNN),
+    *(LSTM, UnidirectionalSequenceLSTM, BidirectionalSequenceLSTM, EmbeddingLookup),
+)
 _NARROW = (DType.INT4, DType.UINT4, DType.INT2)
 
 
@@ -39,8 +52,8 @@ def _has_scales(value: Value) -> bool:
 
 def _has_channels(match: Match) -> Verdict:
     x = match.root.input
-    if x.quant is None or x.quant.block_size is not None or x.dtype.bits > 16:
-        return "there is no scale, or one of blocks or wide numbers"
+    if x.quant is None or x.dtype.bits > 16:
+        return "there is no scale, or one of wide numbers"
     if x.is_constant:
         return "it is computed while planning"
     return x.quant.scale.size > 1 or x.dtype in _NARROW or "a kernel knows one scale"
@@ -49,7 +62,11 @@ def _has_channels(match: Match) -> Verdict:
 def _meaning(b: Builder, match: Match) -> Value:
     x = match.root.input
     assert x.quant is not None
-    scale, point = x.quant.broadcast(x.shape)
+    if x.quant.block_size is None:
+        scale, point = x.quant.broadcast(x.shape)
+    else:
+        numbers = x.quant.scale, x.quant.zero_point
+        scale, point = (np.repeat(n, x.quant.block_size, x.quant.axis) for n in numbers)
     y = b.cast(x, in_data_type=x.dtype, out_data_type=DType.FLOAT32)
     if point.any():
         y = b.sub(y, b.constant(point.astype(np.float32)), fused_activation_function=NONE)
@@ -160,7 +177,7 @@ def _integers_of(node: Node) -> list[Value]:
 
 def _has_computed_weights(match: Match) -> Verdict:
     root, stored = match.root, _integers_of(match.root)
-    if not root.output.dtype.is_float or not stored:
+    if not root.outputs[0].dtype.is_float or not stored:
         return "there are no integers between floats"
     if any(v.data is None for v in stored):
         return True
@@ -172,10 +189,25 @@ def _has_computed_weights(match: Match) -> Verdict:
     return "kernels take constant weights as they are stored"
 
 
-def _by_floats(b: Builder, match: Match) -> Value:
+def _by_floats(b: Builder, match: Match) -> Sequence[Value]:
     # product(x, w) -> product(x, dequantize(w))
     root, stored = match.root, _integers_of(match.root)
     operands = [b.dequantize(v) if v is not None and v in stored else v for v in root.inputs]
+    return b.node(root.op, *operands, results=[v.type for v in root.outputs]).outputs
+
+
+def _has_computed_nibbles(match: Match) -> Verdict:
+    w = match.root.operand(1)
+    if w.dtype is not DType.INT4 or match.root.output.dtype.is_float:
+        return "the weights have 8 bits, or stand between floats"
+    return w.data is None or "kernels take constant weights as they are stored"
+
+
+def _by_bytes(b: Builder, match: Match) -> Value:
+    # product(x, w) -> product(x, cast(w)): the same integers
+    root, w = match.root, match.root.operand(1)
+    wide = b.cast(w, dtype=DType.INT8, quant=w.quant, out_data_type=DType.INT8)
+    operands = [wide if v is w else v for v in root.inputs]
     return b.node(root.op, *operands, results=[root.output.type]).output
 
 
@@ -215,9 +247,17 @@ SCALES = [
     # product(x, w) -> product(x, dequantize(w))
     Rule(
         "product by computed integers",
-        lambda p: p.any(BatchMatMul, FullyConnected, Conv2D, DepthwiseConv2D),
+        lambda p: p.any(*_PRODUCTS),
         _has_computed_weights,
         _by_floats,
         phrase="product[s] of floats by computed integers on what those mean",
+    ),
+    # product(x, w) -> product(x, cast(w))
+    Rule(
+        "product by computed integers of 4 bits",
+        lambda p: p.any(FullyConnected, Conv2D, DepthwiseConv2D),
+        _has_computed_nibbles,
+        _by_bytes,
+        phrase="product[s] by computed integers of 4 bits on 8 bits",
     ),
 ]

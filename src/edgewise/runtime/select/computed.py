@@ -1,9 +1,9 @@
-"""Float32 weights and biases that the model computes: a kernel packs them before each product."""
+"""Weights and biases that the model computes: a kernel packs them before each product."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Site, is_float, require
-from edgewise.runtime.library import pack
+from edgewise.runtime.library import Fields, Isa, pack
 from edgewise.runtime.select.copy import View, copy, view
 from edgewise.runtime.select.weights import Weights, real
 
@@ -51,21 +51,50 @@ def packed(elements: View, groups: int, lanes: int) -> tuple[Value, Sequence[Cal
     """Weights [groups * O, K...] in the panels of ew_conv_2d_f32, and the call that puts them
     there."""
     array = elements.elements
-    (outputs, *dims), (column, *steps) = array.shape, (s // array.itemsize for s in array.strides)
-    o, k, ones = outputs // groups, math.prod(dims), [1] * (4 - len(dims))
-    params = pack(
-        "ew_pack_weights",
-        {
-            "groups": groups,
-            "o": o,
-            "dims": [*ones, *dims],
-            "stride": [column * o, column, *ones, *steps],
-            "first": elements.offset // array.itemsize,
-        },
-    )
+    o, k = array.shape[0] // groups, math.prod(array.shape[1:])
+    params = pack("ew_pack_weights", places(elements, groups))
     wide = -(-o // lanes) * lanes
     y = Value(TensorType((groups, k * wide), DType.FLOAT32), "packed")
     return y, [Call("pack_weights_f32", params, (elements.value, y), groups * panels_of(o, lanes))]
+
+
+def places(elements: View, groups: int) -> Fields:
+    """Where weights [groups * O, K...] lie: the fields of ew_pack_weights."""
+    array = elements.elements
+    (outputs, *dims), (column, *steps) = array.shape, (s // array.itemsize for s in array.strides)
+    o, ones = outputs // groups, [1] * (4 - len(dims))
+    return {
+        "groups": groups,
+        "o": o,
+        "dims": [*ones, *dims],
+        "stride": [column * o, column, *ones, *steps],
+        "first": elements.offset // array.itemsize,
+    }
+
+
+def packed_b8(
+    elements: View,
+    bias: Value | np.ndarray,
+    cut: tuple[int, int],
+    lanes: tuple[Isa, int],
+    numbers: Mapping[str, int],
+) -> tuple[Value, Value, Sequence[Call]]:
+    """8-bit weights [groups * O, K...] as `ew_conv_layout` has them, int32 biases for them, and the
+    call that makes both. `cut`: groups, and runs of K; `lanes`: their number, and what one has;
+    `numbers`: the rest of ew_pack_weights_b8."""
+    (groups, runs), (isa, step) = cut, lanes
+    o, k = elements.elements.shape[0] // groups, math.prod(elements.elements.shape[1:])
+    panel = 2 * isa.lanes
+    if isa is Isa.SCALAR:
+        panel = step = runs = 1
+    panels, steps = groups * -(-o // panel), -(-k // max(runs, 1) // step)
+    fields: Fields = {"weights": places(elements, groups), **numbers}
+    fields = {**fields, "runs": runs, "panel": panel, "step": step}
+    params = pack("ew_pack_weights_b8", fields)
+    y = Value(TensorType((panels * runs * steps * panel * step,), DType.INT8), "packed")
+    z = Value(TensorType((panels * panel,), DType.INT32), "moved")
+    operands = (elements.value, bias, y, z)
+    return y, z, [Call("pack_weights_b8", params, operands, panels, results=2)]
 
 
 def packed_bias(bias: Value, groups: int, lanes: int) -> tuple[Value, Sequence[Call]]:

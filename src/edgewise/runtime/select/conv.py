@@ -37,8 +37,9 @@ def fully_connected(site: Site) -> Sequence[Call]:
     m = int(np.prod(shape_of(site.node.operand(0)), dtype=np.int64)) // k
     fields = window((m, 1, 1, k), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
     act = getattr(site.node.op, "fused_activation_function", Activation.NONE)
-    if site.known(site.node.operand(1)) is None:
-        kernel = matmul_f32 if is_float(site.node.operand(0)) else matmul_b8
+    x = site.node.operand(0)
+    if site.known(site.node.operand(1)) is None and x.dtype is not DType.INT16:
+        kernel = matmul_f32 if is_float(x) else matmul_b8
         return kernel.fully_connected(site, act)
     return _product(site, fields, 1, act)
 
@@ -55,5 +56,5 @@ def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -
     x, places = site.node.operand(0), dense(fields)
     if x.dtype is DType.INT16:
         wide = Stored16.of(site, channel_axis=0)
-        return [conv_s16.call(site, x, wide, fields, groups, act, places)]
-    return [conv_b8.call(site, x, Stored.of(site, channel_axis=0), fields, groups, act, places)]
+        return conv_s16.calls(site, x, wide, fields, groups, act, places)
+    return conv_b8.calls(site, x, Stored.of(site, channel_axis=0), fields, groups, act, places)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.dtypes import DType
@@ -9,7 +11,9 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, zero_point
 from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.select import computed
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
+from edgewise.runtime.select.copy import constant_view
 from edgewise.runtime.select.weights_b8 import (
     Array,
     Stored,
@@ -22,7 +26,7 @@ from edgewise.runtime.select.weights_b8 import (
 _PIXELS = 2  # whose windows plain C stages
 
 
-def call(
+def calls(
     site: Site,
     x: Value,
     weights: Stored,
@@ -30,8 +34,9 @@ def call(
     groups: int,
     act: Activation,
     places: dict[str, int],
-) -> Call:
-    """One convolution, of which pixel (n, i, j) of y lies at `places` (of ew_conv_layout)."""
+) -> Sequence[Call]:
+    """One convolution, of which pixel (n, i, j) of y lies at `places` (of ew_conv_layout), and what
+    packs computed weights or biases before it."""
     y, isa = site.node.output, site.target.isa
     k = weights.array.size // max(weights.array.shape[0], 1)
     element = 1 if isa.lanes == 16 else 2
@@ -52,19 +57,35 @@ def call(
             "high": high,
         },
     )
-    matrix: Array | Packed = weights.array
-    bias: Array | Packed = pad_channels(weights.bias, groups, isa)
-    if isa is not Isa.SCALAR:
+    matrix: Value | Array | Packed = weights.array
+    bias: Value | Array | Packed = pad_channels(weights.bias, groups, isa)
+    before: Sequence[Call] = ()
+    moved = zero + 128 * is_signed if isa.lanes == 16 else 0
+    if weights.source is not None or weights.added is not None:
+        source = weights.source
+        source = constant_view(np.ascontiguousarray(weights.array)) if source is None else source
+        if weights.source is not None:
+            source = source.of(weights.array)
+        matrix, bias, before = computed.packed_b8(
+            source,
+            weights.bias if weights.added is None else weights.added,
+            (groups, runs_of(window)),
+            (isa, per_lane(isa)),
+            {"flip": weights.flip, "x_zero": moved, "w_zero": weights.zero},
+        )
+    elif isa is not Isa.SCALAR:
         matrix, sums = pack_weights(
             weights.array, groups, runs_of(window), isa.lanes, per_lane(isa)
         )
         if isa.lanes == 16:
-            bias = _moved_bias(weights, groups, isa, zero + 128 * is_signed, sums)
+            bias = _moved_bias(weights, groups, isa, moved, sums)
     operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
     scratch = tiles.scratch + (4 * tiles.lines * tiles.columns if weights.zero else 0)
     if isa is Isa.SCALAR:
         scratch = min(window["ow"], _PIXELS) * -(-k // 4) * 4 * 2
-    return Call("conv_2d_b8", params, operands, tiles.count, scratch, layout.tile_elements)
+    why = "computed weights or biases" if before else ""
+    last = Call("conv_2d_b8", params, operands, tiles.count, scratch, layout.tile_elements, why=why)
+    return [*before, last]
 
 
 def _moved_bias(weights: Stored, groups: int, isa: Isa, zero: int, sums: Array) -> Packed:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site
 from edgewise.runtime.library import Isa, pack
+from edgewise.runtime.select import computed
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
 from edgewise.runtime.select.weights_b8 import output_range, pack_weights, pad_channels
 from edgewise.runtime.select.weights_s16 import Array, Parts, Stored16
@@ -17,7 +20,7 @@ _SUM = 12  # bytes: a sum as s64, and its part as s32
 _LANE = 2  # elements of K
 
 
-def call(
+def calls(
     site: Site,
     x: Value,
     weights: Stored16,
@@ -25,8 +28,9 @@ def call(
     groups: int,
     act: Activation,
     places: dict[str, int],
-) -> Call:
-    """One convolution, of which pixel (n, i, j) of y lies at `places` (of ew_conv_layout)."""
+) -> Sequence[Call]:
+    """One convolution, of which pixel (n, i, j) of y lies at `places` (of ew_conv_layout), and what
+    packs computed weights before it."""
     y, isa = site.node.output, site.target.isa
     k = weights.array.size // max(weights.array.shape[0], 1)
     layout = Layout.of(window, groups, k, places, site.target, staged=_BYTES, result=_BYTES)
@@ -46,10 +50,16 @@ def call(
             "high": high,
         },
     )
-    matrix: Array | Packed = weights.array
-    scratch = 0
+    matrix: Value | Array | Packed = weights.array
+    before: Sequence[Call] = ()
+    scratch, runs = 0, runs_of(layout.window)
+    if weights.source is not None:
+        none, source = np.zeros(weights.array.shape[0], np.int32), weights.source.of(weights.array)
+        plain = dict.fromkeys(("flip", "x_zero", "w_zero"), 0)
+        matrix, _, before = computed.packed_b8(source, none, (groups, runs), (isa, _LANE), plain)
+    elif isa is not Isa.SCALAR:
+        matrix, _ = pack_weights(weights.array, groups, runs, isa.lanes, _LANE)
     if isa is not Isa.SCALAR:
-        matrix, _ = pack_weights(weights.array, groups, runs_of(layout.window), isa.lanes, _LANE)
         scratch = tiles.scratch
         if parts.is_wide:
             panel = 2 * isa.lanes
@@ -57,4 +67,8 @@ def call(
     bias = weights.bias if parts.is_wide else weights.bias.astype(np.int32)
     rows = [pad_channels(a, groups, isa) for a in (bias, rounding.first, rounding.second)]
     operands = (x, matrix, *rows, y)
-    return Call("conv_2d_s16", params, operands, tiles.count, scratch, layout.tile_elements)
+    why = "computed weights" if before else ""
+    last = Call(
+        "conv_2d_s16", params, operands, tiles.count, scratch, layout.tile_elements, why=why
+    )
+    return [*before, last]

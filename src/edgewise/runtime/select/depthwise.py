@@ -20,10 +20,11 @@ from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select import conv_s16
+from edgewise.runtime.select import conv_b8, conv_s16
 from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, window
+from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
@@ -36,13 +37,15 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     op, x, y = site.node.op, site.node.operand(0), site.node.output
     assert isinstance(op, Convolution)
     weights: Weights | Stored16
+    shape, out = shape_of(x), shape_of(y)
+    if _is_computed(site) and not is_float(x, y):
+        return _one_by_one(site, op, shape, out)
     if is_float(x, y):
         weights = weights_of(site, channel_axis=3)
     elif x.dtype is DType.INT16:
         weights = Stored16.of(site, channel_axis=3)
     else:
         weights = Weights.of(site, channel_axis=3)
-    shape, out = shape_of(x), shape_of(y)
     _, kh, kw, o = weights.array.shape
     declared = Axis(kw, op.stride_w, op.dilation_w_factor)
     rows = Axis(kh, op.stride_h, op.dilation_h_factor)
@@ -54,7 +57,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
             weights, array=np.ascontiguousarray(taps.transpose(2, 0, 1)[..., None])
         )
         act, source = op.fused_activation_function, site.node.operand(0)
-        return [conv_s16.call(site, source, one_by_one, place, shape[3], act, dense(place))]
+        return conv_s16.calls(site, source, one_by_one, place, shape[3], act, dense(place))
     is_16, isa = isinstance(weights, Stored16), site.target.isa
     is_int = isinstance(weights, Stored16) or weights.scales is not None
     lane = 2 if is_16 else _taps_per_lane(weights.array, isa) if is_int else 1
@@ -118,6 +121,29 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
+
+
+def _is_computed(site: Site) -> bool:
+    given = site.node.operand(1), site.node.optional(2)
+    return any(v is not None and site.known(v) is None for v in given)
+
+
+def _one_by_one(
+    site: Site, op: Convolution, shape: tuple[int, ...], out: tuple[int, ...]
+) -> Sequence[Call]:
+    """Integer weights that the model computes: a convolution with a group for every channel."""
+    x, act = site.node.operand(0), op.fused_activation_function
+    _, kh, kw, _ = shape_of(site.node.operand(1))
+    rows = Axis(kh, op.stride_h, op.dilation_h_factor)
+    cols = Axis(kw, op.stride_w, op.dilation_w_factor)
+    place = window(shape, out, rows, cols, op.padding)
+    if x.dtype is DType.INT16:
+        wide = Stored16.of(site, channel_axis=3)
+        wide = replace(wide, array=wide.array.transpose(3, 1, 2, 0))
+        return conv_s16.calls(site, x, wide, place, shape[3], act, dense(place))
+    weights = Stored.of(site, channel_axis=3)
+    weights = replace(weights, array=weights.array.transpose(3, 1, 2, 0))
+    return conv_b8.calls(site, x, weights, place, shape[3], act, dense(place))
 
 
 def _body(kh: int, cols: Axis) -> str:

@@ -99,9 +99,9 @@ def _calls(site: Site, x: int, bias: int) -> Sequence[Call]:
             elif isinstance(part, Hybrid):
                 calls.append(conv_h8.call(site, source, part, window, 1, act, places))
             elif isinstance(part, Stored16):
-                calls.append(conv_s16.call(site, source, part, window, 1, act, places))
+                calls += conv_s16.calls(site, source, part, window, 1, act, places)
             else:
-                calls.append(conv_b8.call(site, source, part, window, 1, act, places))
+                calls += conv_b8.calls(site, source, part, window, 1, act, places)
     return calls
 
 

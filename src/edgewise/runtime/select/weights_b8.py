@@ -11,8 +11,9 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ir.types import Quant
 from edgewise.ops.requant import activation_range
-from edgewise.runtime.calls import Packed, Site, require, require_8_bit, scale
+from edgewise.runtime.calls import BYTES_8, Packed, Site, require, require_8_bit, scale
 from edgewise.runtime.library import Isa, library, structures
+from edgewise.runtime.select.copy import View, view
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -33,35 +34,54 @@ def channel_quant(value: Value, kinds: Collection[DType], axis: int) -> Quant:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Weights w - zero, and what turns the sums of each output channel into y."""
+    """Weights w - zero, and what turns the sums of each output channel into y.
+
+    `source` has the places of weights that the model computes; `array` is a view of its elements,
+    which hold nothing, and whose bytes are to be inverted with `flip`. `added` is a bias that it
+    computes, in place of `bias`."""
 
     array: Array  # int8; uint8 weights are moved by -128
     zero: int
     bias: Array  # int32 [O]
     scales: Array  # float32 [O]: s_x * s_w / s_y
+    source: View | None = None
+    flip: int = 0
+    added: Value | None = None
 
     @classmethod
     def of(cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Stored:
         """Read and check the operands at these places. Raises NotNative."""
-        value = site.node.operand(w)
-        array = site.constant(w, "weights")
-        added = site.optional_constant(bias, "biases")
+        value, given = site.node.operand(w), site.node.optional(bias)
+        array = site.known(value)
+        added = None if given is None else site.known(given)
+        is_computed = given is not None and added is None
+        kinds = _KINDS if array is not None else BYTES_8
         require_8_bit(site.node.operand(x), site.node.output)
-        quant = channel_quant(value, _KINDS, channel_axis)
+        quant = channel_quant(value, kinds, channel_axis)
         points = quant.zero_point.reshape(-1)
         zero = int(points[0]) if points.size else 0
         is_one = bool(np.all(points == zero)) and abs(zero) < 1 << 15
         require(is_one, "the weights have several zero points, or one out of range")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
+        wide = not is_computed or (given is not None and given.dtype is DType.INT32)
+        require(wide, "a computed bias is no int32")
+        source = view(value) if array is None else None
+        array = source.elements if array is None and source is not None else array
+        assert array is not None
         o = array.shape[channel_axis]
         total = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
         # the order of the reference's float32 operations (ops/scaled.py)
         s_x, s_y = scale(site.node.operand(x).type), scale(site.node.output.type)
         scales = (s_x * quant.scale.reshape(-1)).astype(np.float32) / s_y
         require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
-        if value.dtype is DType.UINT8:
-            array, zero = (array ^ np.uint8(128)).view(np.int8), zero - 128
-        return cls(array.astype(np.int8, copy=False), zero, total, np.broadcast_to(scales, (o,)))
+        scales, last = np.broadcast_to(scales, (o,)), given if is_computed else None
+        is_moved = value.dtype is DType.UINT8
+        zero -= 128 * is_moved
+        if source is not None:
+            return cls(array, zero, total, scales, source, 128 * is_moved, last)
+        if is_moved:
+            array = (array ^ np.uint8(128)).view(np.int8)
+        return cls(array.astype(np.int8, copy=False), zero, total, scales, added=last)
 
 
 def output_range(y: Value, act: Activation) -> tuple[int, int]:

@@ -12,8 +12,9 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import multiplier
-from edgewise.runtime.calls import Site, require, scale, zero_point
+from edgewise.runtime.calls import Site, require, scale, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant
+from edgewise.runtime.select.copy import View, view
 from edgewise.runtime.select.weights_b8 import channel_quant
 from edgewise.values import dataclass
 
@@ -22,8 +23,9 @@ Array = np.ndarray
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _MOST = (1 << 31) - 1  # of an accumulator
 _LARGEST = 1 << 15  # |x|
+_LARGEST_WEIGHT = 128
 _PART = _MOST // _LARGEST  # sums of |w| that cannot leave s32
-_STEPS = _PART // 128 // 2  # of two weights, whatever they are
+_STEPS = _PART // _LARGEST_WEIGHT // 2  # of two weights, whatever they are
 
 
 def require_16_bit(*values: Value) -> None:
@@ -75,12 +77,16 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True)
 class Stored16:
-    """Weights of zero point 0, and what turns the sums of each output channel into y."""
+    """Weights of zero point 0, and what turns the sums of each output channel into y.
+
+    `source` has the places of weights that the model computes; `array` is a view of its elements,
+    which hold nothing: they may be whatever 8 bits may."""
 
     array: Array  # int8
     bias: Array  # int64 [O]
     real: Array  # float64 [O]: s_x * s_w / s_y
     is_away: bool
+    source: View | None = None
 
     @classmethod
     def of(
@@ -89,12 +95,14 @@ class Stored16:
         """Read and check the operands at these places. Raises NotNative."""
         value, source, y = site.node.operand(w), site.node.operand(x), site.node.output
         require_16_bit(source, y)
-        array = site.constant(w, "weights")
+        array = site.known(value)
         added = site.optional_constant(bias, "biases")
-        quant = channel_quant(value, _KINDS, channel_axis)
+        source_of_w = view(value) if array is None else None
+        kinds = _KINDS if source_of_w is None else (DType.INT8,)
+        quant = channel_quant(value, kinds, channel_axis)
         require(not np.any(quant.zero_point), "the weights have a zero point")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
-        o = array.shape[channel_axis]
+        o = shape_of(value)[channel_axis]
         total = np.zeros(o, np.int64) if added is None else added.reshape(-1).astype(np.int64)
         is_fit = bool(np.all((total > -1 << 47) & (total < 1 << 47)))  # |-2**63| is -2**63
         require(is_fit, "a bias has 48 bits or more")
@@ -102,6 +110,9 @@ class Stored16:
         real = np.float64(scale(source.type)) * quant.scale.reshape(-1).astype(np.float64)
         real = np.broadcast_to(real / np.float64(scale(y.type)), (o,))
         is_away = isinstance(site.node.op, FullyConnected)
+        if array is None:
+            assert source_of_w is not None
+            return cls(source_of_w.elements, total, real, is_away, source_of_w)
         return cls(array.astype(np.int8, copy=False), total, real, is_away)
 
     def fits(self, sums: Array) -> bool:
@@ -127,8 +138,12 @@ class Parts:
     def of(cls, weights: Stored16, runs: int) -> Parts:
         """Of weights [O, K], K as `runs` runs: everything, some runs, or some steps of a run."""
         o = max(weights.array.shape[0], 1)
-        sizes = np.abs(weights.array.reshape(o, max(runs, 1), -1).astype(np.int32)).sum(2)
-        steps = -(-weights.array.size // (o * max(runs, 1)) // 2)
+        length = weights.array.size // (o * max(runs, 1))
+        steps = -(-length // 2)
+        if weights.source is None:
+            sizes = np.abs(weights.array.reshape(o, max(runs, 1), -1).astype(np.int32)).sum(2)
+        else:
+            sizes = np.full((o, max(runs, 1)), _LARGEST_WEIGHT * length)
         if weights.fits(sizes.sum(1, dtype=np.int64)):
             return cls(False, max(runs, 1), max(steps, 1))
         largest = int(sizes.max(initial=1))
