@@ -3,7 +3,8 @@ of the bridge computes what the runtime does, within 1e-5 of the output's range,
 Keras's answer moves when every input is the next float32 (EfficientNetV2M: 0.9e-5, and 1.3e-5 from
 ours).
 
-Minutes on PyTorch, which runs layer by layer (`KERAS_BACKEND=torch`); JAX compiles each first.
+Minutes where layers run one by one (`KERAS_BACKEND=torch`, or tensorflow, as NASNet wants); JAX
+compiles each network first.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from edgewise.passes import canonicalize
 from edgewise.train import from_keras, to_keras
 from tests.e2e.answers import distance
 from tests.e2e.applications import CASES, images
+from tests.train import operators
 from tests.train.here import need_keras
 
 keras = need_keras()
@@ -33,6 +35,8 @@ def test_there_and_back(name):
     network = getattr(keras.applications, case.network)(**case.arguments())
     fill(network, case)
     model = canonicalize(edgewise.convert(network, inputs=(1, *case.size, 3)))
+    listed = {form for one in operators.read().values() for form in operators.forms(one)}
+    assert set(operators.forms(model)) <= listed, "run python -m tests.train.operators"
     there = to_keras(model)
     back = from_keras(there, like=model, inputs=(1, *case.size, 3))
     # constants by their hashes: EfficientNetV2L has 470 MB of them

@@ -19,6 +19,7 @@ from edgewise.frontends.keras import read_object
 from edgewise.ir.build import name_values
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
+from edgewise.ops.reshape import Reshape
 from edgewise.passes import canonicalize
 from edgewise.train.backend import keras
 from edgewise.train.forms import FORMS, Context, Untrainable
@@ -114,6 +115,8 @@ def _name_like(graph: Graph, old: Graph) -> None:
         _reorder(graph, [alike[node] for node in old.nodes])
         for new, was in zip(graph.nodes, old.nodes, strict=True):
             new.location = was.location
+            if type(was.op) is Reshape and new.output.shape == was.output.shape:
+                new.op = was.op  # has an attribute that says the shape again, or not
             values = zip((*new.inputs, *new.outputs), (*was.inputs, *was.outputs), strict=True)
             pairs += [(a, b) for a, b in values if a is not None and b is not None]
     for value, named in [*pairs, *zip(graph.outputs, old.outputs, strict=True)]:

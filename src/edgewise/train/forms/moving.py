@@ -115,9 +115,28 @@ def _split_v(c: Context, op: join.SplitV, x: Tensor, sizes: object, axis: object
 
 
 def _slice(c: Context, op: Slice, x: Tensor, begin: object, size: object) -> Tensor:
+    """A cropping layer where it is one (it comes back as SLICE, an index does as STRIDED_SLICE)."""
     starts, sizes = integers(begin, "begin"), integers(size, "size")
     ends = [None if n == -1 else b + n for b, n in zip(starts, sizes, strict=True)]
+    cut = _cropping(c, starts, ends)
+    if cut:
+        return c.layer(f"Cropping{len(cut)}D", {}, cropping=cut if len(cut) > 1 else cut[0])(x)
     return x[tuple(_part(c, i, b, e, 1) for i, (b, e) in enumerate(zip(starts, ends, strict=True)))]
+
+
+def _cropping(c: Context, starts: list[int], ends: list[int | None]) -> tuple[tuple[int, int], ...]:
+    """What is cut before and after each spatial axis; nothing where batch or channels are cut, too,
+    or the end of an open axis."""
+    assert c.node is not None
+    shape = c.node.operand(0).shape
+    cuts: list[tuple[int, int]] = []
+    for start, end, size in zip(starts, ends, shape, strict=True):
+        if end is None:
+            cuts.append((start, 0))
+        elif isinstance(size, int):
+            cuts.append((start, size - end))
+    has_layer = 3 <= len(cuts) == len(shape) <= 5
+    return tuple(cuts[1:-1]) if has_layer and cuts[0] == cuts[-1] == (0, 0) else ()
 
 
 def _strided_slice(
