@@ -13,7 +13,7 @@ from typing import Any
 
 from edgewise import metadata
 from edgewise.errors import InputError, OutputError
-from edgewise.files import write_atomically
+from edgewise.files import check_output, write_atomically
 from edgewise.format import write
 from edgewise.ir.model import Model
 from edgewise.metrics import Interval
@@ -82,10 +82,16 @@ class TrainedClassifier:
 
 
 def save(
-    made: TrainedClassifier, path: Path, said: Mapping[str, object], *, overwrite: bool
+    made: TrainedClassifier,
+    path: Path,
+    said: Mapping[str, object],
+    *,
+    folder: Path,
+    overwrite: bool,
 ) -> None:
     """Write the `.tflite` file, and next to it `.json` and `.keras`; `shipped` and `model` carry
-    the summary then. Raises OutputError."""
+    the summary then. All are made in `folder`, on the same disk, so that what a kill leaves half
+    done lies there. Raises OutputError."""
     summary = {**said, **made.as_json()}
     own = {**summary, "seconds": None}  # the same training gives the same file
     text = json.dumps(own, indent=1).encode()
@@ -98,10 +104,19 @@ def save(
         known = metadata.read(model)
         description = f"{known.description if known is not None else ''}{note}"
         setattr(made, name, metadata.attach(model, description=description, files={SUMMARY: text}))
-    write_atomically(path.with_suffix(".keras"), [_keras_file(made.keras)], overwrite=overwrite)
     whole = json.dumps(summary, indent=1).encode()
-    write_atomically(path.with_suffix(".json"), [whole], overwrite=overwrite)
-    write_atomically(path, write(to_tflite(made.shipped)), overwrite=overwrite)
+    for suffix, chunks in (
+        (".keras", [_keras_file(made.keras)]),
+        (".json", [whole]),
+        (".tflite", write(to_tflite(made.shipped))),
+    ):
+        target, ready = path.with_suffix(suffix), folder / f"ready{suffix}"
+        check_output(target, overwrite=overwrite)
+        write_atomically(ready, chunks, overwrite=True)
+        try:
+            ready.replace(target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
 def _keras_file(model: Any) -> bytes:

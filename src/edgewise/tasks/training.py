@@ -145,7 +145,7 @@ def train_image_classifier(
         made = _measured(made, parts, quantized, stage)
         made.seconds = time.perf_counter() - start
         write_atomically(folder / _ENDING, [], overwrite=True)
-        save(made, path, _said(plan, parts, network), overwrite=is_ours)
+        save(made, path, _said(plan, parts, network), folder=folder, overwrite=is_ours)
     return made
 
 
