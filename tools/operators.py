@@ -79,8 +79,7 @@ shapes that depend on data, when those come for the first time.
 |---|---|---|"""
 
 COMPUTED_HEADING = """
-Of weights and biases that the model computes, in Python (float32, as of a model that trains itself,
-has kernels):
+Of weights and biases that the model computes, in Python (all others have kernels):
 
 | operators | types of weights and biases | reason |
 |---|---|---|"""

@@ -8,14 +8,15 @@ operator's tolerance (half precision: `HALF`). Whatever differs from both stands
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from edgewise import Interpreter
 from edgewise.dtypes import DType
-from tests.ops import wide_answers
+from tests.ops import litert, wide_answers
 from tests.ops.case import Case, model_of
 from tests.ops.differences import WIDE, Difference, known_refusal, known_wide
 from tests.ops.litert import RESOLVERS, CaseAnswer, Prepared, prepare
@@ -23,9 +24,11 @@ from tests.ops.ours import why_python
 from tests.ops.test_litert import disagreement
 from tests.ops.wide import one_each, wide_cases
 from tests.ops.wide_answers import Sample, WideAnswer
+from tests.oracle.litert import Oracle
 from tests.runtime.matrix import check_equal, tolerance_of
 
 LEAST = 5000
+PARTS = 8  # of a few minutes each
 HALF = 5e-3  # of the range: sums of float16 depend on their order
 _INT4 = DType.INT4.numpy
 
@@ -46,7 +49,7 @@ def test_kernels_agree_with_one_of_each_type() -> None:
 def test_all_agree() -> None:
     cases = wide_cases()
     assert len(cases) >= LEAST
-    used: set[Difference | None] = set()
+    used = Counter[Difference | None]()
     problems = [text for _, text in disagreements(cases, used)]
     assert not problems, f"{len(problems)} differ\n" + "\n".join(problems)
     assert not [d.cases for d in WIDE if d not in used], "entries that nothing needs"
@@ -57,18 +60,40 @@ def test_kernels_agree_with_all() -> None:
     assert not list(native_problems(wide_cases()))
 
 
+@pytest.mark.parity
+@pytest.mark.parametrize("part", range(PARTS))
+def test_all_agree_with_litert(part: int, oracle: Oracle) -> None:
+    """LiteRT is asked anew, a part of the cases at a time; `-s` shows how many agree."""
+
+    def asked(case: Case, prepared: Prepared) -> WideAnswer:
+        return wide_answers.reduced(litert.ask(oracle, prepared), prepared.ours, case.op)
+
+    cases, used = wide_cases()[part::PARTS], Counter[Difference | None]()
+    problems = [text for _, text in disagreements(cases, used, asked)]
+    known = sum(count for entry, count in used.items() if entry)
+    print(f"{len(cases) - known - len(problems)} agree or are refused, {known} differ as written")
+    assert not problems, f"{len(problems)} differ\n" + "\n".join(problems)
+
+
 NOT_ASKED = "not asked; run tools/oracle/store_wide.py"
 
 
+def stored(case: Case, prepared: Prepared) -> WideAnswer:
+    """The answer that is kept. Raises KeyError."""
+    return wide_answers.stored(prepared.digest)
+
+
 def disagreements(
-    cases: Sequence[Case], used: set[Difference | None] | None = None
+    cases: Sequence[Case],
+    used: Counter[Difference | None] | None = None,
+    answer_to: Callable[[Case, Prepared], WideAnswer] = stored,
 ) -> Iterator[tuple[Case, str]]:
-    """Cases that differ from both answers and have no entry; `used` becomes the entries needed."""
+    """Cases that differ from both answers and have no entry; `used` counts the entries needed."""
     for case in cases:
         with np.errstate(all="ignore"):
             prepared = prepare(case)
         try:
-            answer = wide_answers.stored(prepared.digest)
+            answer = answer_to(case, prepared)
         except KeyError:
             yield case, NOT_ASKED
             continue
@@ -77,7 +102,7 @@ def disagreements(
         if found and not known:
             yield case, f"{case.id}: {found}"
         if used is not None:
-            used.add(known)
+            used[known] += 1
 
 
 def difference(case: Case, prepared: Prepared, answer: WideAnswer) -> str | None:

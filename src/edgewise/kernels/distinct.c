@@ -36,36 +36,67 @@ EW_DEFINE(where) {
     }
 }
 
-/* The same bits for what is equal: one zero, one NaN. */
+/* The same bits for what is equal: one zero, one NaN. A zero is found without a jump: among few
+ * numbers they are as good as random. */
 EW_INLINE uint64_t key_of(uint64_t bits, const uint32_t bytes, uint32_t mantissa_bits) {
     if (!mantissa_bits) return bits;
     const uint64_t size = bits & ~(UINT64_C(1) << (8 * bytes - 1));
     const uint64_t infinity = (UINT64_C(1) << (8 * bytes - 1)) - (UINT64_C(1) << mantissa_bits);
-    if (!size) return 0;
-    return size > infinity ? infinity + 1 : bits;
+    if (size > infinity) return infinity + 1;
+    const uint64_t is_zero = (size - 1) >> 63;
+    return bits & (is_zero - 1);
 }
 
-/* A table of open addressing, at most half full: 1 + which element, 0 where there is none. */
-EW_INLINE uint32_t distinct(const ew_unique *p, void *const *operand, uint32_t *table,
-                            const uint32_t bytes) {
-    const uint32_t mask = (UINT32_C(1) << p->table_bits) - 1;
-    uint8_t *y = operand[1];
-    uint32_t found = 0;
+/* Multiplicative hashing: the golden ratio's bits, of which the highest choose. */
+EW_INLINE uint32_t place_of(uint64_t key, uint32_t table_bits) {
+    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - table_bits));
+}
+
+/* The table of so many elements of y, in 2**table_bits places. */
+EW_INLINE void fill_table(uint32_t *table, uint32_t table_bits, const uint8_t *y, uint32_t found,
+                          const uint32_t bytes, uint32_t mantissa_bits) {
+    const uint32_t mask = (UINT32_C(1) << table_bits) - 1;
     for (size_t i = 0; i <= mask; i++) table[i] = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        const uint64_t bits = bits_at(operand[0], i, bytes);
-        const uint64_t key = key_of(bits, bytes, p->mantissa_bits);
-        uint32_t at = (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - p->table_bits)), which;
+    for (uint32_t i = 0; i < found; i++) {
+        uint32_t at = place_of(key_of(bits_at(y, i, bytes), bytes, mantissa_bits), table_bits);
+        while (table[at]) at = (at + 1) & mask;
+        table[at] = i + 1;
+    }
+}
+
+/* A table of open addressing, at most half full: 1 + which element, 0 where there is none. It is
+ * small as long as few elements differ: to clear one for 20,000 took a third of the time. */
+EW_INLINE uint32_t distinct(const ew_unique *p, void *const *operand, uint32_t *table,
+                            const uint32_t bytes, const uint32_t mantissa_bits) {
+    enum { FEW = 8, GROWTH = 3 }; /* bits of the table */
+    const size_t count = p->count;
+    const int is_wide = p->index_bytes == 8;
+    const void *x = operand[0];
+    int32_t *index = operand[2];
+    int64_t *wide = operand[2];
+    uint8_t *y = operand[1];
+    uint32_t found = 0, table_bits = ew_min_u32(p->table_bits, FEW);
+    fill_table(table, table_bits, y, found, bytes, mantissa_bits);
+    uint32_t mask = (UINT32_C(1) << table_bits) - 1;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t bits = bits_at(x, i, bytes);
+        const uint64_t key = key_of(bits, bytes, mantissa_bits);
+        uint32_t at = place_of(key, table_bits), which;
         for (; (which = table[at]); at = (at + 1) & mask)
-            if (key_of(bits_at(y, which - 1, bytes), bytes, p->mantissa_bits) == key) break;
+            if (key_of(bits_at(y, which - 1, bytes), bytes, mantissa_bits) == key) break;
         if (!which) {
-            __builtin_memcpy(y + found * (size_t)bytes, (const uint8_t *)operand[0] + i * bytes, bytes);
+            __builtin_memcpy(y + found * (size_t)bytes, (const uint8_t *)x + i * bytes, bytes);
             which = table[at] = ++found;
+            if (found > mask / 2 && table_bits < p->table_bits) {
+                table_bits = ew_min_u32(p->table_bits, table_bits + GROWTH);
+                mask = (UINT32_C(1) << table_bits) - 1;
+                fill_table(table, table_bits, y, found, bytes, mantissa_bits);
+            }
         }
-        if (p->index_bytes == 8)
-            ((int64_t *)operand[2])[i] = which - 1;
+        if (is_wide)
+            wide[i] = which - 1;
         else
-            ((int32_t *)operand[2])[i] = (int32_t)(which - 1);
+            index[i] = (int32_t)(which - 1);
     }
     return found;
 }
@@ -75,9 +106,15 @@ EW_DEFINE(unique) {
     uint32_t *found = operand[3];
     EW_UNUSED(tile_begin), EW_UNUSED(tile_end);
     switch (p->element_bytes) {
-    case 1: *found = distinct(p, operand, scratch, 1); break;
-    case 2: *found = distinct(p, operand, scratch, 2); break;
-    case 4: *found = distinct(p, operand, scratch, 4); break;
-    default: *found = distinct(p, operand, scratch, 8); break;
+    case 1: *found = distinct(p, operand, scratch, 1, 0); break;
+    case 2: *found = distinct(p, operand, scratch, 2, p->mantissa_bits); break;
+    case 4:
+        *found = p->mantissa_bits ? distinct(p, operand, scratch, 4, 23)
+                                  : distinct(p, operand, scratch, 4, 0);
+        break;
+    default:
+        *found = p->mantissa_bits ? distinct(p, operand, scratch, 8, 52)
+                                  : distinct(p, operand, scratch, 8, 0);
+        break;
     }
 }
