@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from edgewise.dtypes import DType
+from edgewise.errors import ShapeError
 from edgewise.ir import Builder, Quant
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.graph import Graph
@@ -90,8 +93,8 @@ def test_detection(is_regular: bool, is_stored: bool) -> None:
     same(graph, inputs, 1e-6)
 
 
-def test_anchors_turned_inside_out_are_the_reference_s() -> None:
-    """A kernel cannot refuse them."""
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_anchors_turned_inside_out_are_refused(is_computed: bool) -> None:
     op = DetectionPostProcess(
         max_detections=1,
         max_classes_per_detection=1,
@@ -102,8 +105,13 @@ def test_anchors_turned_inside_out_are_the_reference_s() -> None:
         h_scale=1.0,
         w_scale=1.0,
     )
-    b = Builder()
-    anchors = b.constant(np.array([[0, 0, 1, -1]], np.float32), name="anchors")
+    turned, b = np.array([[0, 0, 1, -1]], np.float32), Builder()
+    anchors = b.input("anchors", (1, 4)) if is_computed else b.constant(turned, name="anchors")
     x, s = b.input("x", (1, 1, 4)), b.input("s", (1, 1, 1))
-    made = plan(b.finish(*b.node(op, x, s, anchors).outputs), Target(host_isa()))
-    assert [p.detail for p in made.placement] == ["an anchor has a negative side"]
+    graph = b.finish(*b.node(op, x, s, anchors).outputs)
+    made = plan(graph, Target(host_isa()))
+    assert [p.where for p in made.placement] == ["kernel"]
+    inputs = [turned] * is_computed + [np.zeros((1, 1, n), np.float32) for n in (4, 1)]
+    for run in (partial(evaluate, graph, inputs), partial(Executor(made).run, inputs, {})):
+        with pytest.raises(ShapeError, match="must have positive sides"):
+            run()

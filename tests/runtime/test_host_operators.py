@@ -52,7 +52,6 @@ PERMITTED = {
 }
 BITS = "a computed bias of 64 bits may have 48 or more, beyond what kernels round exactly"
 PACKED = "integer cells have multipliers and sums of weights, all made while planning"
-ANCHORS = "that no anchor has a negative side is shown while planning"
 COMPUTED = {  # by the type of the last of them: the biases where those are computed
     ("conv_2d", "int64"): BITS,
     ("depthwise_conv_2d", "int64"): BITS,
@@ -62,8 +61,6 @@ COMPUTED = {  # by the type of the last of them: the biases where those are comp
     ("lstm", "int8"): PACKED,
     ("svdf", "int16"): PACKED,
     ("svdf", "int32"): PACKED,
-    ("tflite_detection_postprocess", "float32"): ANCHORS,
-    ("tflite_detection_postprocess", "uint8"): ANCHORS,
     ("transpose_conv", "int64"): BITS,
     ("unidirectional_sequence_lstm", "int16"): PACKED,
     ("unidirectional_sequence_lstm", "int32"): PACKED,

@@ -119,9 +119,10 @@ static float score_of(const ew_detection *p, const void *scores, uint32_t box, u
     return number_at(scores, i, p->is_score_stored, p->score_zero, p->score_scale);
 }
 
-/* Corners [boxes, 4] (ymin, xmin, ymax, xmax). */
-static void decode(const ew_detection *p, const void *encodings, const float *anchors,
-                   float *corners) {
+/* Corners [boxes, 4] (ymin, xmin, ymax, xmax); whether one is turned inside out. */
+static int decode(const ew_detection *p, const void *encodings, const float *anchors,
+                  float *corners) {
+    int is_turned = 0;
     for (uint32_t i = 0; i < p->boxes; i++, anchors += 4, corners += 4) {
         double e[4];
         for (uint32_t d = 0; d < 4; d++)
@@ -133,8 +134,10 @@ static void decode(const ew_detection *p, const void *encodings, const float *an
             float centre = (float)(e[d] * side + (double)anchors[d]);
             float half = (float)(0.5 * ew_exp_f64(e[d + 2]) * side);
             corners[d] = centre - half, corners[d + 2] = centre + half;
+            is_turned |= corners[d] > corners[d + 2];
         }
     }
+    return is_turned;
 }
 
 /* At most `most` boxes of the heap by falling score, none of which overlaps a better one. */
@@ -223,12 +226,16 @@ EW_DEFINE(detection_postprocess) {
     const ew_detection *p = params;
     const void *scores = operand[1];
     float *boxes = operand[3], *classes = operand[4], *best = operand[5], *count = operand[6];
-    float *corners = scratch;
+    uint32_t *is_refused = scratch;
+    float *corners = (float *)scratch + 4;
     candidate *heap = (candidate *)(corners + 4 * (size_t)p->boxes);
     candidate *chosen = heap + p->boxes, *kept = chosen + p->boxes;
     uint32_t each = ew_min_u32(p->most_classes, p->classes), found;
     EW_UNUSED(tile_begin), EW_UNUSED(tile_end);
-    decode(p, operand[0], operand[2], corners);
+    if (decode(p, operand[0], operand[2], corners)) {
+        *is_refused = 1;
+        return;
+    }
     for (size_t i = 0; i < (size_t)p->most * p->most_classes; i++) {
         classes[i] = best[i] = 0.0f;
         for (uint32_t d = 0; d < 4; d++) boxes[4 * i + d] = 0.0f;

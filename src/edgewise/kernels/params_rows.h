@@ -120,9 +120,9 @@ typedef struct {
 } ew_non_max_suppression;
 
 /* Operands: encodings [boxes, width] (y, x, h, w) and scores [boxes, columns], each f32 or u8 (is_..
- * _stored), anchors f32 [boxes, 4] with sides of at least 0; boxes f32 [most * most_classes, 4],
- * classes, scores, count f32 [1]. Classes are the last columns. Tiles: one.
- * Scratch: 40 bytes for each box, and 12 * most. */
+ * _stored), anchors f32 [boxes, 4]; boxes f32 [most * most_classes, 4], classes, scores, count f32
+ * [1]. Classes are the last columns. A box that an anchor's negative side turns inside out is
+ * refused. Tiles: one. Scratch: u32 (1: refused), 12 bytes, 40 for each box, and 12 * most. */
 typedef struct {
     uint32_t boxes, width, columns, classes;
     uint32_t is_regular; /* each class for itself, at most per_class of it */

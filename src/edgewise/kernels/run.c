@@ -50,10 +50,11 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
     return base + operand->offset;
 }
 
-/* Kernels whose indices may lie outside. */
+/* Kernels whose indices may lie outside, or whose numbers may be refused. */
 static int picks(uint32_t kernel) {
     return kernel == EW_KERNEL_gather || kernel == EW_KERNEL_check_numbers || kernel == EW_KERNEL_reverse_sequence ||
            kernel == EW_KERNEL_embedding_lookup_sparse_f32 ||
+           kernel == EW_KERNEL_detection_postprocess ||
            (kernel >= EW_KERNEL_scatter_f32 && kernel <= EW_KERNEL_scatter_u64);
 }
 

@@ -12,6 +12,7 @@ from edgewise.ir.op import Arithmetic, In, NotQuantized, Op, Operand, Out, Quant
 from edgewise.ir.types import TensorType
 from edgewise.ops.axes import shown
 
+TURNED = "anchors must have positive sides"
 _TYPES = {DType.FLOAT32, DType.UINT8}
 Chosen = list[tuple[int, int]]
 
@@ -110,10 +111,7 @@ class DetectionPostProcess(Op, custom="TFLite_Detection_PostProcess"):
         self, encodings: np.ndarray, scores: np.ndarray, anchors: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         corners = self._decode(encodings[0], anchors)
-        require(
-            not bool((corners[:, :2] > corners[:, 2:]).any()),
-            "anchors must have positive sides",
-        )
+        require(not bool((corners[:, :2] > corners[:, 2:]).any()), TURNED)
         offset = scores.shape[2] - self.num_classes
         classes = scores[0, :, offset:]
         find = self._regular if self.use_regular_nms else self._fast

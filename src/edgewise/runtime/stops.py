@@ -28,9 +28,10 @@ def stopped(plan: Plan, place: int, status: int, limits: Limits) -> EdgewiseErro
 
 def refuse_operands(plan: Plan, place: int, operands: Sequence[np.ndarray]) -> None:
     """Raise what the reference raises for the numbers of a step that cannot go on with them:
-    divisors and exponents, or the indices of one that picks elements."""
+    divisors and exponents, anchors, or the indices of one that picks elements."""
     # which a run does not import
     from edgewise.ops.binary import require_divisor, require_exponent
+    from edgewise.ops.detection import TURNED
     from edgewise.ops.gather import check_ranges
 
     ffi, code = structures(), plan.code
@@ -39,6 +40,8 @@ def refuse_operands(plan: Plan, place: int, operands: Sequence[np.ndarray]) -> N
     try:
         if kernel == "check_numbers":
             (require_exponent if params.is_exponent else require_divisor)(operands[0])
+        elif kernel == "detection_postprocess":
+            raise ShapeError(TURNED)
         else:
             depth = params.depth
             check_ranges(operands[1].reshape(-1, depth), list(params.dims[0:depth]))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op
+from edgewise.ir.types import TensorType
 from edgewise.ops.boxes import NonMaxSuppressionV4, NonMaxSuppressionV5
+from edgewise.ops.convert import Dequantize
 from edgewise.ops.detection import DetectionPostProcess
 from edgewise.runtime.calls import Call, Selection, Site, require, scale, shape_of, zero_point
 from edgewise.runtime.library import Number, pack
+from edgewise.runtime.select.convert import dequantize
 
 CANDIDATE = 12  # bytes of scratch
 
@@ -37,14 +41,11 @@ def non_max_suppression(site: Site) -> Selection:
 
 
 def detection(site: Site) -> Selection:
-    """Anchors are constants, which shows that no box is turned inside out."""
+    """Anchors are constants or computed; the kernel refuses boxes turned inside out."""
     op, node = site.node.op, site.node
     assert isinstance(op, DetectionPostProcess)
     encodings, scores = node.operand(0), node.operand(1)
-    stored, anchors = site.constant(2, "anchors"), node.operand(2)
-    if anchors.quant is not None and anchors.dtype is DType.UINT8:
-        stored = anchors.quant.dequantize(stored)
-    require(bool((stored[:, 2:] >= 0).all()), "an anchor has a negative side")
+    anchors, before = _floats(site, node.operand(2))
     boxes, width = shape_of(encodings)[1:]
     fields: dict[str, Number] = {
         "boxes": boxes,
@@ -62,10 +63,22 @@ def detection(site: Site) -> Selection:
         fields |= _stored(name, value)
     scales = [op.y_scale, op.x_scale, op.h_scale, op.w_scale]
     params = pack("ew_detection", {**fields, "scale": scales})
-    scratch = (16 + 2 * CANDIDATE) * boxes + CANDIDATE * op.max_detections
-    floats = np.ascontiguousarray(stored, np.float32)
-    operands: list[Value | np.ndarray] = [encodings, scores, floats, *node.outputs]
-    return [Call("detection_postprocess", params, tuple(operands), 1, scratch, results=4)]
+    scratch = 16 + (16 + 2 * CANDIDATE) * boxes + CANDIDATE * op.max_detections
+    operands: list[Value | np.ndarray] = [encodings, scores, anchors, *node.outputs]
+    return [*before, Call("detection_postprocess", params, tuple(operands), 1, scratch, results=4)]
+
+
+def _floats(site: Site, anchors: Value) -> tuple[Value | np.ndarray, Sequence[Call]]:
+    """Anchors in float32, and the call that dequantizes computed ones."""
+    stored, is_stored = site.known(anchors), anchors.dtype is DType.UINT8
+    if stored is not None:
+        if anchors.quant is not None and is_stored:
+            stored = anchors.quant.dequantize(stored)
+        return np.ascontiguousarray(stored, np.float32), ()
+    if not is_stored:
+        return anchors, ()
+    y = Value(TensorType(anchors.shape, DType.FLOAT32), "anchors")
+    return y, dequantize(replace(site, node=Node(Dequantize(), [anchors], [y])))
 
 
 def _stored(name: str, value: Value) -> dict[str, Number]:
