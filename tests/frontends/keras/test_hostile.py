@@ -67,6 +67,12 @@ def array_for_a_dtype(config: dict) -> None:
     config["config"]["layers"][0]["config"]["dtype"] = {"class_name": "__numpy__", "config": value}
 
 
+def array_for_a_flag(config: dict) -> None:
+    value = {"value": [1, 2], "dtype": "int8"}
+    use_bias = {"class_name": "__numpy__", "config": value}
+    layer(config, "base")["config"]["layers"][1]["config"]["use_bias"] = use_bias
+
+
 def output_that_is_none(config: dict) -> None:
     config["config"]["output_layers"] = {"o": ["shared", 0, 5]}
 
@@ -87,6 +93,7 @@ def deep_config(config: dict) -> None:
     [
         (text_for_a_tensor, ConversionError, "a tensor is expected here; found 'x'"),
         (array_for_a_dtype, FormatError, "its config must fit together; The truth value"),
+        (array_for_a_flag, FormatError, "its config must fit together; The truth value"),
         (output_that_is_none, FormatError, "has 1 outputs; output 5 is used"),
         (input_that_is_none, FormatError, "is no input of its model"),
         (deep_config, FormatError, "may be nested 250 levels deep"),

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from edgewise.frontends.context import fitting
 from edgewise.frontends.keras.description import KerasLayer
 
 FROZEN = frozenset(("moving_mean", "moving_variance", "mean", "variance", "count", "vector_u"))
@@ -62,7 +63,10 @@ class Unit:
 def units(layer: KerasLayer) -> tuple[Unit, ...] | None:
     """The units of a layer in creation order; None for a class that is not in the table."""
     row = _UNITS.get(layer.class_name) if layer.is_builtin and not layer.is_operation else None
-    return None if row is None else row(layer)
+    if row is None:
+        return None
+    with fitting(f"layer '{layer.name}' ({layer.class_name})", "its config"):
+        return row(layer)
 
 
 def _named(
