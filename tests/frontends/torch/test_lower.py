@@ -63,7 +63,9 @@ def test_all_that_cannot_be_converted_is_told_at_once() -> None:
     ("op", "args", "sentence"),
     [
         ("nonzero.default", (X,), "its shape depends on the elements of a tensor"),
-        ("fft_fft.default", (X,), "complex numbers are computed with as pairs of floats only"),
+        ("fft_hfft.default", (X,), "complex numbers are computed with as pairs of floats only"),
+        ("stft.default", (X, 3, 1, 3, X), "its window is computed by the model; make it a buffer"),
+        ("grid_sampler.default", (X, X, 2, 0, False), "samples by cubics; use mode='bilinear'"),
         ("quantize_per_tensor.default", (X, 1.0, 0), "quantized operations are not converted"),
         ("mul_.Tensor", (X, 2), "it updates a tensor in place; a converted model has no such"),
         ("split.Tensor", (X, 2), "it splits an axis of unknown size; give the model a fixed shape"),
@@ -89,6 +91,13 @@ def test_shapes_that_do_not_fit_are_told_with_the_line() -> None:
 def test_a_result_that_is_no_tensor() -> None:
     with pytest.raises(ConversionError, match="net: output 'n' is no tensor: 4"):
         lower(program(node("n", "sym_size.int", X, 1), results=("n",)))
+
+
+def test_a_result_that_is_complex() -> None:
+    nodes = node("n", "complex.default", X, X), node("z", "erfinv.default", Ref("n"))
+    with pytest.raises(ConversionError, match="output 'n' is complex; return"):
+        lower(program(nodes[0], results=("n",)))
+    assert "complex numbers are computed with as pairs of floats only" in refusal(*nodes)
 
 
 def test_nodes_know_the_layer_and_the_line() -> None:

@@ -55,10 +55,10 @@ def test_every_answer_has_its_case() -> None:
     assert load().keys() == CASES.keys()
 
 
-def finished(answer: Answer) -> Model:
+def finished(answer: Answer, target: str | None = None) -> Model:
     model = lower(answer.program)
     verify(model)
-    return to_tflite(canonicalize(model))
+    return to_tflite(canonicalize(model, target=target), target)
 
 
 @pytest.mark.ci
@@ -74,9 +74,10 @@ def test_means_what_pytorch_means(case: Case) -> None:
 @pytest.mark.parametrize("resolver", ["default", "reference"])
 @cases
 def test_litert_agrees(case: Case, resolver: Resolver, oracle: Oracle) -> None:
-    """LiteRT on our file."""
+    """LiteRT on our file for it."""
     answer = answer_to(case)
-    data = b"".join(bytes(chunk) for chunk in write(finished(answer)))
+    final = finished(answer, None if case.no_litert else "litert-2.3")
+    data = b"".join(bytes(chunk) for chunk in write(final))
     found = oracle.run(data, fed(answer), resolver=resolver)
     if resolver == "reference" and found.lacks_kernel:
         pytest.skip("the reference kernels lack one of these operators")
@@ -85,3 +86,11 @@ def test_litert_agrees(case: Case, resolver: Resolver, oracle: Oracle) -> None:
         return
     assert found.error is None, found.error
     compare(case, found.outputs, answer.outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "operators"),
+    [("lstm", ["unidirectional_sequence_lstm"]), ("rnn-tanh", ["unidirectional_sequence_rnn"])],
+)
+def test_layers_with_an_operator_are_one(name: str, operators: list[str]) -> None:
+    assert [node.op.name for node in finished(answer_to(CASES[name])).main.nodes] == operators

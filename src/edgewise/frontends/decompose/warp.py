@@ -39,9 +39,9 @@ def projected(
         for place, size in zip(places, (height, width), strict=True)
     ]
     if bilinear:
-        return c.reshape(_between(c, x, moved, fill), x.shape)
+        return c.reshape(between(c, x, moved, fill), x.shape)
     nearest = [_nearest(c, place) for place in moved]
-    return c.reshape(_read(c, x, nearest, fill), x.shape)
+    return c.reshape(read(c, x, nearest, fill), x.shape)
 
 
 def _reflected(c: Context, x: Value, size: int) -> Value:
@@ -77,20 +77,22 @@ def _nearest(c: Context, x: Value) -> Value:
     return c.b.mul(c.b.sign(x), c.b.floor(plus(c, c.b.abs(x), 0.5)))
 
 
-def _between(c: Context, x: Value, places: list[Value], fill: float) -> Value:
+def between(c: Context, x: Value, places: list[Value], fill: float) -> Value:
+    """Images [N, H, W, C] at rows and columns [N or 1, places], weighted between the four pixels
+    around each: [N, places, C]. Pixels outside are `fill`."""
     low = [c.b.floor(place) for place in places]
     high = [plus(c, place, 1) for place in low]
     rest = [c.b.sub(place, floor) for place, floor in zip(places, low, strict=True)]
     down, right = (c.reshape(r, (*r.shape, 1)) for r in rest)
     rows = []
     for row in (low[0], high[0]):
-        first, second = (_read(c, x, [row, column], fill) for column in (low[1], high[1]))
+        first, second = (read(c, x, [row, column], fill) for column in (low[1], high[1]))
         rows.append(c.b.add(first, c.b.mul(c.b.sub(second, first), right)))
     return c.b.add(rows[0], c.b.mul(c.b.sub(rows[1], rows[0]), down))
 
 
-def _read(c: Context, x: Value, places: list[Value], fill: float) -> Value:
-    """The pixels [N, pixels, C] at whole places [N or 1, pixels]; `fill` outside."""
+def read(c: Context, x: Value, places: list[Value], fill: float) -> Value:
+    """The pixels [N, places, C] at whole rows and columns [N or 1, places]; `fill` outside."""
     height, width = known_sizes(x.shape[1:3], "images")
     inside: Value | None = None
     for place, size in zip(places, (height, width), strict=True):
@@ -106,7 +108,7 @@ def _read(c: Context, x: Value, places: list[Value], fill: float) -> Value:
     index = c.b.add(c.b.mul(row, c.scalar(width, row)), column)
     flat = c.reshape(x, (x.shape[0], height * width, x.shape[3]))
     if index.shape[0] == 1:
-        y = c.b.gather(flat, c.reshape(index, (height * width,)), axis=1)
+        y = c.b.gather(flat, c.reshape(index, index.shape[1:]), axis=1)
     elif index.shape[0] == x.shape[0]:
         y = c.b.gather(flat, index, axis=1, batch_dims=1)
     else:

@@ -11,7 +11,9 @@ import numpy as np
 from edgewise.dtypes import FLOATS, DType
 from edgewise.frontends import context
 from edgewise.frontends.context import Unsupported, computed
+from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.torch.program import Body
+from edgewise.ir.build import Builder
 from edgewise.ir.dim import Dim, SymbolicDim, elements, exact_quotient
 from edgewise.ir.graph import Value
 
@@ -19,7 +21,7 @@ __all__ = ["Context", "Handler", "Operand", "Result", "Unsupported", "axes_of", 
 
 # A size that depends on the inputs' is a Dim, which Python's own operators compute with.
 Operand: TypeAlias = "Value | bool | int | float | SymbolicDim"
-Result: TypeAlias = "Value | bool | int | float | SymbolicDim | Sequence[Result] | None"
+Result: TypeAlias = "Value | Parts | bool | int | float | SymbolicDim | Sequence[Result] | None"
 Handler: TypeAlias = Callable[..., Result]
 
 
@@ -28,6 +30,12 @@ class Context(context.Context):
     """The state of one graph in the making; `run` gives the results of a body on operands."""
 
     run: Callable[[Context, Body, Sequence[Result]], list[Result]] = field(kw_only=True)
+
+    def body(self, name: str) -> Context:
+        """The context of a new graph, which a control flow operator will run."""
+        b = Builder(f"{self.b.location.layer if self.b.location else 'graph'}/{name}")
+        b.location = self.b.location
+        return Context(b, self.file, self.path, self.problems, self.where, run=self.run)
 
     def converted(self, x: Value, dtype: DType) -> Value:
         """x in another element type, a constant as a constant."""

@@ -100,7 +100,10 @@ def _body(module: Any, names: Mapping[str, str]) -> Body:
         if node.op == "placeholder":
             arguments.append(names.get(node.name, node.name))
         elif node.op == "output":
-            results = tuple(of(arg) for arg in node.args[0])
+            given = node.args[0]
+            results = (
+                tuple(of(arg) for arg in given) if isinstance(given, list | tuple) else (of(given),)
+            )
         elif node.op == "call_function":
             args = tuple(of(arg) for arg in node.args)
             kwargs = {key: of(arg) for key, arg in node.kwargs.items()}

@@ -17,10 +17,12 @@ import edgewise.ops  # noqa: F401 - registers the operators that handlers build
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError, LimitError, ShapeError, UnsupportedOp, listing
 from edgewise.frontends.context import MAX_ELEMENTS, computed, fitting
+from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.torch.context import Context, Handler, Result, Unsupported
 from edgewise.frontends.torch.handlers import HANDLERS
+from edgewise.frontends.torch.handlers.complex_numbers import COMPLEX
 from edgewise.frontends.torch.program import Arg, Body, Program, Ref, TorchNode
-from edgewise.frontends.torch.refusal import why_not
+from edgewise.frontends.torch.refusal import OF_COMPLEX, why_not
 from edgewise.ir.build import Builder
 from edgewise.ir.dim import Sym, SymbolicDim, elements
 from edgewise.ir.evaluate import evaluate
@@ -63,6 +65,9 @@ def lower(program: Program) -> Model:
     names = [name or f"output_{i}" for i, name in enumerate(program.outputs)]
     outputs = []
     for name, result in zip(names, results, strict=True):
+        if isinstance(result, Parts):
+            how = "return torch.view_as_real of it"
+            raise ConversionError(f"{program.file}: output '{name}' is complex; {how}")
         if not isinstance(result, Value):
             raise ConversionError(f"{program.file}: output '{name}' is no tensor: {result!r:.80}")
         outputs.append(result)
@@ -120,9 +125,11 @@ def _node(c: Context, node: TorchNode, results: _Results) -> Result | Missing:
     c.b.location = Location(path, *((where.file, where.line) if where.file else c.where or ()))
     place = f"{node.op} '{path}'" + (f" ({where.file}:{where.line})" if where.file else "")
     try:
-        handler = _handler(node)
+        _check_handled(node)
         args = [_bound(arg, results) for arg in node.args]
         kwargs = {key: _bound(arg, results) for key, arg in node.kwargs.items()}
+        is_complex = any(map(_is_complex, _leaves([args, list(kwargs.values())])))
+        handler = _handler(node, COMPLEX if is_complex else HANDLERS)
         with fitting(place, "its arguments", c.file):
             taken = inspect.signature(handler).parameters
             if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
@@ -141,10 +148,20 @@ def _node(c: Context, node: TorchNode, results: _Results) -> Result | Missing:
 _PLACED = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "copy")
 
 
-def _handler(node: TorchNode) -> Handler:
-    found = HANDLERS.get(node.op) or HANDLERS.get(node.base)
-    if found is None:
+def _is_complex(x: object) -> bool:
+    return isinstance(x, Parts) or (isinstance(x, Value) and x.dtype is DType.COMPLEX64)
+
+
+def _check_handled(node: TorchNode) -> None:
+    """Raises Unsupported where nothing handles the operation, whatever its operands are."""
+    if not any(name in table for table in (HANDLERS, COMPLEX) for name in (node.op, node.base)):
         raise Unsupported(why_not(node))
+
+
+def _handler(node: TorchNode, table: Mapping[str, Handler]) -> Handler:
+    found = table.get(node.op) or table.get(node.base)
+    if found is None:
+        raise Unsupported(OF_COMPLEX if table is COMPLEX else why_not(node))
     return found
 
 
@@ -167,7 +184,9 @@ def _folded(
     given = list(_leaves([list(args), list(kwargs.values())]))
     tensors = [x for x in given if isinstance(x, Value)]
     if not tensors or any(
-        isinstance(x, SymbolicDim | Body) or (isinstance(x, Value) and x.data is None)
+        isinstance(x, SymbolicDim | Body | Parts)
+        or _is_complex(x)
+        or (isinstance(x, Value) and x.data is None)
         for x in given
     ):
         return handler(c, *args, **kwargs)
@@ -176,7 +195,7 @@ def _folded(
     c.b.location = b.location
     try:
         result = handler(c, *args, **kwargs)
-        values = [x for x in _leaves(result) if isinstance(x, Value)]
+        values = _tensors(result)
         if any(not v.type.is_static or int(elements(v.shape)) > MAX_ELEMENTS for v in values):  # type: ignore[arg-type]
             raise Unsupported("its shape depends on the elements of a constant")
         new = [v for v in values if v.data is None]
@@ -194,7 +213,15 @@ def _leaves(value: object) -> list[object]:
     return [value]
 
 
+def _tensors(result: Result) -> list[Value]:
+    """Of a result, parts of complex ones too."""
+    parts = [[x.real, x.imag] if isinstance(x, Parts) else [x] for x in _leaves(result)]
+    return [x for several in parts for x in several if isinstance(x, Value)]
+
+
 def _replaced(value: Result, made: Mapping[Value, Value]) -> Result:
     if isinstance(value, list | tuple):
         return [_replaced(item, made) for item in value]
+    if isinstance(value, Parts):
+        return Parts(made.get(value.real, value.real), made.get(value.imag, value.imag))
     return made.get(value, value) if isinstance(value, Value) else value

@@ -22,7 +22,7 @@ _SOLVED = (
     " result as an input"
 )
 _QUANTIZED = "PyTorch's quantized operations are not converted; export the float model"
-_COMPLEX = (
+OF_COMPLEX = (
     "complex numbers are computed with as pairs of floats only; write it with torch.real/imag"
 )
 
@@ -33,7 +33,7 @@ _REASONS = {
     r"item|_local_scalar_dense|nonzero.*|masked_select|unique.*|_unique.*|bincount|argwhere": _DATA,
     r"linalg_.*|svd.*|cholesky.*|lu.*|qr|eig.*|inverse|det|slogdet|logdet|pinverse": _SOLVED,
     r"quantize_.*|dequantize.*|_quantized.*|quantized.*|fake_quantize.*": _QUANTIZED,
-    r"complex|polar|view_as_complex|fft_.*|stft|istft|.*complex.*": _COMPLEX,
+    r"fft_.*|istft|.*complex.*": OF_COMPLEX,
     r"(?!__).*[a-z0-9]_": _STATE,
 }
 

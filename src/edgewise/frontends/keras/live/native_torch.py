@@ -10,6 +10,7 @@ from typing import Any
 
 from edgewise.errors import ConversionError
 from edgewise.frontends.context import Structure, Unsupported
+from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.keras.handlers.context import Context
 from edgewise.frontends.keras.live.blame import reason
 from edgewise.frontends.keras.live.native_call import Call
@@ -57,6 +58,8 @@ def expand(
         results = write(inner, program, call.values)
     except Unsupported as error:
         raise Unsupported(f"its call() as PyTorch traces it: {error}") from error
+    if any(isinstance(result, Parts) for result in results):
+        raise Unsupported("its call() returns what is complex; return torch.view_as_real of it")
     if not all(isinstance(result, Value) for result in results):
         raise Unsupported("its call() returns what is no tensor; return tensors only")
     packed: Structure = keras.tree.pack_sequence_as(returned[0], results)

@@ -175,12 +175,13 @@ def _flip(c: Context, x: Value, dims: int | Sequence[int]) -> Value:
     return x
 
 
-def _roll(
+def roll(
     c: Context, x: Value, shifts: int | Sequence[int], dims: int | Sequence[int] = ()
 ) -> Value:
+    """The elements moved along axes, those at the end to the front."""
     amounts = [shifts] if isinstance(shifts, int) else list(shifts)
     if not isinstance(dims, int) and len(dims) == 0:
-        return c.reshape(_roll(c, c.reshape(x, (elements(x.shape),)), amounts, 0), x.shape)
+        return c.reshape(roll(c, c.reshape(x, (elements(x.shape),)), amounts, 0), x.shape)
     for shift, axis in zip(amounts, axes_of(dims, len(x.shape)), strict=True):
         x = idx.roll(c, x, shift, axis)
     return x
@@ -237,7 +238,7 @@ HANDLERS: dict[str, Handler] = {
     "flip": _flip,
     "fliplr": lambda c, x: _flip(c, x, 1),
     "flipud": lambda c, x: _flip(c, x, 0),
-    "roll": _roll,
+    "roll": roll,
     "one_hot": _one_hot,
     "unfold": _unfold,
     "broadcast_tensors": _broadcast_tensors,
