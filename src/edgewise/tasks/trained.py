@@ -6,14 +6,15 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgewise import metadata
 from edgewise.errors import InputError, OutputError
-from edgewise.files import check_output, write_atomically
+from edgewise.files import Chunk, check_output, write_atomically
 from edgewise.format import write
 from edgewise.ir.model import Model
 from edgewise.metrics import Interval
@@ -105,18 +106,21 @@ def save(
         description = f"{known.description if known is not None else ''}{note}"
         setattr(made, name, metadata.attach(model, description=description, files={SUMMARY: text}))
     whole = json.dumps(summary, indent=1).encode()
-    for suffix, chunks in (
-        (".keras", [_keras_file(made.keras)]),
-        (".json", [whole]),
-        (".tflite", write(to_tflite(made.shipped))),
-    ):
-        target, ready = path.with_suffix(suffix), folder / f"ready{suffix}"
-        check_output(target, overwrite=overwrite)
-        write_atomically(ready, chunks, overwrite=True)
-        try:
-            ready.replace(target)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    put = partial(_put, folder=folder, overwrite=overwrite)
+    put(path.with_suffix(".keras"), [_keras_file(made.keras)])
+    put(path.with_suffix(".json"), [whole])
+    put(path, write(to_tflite(made.shipped)))
+
+
+def _put(target: Path, chunks: Iterable[Chunk], *, folder: Path, overwrite: bool) -> None:
+    """Write a file in the folder, and move it to its place."""
+    check_output(target, overwrite=overwrite)
+    ready = folder / target.name
+    write_atomically(ready, chunks, overwrite=True)
+    try:
+        ready.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
 def _keras_file(model: Any) -> bytes:
