@@ -223,3 +223,19 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, caplog):
     assert "a checkpoint that cannot be used" in caplog.text
     assert first.epochs[-1].rate < first.epochs[0].rate
     assert first.epochs[-1].loss < first.epochs[0].loss
+
+
+def test_what_may_be_chance_does_not_replace_good_weights():
+    """A head that is right already, and examples that agree with it, or with nothing."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 1, 4)).astype(np.float32)
+    learnt = Features(x, (x[:, 0, 0] > 0).astype(np.int64))
+    noise = Features(x, rng.integers(2, size=60))
+    given = keras.Input((4,))
+    model = keras.Model(given, keras.layers.Dense(2, "softmax", kernel_initializer="zeros")(given))
+    careful = Options(epochs=6, rate=0.02, is_careful=True)
+    kept = fit(model, noise, noise, careful)
+    assert kept.best == -1
+    assert min(e.validation_loss for e in kept.epochs) < np.log(2)  # chance would have been taken
+    assert not np.any(keras.ops.convert_to_numpy(model.weights[0]))
+    assert fit(model, learnt, learnt, careful).best >= 0

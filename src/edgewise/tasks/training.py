@@ -196,6 +196,7 @@ class _Trainer:
         options = Options(
             epochs=_FINE_EPOCHS, rate=_FINE_RATE, patience=_FINE_PATIENCE, batch=own.batch,
             decay=own.decay, smoothing=own.smoothing, mixup=own.mixup, seed=own.seed,
+            is_careful=True,
         )  # fmt: skip
         with self.stage("fine-tuning the top blocks") as advance:
             return self.classifier.fit_above(

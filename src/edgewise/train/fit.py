@@ -35,13 +35,15 @@ _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 EPOCHS = 30  # at most
 _STEPS = 16
+_CLEAR = 2.0  # standard errors: 95 % confidence
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a model is fitted. `batch` is the most: few pictures come in smaller batches, so that an
     epoch has _STEPS steps. `patience` epochs without a better validation loss end it; `mixup` is
-    the a of its Beta distribution (0: none); `decay` that of the weights (AdamW)."""
+    the a of its Beta distribution (0: none); `decay` that of the weights (AdamW). `is_careful`:
+    other weights than those it began with have to be better by more than chance."""
 
     epochs: int = EPOCHS
     rate: float = 1e-3
@@ -51,6 +53,7 @@ class Options:
     smoothing: float = 0.0
     mixup: float = 0.0
     seed: int = 0
+    is_careful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +112,11 @@ def fit(
     optimizer.build(model.trainable_variables)
     classes = model.output_shape[-1]
     seen = np.eye(classes, dtype=np.float32)[validation.y]
+    began = _numbers(model.weights)
     state = _resumed(model, optimizer, checkpoint)
     if state is None:
         first = _score(model, validation, seen, options)
-        state = _State([], -1, first[0], _numbers(model.weights))
+        state = _State([], -1, first[0], began)
     for number in range(len(state.epochs), options.epochs):
         if number - 1 - max(state.best, -1) >= options.patience:
             break
@@ -129,8 +133,25 @@ def fit(
             _keep(checkpoint, model, optimizer, state)
         if progress is not None:
             progress(number + 1, options.epochs)
-    _assign(model.weights, state.best_weights)
-    return Fitted(tuple(state.epochs), state.best)
+    best, weights = state.best, state.best_weights
+    if options.is_careful and not _is_clear(model, validation, (began, weights), options):
+        best, weights = -1, began
+    _assign(model.weights, weights)
+    return Fitted(tuple(state.epochs), best)
+
+
+def _is_clear(
+    model: Any, data: Features, pair: tuple[list[np.ndarray], list[np.ndarray]], options: Options
+) -> bool:
+    """The second weights have a smaller loss than the first by more than _CLEAR standard errors of
+    the mean of what each example gains."""
+    losses = []
+    for weights in pair:
+        _assign(model.weights, weights)
+        found = model.predict(data.x[:, 0], batch_size=options.batch, verbose=0)
+        losses.append(-np.log(np.maximum(found[np.arange(len(data.y)), data.y], 1e-7)))
+    gain = losses[0] - losses[1]
+    return bool(gain.mean() > _CLEAR * gain.std() / math.sqrt(max(1, len(gain) - 1)))
 
 
 def _score(model: Any, data: Features, y: np.ndarray, options: Options) -> tuple[float, float]:
