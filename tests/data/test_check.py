@@ -157,7 +157,7 @@ def test_a_decompression_bomb(tmp_path: Path) -> None:
     head = struct.pack(">IIBBBBB", 65000, 65000, 8, 2, 0, 0, 0)
     data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
-    with pytest.raises(InputError, match=r"bomb\.png: cannot be read as a picture"):
+    with pytest.raises(InputError, match=r"bomb\.png: .* more than \d+ million pixels\. Scale"):
         image.open_picture(tmp_path / "bomb.png")
 
 

@@ -105,7 +105,10 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
         raise
     except PermissionError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        rule = f"it has more than {MAX_PIXELS // 10**6} million pixels. Scale it down"
+        raise InputError(f"{path}: cannot be read as a picture: {rule}") from error
+    except _DAMAGED as error:
         raise InputError(f"{path}: cannot be read as a picture: {error}") from error
 
 

@@ -17,6 +17,7 @@ _log = logging.getLogger("edgewise")
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 _VALIDATION_SHARES = {"train": 0.8, "validation": 0.2}
 _VALIDATION = ("val", "valid", "validation")  # what folders of it are called
+_FEW = 10  # pictures that say when to stop; fewer do it by chance
 _LEAST = 2  # pictures of a class: one to learn from, one to see whether it was learnt
 
 
@@ -120,6 +121,11 @@ def _parts(whole: Data, found: Mapping[str, Data]) -> Parts:
         )
     if not found["validation"].size:
         raise InputError(f"{whole.name}: no picture is left to see when to stop; add pictures")
+    if found["validation"].size < _FEW:
+        _log.warning(
+            "%s: only %d pictures are left to say when to stop, which is chance; add pictures",
+            whole.name, found["validation"].size,
+        )  # fmt: skip
     test = found.get("test")
     return Parts(
         whole.classes,
