@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgewise.measure.page import COLOURS, GRID, figure, heading, paragraph, short, table, write
+from edgewise.measure.page import (
+    COLOURS,
+    GRID,
+    figure,
+    heading,
+    logarithmic,
+    paragraph,
+    short,
+    table,
+    write,
+)
 from edgewise.optimize.compare import Comparison, Layer
 
 _MOST_BARS = 20  # layers in the charts of the worst
@@ -166,7 +176,7 @@ def _damage(axes: Any, worst: Sequence[Layer]) -> None:
     axes.barh(places, whole, color=GRID, label="in a whole run", height=0.75)
     own = [max(1e-9, r.damage) for r in worst]
     axes.barh(places, own, color=COLOURS[1], label="added by the layer", height=0.45)
-    axes.set_xscale("log")
+    logarithmic(axes)
     axes.set_yticks(places, [f"{r.index} {short(r.name)}" for r in worst], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("noise power / signal power")

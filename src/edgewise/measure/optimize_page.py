@@ -12,6 +12,7 @@ from edgewise.measure.page import (
     INK,
     figure,
     heading,
+    logarithmic,
     paragraph,
     short,
     table,
@@ -143,7 +144,7 @@ def _layers(axes: Any, layers: Sequence[LayerChoice]) -> None:
         own = [(i, layer) for i, layer in enumerate(layers) if layer.scheme == scheme]
         places, sizes = [i for i, _ in own], [layer.damage for _, layer in own]
         axes.barh(places, sizes, color=colour, label=scheme, height=0.7)
-    axes.set_xscale("log")
+    logarithmic(axes)
     axes.set_yticks(range(len(layers)), [short(layer.name) for layer in layers], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean KL from the float model, nats; colours: what they became")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
@@ -95,6 +96,15 @@ def figure(width: float, height: float, into: list[str]) -> Iterator[Any]:
         drawn.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     svg = text.getvalue()
     into.append(f"<figure>{svg[svg.index('<svg') :]}</figure>")
+
+
+def logarithmic(axes: Any) -> None:
+    """A logarithmic x axis of whole decades, of which alone the powers of ten have labels: what is
+    between runs into each other. Any: Matplotlib's."""
+    axes.set_xscale("log")
+    low, high = (math.log10(end) for end in axes.get_xlim())
+    axes.set_xlim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
+    axes.xaxis.set_minor_formatter("")
 
 
 def table(
