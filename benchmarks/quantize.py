@@ -157,7 +157,8 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iter
             try:
                 made = quantize(model, wanted, known, samples=given if techniques else None)
             except NothingToQuantize as reason:
-                refused = Made("edgewise", refusal=str(reason)[:160])
+                why = str(reason).removeprefix(f"{model.file}: ")  # a path of this machine
+                refused = Made("edgewise", refusal=why[:160])
                 yield [refusal(name, len(x), recipe, refused)]
                 continue
             lines: list[Row] = []

@@ -23,14 +23,33 @@ other ones for the test; [its JSON](quantization_table.json) has the date of eve
 the difference of top-1 from float's on the same samples, in brackets the 95 % interval that
 McNemar's test does not reject; *agree* the share of samples with the class of the float model; *KL*
 the mean divergence of the softmax from the float model's; *ms* an inference on one thread, of which
-a tenth are faster (the machine had other work: compare within a row). *litert* is our file in
+a tenth are faster (the machine had other work: compare within a row). *in litert* is our file in
 LiteRT, *aeq* AI Edge Quantizer's and *tensorflow* TensorFlow's, both in LiteRT. `@1024`: weights
 from so many elements on, as TensorFlow's converter does; `+`: techniques, of which peers have none.
 A peer is bold where ours is worse by more than the 95 % interval of the difference on the same
 samples; what is worse stands behind.
 
 {summary}
-"""
+{glance}"""
+NAMES = {
+    "mnist_valid": "MNIST, two convolutions",
+    "mnist_dw": "MNIST, depthwise",
+    "trained_lstm": "MNIST, LSTM",
+    "kws": "keyword spotting (DS-CNN of MLPerf Tiny)",
+    "resnet8": "ResNet8, CIFAR-10",
+    "mbnet128": "MobileNetV1 0.25, ImageNet at 128 pixels",
+    "mobilenet_v1": "MobileNetV1 0.25, ImageNet at 224 pixels",
+    "mobilenet_v2_probe": "MobileNetV2 features and a probe, cats and dogs",
+    "efficientnet_lite0": "EfficientNet-Lite0, ImageNet",
+}
+GLANCE = (  # recipes of the first table
+    "dynamic_wi8_afp32",
+    "static_wi8_ai8",
+    "static_wi8_ai8+compensate",
+    "static_wi8_ai16+compensate",
+    "static_wi4_ai8+compensate",
+    "static_wi4_ai8+activations+compensate",
+)
 Row = dict[str, Any]  # as JSON has it
 
 
@@ -39,10 +58,11 @@ def render() -> str:
     rows: list[Row] = json.loads(KEPT.read_text())
     days = sorted({row["date"] for row in rows})
     dates = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
-    parts = [HEAD.format(dates=dates, summary=summary(rows))]
+    parts = [HEAD.format(dates=dates, summary=summary(rows), glance=glance(rows))]
     for model, own in groupby(rows, key=lambda row: row["model"]):
         lines = list(own)
-        parts.append(f"\n## {model}, {lines[0]['samples']} samples\n\n")
+        title = f"{NAMES.get(model, model)} (`--model {model}`)"
+        parts.append(f"\n## {title}: {lines[0]['samples']} samples\n\n")
         parts.append("| recipe | by | kB | top-1 | points | agree | KL | ms | ours is behind |\n")
         parts.append("|---|---|---|---|---|---|---|---|---|\n")
         for _, of_recipe in groupby(lines, key=lambda row: row["recipe"]):
@@ -53,9 +73,38 @@ def render() -> str:
 def summary(rows: list[Row]) -> str:
     """How often ours is behind a peer, and where."""
     against = [r for r in rows if r["by"] in ("aeq", "tensorflow") and "refusal" not in r]
-    worse = [f"{r['model']} `{r['recipe']}` ({r['by']})" for r in against if r["behind"]]
+    worse = [r for r in against if r["behind"]]
     said = f"Of {len(against)} comparisons with a peer ours is behind in {len(worse)}"
-    return f"{said}: {', '.join(worse)}." if worse else f"{said}."
+    lines = [f"- {r['model']}, `{r['recipe']}`, {r['by']}: {r['behind']}\n" for r in worse]
+    return f"{said}{':' if worse else '.'}\n\n{''.join(lines)}"
+
+
+def glance(rows: list[Row]) -> str:
+    """Our files of a few recipes: kB, points of top-1 against float, and KL."""
+    ours = {(r["model"], r["recipe"]): r for r in rows if r["by"] == "edgewise"}
+    lines = [
+        "\n## At a glance\n\nkB, points of top-1 against float, KL.\n\n",
+        f"| model | float | {' | '.join(f'`{name}`' for name in GLANCE)} |\n",
+        f"|---|---|{'---|' * len(GLANCE)}\n",
+    ]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        known = [ours.get((model, recipe)) for recipe in GLANCE]
+        cells = [
+            "" if r is None or "refusal" in r else f"{_kb(r)}, {_points(r)}, {r['kl']:.1e}"
+            for r in known
+        ]
+        whole = ours[model, "float32"]
+        first = f"{_kb(whole)}, {whole['top1']:.1f} %"
+        lines.append(f"| {NAMES.get(model, model)} | {first} | {' | '.join(cells)} |\n")
+    return "".join(lines)
+
+
+def _kb(row: Row) -> str:
+    return f"{row['bytes'] / 1000:.{0 if row['bytes'] >= 100_000 else 1}f}"
+
+
+def _points(row: Row) -> str:
+    return f"{row['difference'][0]:+.1f}"
 
 
 def _line(row: Row, *, is_first: bool) -> str:
@@ -63,13 +112,13 @@ def _line(row: Row, *, is_first: bool) -> str:
     if "refusal" in row:
         said = " ".join(row["refusal"].split()).replace("|", "\\|")
         return f"| {first} | {row['by']} | | | | | | | not done: {said} |\n"
-    points, low, high = row["difference"]
+    _, low, high = row["difference"]
     cells = (
         first,
         f"**{row['by']}**" if row["behind"] else row["by"],
-        f"{row['bytes'] / 1000:.0f}",
+        _kb(row),
         f"{row['top1']:.1f}",
-        f"{points:+.1f} [{low:.1f}, {high:.1f}]",
+        f"{_points(row)} [{low:.1f}, {high:.1f}]",
         f"{row['agree']:.1f}",
         f"{row['kl']:.1e}",
         f"{row['ms']:.3g}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from benchmarks import quantize_page
 from tools import fuzz, models, numerics, operators, speed, tensorflow_operations
 
 from edgewise.ir.op import Arithmetic, Op, Role
@@ -32,6 +33,11 @@ def test_speed_page_is_fresh() -> None:
 
 def test_models_page_is_fresh() -> None:
     assert models.PAGE.read_text() == models.render(), "run python tools/models.py"
+
+
+def test_table_of_quantization_is_fresh() -> None:
+    made = quantize_page.render()
+    assert quantize_page.PAGE.read_text() == made, "run python benchmarks/quantize_page.py"
 
 
 def test_numerics_page_is_fresh() -> None:
