@@ -213,11 +213,6 @@ WIDE = (
         "with an offset LiteRT reads beyond the operand where a bound is out of range or masked",
     ),
     *_each(
-        "transpose_conv conv_3d_transpose",
-        "*-padding-valid-* *-padding-same-*",
-        "an output shape that does not belong to the padding: ours obeys the shape",
-    ),
-    *_each(
         "conv_2d depthwise_conv_2d",
         "*-padding-valid-*",
         "its Python interface cannot read an empty output",
