@@ -206,3 +206,22 @@ def test_modules_in_evaluation_mode_are_folded():
     block.norm.module.running_mean += 0.3
     made = check(model, data(2, 9, 9, 3))
     assert [node.op.name for node in made.main.nodes] == ["conv_2d"]
+
+
+def test_weights_of_modules_have_their_paths():
+    class Block(L.Layer):
+        def __init__(self):
+            super().__init__(name="block")
+            self.rnn = torch.nn.LSTM(8, 4, batch_first=True)
+            self.head = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh())
+
+        def call(self, x):
+            return self.head(self.rnn(x)[0])
+
+    block, source = Block(), keras.Input((6, 8))
+    made = check(keras.Model(source, block(source)), data(2, 6, 8))
+    names = {value.name for value in made.main.values() if value.is_constant}
+    assert "block/head/0/weight" in names, names
+    assert not any("_torch_params" in name for name in names), names
+    assert "unidirectional_sequence_lstm" in [node.op.name for node in made.main.nodes]
+    assert all("held" not in node.location.layer for node in made.main.nodes)

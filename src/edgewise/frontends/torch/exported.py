@@ -140,6 +140,7 @@ def _location(node: Any) -> Location:
     """The module that calls the operation, and the line of the user's code."""
     modules = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
     path = re.sub(r"^L\[.*?\]\.?|^L__self___?", "", modules[-1]) if modules else ""
+    path = "" if f"{path}." == HELD else path.removeprefix(HELD)
     file, line = (node.meta.get("custom") or {}).get(LINE) or _last_line(node)
     return Location("/".join(filter(None, [path.replace(".", "/"), node.name])), file, line)
 

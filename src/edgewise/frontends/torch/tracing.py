@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from edgewise.dtypes import DType
 from edgewise.frontends.context import Unsupported
-from edgewise.frontends.torch.exported import LINE, read_exported
+from edgewise.frontends.torch.exported import HELD, LINE, read_exported
 from edgewise.frontends.torch.program import Program
 from edgewise.frontends.user_code import is_user_code
 from edgewise.ir.dim import Dim
@@ -32,9 +32,11 @@ def traced(
     arguments: Sequence[tuple[Sequence[Dim], DType]],
     weights: Mapping[str, Any],
     module: Any = None,
+    names: Mapping[int, str] | None = None,
 ) -> Program:
     """The program of a function of tensors of these shapes and types. `module`, if it is one of
-    PyTorch's, holds parameters besides, which keep their names in it.
+    PyTorch's, holds parameters besides, which keep their names in it, or have those of `names` by
+    the ids of tensors.
 
     Raises:
         Unsupported: PyTorch cannot follow the code. Whatever the code itself raises.
@@ -74,7 +76,12 @@ def traced(
         if sentence is None:
             raise
         raise Unsupported(sentence) from error
-    return read_exported(exported, {place: name for name, place in places.items()})
+    known = {place: name for name, place in places.items()}
+    if names and isinstance(module, torch.nn.Module):
+        listed = (module.named_parameters, module.named_buffers)
+        tensors_of = [pair for of in listed for pair in of(remove_duplicate=False)]
+        known |= {HELD + path: names[id(t)] for path, t in tensors_of if id(t) in names}
+    return read_exported(exported, known)
 
 
 def _unknown(torch: Any, shapes: Sequence[Sequence[Dim]]) -> dict[Dim, tuple[int, Any]]:

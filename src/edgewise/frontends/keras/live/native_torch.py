@@ -5,6 +5,7 @@ The layer's weights are constants of the graph under the names that Keras gives 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ def expand(
     try:
         with refusing():
             weights = {path: v.value for path, v in variables.items()}
-            program = traced(function, arguments, weights, layer)
+            program = traced(function, arguments, weights, layer, _names(layer))
     except Refused as error:
         raise Unsupported(str(error)) from error
     except (Unsupported, ConversionError) as error:
@@ -64,3 +65,24 @@ def expand(
         raise Unsupported("its call() returns what is no tensor; return tensors only")
     packed: Structure = keras.tree.pack_sequence_as(returned[0], results)
     return packed
+
+
+def _names(layer: Any) -> dict[int, str]:
+    """Of tensors in modules of PyTorch's, by their ids: the path that the user's code has. Keras
+    wraps a module, as `module`, and lists its tensors once more, without names."""
+    torch: Any = sys.modules["torch"]
+    if not isinstance(layer, torch.nn.Module):
+        return {}
+    found: dict[int, str] = {}
+    for listed in (layer.named_parameters, layer.named_buffers):
+        for path, tensor in listed(remove_duplicate=False):
+            parts = path.split(".")
+            owners = [layer.get_submodule(".".join(parts[:i])) for i in range(len(parts))]
+            wraps = [type(owner).__name__ == "TorchModuleWrapper" for owner in owners]
+            kept = [
+                part for part, wrapped in zip(parts, wraps, strict=True)
+                if not (wrapped and part == "module")
+            ]  # fmt: skip
+            if "_torch_params" not in parts:
+                found.setdefault(id(tensor), "/".join(kept))
+    return found
