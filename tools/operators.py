@@ -73,7 +73,8 @@ HOSTS = """
 
 Operators of the cases that no kernel runs, by the type of their first operand (the list and its
 test are `tests/runtime/test_host_operators.py`). Not in the cases, and in Python, too: operators on
-shapes that depend on data, when those come for the first time.
+shapes that depend on data, when those come for the first time and take less time than a plan of
+them would (2**20 multiply-accumulates and elements; `tests/runtime/test_staged.py`).
 
 | operators | types | reason |
 |---|---|---|"""

@@ -25,7 +25,7 @@ TABLES = "LiteRT's tables have strings for keys or values, and ours are dictiona
 STRINGS = "strings are Python's"
 SHAPES = "its shape is in the data: a view, made between plans"
 PERMITTED = {
-    ("call_once", "float32"): "once, before the first run",
+    ("call_once", "float32"): "once, before the first run: no step of it",
     ("equal", "string"): STRINGS,
     ("expand_dims", "string"): STRINGS,
     ("gather", "string"): STRINGS,

@@ -42,24 +42,14 @@ def scale_accumulator(
 
     int8/uint8: arithmetic F32. int16: LITERT_16X8 on int64 accumulators.
     """
-    y = np.empty(acc.shape, result.dtype.numpy)
-    if y.size:
+    if acc.size > _BLOCK and acc.size > acc.shape[-1]:
+        y = np.empty(acc.shape, result.dtype.numpy)
         sums, stored = acc.reshape(-1, acc.shape[-1]), y.reshape(-1, acc.shape[-1])
         step = max(_BLOCK // acc.shape[-1], 1)
         for first in range(0, len(sums), step):
             rows = slice(first, first + step)
-            stored[rows] = _scale(sums[rows], x, w, bias, result, act)
-    return y
-
-
-def _scale(
-    acc: np.ndarray,
-    x: Quantized,
-    w: Quantized,
-    bias: Quantized | None,
-    result: TensorType,
-    act: Activation,
-) -> np.ndarray:
+            stored[rows] = scale_accumulator(sums[rows], x, w, bias, result, act)
+        return y
     assert x.quant is not None
     assert w.quant is not None
     assert result.quant is not None
