@@ -59,8 +59,6 @@ COMPUTED = {  # by the type of the last of them: the biases where those are comp
     ("lstm", "int16"): PACKED,
     ("lstm", "int32"): PACKED,
     ("lstm", "int8"): PACKED,
-    ("svdf", "int16"): PACKED,
-    ("svdf", "int32"): PACKED,
     ("transpose_conv", "int64"): BITS,
     ("unidirectional_sequence_lstm", "int16"): PACKED,
     ("unidirectional_sequence_lstm", "int32"): PACKED,

@@ -24,9 +24,10 @@ from edgewise.runtime.calls import (
     shape_of,
     zero_point,
 )
-from edgewise.runtime.library import Number, pack
-from edgewise.runtime.select.computed import floats_of
+from edgewise.runtime.library import Isa, Number, pack
+from edgewise.runtime.select.computed import floats_of, packed_b8
 from edgewise.runtime.select.conv import fully_connected
+from edgewise.runtime.select.copy import constant_view, copies, view
 
 Array = np.ndarray
 _INTEGERS = ("feature_multiplier", "feature_shift", "y_multiplier", "y_shift", "y_zero")
@@ -53,7 +54,8 @@ def svdf(site: Site) -> Selection:
     require(types == wanted, f"no kernel for {x.dtype.text} with these types")
     fields |= _multipliers(site)
     params = pack("ew_svdf", fields)
-    return [Call("svdf_s8", params, (x, *_integers(site), state, y), n_tiles)]
+    weights, before = _integers(site)
+    return [*before, Call("svdf_s8", params, (x, *weights, state, y), n_tiles)]
 
 
 def _float(
@@ -80,15 +82,37 @@ def _float(
     ]
 
 
-def _integers(site: Site) -> Sequence[Array]:
-    """Weights, and biases of the features and of the units."""
-    feature, time = site.constant(1, "weights"), site.constant(2, "weights")
-    bias = site.optional_constant(3, "biases")
-    units = shape_of(site.node.output)[1]
-    first = -zero_point(site.node.operand(0).type) * feature.astype(np.int64).sum(1)
-    second = np.zeros(units, np.int64) if bias is None else bias.reshape(-1).astype(np.int64)
-    biases = np.concatenate([first, second]).astype(np.int32)
-    return [np.ascontiguousarray(feature), np.ascontiguousarray(time), biases]
+def _integers(site: Site) -> tuple[Sequence[Value | Array], Sequence[Call]]:
+    """Weights, and biases of the features and of the units; the calls that make them of computed
+    ones."""
+    node, units = site.node, shape_of(site.node.output)[1]
+    values = node.operand(1), node.operand(2), node.optional(3)
+    known = [None if v is None else site.known(v) for v in values]
+    feature, time, bias = known
+    zeros = np.zeros(units, np.int64)
+    if feature is not None and time is not None and (bias is not None or values[2] is None):
+        first = -zero_point(node.operand(0).type) * feature.astype(np.int64).sum(1)
+        second = zeros if bias is None else bias.reshape(-1).astype(np.int64)
+        biases = np.concatenate([first, second]).astype(np.int32)
+        return [np.ascontiguousarray(feature), np.ascontiguousarray(time), biases], ()
+    sources = [
+        view(v) if a is None else constant_view(np.ascontiguousarray(a))
+        for v, a in zip(values, known, strict=True)
+        if v is not None
+    ]
+    require(values[2] is None or values[2].dtype is DType.INT32, "a bias is no int32")
+    filters = shape_of(values[0])[0]
+    numbers = {"flip": 0, "x_zero": zero_point(node.operand(0).type), "w_zero": 0}
+    none = np.zeros(filters, np.int32)
+    packed, first_biases, calls = packed_b8(sources[0], none, (1, 1), (Isa.SCALAR, 1), numbers)
+    y = Value(TensorType((filters + units,), DType.INT32), "biases")
+    whole, moved = view(y), view(first_biases)
+    last = sources[2] if len(sources) > 2 else constant_view(zeros.astype(np.uint32))
+    pairs = [
+        (moved, whole.of(whole.elements[:filters])),
+        (last.of(last.elements.reshape(-1).view(np.uint32)), whole.of(whole.elements[filters:])),
+    ]
+    return [packed, sources[1].value, y], [*calls, *copies(pairs)]
 
 
 def _multipliers(site: Site) -> dict[str, Number]:
