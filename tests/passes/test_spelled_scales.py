@@ -102,13 +102,13 @@ EXAMPLES = {
     ),
     "a computed table": Example(
         lambda b: b.embedding_lookup(
-            b.input("x", (4,), DType.INT32),
+            b.constant(np.array([0, 2, 1], np.int32)),
             stored(b, "w", (99, 3), quant=Quant(0.5)),
             dtype=DType.FLOAT32,
             quant=None,
         ),
-        "embedding_lookup(x, w)",
-        "embedding_lookup(x, dequantize(w))",
+        "embedding_lookup({0, 2, 1}, w)",
+        "embedding_lookup({0, 2, 1}, dequantize(w))",
         (PRODUCT,),
     ),
     "computed weights of 4 bits": Example(
