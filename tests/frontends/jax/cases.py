@@ -240,6 +240,12 @@ REDUCTIONS = {
     "mean over the batch": case(lambda x: jnp.mean(x, axis=0, keepdims=True), X),
     "any": case(lambda x: jnp.any(x > 1, axis=1), X),
     "all": case(lambda x: jnp.all(x > -1, axis=1), X),
+    "product of whole numbers": case(lambda i, j: i @ j.T, M, N),
+    "products of whole numbers": case(
+        lambda i: jnp.einsum("bik,kbj->bij", i, jnp.asarray(whole(4, 2, 5, seed=8))),
+        whole(2, 3, 4),
+        batch=False,
+    ),
     "sum of whole numbers": case(lambda i: jnp.sum(i, axis=(0, 1)) + jnp.max(i), M),
     "logsumexp": case(lambda x: jax.scipy.special.logsumexp(x, axis=1), X),
     "norm": case(lambda x: jnp.linalg.norm(x, axis=1), X),

@@ -109,6 +109,10 @@ ORDER = {
     "sort rows": case(lambda x: jnp.sort(x, axis=0), X, batch=False),
     "argsort": case(lambda x: jnp.argsort(x, axis=1), X),
     "sort whole numbers": case(lambda i: jnp.sort(i, axis=1), M),
+    "sort by two keys": case(
+        lambda i, j, x: lax.sort((i, j, x), dimension=1, num_keys=2), M % 3, N, X
+    ),
+    "lexsort": case(lambda i, j: jnp.lexsort((i, j), axis=1), M, N % 2),
     "sort with a second": case(lambda x, y: lax.sort((x, y), dimension=1, num_keys=1), X, Y),
     "top_k": case(lambda x: lax.top_k(x, 2), X),
     "median": case(lambda x: jnp.median(x, axis=1), X),

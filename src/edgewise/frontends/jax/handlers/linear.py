@@ -7,6 +7,7 @@ import string
 import numpy as np
 
 from edgewise.dtypes import FLOATS
+from edgewise.frontends.context import bounded
 from edgewise.frontends.decompose.einsum import contract
 from edgewise.frontends.jax.context import Context, Equation, Handler, Unsupported
 from edgewise.ir.dim import elements
@@ -17,7 +18,7 @@ def _dot_general(c: Context, node: Equation, x: Value, y: Value) -> Value:
     """FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL between transposes"""
     (of_x, of_y), (batch_x, batch_y) = node.params["dimension_numbers"]
     if x.dtype not in FLOATS or y.dtype not in FLOATS:
-        raise Unsupported(f"multiplies matrices of {x.dtype.text}; cast them to float32")
+        return _whole(c, node, x, y)
     if not batch_x and y.data is not None and x.data is None:
         return c.cast(_connected(c, node, x, y, of_x, of_y), node.dtype)
     letters = iter(string.ascii_letters)
@@ -30,6 +31,25 @@ def _dot_general(c: Context, node: Equation, x: Value, y: Value) -> Value:
     result = [left[i] for i in batch_x] + free
     z = contract(c, f"{''.join(left)},{''.join(right)}->{''.join(result)}", x, y)
     return c.cast(z, node.dtype)
+
+
+def _whole(c: Context, node: Equation, x: Value, y: Value) -> Value:
+    """Of whole numbers: all products [B, M, N, K], summed."""
+    if not (x.dtype.is_integer and y.dtype.is_integer):
+        raise Unsupported(f"multiplies matrices of {x.dtype.text}; cast them to float32")
+    (of_x, of_y), (batch_x, batch_y) = node.params["dimension_numbers"]
+    sides = []
+    for value, taken, batch in ((x, of_x, batch_x), (y, of_y, batch_y)):
+        free = [i for i in range(len(value.shape)) if i not in (*batch, *taken)]
+        moved = c.transpose(c.cast(value, node.dtype), [*batch, *free, *taken])
+        sizes = [elements(value.shape[i] for i in axes) for axes in (batch, free, taken)]
+        sides.append((moved, sizes))
+    (left, (b, m, k)), (right, (_, n, _)) = sides
+    total = elements((b, m, n, k))
+    if isinstance(total, int):
+        bounded(total, "a product of matrices of whole numbers")
+    products = c.b.mul(c.reshape(left, (b, m, 1, k)), c.reshape(right, (b, 1, n, k)))
+    return c.reshape(c.b.sum(products, c.ints([3])), node.shape)
 
 
 def _connected(

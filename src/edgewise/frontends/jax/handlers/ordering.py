@@ -16,11 +16,17 @@ from edgewise.ir.op import operator
 
 
 def _sort(c: Context, node: Equation, *operands: Operand) -> Sequence[Value]:
-    """the indices of the largest of what falls, by which the others are gathered"""
-    if node.params["num_keys"] != 1:
-        raise Unsupported("sorts by several keys; sort by one")
+    """by each key, the last one first: equals keep the order that they had"""
     axis = node.params["dimension"]
-    key, perm = last_axis(c, c.value(operands[0]), axis)
+    found: Sequence[Operand] = operands
+    for i in reversed(range(node.params["num_keys"])):
+        found = _sorted(c, found, found[i], axis)
+    return [c.value(x) for x in found]
+
+
+def _sorted(c: Context, operands: Sequence[Operand], by: Operand, axis: int) -> Sequence[Value]:
+    """The indices of the largest of what falls, by which the others are gathered."""
+    key, perm = last_axis(c, c.value(by), axis)
     (size,) = known_sizes(key.shape[-1:], "an axis that is sorted")
     number = wide(c, key)
     falling = c.b.neg(number) if number.dtype in FLOATS else c.b.sub(c.scalar(-1, number), number)
