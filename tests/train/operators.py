@@ -3,8 +3,9 @@
     KERAS_BACKEND=tensorflow python -m tests.train.operators
 
 writes `operators.txt` anew: a graph of one operator for each that the zoo and the networks of
-`keras.applications` have, in every form it has there (an hour; NASNet is built on TensorFlow and
-JAX only). Weights are inputs named `weight` there; the rest are small and stand in the text.
+`keras.applications`, new and trained, have, in every form it has there (an hour; NASNet is built
+on TensorFlow and JAX only). Weights are inputs named `weight` there; the rest are small and stand
+in the text.
 """
 
 from __future__ import annotations
@@ -126,9 +127,16 @@ def _networks() -> Iterator[Model]:
 
     from tests.e2e.applications import CASES
 
+    rng = np.random.default_rng(8)
     for case in CASES.values():
         sys.stderr.write(f"{case.name}\n")
         network = getattr(keras.applications, case.network)(**case.arguments())
+        yield canonicalize(edgewise.convert(network, inputs=(1, *case.size, 3)))
+        for weight in network.weights:  # biases and means of new networks are 0, and folded away
+            weight.assign(rng.uniform(0.5, 1, weight.shape))
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()
         yield canonicalize(edgewise.convert(network, inputs=(1, *case.size, 3)))
         keras.backend.clear_session()
         gc.collect()
