@@ -129,10 +129,12 @@ def _tell(made: TrainedClassifier, output: Path) -> None:
     for title, fitted in (("head    ", made.head), ("blocks  ", made.tuned)):
         if fitted is None:
             continue
-        best = "as they were" if fitted.best < 0 else f"epoch {fitted.best + 1}"
-        accuracy = fitted.epochs[fitted.best].validation_accuracy if fitted.best >= 0 else None
-        gained = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
-        say(f"{best} of {len(fitted.epochs)}{gained}", title=title)
+        count = len(fitted.epochs)
+        if fitted.best < 0:
+            say(f"as they were: none of {count} epochs is better by more than chance", title=title)
+            continue
+        accuracy = fitted.epochs[fitted.best].validation_accuracy
+        say(f"epoch {fitted.best + 1} of {count}, validation accuracy {accuracy:.1%}", title=title)
     if made.test is not None:
         say(f"{made.test.top1.percent()} of {made.test.examples} pictures", title="float32 ")
     if made.test_quantized is not None and made.difference is not None:
