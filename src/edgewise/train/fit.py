@@ -143,15 +143,17 @@ def fit(
 def _is_clear(
     model: Any, data: Features, pair: tuple[list[np.ndarray], list[np.ndarray]], options: Options
 ) -> bool:
-    """The second weights have a smaller loss than the first by more than _CLEAR standard errors of
-    the mean of what each example gains."""
-    losses = []
+    """With the second weights more examples are right than with the first, and the loss is smaller
+    by more than _CLEAR standard errors of the mean of what each example gains."""
+    right, losses = [], []
     for weights in pair:
         _assign(model.weights, weights)
         found = model.predict(data.x[:, 0], batch_size=options.batch, verbose=0)
+        right.append(int(np.sum(found.argmax(1) == data.y)))
         losses.append(-np.log(np.maximum(found[np.arange(len(data.y)), data.y], 1e-7)))
     gain = losses[0] - losses[1]
-    return bool(gain.mean() > _CLEAR * gain.std() / math.sqrt(max(1, len(gain) - 1)))
+    chance = _CLEAR * gain.std() / math.sqrt(max(1, len(gain) - 1))
+    return right[1] > right[0] and bool(gain.mean() > chance)
 
 
 def _score(model: Any, data: Features, y: np.ndarray, options: Options) -> tuple[float, float]:
