@@ -94,7 +94,7 @@ def _behind(b: Builder, match: Match, value: Value | None, axes: tuple[int, ...]
 
 def _lower_erf(b: Builder, match: Match) -> Value:
     # gelu(z) = z * (1 + erf(z / sqrt(2))) / 2, solved for erf; 0 at 0.
-    # Off by at most 2e-7, close to 0, where gelu(z) / z is rounded.
+    # Off by at most 2e-7, close to 0, where gelu(z) / z is rounded; NaN where z is infinite.
     x = match.root.input
 
     def number(value: float) -> Value:

@@ -25,6 +25,7 @@ import numpy as np
 
 from edgewise.errors import OutputError
 from edgewise.files import write_atomically
+from edgewise.metrics import mcnemar
 from edgewise.train.backend import keras
 from edgewise.train.features import Features
 from edgewise.values import dataclass
@@ -35,7 +36,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 EPOCHS = 30  # at most
 _STEPS = 16
-_CLEAR = 2.0  # standard errors: 95 % confidence
+_CHANCE = 0.05  # that weights are no better than others, though they seem to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Options:
     """How a model is fitted. `batch` is the most: few pictures come in smaller batches, so that an
     epoch has _STEPS steps. `patience` epochs without a better validation loss end it; `mixup` is
     the a of its Beta distribution (0: none); `decay` that of the weights (AdamW). `is_careful`:
-    other weights than those it began with have to be better by more than chance."""
+    with other weights than those it began with more examples of the validation have to be right, by
+    more than chance (McNemar's test): a loss may fall by chance, and by surer answers alone."""
 
     epochs: int = EPOCHS
     rate: float = 1e-3
@@ -143,17 +145,15 @@ def fit(
 def _is_clear(
     model: Any, data: Features, pair: tuple[list[np.ndarray], list[np.ndarray]], options: Options
 ) -> bool:
-    """With the second weights more examples are right than with the first, and the loss is smaller
-    by more than _CLEAR standard errors of the mean of what each example gains."""
-    right, losses = [], []
+    """With the second weights more examples are right than with the first, by more than chance."""
+    right = []
     for weights in pair:
         _assign(model.weights, weights)
         found = model.predict(data.x[:, 0], batch_size=options.batch, verbose=0)
-        right.append(int(np.sum(found.argmax(1) == data.y)))
-        losses.append(-np.log(np.maximum(found[np.arange(len(data.y)), data.y], 1e-7)))
-    gain = losses[0] - losses[1]
-    chance = _CLEAR * gain.std() / math.sqrt(max(1, len(gain) - 1))
-    return right[1] > right[0] and bool(gain.mean() > chance)
+        right.append(found.argmax(1) == data.y)
+    before, after = right
+    gained, lost = int(np.sum(after & ~before)), int(np.sum(before & ~after))
+    return gained > lost and mcnemar(gained, lost) < _CHANCE
 
 
 def _score(model: Any, data: Features, y: np.ndarray, options: Options) -> tuple[float, float]:
