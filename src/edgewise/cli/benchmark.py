@@ -11,19 +11,9 @@ import click
 from edgewise.cli.operators import ops_option
 from edgewise.cli.screen import progress_bar, say, size_text, tell_table
 from edgewise.files import check_output
-from edgewise.measure.peers import Measurement, compare, difference
+from edgewise.measure.peers import HEADS, Measurement, compare, difference
 
-_HEADS = (
-    "",
-    "median ms",
-    "min ms",
-    "spread",
-    "x ours",
-    "load ms",
-    "first ms",
-    "memory",
-    "apart",
-)
+_HEADS = ("", *HEADS, "memory", "apart")
 
 
 @click.command("benchmark")
@@ -124,15 +114,9 @@ def _print(model: Path, threads: int, found: list[Measurement]) -> None:
 
 def _cells(m: Measurement, ours: Measurement) -> tuple[str, ...]:
     apart = difference(ours, m) if m is not ours else math.nan
-    ratio = m.median / ours.median if m is not ours else math.nan
     return (
         f"{m.runtime} {m.version}",
-        f"{m.median * 1e3:.3f}",
-        f"{m.least * 1e3:.3f}",
-        "" if math.isnan(m.spread) else f"{m.spread:.0%}",
-        "" if math.isnan(ratio) else f"{ratio:.2f}",
-        f"{m.load_s * 1e3:.1f}",
-        f"{m.first_s * 1e3:.1f}",
+        *m.cells(ours),
         "" if m.memory is None else size_text(m.memory),
         "" if math.isnan(apart) else f"{apart:.1e}",
     )

@@ -50,8 +50,8 @@ static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint
     return base + operand->offset;
 }
 
-/* Kernels whose indices may lie outside, or whose numbers may be refused. */
-static int picks(uint32_t kernel) {
+/* Indices may lie outside, or other numbers be what the operator refuses. */
+static int may_refuse(uint32_t kernel) {
     return kernel == EW_KERNEL_gather || kernel == EW_KERNEL_check_numbers || kernel == EW_KERNEL_reverse_sequence ||
            kernel == EW_KERNEL_embedding_lookup_sparse_f32 ||
            kernel == EW_KERNEL_detection_postprocess ||
@@ -68,7 +68,7 @@ static int draws(uint32_t kernel) {
  * brings the key of random numbers. */
 static void run_kernel(ew_run_state *run, const ew_step *step, void *const *buffers, uint32_t begin,
                        uint32_t end, uint8_t *scratch) {
-    uint32_t *is_outside = picks(step->index) ? (uint32_t *)(void *)scratch : 0;
+    uint32_t *is_outside = may_refuse(step->index) ? (uint32_t *)(void *)scratch : 0;
     if (is_outside) *is_outside = 0;
     if (draws(step->index)) __builtin_memcpy(scratch, &run->entropy, sizeof run->entropy);
     run->kernels[step->index](run->params + step->params, buffers, begin, end, scratch);

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgewise.measure.page import COLOURS, GRID, figure, heading, paragraph, table, write
-from edgewise.measure.peers import Measurement
+from edgewise.measure.peers import HEADS, Measurement
 from edgewise.measure.profile import Profile
 
 _MOST_BARS = 40  # operators in the chart of a profile; the table has all
@@ -108,28 +108,12 @@ def _strip(axes: object, place: int, m: Measurement, colour: str, most_ms: float
 
 
 def _numbers(ran: Sequence[Measurement]) -> str:
-    head = (
-        "runtime",
-        "median ms",
-        "min ms",
-        "spread",
-        "x ours",
-        "load ms",
-        "first ms",
-        "memory MB",
-    )
-    ours = ran[0].median
     rows = [
         (
             f"{m.runtime} {m.version}",
-            f"{m.median * 1e3:.3f}",
-            f"{m.least * 1e3:.3f}",
-            f"{m.spread:.0%}",
-            f"{m.median / ours:.2f}",
-            f"{m.load_s * 1e3:.1f}",
-            f"{m.first_s * 1e3:.1f}",
+            *m.cells(ran[0]),
             "" if m.memory is None else f"{m.memory / 1e6:.0f}",
         )
         for m in ran
     ]
-    return table(head, rows)
+    return table(("runtime", *HEADS, "memory MB"), rows)

@@ -22,6 +22,7 @@ from edgewise.errors import EdgewiseError, InputError
 
 WORKER = Path(__file__).with_name("worker.py")
 OTHERS = ("litert", "onnxruntime", "openvino", "bf16")  # bf16: ours, with such weights
+HEADS = ("median ms", "min ms", "spread", "x ours", "load ms", "first ms")  # of `cells`
 WARM_UP = 3  # inferences before the first that counts; the first one of all is told apart
 
 
@@ -57,6 +58,18 @@ class Measurement:
             return math.nan
         low, _, high = statistics.quantiles(self.times, n=4)
         return (high - low) / self.median
+
+    def cells(self, ours: Measurement) -> tuple[str, ...]:
+        """What `HEADS` says, beside ours; empty where there is no number."""
+        ratio = self.median / ours.median if self is not ours else math.nan
+        return (
+            f"{self.median * 1e3:.3f}",
+            f"{self.least * 1e3:.3f}",
+            "" if math.isnan(self.spread) else f"{self.spread:.0%}",
+            "" if math.isnan(ratio) else f"{ratio:.2f}",
+            f"{self.load_s * 1e3:.1f}",
+            f"{self.first_s * 1e3:.1f}",
+        )
 
     def as_json(self) -> dict[str, object]:
         """Plain data for `json.dump`; the single times are left out."""

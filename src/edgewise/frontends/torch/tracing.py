@@ -32,11 +32,11 @@ def traced(
     arguments: Sequence[tuple[Sequence[Dim], DType]],
     weights: Mapping[str, Any],
     module: Any = None,
-    names: Mapping[int, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Program:
     """The program of a function of tensors of these shapes and types. `module`, if it is one of
     PyTorch's, holds parameters besides, which keep their names in it, or have those of `names` by
-    the ids of tensors.
+    their paths.
 
     Raises:
         Unsupported: PyTorch cannot follow the code. Whatever the code itself raises.
@@ -77,10 +77,7 @@ def traced(
             raise
         raise Unsupported(sentence) from error
     known = {place: name for name, place in places.items()}
-    if names and isinstance(module, torch.nn.Module):
-        listed = (module.named_parameters, module.named_buffers)
-        tensors_of = [pair for of in listed for pair in of(remove_duplicate=False)]
-        known |= {HELD + path: names[id(t)] for path, t in tensors_of if id(t) in names}
+    known |= {HELD + path: name for path, name in (names or {}).items()}
     return read_exported(exported, known)
 
 

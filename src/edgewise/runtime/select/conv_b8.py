@@ -62,10 +62,11 @@ def calls(
     before: Sequence[Call] = ()
     moved = zero + 128 * is_signed if isa.lanes == 16 else 0
     if weights.source is not None or weights.added is not None:
-        source = weights.source
-        source = constant_view(np.ascontiguousarray(weights.array)) if source is None else source
-        if weights.source is not None:
-            source = source.of(weights.array)
+        source = (
+            constant_view(np.ascontiguousarray(weights.array))
+            if weights.source is None
+            else weights.source.of(weights.array)
+        )
         matrix, bias, before = computed.packed_b8(
             source,
             weights.bias if weights.added is None else weights.added,

@@ -54,7 +54,7 @@ class Stored:
         value, given = site.node.operand(w), site.node.optional(bias)
         array = site.known(value)
         added = None if given is None else site.known(given)
-        is_computed = given is not None and added is None
+        computed = given if added is None else None
         kinds = _KINDS if array is not None else BYTES_8
         require_8_bit(site.node.operand(x), site.node.output)
         quant = channel_quant(value, kinds, channel_axis)
@@ -63,25 +63,25 @@ class Stored:
         is_one = bool(np.all(points == zero)) and abs(zero) < 1 << 15
         require(is_one, "the weights have several zero points, or one out of range")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
-        wide = not is_computed or (given is not None and given.dtype is DType.INT32)
-        require(wide, "a computed bias is no int32")
-        source = view(value) if array is None else None
-        array = source.elements if array is None and source is not None else array
-        assert array is not None
+        require(computed is None or computed.dtype is DType.INT32, "a computed bias is no int32")
+        source = None
+        if array is None:
+            source = view(value)
+            array = source.elements
         o = array.shape[channel_axis]
         total = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
         # the order of the reference's float32 operations (ops/scaled.py)
         s_x, s_y = scale(site.node.operand(x).type), scale(site.node.output.type)
         scales = (s_x * quant.scale.reshape(-1)).astype(np.float32) / s_y
         require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
-        scales, last = np.broadcast_to(scales, (o,)), given if is_computed else None
+        scales = np.broadcast_to(scales, (o,))
         is_moved = value.dtype is DType.UINT8
         zero -= 128 * is_moved
         if source is not None:
-            return cls(array, zero, total, scales, source, 128 * is_moved, last)
+            return cls(array, zero, total, scales, source, 128 * is_moved, computed)
         if is_moved:
             array = (array ^ np.uint8(128)).view(np.int8)
-        return cls(array.astype(np.int8, copy=False), zero, total, scales, added=last)
+        return cls(array.astype(np.int8, copy=False), zero, total, scales, added=computed)
 
 
 def output_range(y: Value, act: Activation) -> tuple[int, int]:

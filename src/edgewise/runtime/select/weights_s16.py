@@ -97,8 +97,7 @@ class Stored16:
         require_16_bit(source, y)
         array = site.known(value)
         added = site.optional_constant(bias, "biases")
-        source_of_w = view(value) if array is None else None
-        kinds = _KINDS if source_of_w is None else (DType.INT8,)
+        kinds = _KINDS if array is not None else (DType.INT8,)
         quant = channel_quant(value, kinds, channel_axis)
         require(not np.any(quant.zero_point), "the weights have a zero point")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
@@ -111,8 +110,8 @@ class Stored16:
         real = np.broadcast_to(real / np.float64(scale(y.type)), (o,))
         is_away = isinstance(site.node.op, FullyConnected)
         if array is None:
-            assert source_of_w is not None
-            return cls(source_of_w.elements, total, real, is_away, source_of_w)
+            places = view(value)
+            return cls(places.elements, total, real, is_away, places)
         return cls(array.astype(np.int8, copy=False), total, real, is_away)
 
     def fits(self, sums: Array) -> bool:

@@ -67,15 +67,17 @@ def expand(
     return packed
 
 
-def _names(layer: Any) -> dict[int, str]:
-    """Of tensors in modules of PyTorch's, by their ids: the path that the user's code has. Keras
-    wraps a module, as `module`, and lists its tensors once more, without names."""
+def _names(layer: Any) -> dict[str, str]:
+    """By the paths of tensors in modules of PyTorch's: those that the user's code has. Keras wraps
+    a module, as `module`, and lists its tensors once more, without names."""
     torch: Any = sys.modules["torch"]
     if not isinstance(layer, torch.nn.Module):
         return {}
-    found: dict[int, str] = {}
-    for listed in (layer.named_parameters, layer.named_buffers):
-        for path, tensor in listed(remove_duplicate=False):
+    listed: dict[str, int] = {}
+    named: dict[int, str] = {}
+    for tensors in (layer.named_parameters, layer.named_buffers):
+        for path, tensor in tensors(remove_duplicate=False):
+            listed[path] = id(tensor)
             parts = path.split(".")
             owners = [layer.get_submodule(".".join(parts[:i])) for i in range(len(parts))]
             wraps = [type(owner).__name__ == "TorchModuleWrapper" for owner in owners]
@@ -84,5 +86,5 @@ def _names(layer: Any) -> dict[int, str]:
                 if not (wrapped and part == "module")
             ]  # fmt: skip
             if "_torch_params" not in parts:
-                found.setdefault(id(tensor), "/".join(kept))
-    return found
+                named.setdefault(id(tensor), "/".join(kept))
+    return {path: named[tensor] for path, tensor in listed.items() if tensor in named}
