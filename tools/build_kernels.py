@@ -54,13 +54,16 @@ class Variant:
     options: tuple[str, ...]
 
 
+AVX512 = ("-march=x86-64-v4", "-mavx512vnni")
+AMX = ("-DEW_AMX", "-mavx512vbmi", "-mavx512bf16", "-mamx-tile", "-mamx-int8", "-mamx-bf16")
 SCALAR = Variant("scalar", ("-DEW_SCALAR", "-fno-tree-vectorize"))
 VARIANTS = {
     "x86_64": (
         SCALAR,
         Variant("baseline", ("-march=x86-64",)),
         Variant("avx2", ("-march=x86-64-v3",)),
-        Variant("avx512", ("-march=x86-64-v4", "-mavx512vnni")),
+        Variant("avx512", AVX512),
+        Variant("amx", (*AVX512, *AMX)),
     ),
     "aarch64": (SCALAR, Variant("baseline", ())),
 }

@@ -1,6 +1,7 @@
 """Libraries of the kernels for the tests: other compilations than the one that is shipped.
 
-    emulated   the AVX-512 kernels for a lesser processor: vectors of 16 lanes, no intrinsics
+    emulated   the kernels of AVX-512 and AMX for a lesser processor: vectors of 16 lanes, tiles in
+               memory, no intrinsics
     asan       AddressSanitizer, by the system's GCC (ziglang has no run time for it)
     ubsan      UndefinedBehaviorSanitizer, which ends the process at the first finding
 
@@ -96,11 +97,16 @@ def _configure(made_by: ModuleType, build: Build) -> None:
     if build.link is not None:
         made_by.LINK = build.link
     if X86_64:
-        *narrow, widest = made_by.VARIANTS["x86_64"]
-        assert widest.suffix == "avx512"
+        *narrow, wide, tiled = made_by.VARIANTS["x86_64"]
+        assert (wide.suffix, tiled.suffix) == ("avx512", "amx")
         # GCC 12 takes minutes a file for vectors in two halves: there the table is only linked
         options = WIDE if build.compiler == "zig" else WIDE[:1]
-        made_by.VARIANTS["x86_64"] = (*narrow, made_by.Variant("avx512", options))
+        tiles = (*options, "-DEW_AMX") if build.compiler == "zig" else options
+        made_by.VARIANTS["x86_64"] = (
+            *narrow,
+            made_by.Variant("avx512", options),
+            made_by.Variant("amx", tiles),
+        )
     if build.compiler == "cc":
         made_by.Compiler.__init__ = _system_compiler
     if "-fsanitize=undefined" in build.options:

@@ -16,13 +16,14 @@ from tests.ops.case import Case, all_cases
 
 from .guarded import Exact, Guarded
 from .isolated import POISON, Isolated
+from .tiled import tiled_cases
 
 _ROWS_IN_8_BITS = 0.03  # of the range; 0.02 was measured where a clamp cuts most of it off
 
 
 def cases() -> list[Case]:
-    """Every case of every operator that is not an error."""
-    return [c for c in all_cases() if not c.error]
+    """Every case of every operator that is not an error, and those of tile registers."""
+    return [*(c for c in all_cases() if not c.error), *tiled_cases()]
 
 
 def planned(graph: Graph, target: Target) -> Plan | None:

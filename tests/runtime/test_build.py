@@ -138,7 +138,7 @@ def test_structures_have_one_layout(kernels: ModuleType, tmp_path: Path, target:
 
 
 @pytest.mark.parametrize("dtype", ["b8", "h8", "s16"])
-@pytest.mark.parametrize("suffix", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("suffix", ["baseline", "avx2", "avx512", "amx"])
 def test_integer_products_keep_their_accumulators(
     kernels: ModuleType, tmp_path: Path, suffix: str, dtype: str
 ) -> None:
@@ -149,7 +149,7 @@ def test_integer_products_keep_their_accumulators(
     listing = tmp_path / "gemm.s"
     compiler.run(options, "-S", ROOT / kernels.KERNELS / f"gemm_{dtype}.c", "-o", listing)
     instruction, most = "pmaddwd", 6
-    if suffix == "avx512":
+    if suffix in ("avx512", "amx"):
         # clang may take the instruction apart again
         instruction, most = "vpdpwssd|pmaddwd" if dtype == "s16" else "vpdpbusd", 14
     functions = re.findall(

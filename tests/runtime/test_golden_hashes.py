@@ -58,7 +58,7 @@ def test_networks_on_the_instruction_sets_of_this_machine(
 @pytest.mark.skipif(host_isa() < Isa.AVX2, reason="the build for tests needs AVX2 to run")
 def test_networks_on_vectors_of_16_lanes_emulated(shared_data: Path, built_kernels: Path) -> None:
     library = builds.library("emulated", built_kernels)
-    same_as_golden(hashes(shared_data, library, ["avx512"]))
+    same_as_golden(hashes(shared_data, library, ["avx512", "amx"]))
 
 
 def test_networks_in_three_threads(shared_data: Path) -> None:

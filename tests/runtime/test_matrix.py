@@ -81,16 +81,16 @@ def test_kernels_stay_inside_their_buffers(side: str, tmp_path: Path) -> None:
 @needs_avx2
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_vectors_of_16_lanes_emulated(side: str, tmp_path: Path, built_kernels: Path) -> None:
-    """The AVX-512 kernels equal the reference on a machine without it."""
+    """The kernels of AVX-512 and AMX equal the reference on a machine without them."""
     library = builds.library("emulated", built_kernels)
-    passed(work(tmp_path, library, "avx512", "--memory", side))
+    passed(work(tmp_path, library, "avx512,amx", "--memory", side))
 
 
 @needs_avx2
 def test_computed_weights_on_16_lanes(tmp_path: Path, built_kernels: Path) -> None:
     """Packed while the model runs, by all kernels but those of this machine (test_computed.py)."""
     library = builds.library("emulated", built_kernels)
-    passed(work(tmp_path, library, "scalar,avx512", "--computed"))
+    passed(work(tmp_path, library, "scalar,avx512,amx", "--computed"))
 
 
 def test_threads_do_not_change_bits(tmp_path: Path) -> None:
@@ -106,10 +106,9 @@ def test_extreme_attributes(tmp_path: Path) -> None:
 
 @needs_avx2
 def test_extreme_attributes_on_16_lanes(tmp_path: Path, built_kernels: Path) -> None:
-    """The same on the emulated AVX-512 kernels."""
-    passed(
-        work(tmp_path, builds.library("emulated", built_kernels), "avx512", "--extreme"), least=300
-    )
+    """The same on the emulated kernels of AVX-512 and AMX."""
+    library = builds.library("emulated", built_kernels)
+    passed(work(tmp_path, library, "avx512,amx", "--extreme"), least=300)
 
 
 @needs_avx2
@@ -140,7 +139,7 @@ def test_undefined_behaviour_sanitizer(tmp_path: Path, built_kernels: Path) -> N
     library = builds.library("ubsan", built_kernels)
     traps = library.read_bytes().count(bytes.fromhex("670fb940"))  # ud1 0x..(%eax), %eax
     assert traps > 100, "the compiler has left the checks out"
-    passed(work(tmp_path, library, "scalar,baseline,avx2,avx512"))
+    passed(work(tmp_path, library, "scalar,baseline,avx2,avx512,amx"))
 
 
 def test_a_buffer_that_is_too_small_is_noticed(tmp_path: Path) -> None:

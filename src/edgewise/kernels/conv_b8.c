@@ -6,6 +6,7 @@
  * is then x_zero, which the bias accounts for, and lines beyond x are staged, too. Elsewhere padding
  * is 0 and kernel rows beyond x are skipped. */
 #include "conv_tiles.h"
+#include "gemm_amx.h"
 #include "gemm_b8.h"
 
 /* The weights of one output, with `stride` bytes between its steps; their sum modulo 2**32. */
@@ -24,7 +25,7 @@ static uint32_t pack_output(const ew_pack_weights_b8 *p, const uint8_t *w, uint3
             const int8_t value = (int8_t)(from[(ptrdiff_t)j * s->stride[5]] ^ p->flip);
             to[e / p->step * stride + e % p->step] = value;
             sum += (uint32_t)value;
-            if (++e == length) e = 0, to += ew_divide_up(length, p->step) * stride;
+            if (++e == length) e = 0, to += p->steps * stride;
         }
     }
     return sum;
@@ -36,7 +37,7 @@ EW_DEFINE(pack_weights_b8) {
     const uint32_t panels = ew_divide_up(s->o, p->panel);
     const uint32_t k = s->dims[0] * s->dims[1] * s->dims[2] * s->dims[3];
     const uint32_t length = p->runs ? k / p->runs : 0;
-    const size_t bytes = (size_t)p->runs * ew_divide_up(length, p->step) * p->panel * p->step;
+    const size_t bytes = (size_t)p->runs * p->steps * p->panel * p->step;
     EW_UNUSED(scratch);
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t group = tile / panels, first = tile % panels * p->panel;
@@ -46,7 +47,7 @@ EW_DEFINE(pack_weights_b8) {
         const int32_t *bias = (const int32_t *)operand[1] + group * s->o + first;
         int8_t *y = (int8_t *)operand[2] + tile * bytes;
         int32_t *z = (int32_t *)operand[3] + (size_t)tile * p->panel;
-        const int is_padded = columns < p->panel || length % p->step;
+        const int is_padded = columns < p->panel || length != p->steps * p->step;
         for (size_t i = 0; is_padded && i < bytes; i++) y[i] = 0;
         for (uint32_t c = 0; c < p->panel; c++) {
             if (c >= columns) {
@@ -253,12 +254,12 @@ EW_DEFINE(conv_2d_b8) {
     const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_signed);
     const uint32_t c = s->c / l->groups, o = s->o / l->groups;
     const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
-    const uint32_t steps = ew_divide_up(g.length, EW_PER_LANE);
-    const size_t run_bytes = (size_t)steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
+    const size_t run_bytes = (size_t)p->steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
     uint32_t *segment = scratch;
     int32_t *sums = (int32_t *)scratch + segments;
     uint32_t pixels = p->w_zero ? l->lines_per_tile * l->columns_per_tile : 0;
-    uint8_t *staged = (uint8_t *)(sums + pixels);
+    uint8_t *staged = ew_aligned(sums + pixels);
+    if (p->is_tiled) ew_amx_begin();
     ew_find_runs(l, &g, sizeof(ew_staged), segment);
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         ew_conv_tile t = ew_conv_tile_at(l, tile, all_panels);
@@ -273,11 +274,16 @@ EW_DEFINE(conv_2d_b8) {
         ew_gemm_b8 gemm = {.output = &output};
         ew_gemm *product = &gemm.product;
         product->x_row = (size_t)g.stride_w * c * sizeof(ew_staged);
-        product->steps = steps, product->rows = t.columns, product->y_row = l->y_pixel;
+        product->is_tiled = p->is_tiled;
+        product->steps = p->steps, product->rows = t.columns, product->y_row = l->y_pixel;
+        product->segments = segments;
         const int is_vector = t.lines * t.columns * segments == 1;
-        for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
+        const uint32_t most = is_vector ? EW_GEMV_B8 : ew_amx_pairs(product) ? 2 : 1;
+        for (uint32_t panel = t.panel, at_once; panel < t.panel + t.panels; panel += at_once) {
             size_t packed = (size_t)t.group * all_panels + panel, at = packed * EW_COLUMNS;
-            product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
+            at_once = panel + most <= t.panel + t.panels ? most : 1;
+            if (is_vector && (panel + at_once) * EW_COLUMNS > o) at_once = 1;
+            product->columns = ew_min_u32(at_once * EW_COLUMNS, o - panel * EW_COLUMNS);
             product->bias = (const int32_t *)operand[2] + at;
             gemm.scale = (const float *)operand[3] + at;
             for (uint32_t i = 0; i < t.lines; i++) {
@@ -299,15 +305,15 @@ EW_DEFINE(conv_2d_b8) {
                 product->y = (uint8_t *)operand[4] + l->y_first + (size_t)t.image * l->y_image +
                              (size_t)line * l->y_line + (size_t)t.column * l->y_pixel +
                              t.group * o + panel * EW_COLUMNS;
-                uint32_t after = panel + EW_GEMV_B8;
-                if (is_vector && after <= t.panel + t.panels && after * EW_COLUMNS <= o) {
+                if (is_vector && at_once == EW_GEMV_B8)
                     EW_NAME(gemv_b8)(&gemm);
-                    panel = after - 1;
-                } else {
+                else if (at_once == 2)
+                    EW_NAME(gemm_pair_b8)(&gemm);
+                else
                     EW_NAME(gemm_b8)(&gemm);
-                }
             }
         }
     }
+    if (p->is_tiled) ew_amx_end();
 }
 #endif

@@ -32,6 +32,7 @@ typedef struct {
     uint8_t *y;
     size_t y_row;
     uint32_t rows, columns;
+    uint32_t is_tiled; /* may be multiplied as gemm_amx.h does, which has begun */
 } ew_gemm;
 
 /* Row r is reached as base[r / 3] + (r % 3) * stride, which addressing modes hold. The compiler may

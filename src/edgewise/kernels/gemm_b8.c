@@ -1,4 +1,5 @@
 /* The micro-kernels of 8-bit products (gemm.h), one for each number of rows and vectors. */
+#include "gemm_amx.h"
 #include "gemm_b8.h"
 #if EW_LANES > 1
 
@@ -37,7 +38,83 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b
 
 EW_DEFINE_TILES(gemm_b8, ew_gemm_b8)
 
+#if defined(EW_AMX)
+/* Bytes of the sums of four vectors: of rows from `row` on with so many each. */
+EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_b8 *g, uint32_t row,
+                      uint32_t end, const int32_t *sums, uint8_t *y) {
+    const ew_gemm *p = &g->product;
+    const uint32_t at_once = 4 / vectors, width = vectors * EW_LANES;
+    v_s32 acc[4];
+    EW_UNROLL
+    for (uint32_t i = 0; i < 4; i++) {
+        acc[i] = v_load_s32(sums + i / vectors * EW_AMX_PITCH(vectors) + i % vectors * EW_LANES);
+        if (!is_plain && p->row_bias)
+            acc[i] += v_splat_s32(p->row_bias[ew_min_u32(row + i / vectors, end - 1)]);
+    }
+    if (!is_plain && !g->scale) {
+        EW_UNROLL
+        for (uint32_t i = 0; i < 4; i++)
+            if (row + i / vectors < end)
+                __builtin_memcpy(y + i / vectors * p->y_row + i % vectors * sizeof(v_s32), &acc[i],
+                                 sizeof(v_s32));
+        return;
+    }
+    EW_UNROLL
+    for (uint32_t i = 0; i < 4; i++)
+        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(g->scale + i % vectors * EW_LANES));
+    v_bytes bytes = v_narrow_all_x4(is_plain, acc[0], acc[1], acc[2], acc[3], g->output);
+    EW_UNROLL
+    for (uint32_t k = 0; k < at_once; k++, y += p->y_row)
+        if (is_plain || (row + k < end && p->columns >= width))
+            v_store_run(y, bytes, k * width, width);
+        else if (row + k < end)
+            v_store_part(y, bytes, k * width, p->columns);
+}
+
+static int is_plain(const ew_gemm_b8 *g) {
+    return g->scale && !g->product.row_bias && g->output->is_whole;
+}
+
+EW_DEFINE_AMX(amx, ew_gemm_b8, 0, finish, is_plain)
+
+/* Whether sums times the scales of so many columns stay within s32, as `finish` takes them. */
+static int is_bounded(const float *scale, uint32_t columns) {
+    v_f32 most = v_load_f32(scale);
+    for (uint32_t i = EW_LANES; i < columns; i += EW_LANES)
+        most = v_max(v_load_f32(scale + i), most);
+    float lanes[EW_LANES], greatest = 0;
+    v_store_f32(lanes, most);
+    for (uint32_t i = 0; i < EW_LANES; i++) greatest = lanes[i] > greatest ? lanes[i] : greatest;
+    return greatest < 1;
+}
+#endif
+
+void EW_NAME(gemm_pair_b8)(const ew_gemm_b8 *g) {
+#if defined(EW_AMX)
+    if (is_bounded(g->scale, 2 * EW_COLUMNS)) {
+        amx_pair(g);
+        return;
+    }
+#endif
+    ew_gemm_b8 one = *g;
+    const uint32_t columns = g->product.columns;
+    one.product.columns = EW_COLUMNS;
+    EW_NAME(gemm_b8)(&one);
+    one.product.columns = columns - EW_COLUMNS;
+    one.product.w += g->product.segments * g->product.steps * sizeof(int32_t) * EW_COLUMNS;
+    one.product.bias += EW_COLUMNS;
+    one.product.y += EW_COLUMNS;
+    one.scale += EW_COLUMNS;
+    EW_NAME(gemm_b8)(&one);
+}
+
 void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
+#if defined(EW_AMX)
+    if (ew_amx_fits(&g->product) && (!g->scale || is_bounded(g->scale, EW_COLUMNS))) {
+        amx(g);
+        return;
+    }
+#endif
     EW_RUN_TILES(g, &g->product);
 }
 

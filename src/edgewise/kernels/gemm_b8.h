@@ -44,6 +44,10 @@ typedef struct {
 
 void EW_NAME(gemm_b8)(const ew_gemm_b8 *g);
 
+/* The same by the panel at g->product.w and the one behind it, whose biases and scales follow, too;
+ * where ew_amx_pairs(&g->product). */
+void EW_NAME(gemm_pair_b8)(const ew_gemm_b8 *g);
+
 /* The same for one row of one segment and the EW_GEMV_B8 panels from g->product.w on, all columns
  * of which are stored. */
 void EW_NAME(gemv_b8)(const ew_gemm_b8 *g);

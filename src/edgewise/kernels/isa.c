@@ -5,29 +5,55 @@
 typedef ew_kernel *const kernel_table[EW_KERNELS];
 extern kernel_table ew_table_scalar, ew_table_baseline;
 #if defined(__x86_64__)
-extern kernel_table ew_table_avx2, ew_table_avx512;
+extern kernel_table ew_table_avx2, ew_table_avx512, ew_table_amx;
 #endif
 
 #if defined(__x86_64__)
-static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c) {
-    uint32_t d;
-    __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(d) : "a"(leaf), "c"(0));
+typedef struct {
+    uint32_t a, b, c, d;
+} cpuid_result;
+
+static cpuid_result cpuid(uint32_t leaf, uint32_t part) {
+    cpuid_result r;
+    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(part));
+    return r;
 }
 
-/* AVX2 with FMA, or AVX-512 (F, DQ, BW, VL and VNNI), where the system saves their registers: XCR0
- * bits 1 and 2, and 5 to 7. */
+static int has_bits(uint32_t found, uint32_t wanted) { return (found & wanted) == wanted; }
+
+/* Linux saves the tiles only of processes that have asked for them (arch_prctl(ARCH_REQ_XCOMP_PERM,
+ * 18), Documentation/arch/x86/xstate.rst); their children may use them, too. */
+static int may_use_tiles(void) {
+#if defined(__linux__)
+    long status = 158;
+    __asm__ volatile("syscall" : "+a"(status) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+    return status == 0;
+#else
+    return 0;
+#endif
+}
+
+/* AVX2 with FMA; AVX-512 (F, DQ, BW, VL and VNNI); and that with VBMI, BF16 and AMX (TILE, INT8
+ * and BF16): where the system saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17 and 18. */
 static uint32_t isa_of_x86(void) {
-    enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, AVX_STATE = 6, AVX512_STATE = 0xE6 };
-    uint32_t highest, a, b, c, low, high;
-    cpuid(0, &highest, &b, &c);
-    if (highest < 7) return EW_ISA_baseline;
-    cpuid(1, &a, &b, &c);
-    if (!(c >> 12 & 1) || !(c >> 27 & 1) || !(c >> 28 & 1)) return EW_ISA_baseline;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    cpuid(7, &a, &b, &c);
-    if ((low & AVX_STATE) != AVX_STATE || !(b >> 5 & 1)) return EW_ISA_baseline;
-    int wide = (b & (uint32_t)AVX512) == (uint32_t)AVX512 && (c >> 11 & 1);
-    return wide && (low & AVX512_STATE) == AVX512_STATE ? EW_ISA_avx512 : EW_ISA_avx2;
+    enum { FMA_SAVED_AVX = 1 << 12 | 1 << 27 | 1 << 28, AVX2 = 1 << 5 };
+    enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, VNNI = 1 << 11 };
+    enum { VBMI = 1 << 1, BF16 = 1 << 5 };
+    enum { AMX = 1 << 22 | 1 << 24 | 1 << 25 };
+    enum { AVX_STATE = 0x6, AVX512_STATE = 0xE6, AMX_STATE = 0x60000 };
+    const uint32_t highest = cpuid(0, 0).a;
+    if (highest < 7 || !has_bits(cpuid(1, 0).c, FMA_SAVED_AVX)) return EW_ISA_baseline;
+    uint32_t saved, beyond;
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(beyond) : "c"(0));
+    const cpuid_result has = cpuid(7, 0);
+    if (!has_bits(saved, AVX_STATE) || !has_bits(has.b, AVX2)) return EW_ISA_baseline;
+    if (!has_bits(saved, AVX512_STATE) || !has_bits(has.b, (uint32_t)AVX512) ||
+        !has_bits(has.c, VNNI))
+        return EW_ISA_avx2;
+    if (!has_bits(saved, AMX_STATE) || !has_bits(has.d, AMX) || !has_bits(has.c, VBMI) ||
+        has.a < 1 || !has_bits(cpuid(7, 1).a, BF16) || !may_use_tiles())
+        return EW_ISA_avx512;
+    return EW_ISA_amx;
 }
 #endif
 
@@ -50,6 +76,10 @@ EW_EXPORT uint32_t ew_isa_supported(void) {
 /* The kernels for an instruction set, in the order of kernels.def. */
 EW_EXPORT ew_kernel *const *ew_table(uint32_t isa) {
 #if defined(__x86_64__)
+    if (isa == EW_ISA_amx) {
+        may_use_tiles(); /* a stored plan comes here first */
+        return ew_table_amx;
+    }
     if (isa == EW_ISA_avx512) return ew_table_avx512;
     if (isa == EW_ISA_avx2) return ew_table_avx2;
 #endif

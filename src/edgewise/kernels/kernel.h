@@ -36,6 +36,11 @@ static inline size_t ew_matrix_at(uint32_t rank, const uint32_t *dims, uint32_t 
 }
 #define EW_MATRIX_AT(p, batch, name) ew_matrix_at((p)->rank, (p)->dims, batch, (p)->name##_batch)
 
+/* The first address from p on that a cache line begins at. */
+static inline void *ew_aligned(void *p) {
+    return (uint8_t *)p + (-(uintptr_t)p & 63);
+}
+
 /* Stored integer number i, sign or zero extended. */
 static inline int32_t ew_stored(const uint8_t *x, size_t i, uint32_t is_signed) {
     return is_signed ? (int32_t)(int8_t)x[i] : (int32_t)x[i];

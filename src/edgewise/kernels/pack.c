@@ -3,37 +3,38 @@
 
 /* One output's runs, with `stride` bytes between its steps in y; the sum of its weights. */
 EW_INLINE int32_t pack_output(int8_t *y, const uint8_t *w, uint32_t flip, uint32_t runs,
-                              uint32_t length, size_t stride, const uint32_t step) {
+                              uint32_t length, size_t of_run, size_t stride,
+                              const uint32_t step) {
     int32_t sum = 0;
-    for (uint32_t r = 0; r < runs; r++) {
+    for (uint32_t r = 0; r < runs; r++, y += of_run) {
+        int8_t *to = y;
         uint32_t e = 0;
-        for (; e + step <= length; e += step, y += stride)
+        for (; e + step <= length; e += step, to += stride)
             EW_UNROLL
-            for (uint32_t i = 0; i < step; i++) sum += y[i] = (int8_t)(*w++ ^ flip);
-        for (uint32_t i = 0; e + i < length; i++) sum += y[i] = (int8_t)(*w++ ^ flip);
-        if (e < length) y += stride;
+            for (uint32_t i = 0; i < step; i++) sum += to[i] = (int8_t)(*w++ ^ flip);
+        for (uint32_t i = 0; e + i < length; i++) sum += to[i] = (int8_t)(*w++ ^ flip);
     }
     return sum;
 }
 
 /* Weights [outputs][runs][length] of one group after the other, `per_group` outputs each, as
- * [groups][panels][runs][length / step rounded up][panel][step] s8, zeros beyond; see ew_conv_b8.
+ * [groups][panels][runs][steps][panel][step] s8, zeros beyond; see ew_conv_b8.
  * Every byte is inverted with `flip`; step is 2 or 4. sums[o] is the sum of output o's packed
  * weights. */
 EW_EXPORT void ew_pack_b8(int8_t *y, int32_t *sums, const uint8_t *w, uint32_t flip,
                           uint32_t outputs, uint32_t per_group, uint32_t runs, uint32_t length,
-                          uint32_t panel, uint32_t step) {
-    uint32_t steps = ew_divide_up(length, step), all_panels = ew_divide_up(per_group, panel);
-    size_t stride = (size_t)panel * step, of_panel = runs * steps * stride;
+                          uint32_t panel, uint32_t step, uint32_t steps) {
+    uint32_t all_panels = ew_divide_up(per_group, panel);
+    size_t stride = (size_t)panel * step, of_run = steps * stride, of_panel = runs * of_run;
     size_t k = (size_t)runs * length;
     for (uint32_t o = 0; o < outputs; o++, w += k) {
         uint32_t group = o / per_group, channel = o % per_group;
         int8_t *to = y + ((size_t)group * all_panels + channel / panel) * of_panel;
-        int is_padded = length % step || per_group % panel;
+        int is_padded = length != steps * step || per_group % panel;
         for (size_t i = 0; is_padded && channel % panel == 0 && i < of_panel; i++) to[i] = 0;
         to += channel % panel * step;
-        sums[o] = step == 4 ? pack_output(to, w, flip, runs, length, stride, 4)
-                            : pack_output(to, w, flip, runs, length, stride, 2);
+        sums[o] = step == 4 ? pack_output(to, w, flip, runs, length, of_run, stride, 4)
+                            : pack_output(to, w, flip, runs, length, of_run, stride, 2);
     }
 }
 

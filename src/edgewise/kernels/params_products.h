@@ -44,7 +44,7 @@ typedef struct {
  * padded. With vectors they are packed per group as
  *   [panels][KH][KW * C / groups / lane rounded up][2 * EW_LANES][lane]
  * (where dilation_w > 1, as [panels][KH * KW][C / groups / lane rounded up]...), zeros beyond; a
- * lane holds so many elements of K. What goes with a channel is padded to whole panels.
+ * lane holds so many elements of K. A kernel may ask for more steps along a run. What goes with a channel is padded to whole panels.
  * Pixel (n, i, j) of y starts at element y_first + n * y_image + i * y_line + j * y_pixel.
  * Tiles: (group, image, block of lines, block of columns, block of panels); if scalar, (group, image,
  * line). */
@@ -61,24 +61,26 @@ typedef struct {
  * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
  * w stands for w - w_zero. With 16 lanes, a lane of w has 4 elements (else 2), x is staged as u8
  * and bias is less x_zero (as u8) times the sums of w - w_zero.
- * Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 64 bytes; if
+ * Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 128 bytes; if
  * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
 typedef struct {
     ew_conv_layout layout;
     uint32_t is_signed; /* x and y */
     int32_t x_zero, w_zero, y_zero;
     int32_t low, high; /* stored integers */
+    uint32_t steps;    /* lanes along a run of w */
+    uint32_t is_tiled; /* steps are a multiple of 16, and 16 rows behind the staged lines memory */
 } ew_conv_b8;
 
 /* 8-bit weights that the model computes, packed as ew_conv_b8 takes them, and the biases that go with
  * them: w is read as `weights` says, its bytes inverted with `flip`, and packed as
- * [groups][panels][runs][K / runs / step rounded up][panel][step], zeros beyond; if scalar, runs,
- * panel and step are 1. z = bias - x_zero * (the sum of what is packed - K * w_zero) modulo 2**32
+ * [groups][panels][runs][steps][panel][step], zeros beyond; if scalar, runs, panel and step are 1. z = bias - x_zero * (the sum of what is packed - K * w_zero) modulo 2**32
  * for each output, 0 beyond. Operands: w 8 bits, bias s32 [O], y s8, z s32. Tiles: the panels of all
  * groups. */
 typedef struct {
     ew_pack_weights weights;
     uint32_t runs, panel, step;
+    uint32_t steps; /* of a run */
     uint32_t flip; /* 0x80: w is u8 */
     int32_t x_zero, w_zero;
 } ew_pack_weights_b8;

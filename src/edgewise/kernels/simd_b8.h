@@ -43,6 +43,8 @@ typedef struct {
     v_f32 high;
     v_s16 zero, low;
     v_bytes flip; /* uint8 is int8 with the highest bit inverted */
+    v_bytes least, most; /* both bounds, before that */
+    int is_whole;        /* they are those of the type */
     v_f32 low_f32;
     v_s32 zero_s32, low_s32, high_s32;
 } v_output;
@@ -58,6 +60,9 @@ EW_INLINE v_output v_output_of(int32_t low, int32_t high, int32_t zero, uint32_t
     o.zero = (v_s16)v_splat_s32((zero - shift) * 0x10000 | ((zero - shift) & 0xFFFF));
     o.low = (v_s16)v_splat_s32((low - shift) * 0x10000 | ((low - shift) & 0xFFFF));
     o.flip = (v_bytes)v_splat_s32(is_signed ? 0 : (int32_t)0x80808080);
+    o.least = v_splat_bytes((uint8_t)(low - shift));
+    o.most = v_splat_bytes((uint8_t)(high - shift));
+    o.is_whole = low - shift == -128 && high - shift == 127;
     return o;
 }
 
@@ -119,6 +124,38 @@ EW_INLINE v_bytes v_narrow_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output
         v_store_b8((uint8_t *)&bytes + i * EW_LANES, inside);
     }
     return bytes;
+#endif
+}
+
+/* Nearest integers, halves to even, for |x| < 2**31. */
+EW_INLINE v_s32 v_nearest(v_f32 x) {
+#if defined(EW_SATURATE)
+    return (v_s32)EW_SATURATE(cvtps_epi32)((v_any_f32)x);
+#else
+    v_s32 y = v_truncate(x);
+    const v_f32 rest = x - v_float(y); /* exact; 0 where x has no fraction */
+    const v_s32 odd = y & 1, half = rest == v_splat_f32(0.5f), minus = rest == v_splat_f32(-0.5f);
+    y -= (rest > v_splat_f32(0.5f)) | (half & -odd); /* a mask is -1 */
+    return y + ((rest < v_splat_f32(-0.5f)) | (minus & -odd));
+#endif
+}
+
+/* As v_narrow_x4, with both bounds; those of the type where `is_whole`. */
+EW_INLINE v_bytes v_narrow_all_x4(const int is_whole, v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output *o) {
+#if defined(EW_SATURATE) && EW_LANES == 16
+    __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
+    __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
+    ab = _mm512_adds_epi16(ab, (__m512i)o->zero);
+    cd = _mm512_adds_epi16(cd, (__m512i)o->zero);
+    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    v_bytes bytes = (v_bytes)_mm512_permutexvar_epi32((__m512i)order, _mm512_packs_epi16(ab, cd));
+    if (!is_whole) bytes = v_min_bytes(v_max_bytes(bytes, o->least, 1), o->most, 1);
+    return bytes ^ o->flip;
+#else
+    (void)is_whole;
+    const v_s32 high = o->high_s32 - o->zero_s32;
+    return v_narrow_x4(v_min_s32(a, high), v_min_s32(b, high), v_min_s32(c, high),
+                       v_min_s32(d, high), o);
 #endif
 }
 

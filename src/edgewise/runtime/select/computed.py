@@ -78,18 +78,20 @@ def packed_b8(
     cut: tuple[int, int],
     lanes: tuple[Isa, int],
     numbers: Mapping[str, int],
+    steps: int | None = None,
 ) -> tuple[Value, Value, Sequence[Call]]:
     """8-bit weights [groups * O, K...] as `ew_conv_layout` has them, int32 biases for them, and the
     call that makes both. `cut`: groups, and runs of K; `lanes`: their number, and what one has;
-    `numbers`: the rest of ew_pack_weights_b8."""
+    `numbers`: the rest of ew_pack_weights_b8; `steps`: of a run (None: as many as it needs)."""
     (groups, runs), (isa, step) = cut, lanes
     o, k = elements.elements.shape[0] // groups, math.prod(elements.elements.shape[1:])
     panel = 2 * isa.lanes
     if isa is Isa.SCALAR:
         panel = step = runs = 1
-    panels, steps = groups * -(-o // panel), -(-k // max(runs, 1) // step)
+    panels, least = groups * -(-o // panel), -(-k // max(runs, 1) // step)
+    steps = least if steps is None else steps
     fields: Fields = {"weights": places(elements, groups), **numbers}
-    fields = {**fields, "runs": runs, "panel": panel, "step": step}
+    fields = {**fields, "runs": runs, "panel": panel, "step": step, "steps": steps}
     params = pack("ew_pack_weights_b8", fields)
     y = Value(TensorType((panels * runs * steps * panel * step,), DType.INT8), "packed")
     z = Value(TensorType((panels * panel,), DType.INT32), "moved")

@@ -15,8 +15,11 @@ from edgewise.runtime.select import computed
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
 from edgewise.runtime.select.copy import constant_view
 from edgewise.runtime.select.weights_b8 import (
+    TILE_ROWS,
+    TILE_STEPS,
     Array,
     Stored,
+    is_worth_tiles,
     output_range,
     pack_weights,
     pad_channels,
@@ -42,6 +45,11 @@ def calls(
     element = 1 if isa.lanes == 16 else 2
     layout = Layout.of(window, groups, k, places, site.target, staged=element, result=1)
     tiles, window = layout.tiles, layout.window
+    runs = runs_of(window)
+    steps = -(-k // max(runs, 1) // per_lane(isa))
+    is_tiled = is_worth_tiles(isa, tiles.columns, runs, steps)
+    if is_tiled:
+        steps = -(-steps // TILE_STEPS) * TILE_STEPS
     low, high = output_range(y, act)
     zero = zero_point(x.type)
     is_signed = x.dtype is DType.INT8
@@ -55,6 +63,8 @@ def calls(
             "y_zero": zero_point(y.type),
             "low": low,
             "high": high,
+            "steps": steps,
+            "is_tiled": int(is_tiled),
         },
     )
     matrix: Value | Array | Packed = weights.array
@@ -70,18 +80,20 @@ def calls(
         matrix, bias, before = computed.packed_b8(
             source,
             weights.bias if weights.added is None else weights.added,
-            (groups, runs_of(window)),
+            (groups, runs),
             (isa, per_lane(isa)),
             {"flip": weights.flip, "x_zero": moved, "w_zero": weights.zero},
+            steps if isa is not Isa.SCALAR else None,
         )
     elif isa is not Isa.SCALAR:
-        matrix, sums = pack_weights(
-            weights.array, groups, runs_of(window), isa.lanes, per_lane(isa)
-        )
+        matrix, sums = pack_weights(weights.array, groups, runs, isa.lanes, per_lane(isa), steps)
         if isa.lanes == 16:
             bias = _moved_bias(weights, groups, isa, moved, sums)
     operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
     scratch = tiles.scratch + (4 * tiles.lines * tiles.columns if weights.zero else 0)
+    if is_tiled:  # what registers read behind the rows of x
+        pixel = window["stride_w"] * window["c"] // groups * element
+        scratch += TILE_ROWS * pixel + TILE_STEPS * per_lane(isa)
     if isa is Isa.SCALAR:
         scratch = min(window["ow"], _PIXELS) * -(-k // 4) * 4 * 2
     why = "computed weights or biases" if before else ""

@@ -17,10 +17,11 @@ from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
 
-_ROWS = {Isa.SCALAR: 4, Isa.BASELINE: 4, Isa.AVX2: 6, Isa.AVX512: 14}  # of the common micro-kernel
+_ROWS = {1: 4, 4: 4, 8: 6, 16: 14}  # by lanes: of the common micro-kernel
 _SMALL_BYTES = 16 * 1024  # half of a first-level cache
 # types of 16 bits that instruction sets widen as they load them
-NARROW = {Isa.BASELINE: ("bf16",), Isa.AVX2: ("f16", "bf16"), Isa.AVX512: ("f16", "bf16")}
+_BOTH = ("f16", "bf16")
+NARROW = {Isa.BASELINE: ("bf16",), Isa.AVX2: _BOTH, Isa.AVX512: _BOTH, Isa.AMX: _BOTH}
 _FEW = 4096  # weights whose size does not matter
 
 
@@ -181,7 +182,7 @@ class _Tiles:
             return cls(1, 1, panels, 0, None)
         is_small = 4 * k * o <= _SMALL_BYTES
         budget = max(target.block_bytes, _SMALL_BYTES if is_small else 0)
-        step = _ROWS[target.isa]
+        step = _ROWS[target.isa.lanes]
         most = max(budget // (4 * c * window["stride_h"] * window["stride_w"]), step)
         blocks, parts = _divide_up(pixels, most), 1
         wanted = target.tiles_per_thread * target.threads if target.threads > 1 else 1

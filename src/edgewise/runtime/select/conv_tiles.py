@@ -9,7 +9,7 @@ from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights import flat
 from edgewise.values import dataclass
 
-_SLACK = 64  # bytes that staging touches and products read beyond the staged lines
+_SLACK = 128  # bytes before the staged lines and behind them: for alignment, and read beyond
 _BLOCK_OF_FEW_ROWS = 64 * 1024  # bytes of weights that make a tile where x has few rows
 _LEAST_ROWS = 12  # of a tile made for threads, each of which reads all weights of its panels
 

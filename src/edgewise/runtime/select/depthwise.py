@@ -155,7 +155,7 @@ def _taps_per_lane(weights: Array, isa: Isa) -> int:
     if isa.lanes == 1:
         return 1
     fits = bool(np.all(weights == weights.astype(np.int8)))
-    return 4 if isa is Isa.AVX512 and fits else 2
+    return 4 if isa.lanes == 16 and fits else 2
 
 
 def _starts(channels: int, block: int) -> Array:

@@ -91,13 +91,14 @@ def output_range(y: Value, act: Activation) -> tuple[int, int]:
 
 
 def pack_weights(
-    array: Array, groups: int, runs: int, lanes: int, step: int
+    array: Array, groups: int, runs: int, lanes: int, step: int, steps: int | None = None
 ) -> tuple[Packed, Array]:
     """Weights [O, ...] whose K is `runs` runs, as `ew_conv_layout` has them for vectors of `lanes`
-    with `step` elements each; and their sums int32 [O], known when the weights are filled in."""
+    with `step` elements each; and their sums int32 [O], known when the weights are filled in. A
+    run is filled up with zeros to `steps` (None: where its last step ends)."""
     outputs, panel = array.shape[0], 2 * lanes
     per_group, length = outputs // groups, array.size // max(outputs * runs, 1)
-    steps = -(-length // step)
+    steps = -(-length // step) if steps is None else steps
     shape = (groups, -(-per_group // panel), runs, steps, panel, step)
     sums = np.zeros(outputs, np.int32)
 
@@ -107,7 +108,7 @@ def pack_weights(
             buffer("int8_t[]", packed, require_writable=True),
             buffer("int32_t[]", sums, require_writable=True),
             buffer("uint8_t[]", np.ascontiguousarray(array)),
-            *(0, outputs, per_group, runs, length, panel, step),
+            *(0, outputs, per_group, runs, length, panel, step, steps),
         )
 
     return Packed(shape, np.dtype(np.int8), fill), sums
@@ -116,6 +117,18 @@ def pack_weights(
 def per_lane(isa: Isa) -> int:
     """Elements of K that one lane of a product holds (EW_PER_LANE of simd_b8.h)."""
     return 4 if isa.lanes == 16 else 2
+
+
+_LEAST_ROWS = 5  # that are worth a register (EW_AMX_LEAST)
+TILE_STEPS = 16  # along K, of a tile register (EW_AMX_STEPS of gemm_amx.h)
+TILE_ROWS = 16
+
+
+def is_worth_tiles(isa: Isa, rows: int, runs: int, steps: int) -> bool:
+    """Whether tile registers multiply so many rows faster than vectors do, by so many runs of so
+    many steps: in cycles per 32 rows and columns, as measured on Sapphire Rapids."""
+    tiles = 68 + 64 * runs * -(-steps // TILE_STEPS)
+    return isa is Isa.AMX and rows >= _LEAST_ROWS and tiles < 32 * runs * steps
 
 
 def pad_channels(rows: Array, groups: int, isa: Isa) -> Array:
