@@ -86,6 +86,11 @@ EW_INLINE void ew_spread_line(const ew_depthwise_conv_2d *p, const uint8_t *x, c
     for (uint32_t phase = 0; phase < s->stride_w; phase++)
         for (uint32_t q = 0; q < columns; q++) {
             uint32_t at = q * s->stride_w + phase - s->pad_left; /* negatives wrap around */
+            if (p->multiplier == 1 && at < s->w) {
+                ew_copy(to, x + (size_t)at * s->c * bytes, (size_t)s->c * bytes);
+                to += (size_t)s->c * bytes;
+                continue;
+            }
             for (uint32_t c = 0; c < s->c; c++) {
                 uint32_t value = fill;
                 if (at < s->w) __builtin_memcpy(&value, x + ((size_t)at * s->c + c) * bytes, bytes);

@@ -3,7 +3,9 @@
  * stand only where these give worse code, each beside its meaning in vector types: a build with
  * -DEW_LANES=16 for a lesser processor (the tests make one) computes the same bits. Semantics are
  * equal on all: v_min and v_max return their second operand when one is NaN, v_fma may or may not
- * round its product (integers never use it). */
+ * round its product (integers never use it).
+ *
+ * Long because what stands beside its meaning is read together. */
 #ifndef EW_SIMD_H
 #define EW_SIMD_H
 #include <stddef.h>
@@ -95,6 +97,10 @@ EW_INLINE v_f32 v_splat_f32(float x) { return x - (v_f32){0}; }
 EW_INLINE v_s32 v_splat_s32(int32_t x) { return x - (v_s32){0}; }
 EW_INLINE v_f32 v_float(v_s32 x) { return __builtin_convertvector(x, v_f32); }
 EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
+#if EW_LANES == 16 && defined(__AVX512F__) /* clang extends some of these one by one */
+    const __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return (v_s32)(is_signed ? _mm512_cvtepi8_epi32(v) : _mm512_cvtepu8_epi32(v));
+#else
     if (is_signed) {
         v_s8 v;
         __builtin_memcpy(&v, p, sizeof v);
@@ -103,6 +109,7 @@ EW_INLINE v_s32 v_load_b8(const uint8_t *p, uint32_t is_signed) {
     v_u8 v;
     __builtin_memcpy(&v, p, sizeof v);
     return __builtin_convertvector(v, v_s32);
+#endif
 }
 EW_INLINE void v_store_b8(uint8_t *p, v_s32 v) {
     v_u8 bytes = __builtin_convertvector(v, v_u8);
