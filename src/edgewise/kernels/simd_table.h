@@ -43,6 +43,18 @@ EW_INLINE v_index v_next_part(v_index index) {
  * part, of which 0 to 7 see the bytes below 128, and 8 to 15 the others with their top bit flipped.
  * AVX2 at 3.5 GHz: 0.15 ns a byte; a load per byte takes 0.42. Returns the elements done. */
 static inline size_t ew_shuffle_table(const uint8_t *x, const uint8_t *table, uint8_t *y, size_t n) {
+#if defined(__AVX512VBMI__) /* two shuffles of 128 bytes, of which the highest bit chooses */
+    const __m512i a = _mm512_loadu_si512(table), b = _mm512_loadu_si512(table + 64);
+    const __m512i c = _mm512_loadu_si512(table + 128), d = _mm512_loadu_si512(table + 192);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const __m512i at = _mm512_loadu_si512(x + i);
+        const __m512i low = _mm512_permutex2var_epi8(a, at, b);
+        const __m512i high = _mm512_permutex2var_epi8(c, at, d);
+        _mm512_storeu_si512(y + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(at), low, high));
+    }
+    return i;
+#else
     enum { STEP = 8 * EW_LANES, PARTS = 16 };
     v_index parts[PARTS];
     if (n < 2 * STEP) return 0;
@@ -68,6 +80,7 @@ static inline size_t ew_shuffle_table(const uint8_t *x, const uint8_t *table, ui
         v_store_index(y + i, u), v_store_index(y + i + STEP / 2, v);
     }
     return i;
+#endif
 }
 #else
 static inline size_t ew_shuffle_table(const uint8_t *x, const uint8_t *table, uint8_t *y, size_t n) {

@@ -14,6 +14,7 @@ from edgewise.ir.infer import infer_graph
 from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
 from edgewise.passes.arithmetic import IDENTITIES
 from edgewise.passes.attention import ATTENTIONS
+from edgewise.passes.byte_tables import BYTE_TABLES
 from edgewise.passes.composites import place_composites
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.layer_norm import LAYER_NORMS
@@ -35,7 +36,7 @@ from edgewise.passes.windows import WINDOWS
 # Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
 _MOST_ROUNDS = 32  # resizes one after the other
 _SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
-_WHOLE = (*ROWS, *TABLES, *RECOMPOSE, *LAYER_NORMS, *ATTENTIONS)
+_WHOLE = (*ROWS, *TABLES, *BYTE_TABLES, *RECOMPOSE, *LAYER_NORMS, *ATTENTIONS)
 _FUSE = (*ACTIVATIONS, *PADDING, *WINDOWS)
 
 

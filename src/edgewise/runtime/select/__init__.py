@@ -14,6 +14,7 @@ from edgewise.ops.activation import Prelu
 from edgewise.ops.arithmetic import Add, AddN, Div, Mul, Sub
 from edgewise.ops.batch_matmul import BatchMatMul
 from edgewise.ops.binary import Atan2, FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
+from edgewise.ops.byte_table import ByteTable
 from edgewise.ops.choose import Select, SelectV2
 from edgewise.ops.compare import (
     BitwiseXor,
@@ -108,6 +109,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     MaxPool2D: pool.max_pool_2d,
     **dict.fromkeys(unary.OPERATORS, unary.unary),
     ZerosLike: unary.zeros_like,
+    ByteTable: unary.known_table,
     FakeQuant: unary.fake_quant,
     Quantize: convert.quantize,
     Opaque: custom.custom,

@@ -133,6 +133,14 @@ def table(site: Site) -> Sequence[Call]:
     return unary_call(site, "table_b8", (x, found))
 
 
+def known_table(site: Site) -> Sequence[Call]:
+    """BYTE_TABLE."""
+    found = site.known(site.node.operand(1))
+    require(found is not None, "no kernel for computed tables")
+    assert found is not None
+    return unary_call(site, "table_b8", (site.node.operand(0), found))
+
+
 def unary_call(
     site: Site, kernel: str, operands: Sequence[Value | np.ndarray], **numbers: float
 ) -> Sequence[Call]:
