@@ -19,6 +19,7 @@ from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Target
 
 _CHAINS = 12  # of peak.c
+_TILE_MACS = 4 * 16 * 16 * 64  # of a round there
 _VECTOR_BYTES = 64  # at most
 _ROUNDS = 20_000
 _REPEATS = 7
@@ -47,10 +48,11 @@ def measure(isa: Isa | None = None) -> Peak:
     """The peak of this machine's strongest (or of one) instruction set; about 0.2 s."""
     isa = host_isa() if isa is None else isa
     macs = _CHAINS * isa.lanes
+    s8_macs = _TILE_MACS if isa is Isa.AMX else macs * (4 if isa.lanes == 16 else 2)
     return Peak(
         isa,
         f32_macs=macs * _rate(isa, "peak_f32"),
-        s8_macs=macs * (4 if isa is Isa.AVX512 else 2) * _rate(isa, "peak_s8"),
+        s8_macs=s8_macs * _rate(isa, "peak_s8"),
         cache_bytes=_CACHE_BYTES * _rate(isa, "peak_read", _CACHE_BYTES, 64),
         memory_bytes=_MEMORY_BYTES * _rate(isa, "peak_read", _MEMORY_BYTES, 1),
     )
