@@ -1,8 +1,9 @@
 """docs/speed.md: how fast the networks of `benchmarks/table.py` are, ours beside the others'.
 
-python tools/speed.py --keep TABLE.json ... --machine "..."    what benchmarks/table.py wrote
-python tools/speed.py                                          write the page
-python tools/speed.py --check                                  fail if the page is stale
+python tools/speed.py --keep TABLE.json ... --isa NAME --machine "..."
+                                    what benchmarks/table.py wrote, in place of that machine's
+python tools/speed.py               write the page
+python tools/speed.py --check       fail if the page is stale
 """
 
 from __future__ import annotations
@@ -28,23 +29,23 @@ PREFACE = """# Speed
 
 One thread, one inference, milliseconds; in brackets how many times ours another runtime takes
 (above 1: ours is faster; below 1 it is slower). Every row is one run in which the runtimes take
-turns, each in a process of its own (`edgewise benchmark MODEL --vs ...` does the same for yours):
-{machine};
-{versions}.
+turns, each in a process of its own (`edgewise benchmark MODEL --vs ...` does the same for yours).
 The networks have random weights at the published sizes; OpenVINO reads the same `.tflite`, ONNX
 Runtime the same network as `.onnx`. "-": the runtime does not run the file.
+
+Processors differ in what they multiply fast: with AVX2, 8 bits have twice the rate of float32; with
+VNNI four times; with AMX 32 times, which the other runtimes use, too.
 
 The page is made by `tools/speed.py` from what
 
     python benchmarks/table.py FOLDER --vs litert,onnxruntime,openvino --python PATH --json FILE
 
-measured. Processors with AVX-512 and VNNI multiply 8 bits four times as fast as float32, those with
-AVX2 only twice: the ratios of int8 and dynamic range are others there.
+measured.
 """
 
 
-def keep(paths: list[Path], machine: str) -> None:
-    """Medians of the files, and where they were measured."""
+def keep(paths: list[Path], isa: str, machine: str) -> None:
+    """Medians of the files, and where they were measured: a machine per instruction set."""
     medians: dict[str, dict[str, float]] = {}
     versions: dict[str, str] = {}
     for path in paths:
@@ -54,7 +55,8 @@ def keep(paths: list[Path], machine: str) -> None:
                 continue
             medians[row["model"]] = {n: round(m["median_ms"], 4) for n, m in found.items()}
             versions |= {n: m["version"] for n, m in found.items()}
-    kept = {"machine": machine, "versions": versions, "median_ms": medians}
+    kept = json.loads(KEPT.read_text())
+    kept[isa] = {"machine": machine, "versions": versions, "median_ms": medians}
     KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
@@ -62,7 +64,7 @@ def table(kind: str, rows: dict[str, dict[str, float]]) -> str:
     """The networks of one kind."""
     others = [name for name in NAMES if any(name in row for row in rows.values())]
     lines = [
-        f"## {KINDS[kind]}",
+        f"### {KINDS[kind]}",
         "",
         f"| network | Edgewise | {' | '.join(NAMES[name] for name in others)} |",
         f"|---|---:|{'---:|' * len(others)}",
@@ -80,14 +82,19 @@ def _ms(milliseconds: float) -> str:
 
 
 def render() -> str:
-    """The page."""
+    """The page: machines in the order of their instruction sets' names."""
+    parts = [PREFACE]
     kept: dict[str, Any] = json.loads(KEPT.read_text())
-    versions = ", ".join(f"{NAMES[n]} {v}" for n, v in kept["versions"].items() if n in NAMES)
-    parts = [PREFACE.format(machine=kept["machine"], versions=versions)]
-    for kind in KINDS:
-        suffix = f"/{kind}.tflite"
-        rows = {n: row for n, row in kept["median_ms"].items() if n.endswith(suffix)}
-        parts.append(table(kind, {n.removesuffix(suffix): r for n, r in rows.items()}) + "\n")
+    for isa, found in sorted(kept.items()):
+        versions = ", ".join(f"{NAMES[n]} {v}" for n, v in found["versions"].items() if n in NAMES)
+        parts.append(f"## {isa}\n\n{found['machine']};\n{versions}.\n")
+        for kind in KINDS:
+            suffix = f"/{kind}.tflite"
+            rows = {n: row for n, row in found["median_ms"].items() if n.endswith(suffix)}
+            if rows:
+                parts.append(
+                    table(kind, {n.removesuffix(suffix): r for n, r in rows.items()}) + "\n"
+                )
     return "\n".join(parts)
 
 
@@ -95,11 +102,12 @@ def main() -> None:
     """As the module's docstring says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", nargs="+", type=Path)
+    parser.add_argument("--isa", default="")
     parser.add_argument("--machine", default="")
     parser.add_argument("--check", action="store_true")
     chosen = parser.parse_args()
     if chosen.keep:
-        keep(chosen.keep, chosen.machine)
+        keep(chosen.keep, chosen.isa, chosen.machine)
     if chosen.check:
         if PAGE.read_text() != render():
             sys.exit("docs/speed.md is stale: run tools/speed.py")
