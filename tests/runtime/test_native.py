@@ -218,7 +218,7 @@ def test_keep_all_keeps_every_value() -> None:
     assert {v.name for v in kept.kept} == {v.name for v in plain.kept}
     wanted = {v.name: a for v, a in plain.kept.items()}
     for value, array in kept.kept.items():
-        np.testing.assert_array_equal(array, wanted[value.name])
+        np.testing.assert_allclose(array, wanted[value.name], rtol=1e-6)  # kernels fuse products
 
 
 @pytest.mark.parametrize("native", [True, False])
