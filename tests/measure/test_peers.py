@@ -41,12 +41,15 @@ def test_edgewise_is_measured_in_a_process_of_its_own(model: Path) -> None:
     assert json.loads(json.dumps(ours.as_json()))["runs"] == len(ours.times)
 
 
-def test_a_runtime_that_is_not_there_is_told_and_the_others_are_measured(model: Path) -> None:
-    found = compare(model, ["openvino"], python=sys.executable, rounds=1, seconds=0)
+@pytest.mark.parametrize("name", ["openvino", "openvino_bf16"])
+def test_a_runtime_that_is_not_there_is_told_and_the_others_are_measured(
+    model: Path, name: str
+) -> None:
+    found = compare(model, [name], python=sys.executable, rounds=1, seconds=0)
     if not found[1].error:
         pytest.skip("openvino is installed here")
     assert found[1].error == "ModuleNotFoundError: No module named 'openvino'"
-    assert found[1].as_json() == {"runtime": "openvino", "error": found[1].error}
+    assert found[1].as_json() == {"runtime": name, "error": found[1].error}
     assert math.isnan(found[1].median)
     assert found[0].times
 

@@ -18,7 +18,9 @@ _HEADS = ("", *HEADS, "memory", "apart")
 
 @click.command("benchmark")
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--vs", default="", help="Beside: litert,onnxruntime,openvino, or bf16.")
+@click.option(
+    "--vs", default="", help="Beside: litert,onnxruntime,openvino,openvino_bf16, or bf16."
+)
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option(
     "--runs",
@@ -60,8 +62,9 @@ def command(
     Each runtime is a process of its own with the model loaded; they run by turns (A B A B) and
     are stopped in between, so that other load disturbs all alike. Trust ratios more than
     milliseconds. Inputs are random and set before the clock starts. `--vs bf16` is Edgewise with
-    weights rounded to bfloat16; "apart" says how far that moves the outputs. The exit code is 1
-    where Edgewise does not run the model.
+    products of bfloat16; "apart" says how far that moves the outputs. openvino computes in float32,
+    openvino_bf16 where it likes in bfloat16. The exit code is 1 where Edgewise does not run the
+    model.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ from pathlib import Path
 from edgewise.errors import EdgewiseError, InputError
 
 WORKER = Path(__file__).with_name("worker.py")
-OTHERS = ("litert", "onnxruntime", "openvino", "bf16")  # bf16: ours, with such weights
+OTHERS = ("litert", "onnxruntime", "openvino", "openvino_bf16", "bf16")  # bf16: ours
 HEADS = ("median ms", "min ms", "spread", "x ours", "load ms", "first ms")  # of `cells`
 WARM_UP = 3  # inferences before the first that counts; the first one of all is told apart
 
@@ -106,9 +106,9 @@ def compare(
     """Measure Edgewise and other runtimes on a `.tflite` file, Edgewise first.
 
     Args:
-        others: of "litert", "onnxruntime", "openvino", and "bf16", which is Edgewise with weights
-            rounded to bfloat16.
-        python: the interpreter that has the first three (None: this one).
+        others: of "litert", "onnxruntime", "openvino", "openvino_bf16", which may compute in
+            bfloat16, and "bf16", which is Edgewise with products of bfloat16.
+        python: the interpreter that has the others than ours (None: this one).
         onnx: the model as ONNX Runtime reads it; None: the file of that suffix beside the model,
             or what `tf2onnx` makes if `python` has it.
         ops: files that tell custom operators, for Edgewise (`edgewise.custom.load_ops`).
