@@ -1,5 +1,5 @@
-/* What integer convolutions share: which part of y a tile computes, and how the lines of x that it
- * reads lie in scratch memory. */
+/* What convolutions that stage x share: which part of y a tile computes, and how the lines of x
+ * that it reads lie in scratch memory. */
 #ifndef EW_CONV_TILES_H
 #define EW_CONV_TILES_H
 #include "kernel.h"
@@ -13,8 +13,6 @@ static inline void ew_inside_of(int32_t at, uint32_t kernel, uint32_t dilation, 
     *first = i;
     *last = end;
 }
-
-#if EW_LANES > 1
 
 typedef struct {
     uint32_t group, image, line, lines, column, columns, panel, panels;
@@ -41,6 +39,7 @@ static inline ew_conv_tile ew_conv_tile_at(const ew_conv_layout *p, uint32_t til
     return t;
 }
 
+#if EW_LANES > 1
 /* How a tile's part of x lies in scratch: `lines` lines `pitch` bytes apart of `columns` pixels. An
  * axis of which the kernel reads one element only keeps what is read: its stride becomes 1. */
 typedef struct {

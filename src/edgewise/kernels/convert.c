@@ -1,6 +1,7 @@
 /* CAST: element types by way of a block of integers or floats of 32 or 64 bits, so that n types need n loads and
  * n stores, not n * n loops. Floats to integers: truncated and saturated, NaN gives 0; integers wrap;
  * bool is x != 0. */
+#include "bfloat.h"
 #include "fixed.h"
 #include "half.h"
 
@@ -32,21 +33,6 @@ static const uint8_t element_bytes[] = {
     [EW_TYPE_u64] = 8, [EW_TYPE_s4] = 1,   [EW_TYPE_c64] = 8,
 };
 
-static float of_bfloat(uint16_t h) {
-    uint32_t bits = (uint32_t)h << 16;
-    float y;
-    __builtin_memcpy(&y, &bits, sizeof y);
-    return y;
-}
-
-/* Nearest, halves to even. */
-static uint16_t bfloat_of(float x) {
-    uint32_t bits;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-    if (x != x) return (uint16_t)(bits >> 16 & 0x8000) | 0x7FC0;
-    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
 /* Towards zero, with the last bit set where something is lost: rounded again, it is as if once. */
 static float odd_of(double x) {
     float y = (float)x;
@@ -64,7 +50,7 @@ static float odd_of(double x) {
     case EW_TYPE_f32: TO(float, x[i]); break;                                                      \
     case EW_TYPE_f64: TO(double, x[i]); break;                                                     \
     case EW_TYPE_f16: TO(uint16_t, ew_half_of(half)); break;                                       \
-    case EW_TYPE_bf16: TO(uint16_t, bfloat_of((float)x[i])); break;                                \
+    case EW_TYPE_bf16: TO(uint16_t, ew_bfloat_of((float)x[i])); break;                                \
     case EW_TYPE_bool: TO(uint8_t, x[i] != 0); break;                                              \
     case EW_TYPE_c64: {                                                                            \
         float *y = result;                                                                         \
@@ -130,7 +116,7 @@ static void load_f32(float *y, const void *operand, size_t n, int32_t type) {
     const float *floats = operand;
     switch (type) {
     case EW_TYPE_f16: ew_of_halves(y, halves, n); break;
-    case EW_TYPE_bf16: EACH(of_bfloat(halves[i])); break;
+    case EW_TYPE_bf16: EACH(ew_of_bfloat(halves[i])); break;
     default: EACH(floats[2 * i]); break; /* real parts */
     }
 }

@@ -37,7 +37,7 @@ typedef struct {
     uint32_t first;    /* the element that is read first */
 } ew_pack_weights;
 
-/* What the integer convolutions with groups share. A fully connected layer, and a convolution of 1x1
+/* What the convolutions with groups that stage x share. A fully connected layer, and a convolution of 1x1
  * windows without strides, is one image of a single line of M pixels; a transposed one has a call
  * for every phase of its stride.
  * Weights w are s8. In the scalar build they are [O][K], K = KH * KW * C / groups, and nothing is
@@ -55,6 +55,22 @@ typedef struct {
     uint32_t panels_per_tile;
     uint32_t y_first, y_image, y_line, y_pixel;
 } ew_conv_layout;
+
+/* Convolutions of float32, multiplied as bfloat16: x is rounded on the way, sums are float32. Made
+ * for AMX; other builds compute the same, slowly.
+ * Operands: x, w bf16, bias f32 [groups][O / groups rounded up to panels], y.
+ * y = clamp(bias + acc, low, high). A panel has 32 channels and a lane 2 elements, whatever the
+ * vectors are: w is [groups][panels][runs][steps][32][2], zeros beyond (ew_pack_bf16). A run is a
+ * tap's C / groups elements, or where is_gathered all of K.
+ * Tiles: (group, image, block of lines, block of columns, block of panels).
+ * Scratch: runs u32; for each pixel of a tile's lines u32; the staged pixels (see staging in
+ * conv_bf16.c) of 2 * steps bf16 each, 16 more of them and 128 bytes. */
+typedef struct {
+    ew_conv_layout layout;
+    uint32_t is_gathered;
+    uint32_t steps; /* lanes along a run of w, a multiple of 16 */
+    float low, high; /* fused activation */
+} ew_conv_bf16;
 
 /* 8-bit convolutions.
  * Operands: x, w, bias s32 [O], scale f32 [O] (finite), y.

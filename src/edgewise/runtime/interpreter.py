@@ -55,8 +55,10 @@ class Interpreter:
         cache: where plans of files and bytes are kept for the next time: True, in the user's folder
             for caches; False, nowhere; or a folder.
         precision: "f32", or "bf16": float weights of convolutions and fully connected layers are
-            rounded to bfloat16, 8 bits of 24, and take half the memory. `edgewise benchmark MODEL
-            --vs bf16` measures how far that moves the outputs, and how fast it is.
+            rounded to bfloat16, 8 bits of 24, and take half the memory. On processors with AMX
+            their inputs are rounded, too, and the products are those of bfloat16 (sums stay
+            float32) where its registers gain by it; `placement()` says where. `edgewise benchmark
+            MODEL --vs bf16` measures how far that moves the outputs, and how fast it is.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.

@@ -26,7 +26,7 @@ class Precision(Enum):
     """What weights of float32 are multiplied in; what is not a product of weights is float32."""
 
     FLOAT32 = "f32"
-    BFLOAT16 = "bf16"  # rounded to it, half the bytes; sums are float32
+    BFLOAT16 = "bf16"  # rounded to it, half the bytes; with AMX x is, too; sums are float32
 
     @classmethod
     def of(cls, text: str) -> Precision:

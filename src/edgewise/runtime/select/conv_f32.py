@@ -12,7 +12,7 @@ from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
-from edgewise.runtime.select import computed
+from edgewise.runtime.select import computed, conv_bf16
 from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
@@ -51,6 +51,8 @@ def calls(
 ) -> Sequence[Call]:
     """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
     it those that pack what is computed."""
+    if conv_bf16.pays(site.target, weights, window, groups):
+        return conv_bf16.calls(site, x, weights, window, groups, act, place, why)
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]

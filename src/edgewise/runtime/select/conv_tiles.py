@@ -1,4 +1,4 @@
-"""What integer convolutions share: how they are cut into tiles, and the scratch memory of one."""
+"""What convolutions that stage x share: their tiles, and the scratch memory of one."""
 
 from __future__ import annotations
 
@@ -37,12 +37,11 @@ class Layout:
         result: int,
     ) -> Layout:
         """K products make an element of y; `staged`, `result`: bytes of elements of x and y."""
-        is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
-        is_dense = is_dense and places["y_image"] == window["oh"] * places["y_line"]
-        if is_dense:
+        is_one = is_dense(window, places)
+        if is_one:
             window = flat(window)
         tiles = Tiles.of(window, groups, k, target, staged, result)
-        return cls(window, groups, places, is_dense, tiles)
+        return cls(window, groups, places, is_one, tiles)
 
     @property
     def fields(self) -> Fields:
@@ -61,6 +60,12 @@ class Layout:
         """Elements of y that a tile writes, where they are one run; see Call."""
         is_whole = self.is_dense and self.places["y_pixel"] == self.window["o"] and self.groups == 1
         return self.tiles.run_of(self.window) if is_whole else None
+
+
+def is_dense(window: dict[str, int], places: dict[str, int]) -> bool:
+    """All pixels of y are equally far apart."""
+    is_dense = places["y_line"] == window["ow"] * places["y_pixel"]
+    return is_dense and places["y_image"] == window["oh"] * places["y_line"]
 
 
 def runs_of(window: dict[str, int]) -> int:
@@ -97,8 +102,10 @@ class Tiles:
         target: Target,
         element: int,
         result: int,
+        rows: int = 12,
     ) -> Tiles:
-        """As many lines of y as keep the staged part of x and the results in the cache."""
+        """As many lines of y as keep the staged part of x and the results in the cache; a part of
+        a line has a multiple of `rows` pixels."""
         n, oh, ow, o = (window[name] for name in ("n", "oh", "ow", "o"))
         if min(n, oh, ow) == 0:
             return cls(1, 1, 1, 0, 0, 1)
@@ -115,7 +122,8 @@ class Tiles:
             total = staged(lines, columns) + lines * columns * per_group * result
             return total <= target.block_bytes
 
-        columns = ow if fits(1, ow) else max(_largest(lambda n: fits(1, n), ow) // 12 * 12, 12)
+        most = _largest(lambda n: fits(1, n), ow) // rows * rows
+        columns = ow if fits(1, ow) else max(most, rows)
         columns = min(columns, ow)
         lines = max(_largest(lambda n: fits(n, columns), oh), 1) if columns == ow else 1
         panels_per_tile = panels

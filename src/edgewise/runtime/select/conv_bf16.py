@@ -1,0 +1,160 @@
+"""Float32 convolutions whose products are of bfloat16, in the tile registers of AMX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Value
+from edgewise.runtime.calls import Call, Packed, Site, float_bounds
+from edgewise.runtime.library import Isa, library, pack, structures
+from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
+from edgewise.runtime.select.weights import Array, Weights, flat
+from edgewise.runtime.select.weights_b8 import TILE_ROWS, TILE_STEPS, pad_channels
+from edgewise.values import dataclass
+
+WHY = "products of bf16"
+_RUN = 2 * TILE_STEPS  # elements of x that a register's row has
+_LEAST_ROWS = 5  # pixels of y; fewer leave most of a register empty, and read the weights only
+_FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
+MOST_WASTE = 8  # products made per product that counts; registers make 16 in a vector's time
+_FINITE = 3.38e38  # rounds to a finite bfloat16
+_MANY_WEIGHTS = 1 << 19  # bytes; more come from the third-level cache for every tile
+_MOST_STAGED = 1 << 20  # bytes of the least tile
+
+
+@dataclass(frozen=True, slots=True)
+class _Staging:
+    """How a tile's part of x lies in scratch (`staging` of conv_bf16.c)."""
+
+    is_gathered: bool
+    runs: int
+    length: int  # of a run, elements
+    planes: int
+    more_lines: int  # of a plane than a tile has lines
+    more_columns: int
+
+    @classmethod
+    def of(cls, window: dict[str, int], groups: int) -> _Staging:
+        kernel_h, kernel_w = window["kernel_h"], window["kernel_w"]
+        c = window["c"] // groups
+        if c < _FEW_CHANNELS and kernel_h * kernel_w > 1:
+            return cls(True, 1, kernel_h * kernel_w * c, 1, 0, 0)
+        (planes_h, more_lines), (planes_w, more_columns) = (_planes(window, axis) for axis in "hw")
+        return cls(False, kernel_h * kernel_w, c, planes_h * planes_w, more_lines, more_columns)
+
+    @property
+    def pixel(self) -> int:
+        """Elements of a staged pixel."""
+        return -(-self.length // _RUN) * _RUN
+
+    def nbytes(self, lines: int, columns: int) -> int:
+        """Of a tile's staged pixels."""
+        pixels = (lines + self.more_lines) * (columns + self.more_columns)
+        return self.planes * pixels * self.pixel * 2
+
+
+def _planes(window: dict[str, int], axis: str) -> tuple[int, int]:
+    span = (window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"]
+    stride = window[f"stride_{axis}"]
+    return min(stride, span + 1), span // stride
+
+
+def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) -> bool:
+    """Whether bfloat16 is asked for, and the registers gain by it."""
+    is_known = weights.source is None and weights.added is None and weights.array.size > 0
+    if target.precision is not Precision.BFLOAT16 or target.isa is not Isa.AMX or not is_known:
+        return False
+    rows = window["n"] * window["oh"] * window["ow"]
+    if rows < _LEAST_ROWS:
+        return False
+    staging, per_group = _Staging.of(window, groups), window["o"] // groups
+    if staging.nbytes(1, min(window["ow"], _RUN)) > _MOST_STAGED:
+        return False
+    pixels, one = window["oh"] * window["ow"], TILE_ROWS
+    pixels_made = -(-window["oh"] * (window["ow"] + staging.more_columns) // one) * one
+    made = pixels_made * -(-per_group // one) * one * staging.pixel
+    if made > MOST_WASTE * pixels * per_group * staging.length:
+        return False
+    w, taps = weights.array, window["kernel_h"] * window["kernel_w"]
+    # padding is multiplied, and zero times infinity is NaN
+    return taps == 1 or bool(w.max() < _FINITE and w.min() > -_FINITE)
+
+
+def calls(
+    site: Site,
+    x: Value,
+    weights: Weights,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    places: dict[str, int],
+    why: str = "",
+) -> Sequence[Call]:
+    """The call for x and a result whose pixels lie as `places` says (of ew_conv_layout)."""
+    if is_dense(window, places):
+        window = flat(window)
+    staging, target = _Staging.of(window, groups), site.target
+    layout = _layout(window, groups, places, staging, target)
+    steps, lines, columns = staging.pixel // 2, layout.tiles.lines, layout.tiles.columns
+    low, high = float_bounds(act)
+    params = pack(
+        "ew_conv_bf16",
+        {
+            "layout": layout.fields,
+            "is_gathered": int(staging.is_gathered),
+            "steps": steps,
+            "low": low,
+            "high": high,
+        },
+    )
+    rows = lines * (columns + staging.more_columns)
+    scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 128
+    scratch += 4 * (staging.runs + rows)
+    matrix = _packed(weights.array, groups, staging.runs, steps)
+    bias = pad_channels(weights.bias, groups, target.isa)
+    why = "; ".join(filter(None, (why, WHY)))
+    operands = (x, matrix, bias, site.node.output)
+    elements = layout.tile_elements
+    return [Call("conv_2d_bf16", params, operands, layout.tiles.count, scratch, elements, why=why)]
+
+
+def _layout(
+    window: dict[str, int],
+    groups: int,
+    places: dict[str, int],
+    staging: _Staging,
+    target: Target,
+) -> Layout:
+    """Tiles of which the staged pixels and the results stay in the second-level cache; where the
+    weights do not, as few tiles as there are, because each of them reads all weights."""
+    shape = {**window, "c": staging.pixel * groups}
+    if staging.is_gathered:
+        ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w")
+        shape |= dict.fromkeys(ones, 1)
+    k = staging.runs * staging.pixel * 2  # bytes
+    result, blocks = (0, 4) if k * window["o"] > _MANY_WEIGHTS else (4, 2)
+    target = replace(target, block_bytes=blocks * target.block_bytes)
+    tiles = Tiles.of(shape, groups, k, target, 2, result, 2 * TILE_ROWS)
+    return Layout(window, groups, places, is_dense(window, places), tiles)
+
+
+def _packed(array: Array, groups: int, runs: int, steps: int) -> Packed:
+    """Weights [O, ...] as ew_conv_bf16 has them."""
+    outputs, per_group = array.shape[0], array.shape[0] // groups
+    length = array.size // (outputs * runs)
+    shape = (groups, -(-per_group // 32), runs, steps, 32, 2)
+
+    def fill(packed: Array) -> None:
+        buffer = structures().from_buffer
+        library().ew_pack_bf16(
+            buffer("uint16_t[]", packed, require_writable=True),
+            buffer("float[]", np.ascontiguousarray(array)),
+            *(outputs, per_group, runs, length, steps),
+        )
+
+    return Packed(shape, np.dtype(np.uint16), fill)

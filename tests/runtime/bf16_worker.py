@@ -1,0 +1,152 @@
+"""Products of bfloat16 in a process of their own, which a kernel that leaves its buffers ends.
+
+    python -m tests.runtime.bf16_worker --library PATH --memory after [--run-by scalar]
+
+Plans are made for AMX, and run by its kernels or those of another instruction set. At the end one
+line of JSON: the number of runs, and the failures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Graph
+from edgewise.ir.enums import Activation, Padding
+from edgewise.ir.evaluate import evaluate
+from edgewise.ops.conv import Conv2D
+from edgewise.ops.fully_connected import FullyConnected
+from edgewise.runtime import library
+from edgewise.runtime.library import Isa
+from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.planner import plan
+from edgewise.runtime.select import conv_bf16
+
+from .guarded import Guarded, Side
+from .isolated import isolate
+from .matrix import run_isolated
+
+Op = Conv2D | FullyConnected
+Shape = tuple[int, ...]
+
+IMAGES = ((1, 7, 9), (2, 13, 5), (1, 1, 33), (3, 6, 6), (1, 40, 51))
+# input channels of a group, outputs of one, groups; kernel; strides; dilations
+WINDOWS = (
+    ((3, 32, 1), (3, 3), (2, 2), (1, 1)),
+    ((1, 20, 1), (5, 5), (1, 1), (1, 1)),
+    ((4, 24, 2), (3, 3), (1, 1), (1, 2)),
+    ((24, 40, 1), (1, 1), (1, 1), (1, 1)),
+    ((33, 17, 1), (3, 3), (1, 1), (1, 1)),
+    ((32, 33, 1), (3, 2), (2, 3), (1, 1)),
+    ((17, 16, 1), (1, 1), (2, 2), (1, 1)),
+    ((64, 31, 1), (2, 3), (1, 2), (2, 1)),
+    ((16, 24, 2), (3, 3), (1, 1), (2, 2)),
+    ((300, 96, 1), (1, 1), (1, 1), (1, 1)),
+)
+ROWS = ((5, 70, 135), (16, 64, 64), (33, 31, 129), (97, 512, 40))  # M, K, O
+TARGETS = (
+    Target(Isa.AMX, precision=Precision.BFLOAT16),
+    Target(Isa.AMX, threads=3, precision=Precision.BFLOAT16),
+    Target(Isa.AMX, block_bytes=2048, precision=Precision.BFLOAT16),
+)
+
+
+def cases() -> Iterator[tuple[Op, Shape, Shape]]:
+    """Operators, and the shapes of x and of the weights."""
+    for image in IMAGES:
+        for (c, o, groups), kernel, strides, dilations in WINDOWS:
+            spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+            for padding in (Padding.SAME, Padding.VALID):
+                is_small = any(a < b for a, b in zip(image[1:], spans, strict=True))
+                if padding is Padding.VALID and is_small:
+                    continue
+                op = Conv2D(
+                    padding=padding,
+                    stride_h=strides[0],
+                    stride_w=strides[1],
+                    dilation_h_factor=dilations[0],
+                    dilation_w_factor=dilations[1],
+                )
+                yield op, (*image, c * groups), (o * groups, *kernel, c)
+    for m, k, o in ROWS:
+        yield FullyConnected(), (m, k), (o, k)
+
+
+def graph_of(op: Op, shape: Shape, w: np.ndarray, bias: np.ndarray) -> Graph:
+    """One operator."""
+    b = Builder()
+    x = b.input("x", shape, DType.FLOAT32)
+    return b.finish(b.node(op, x, b.constant(w), b.constant(bias)).output)
+
+
+def rounded(array: np.ndarray) -> np.ndarray:
+    """To the nearest numbers of bfloat16."""
+    return array.astype(ml_dtypes.bfloat16).astype(np.float32)
+
+
+def check(op: Op, shape: Shape, of_weights: Shape, target: Target, run_by: Isa, side: Side) -> None:
+    """Raises AssertionError."""
+    rng = np.random.default_rng(1)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in (shape, of_weights))
+    bias = rng.standard_normal(of_weights[0]).astype(np.float32)
+    clamped = op.replace(fused_activation_function=Activation.RELU6)
+
+    def run(op: Op, x: np.ndarray) -> np.ndarray:
+        made = plan(graph_of(op, shape, w, bias), target)
+        assert "conv_2d_bf16" in made.placement[-1].detail, made.placement[-1]
+        with Guarded(side) as place:
+            by = replace(target, isa=run_by)
+            return next(iter(run_isolated(isolate(made, [x]), by, place))).copy()
+
+    # what is rounded has so many bits that products are exact; sums are float32
+    sizes = evaluate(graph_of(op, shape, abs(w), abs(bias)), [abs(x)])[0]
+    got = run(clamped, x)
+    exact = evaluate(graph_of(clamped, shape, rounded(w), bias), [rounded(x)])[0]
+    assert np.all(abs(got - exact) <= 2.0**-18 * sizes), "sums are not float32"
+    # half a unit of the last of 8 bits is 2**-8 at most, for each factor
+    wanted = evaluate(graph_of(clamped, shape, w, bias), [x])[0]
+    assert np.all(abs(got - wanted) <= 1.01 * 2.0**-7 * sizes)
+    # one window reads padding only
+    assert np.array_equal(got, wanted) == np.all(sizes == abs(bias))
+
+    odd = x.reshape(-1).copy()
+    odd[rng.integers(0, odd.size, 3)] = [np.inf, -np.inf, np.nan]
+    odd = odd.reshape(shape)
+    got, wanted = run(op, odd), evaluate(graph_of(op, shape, w, bias), [odd])[0]
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
+    infinite = np.isinf(wanted)
+    np.testing.assert_array_equal(got[infinite], wanted[infinite])
+    assert np.all(np.isfinite(got[np.isfinite(wanted)]))
+
+
+def main() -> None:
+    """Run what the arguments say."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--memory", choices=("after", "before"), default="after")
+    parser.add_argument("--run-by", default="amx")
+    chosen = parser.parse_args()
+    if chosen.library is not None:
+        library.LIBRARY = chosen.library
+    conv_bf16.MOST_WASTE = 1 << 20  # any shape, not only those that gain
+    runs, failures = 0, []
+    for op, shape, of_weights in cases():
+        for target in TARGETS:
+            runs += 1
+            try:
+                check(op, shape, of_weights, target, Isa[chosen.run_by.upper()], chosen.memory)
+            except AssertionError as error:
+                failures.append(f"{op} {shape} {of_weights} {target}: {error}")
+    print(json.dumps({"runs": runs, "failures": failures}))
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    main()
