@@ -233,6 +233,95 @@ def test_a_window_depends_on_itself_alone(stride: int, isa: Isa) -> None:
     np.testing.assert_array_equal(spoilt[~is_met], clean[~is_met])
 
 
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize(
+    ("m", "k", "o"), [(5, 32, 24), (33, 65, 49), (47, 63, 33), (70, 130, 31), (16, 1000, 48)]
+)
+def test_rows_and_columns_around_whole_tiles(m: int, k: int, o: int, isa: Isa) -> None:
+    """Registers of 16 rows, 16 columns and 64 elements; some rows have a zero point, some none."""
+    x = np.random.default_rng(m).standard_normal((m, k)).astype(np.float32)
+    x[: m // 2] = np.abs(x[: m // 2])
+    graph = dense(m, k, o)
+    [node] = graph.nodes
+    w = node.operand(1)
+    assert w.quant is not None
+    assert w.data is not None
+    wanted = quantized(x) @ w.quant.dequantize(w.data).astype(np.float64).T
+    [got] = Executor(plan(graph, Target(isa))).run([x], {}, None)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("block", [32, 64, 128])
+def test_blocks_of_scales(block: int, isa: Isa) -> None:
+    """Where a block is no whole register, and where it is."""
+    rng = np.random.default_rng(block)
+    b = Builder()
+    x = b.input("x", (37, 256), DType.FLOAT32)
+    scale = rng.uniform(0.001, 0.01, (40, 256 // block)).astype(np.float32)
+    quant = Quant(scale, axis=1, block_size=block)
+    w = b.constant(rng.integers(-7, 8, (40, 256)).astype(np.int8), quant=quant)
+    graph = b.finish(b.node(FullyConnected(), x, w, None).output)
+    data = rng.standard_normal((37, 256)).astype(np.float32)
+    made = plan(graph, Target(isa))
+    assert "conv_2d_h8" in made.placement[0].detail
+    [got] = Executor(made).run([data], {}, None)
+    assert w.data is not None
+    wanted = quantized(data) @ quant.dequantize(w.data).astype(np.float64).T
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "dilation", "padding"),
+    [
+        ((2, 9, 37, 24), (3, 3), (1, 1), (1, 1), Padding.SAME),
+        ((2, 9, 37, 24), (3, 5), (2, 2), (1, 1), Padding.SAME),
+        ((1, 3, 19, 25), (5, 3), (1, 3), (1, 1), Padding.SAME),
+        ((2, 8, 18, 24), (3, 3), (2, 1), (1, 1), Padding.VALID),
+        ((1, 12, 21, 24), (3, 3), (1, 1), (4, 2), Padding.SAME),
+        ((2, 1, 40, 24), (1, 7), (1, 2), (1, 1), Padding.SAME),
+        ((1, 6, 3, 24), (4, 1), (1, 1), (2, 1), Padding.SAME),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("block_bytes", [1024, 128 * 1024])
+def test_ranges_of_windows(
+    shape: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: Padding,
+    block_bytes: int,
+    isa: Isa,
+) -> None:
+    """Found from those of pixels, which neighbouring windows and tiles share."""
+    rng = np.random.default_rng(7)
+    b, quant = Builder(), Quant(0.01)
+    x = b.input("x", shape, DType.FLOAT32)
+    w = rng.integers(-127, 128, (33, *kernel, shape[3])).astype(np.int8)
+    op = Conv2D(
+        padding=padding,
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+    )
+    graph = b.finish(b.node(op, x, b.constant(w, quant=quant), None).output)
+    # each pixel has a magnitude of its own, so that a window's range is that of one pixel
+    size = np.exp2(rng.integers(-6, 7, (*shape[:3], 1))).astype(np.float32)
+    data = rng.standard_normal(shape).astype(np.float32) * size
+    found = windows(op, data, kernel)
+    real = w.reshape(33, -1) * float(np.float32(0.01))
+    wanted = quantized(found.reshape(-1, real.shape[1])) @ real.T
+    made = plan(graph, Target(isa, 1, block_bytes))
+    assert "conv_2d_h8" in made.placement[0].detail
+    [got] = Executor(made).run([data], {}, None)
+    np.testing.assert_allclose(
+        got.reshape(wanted.shape), wanted, rtol=0, atol=3e-6 * np.abs(wanted).max()
+    )
+
+
 def test_the_report_says_which_way_and_why() -> None:
     assert kernels_of(dense(4)) == "conv_2d_h8 (x quantized per row)"
     assert kernels_of(dense(4, o=8)) == (

@@ -1,5 +1,6 @@
 /* The micro-kernels of products of quantized rows with float results (gemm.h). What is read of g
  * stands in locals: y may be anything. */
+#include "gemm_amx.h"
 #include "gemm_h8.h"
 #if EW_LANES > 1
 
@@ -54,7 +55,51 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_h
 
 EW_DEFINE_TILES(gemm_h8, ew_gemm_h8)
 
+#if defined(EW_AMX)
+/* Results of the sums of four vectors: of rows from `row` on with so many each. */
+EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_h8 *g, uint32_t row,
+                      uint32_t end, const int32_t *sums, uint8_t *y) {
+    const ew_gemm *p = &g->product;
+    const uint32_t columns = p->columns, is_added = g->is_added;
+    const int is_whole = is_plain || (!is_added && columns >= vectors * EW_LANES);
+    const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
+    EW_UNROLL
+    for (uint32_t k = 0; k < 4 / vectors; k++) {
+        if (!is_plain && row + k >= end) continue;
+        float *to = (float *)(void *)(y + k * p->y_row), edge[2 * EW_COLUMNS];
+        for (uint32_t i = 0; !is_plain && is_added && i < columns; i++) edge[i] = to[i];
+        EW_UNROLL
+        for (uint32_t v = 0; v < vectors; v++) {
+            const uint32_t at = v * EW_LANES;
+            const v_s32 acc = v_load_s32(sums + k * EW_AMX_PITCH(vectors) + at);
+            const v_f32 by = v_load_f32(g->scale + at) * v_splat_f32(g->row_scale[row + k]);
+            const v_f32 more = v_load_f32(!is_plain && is_added ? edge + at : g->bias + at);
+            const v_f32 dot =
+                is_plain ? v_float(acc) : exact(acc, v_load_s32(g->sums + at), g->row_zero[row + k]);
+            const v_f32 sum = v_fma(dot, by, more);
+            v_store_f32((is_whole ? to : edge) + at, v_min(high, v_max(low, sum)));
+        }
+        for (uint32_t i = 0; !is_whole && i < columns; i++) to[i] = edge[i];
+    }
+}
+
+/* No row has a zero point. */
+static int is_plain(const ew_gemm_h8 *g) {
+    int32_t zeros = 0;
+    for (uint32_t r = 0; r < g->product.rows; r++) zeros |= g->row_zero[r];
+    return !g->is_added && !zeros;
+}
+
+EW_DEFINE_AMX(amx, ew_gemm_h8, 0, finish, is_plain)
+#endif
+
 void EW_NAME(gemm_h8)(const ew_gemm_h8 *g) {
+#if defined(EW_AMX)
+    if (ew_amx_fits(&g->product)) {
+        amx(g);
+        return;
+    }
+#endif
     EW_RUN_TILES(g, &g->product);
 }
 

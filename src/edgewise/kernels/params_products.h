@@ -135,13 +135,18 @@ typedef struct {
  * w is packed as `ew_conv_layout` has it, all of K as one run. sums s32 [blocks][O padded] are
  * those of the weights with 16 lanes, and not read elsewhere. In the scalar build nothing is padded.
  * Tiles: (group, block of rows_per_tile of all N * OH * OW pixels, block of panels); if scalar,
- * (group, pixel). Scratch: rows_per_tile f32 and s32, and as many rows of K rounded up to 16, s16
- * or with 16 lanes u8; if scalar, K s16. */
+ * (group, pixel). Scratch: rows_per_tile f32 and s32; for each of `lines` s32 and twice the columns
+ * under a line of windows, rounded up to EW_LANES, and EW_LANES more; 64 bytes; rows_per_tile rows,
+ * where is_tiled rounded up to 16, of `steps` lanes rounded up to 16 elements, s16 or with 16 lanes
+ * u8; if scalar, K s16. */
 typedef struct {
     ew_window window;
     uint32_t groups;
     uint32_t rows_per_tile, panels_per_tile;
-    uint32_t block; /* a multiple of 4, or K */
+    uint32_t block;    /* a multiple of 4, where is_tiled of 64, or K */
+    uint32_t steps;    /* lanes along K of w */
+    uint32_t is_tiled; /* steps are a multiple of 16 */
+    uint32_t lines;    /* of x whose pixels' ranges are kept: all under a window; 0: none */
     uint32_t y_first, y_image, y_line, y_pixel;
     float low, high; /* fused activation */
 } ew_conv_h8;

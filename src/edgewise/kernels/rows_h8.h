@@ -11,9 +11,10 @@
 typedef int16_t ew_staged; /* without the zero point */
 #endif
 
+/* The greatest of 0, x... and of 0, -x..., each as its bits, which compare as integers do: what is
+ * not finite is greater than all numbers, so that no NaN is lost. */
 typedef struct {
-    v_f32 low, high;
-    v_s32 odd; /* bits where x was NaN */
+    v_s32 high, deep;
 } ew_range;
 
 /* What EW_LANES rows were quantized by. */
@@ -23,14 +24,13 @@ typedef struct {
 } ew_rows;
 
 EW_INLINE ew_range ew_no_range(void) {
-    ew_range r = {v_splat_f32(0.0f), v_splat_f32(0.0f), v_splat_s32(0)};
+    ew_range r = {v_splat_s32(0), v_splat_s32(0)};
     return r;
 }
 
 EW_INLINE ew_range ew_wider(ew_range r, v_f32 x) {
-    r.low = v_min(x, r.low);
-    r.high = v_max(x, r.high);
-    r.odd |= v_nan_mask(x);
+    r.high = v_max_s32(v_bits_of(x), r.high);
+    r.deep = v_max_s32(v_bits_of(x) ^ v_splat_s32(INT32_MIN), r.deep);
     return r;
 }
 
@@ -72,13 +72,13 @@ EW_INLINE ew_range ew_range_of(ew_range r, const float *x, size_t n) {
 #define EW_FOLD(by, pick)                                                                          \
     EW_UNROLL                                                                                      \
     for (uint32_t i = 0; i < EW_LANES / (2 * by); i++) {                                           \
-        v_f32 a = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(0));                        \
-        v_f32 b = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(by));                       \
-        v[i] = is_max ? v_max(a, b) : v_min(a, b);                                                 \
+        v_s32 a = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(0));                        \
+        v_s32 b = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(by));                       \
+        v[i] = v_max_s32(a, b);                                                                    \
     }
 
-/* Lane i is the greatest (least) lane of v[i]. */
-EW_INLINE v_f32 ew_fold(v_f32 v[EW_LANES], const int is_max) {
+/* Lane i is the greatest lane of v[i]. */
+EW_INLINE v_s32 ew_fold(v_s32 v[EW_LANES]) {
     EW_FOLD(1, EW_PICK1)
     EW_FOLD(2, EW_PICK2)
 #if EW_LANES > 4
@@ -91,21 +91,26 @@ EW_INLINE v_f32 ew_fold(v_f32 v[EW_LANES], const int is_max) {
 }
 #endif
 
-/* Scales and zero points of rows from their ranges. */
-EW_INLINE void ew_rows_of(const ew_range range[EW_LANES], ew_rows *rows) {
-    v_f32 low = range[0].low, high = range[0].high;
-    v_s32 odd = range[0].odd;
+/* Lane i is the range of all lanes of range[i]. */
+EW_INLINE ew_range ew_ranges_of(const ew_range range[EW_LANES]) {
 #if EW_LANES > 1
-    v_f32 lows[EW_LANES], highs[EW_LANES];
+    v_s32 highs[EW_LANES], deeps[EW_LANES];
     EW_UNROLL
     for (uint32_t i = 0; i < EW_LANES; i++) {
-        lows[i] = range[i].low;
         highs[i] = range[i].high;
-        odd |= range[i].odd;
+        deeps[i] = range[i].deep;
     }
-    low = ew_fold(lows, 0);
-    high = ew_fold(highs, 1);
+    ew_range all = {ew_fold(highs), ew_fold(deeps)};
+    return all;
+#else
+    return range[0];
 #endif
+}
+
+/* Scales and zero points of EW_LANES rows from their ranges, a lane each. */
+EW_INLINE void ew_rows_of(ew_range range, ew_rows *rows) {
+    const v_f32 high = v_or_bits(v_splat_f32(0.0f), range.high);
+    const v_f32 low = v_splat_f32(0.0f) - v_or_bits(v_splat_f32(0.0f), range.deep);
     const v_f32 part = v_splat_f32(1.0f / 255.0f), none = v_splat_f32(0.0f);
     const v_f32 scale = high * part - low * part;
     const v_s32 infinite = v_nan_mask(scale * none); /* NaN, too */
@@ -121,15 +126,6 @@ EW_INLINE void ew_rows_of(const ew_range range[EW_LANES], ew_rows *rows) {
     v_store_f32(rows->inverse, inverse);
     const v_s32 points = v_splat_s32(0x4B400000) - v_bits_of(zero);
     __builtin_memcpy(rows->zero, &points, sizeof points);
-    int32_t bits[EW_LANES], any = 0;
-    __builtin_memcpy(bits, &odd, sizeof odd);
-    for (uint32_t i = 0; i < EW_LANES; i++) any |= bits[i];
-    if (!any) return;
-    for (uint32_t r = 0; r < EW_LANES; r++) {
-        __builtin_memcpy(bits, &range[r].odd, sizeof odd);
-        for (uint32_t i = 0; i < EW_LANES; i++)
-            if (bits[i]) rows->scale[r] = __builtin_nanf("");
-    }
 }
 
 /* How a row is written. */
@@ -180,6 +176,22 @@ EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
     for (uint32_t i = 0; i < 2 * EW_LANES; i++) y[i] = (ew_staged)q[i / EW_LANES][i % EW_LANES];
 #endif
 }
+#if EW_LANES == 16 && defined(__AVX512BW__)
+/* Four: narrowed together, they take half as many instructions as two at a time. */
+EW_INLINE void ew_quantize_x4(ew_row row, const float *x, ew_staged *y) {
+    const __m512 by = _mm512_set1_ps(row.inverse);
+    const __m512i zero = _mm512_set1_epi16((int16_t)row.zero);
+    const __m512i columns = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    __m512i q[4];
+    EW_UNROLL
+    for (uint32_t i = 0; i < 4; i++)
+        q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * i), by));
+    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
+    const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
+    const __m512i bytes = _mm512_packus_epi16(a, b); /* [column][vector] of four elements */
+    _mm512_storeu_si512(y, _mm512_permutexvar_epi32(columns, bytes));
+}
+#endif
 #endif
 
 /* x [n] into y [n], and nothing beyond it. */
@@ -188,6 +200,9 @@ EW_INLINE void ew_quantize_run(ew_row row, const float *x, size_t n, ew_staged *
 #if EW_LANES > 1
     enum { AT_ONCE = 2 * EW_LANES };
     if (n >= AT_ONCE) {
+#if EW_LANES == 16 && defined(__AVX512BW__)
+        for (; e + 2 * AT_ONCE <= n; e += 2 * AT_ONCE) ew_quantize_x4(row, x + e, y + e);
+#endif
         for (; e + AT_ONCE <= n; e += AT_ONCE) ew_quantize_x2(row, x + e, y + e);
         if (e < n) ew_quantize_x2(row, x + n - AT_ONCE, y + n - AT_ONCE);
         return;

@@ -17,12 +17,24 @@ from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.weights import Array, dense, flat, real
-from edgewise.runtime.select.weights_b8 import pack_weights, pad_channels, per_lane
+from edgewise.runtime.select.weights_b8 import (
+    TILE_ROWS,
+    TILE_STEPS,
+    is_worth_tiles,
+    pack_weights,
+    pad_channels,
+    per_lane,
+)
 from edgewise.values import dataclass
 
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h
+_ALIGNMENT = 64  # bytes
+_TILE_ELEMENTS = 64  # along K, of a tile register
+_LEAST_K = 32  # that registers multiply: results in float cost more than those in 8 bits
 _LEAST_ROWS = 24  # of a tile, which reads all weights
+# The same where registers multiply, which is over sooner (resnet50 takes 0.85 of the time of 24).
+_LEAST_TILED, _MOST_TILED = 64, 128
 # Fewer cost more to quantize than integers gain (AVX2: a window of 1x1x32 by 16 outputs takes 1.5
 # times as long as in float, one of 1x1x144 by 24 as long). One rule for all instruction sets and
 # batches, because results may depend on neither.
@@ -110,7 +122,7 @@ def call(
     y, isa = site.node.output, site.target.isa
     low, high = float_bounds(act)
     o, k = weights.array.shape[0], weights.array[0].size
-    tiles = _Tiles.of(window, groups, o, k, site.target)
+    tiles = _Tiles.of(window, groups, o, k, weights.block, site.target)
     params = pack(
         "ew_conv_h8",
         {
@@ -119,6 +131,9 @@ def call(
             "rows_per_tile": tiles.rows,
             "panels_per_tile": tiles.panels,
             "block": weights.block,
+            "steps": tiles.steps,
+            "is_tiled": int(tiles.is_tiled),
+            "lines": tiles.lines,
             **place,
             "low": low,
             "high": high,
@@ -127,18 +142,20 @@ def call(
     is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
     is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
     elements = tiles.rows * o if is_dense else None
-    matrix, scales, sums = operands(isa, weights, groups)
+    matrix, scales, sums = operands(isa, weights, groups, tiles.steps)
     bias = pad_channels(weights.bias, groups, isa)
     inputs = (x, matrix, scales, bias, sums, y)
     why = "x quantized per row"
     return Call("conv_2d_h8", params, inputs, tiles.count, tiles.scratch, elements, why=why)
 
 
-def operands(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array | Packed, Array, Array]:
-    """Weights, scales and sums as `ew_conv_h8` has them."""
+def operands(
+    isa: Isa, weights: Hybrid, groups: int, steps: int | None = None
+) -> tuple[Array | Packed, Array, Array]:
+    """Weights, scales and sums as `ew_conv_h8` has them, which says what steps are."""
     matrix: Array | Packed = weights.array
     if isa is not Isa.SCALAR:
-        matrix, _ = pack_weights(weights.array, groups, 1, isa.lanes, per_lane(isa))
+        matrix, _ = pack_weights(weights.array, groups, 1, isa.lanes, per_lane(isa), steps)
     sums = np.zeros((1, 1), np.int32)
     if isa.lanes == 16:
         sums = _padded(_sums(weights), groups, isa)
@@ -167,21 +184,52 @@ class _Tiles:
     count: int
     scratch: int
     is_whole: bool  # a tile has all panels
+    steps: int  # of ew_conv_h8
+    is_tiled: bool
+    lines: int  # whose ranges are kept
 
     @classmethod
-    def of(cls, window: dict[str, int], groups: int, o: int, k: int, target: Target) -> _Tiles:
+    def of(
+        cls, window: dict[str, int], groups: int, o: int, k: int, block: int, target: Target
+    ) -> _Tiles:
         """As many rows as keep them and their results in the cache."""
-        pixels = window["n"] * window["oh"] * window["ow"]
-        if target.isa is Isa.SCALAR or pixels == 0:
-            return cls(1, 1, groups * pixels, 2 * k, True)
-        width, element = 2 * target.isa.lanes, 1 if target.isa.lanes == 16 else 2
+        pixels, isa = window["n"] * window["oh"] * window["ow"], target.isa
+        steps = -(-k // per_lane(isa))
+        if isa is Isa.SCALAR or pixels == 0:
+            return cls(1, 1, groups * pixels, 2 * k, True, steps, False, 0)
+        is_tiled = is_worth_tiles(isa, pixels, 1, steps) and k >= _LEAST_K
+        is_tiled = is_tiled and (block == k or block % _TILE_ELEMENTS == 0)
+        if is_tiled:
+            steps = -(-steps // TILE_STEPS) * TILE_STEPS
+        width, element = 2 * isa.lanes, 1 if isa.lanes == 16 else 2
         panels = -(-(o // groups) // width)
-        of_row = -(-k // _CHUNK) * _CHUNK * element + 8
-        rows = min(max(target.block_bytes // (of_row + 4 * o), _LEAST_ROWS), pixels)
+        of_row = -(-steps * per_lane(isa) // _CHUNK) * _CHUNK * element
+        least = _LEAST_ROWS
+        if is_tiled:  # all weights are read for every tile, sooner than results leave the cache
+            least = min(max(target.block_bytes // of_row, _LEAST_TILED), _MOST_TILED)
+        rows = min(max(target.block_bytes // (of_row + 8 + 4 * o), least), pixels)
+        if is_tiled:  # whole registers, and no tile that has only what is left
+            rows = -(-pixels // -(-pixels // rows))
+            rows = min(-(-rows // (2 * TILE_ROWS)) * 2 * TILE_ROWS, pixels)
         per_tile = panels
         if target.threads > 1:
             wanted = -(-target.tiles_per_thread * target.threads // groups)
             rows = min(rows, max(-(-pixels // wanted), min(_LEAST_ROWS, pixels)))
             per_tile = max(-(-panels // -(-wanted // -(-pixels // rows))), 1)
         count = groups * -(-pixels // rows) * -(-panels // per_tile)
-        return cls(rows, per_tile, count, rows * of_row, per_tile == panels)
+        staged = -(-rows // TILE_ROWS) * TILE_ROWS if is_tiled else rows
+        lines = _lines(window)
+        columns = (window["ow"] - 1) * window["stride_w"] + 1
+        columns += (window["kernel_w"] - 1) * window["dilation_w"]
+        ranges = lines * (2 * (-(-columns // isa.lanes) + 1) * isa.lanes + 1)
+        scratch = 4 * (2 * rows + ranges) + _ALIGNMENT + staged * of_row
+        return cls(rows, per_tile, count, scratch, per_tile == panels, steps, is_tiled, lines)
+
+
+def _lines(window: dict[str, int]) -> int:
+    """Lines of x under a window, where a pixel is under several windows; else 0."""
+    taps = window["kernel_h"] * window["kernel_w"]
+    span = (window["kernel_w"] - 1) * window["dilation_w"]
+    if taps <= window["stride_h"] * window["stride_w"] or span > 2 * window["w"]:
+        return 0
+    return min((window["kernel_h"] - 1) * window["dilation_h"] + 1, window["h"])
