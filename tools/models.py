@@ -41,7 +41,7 @@ this page says.
   operator that is stored (each kind, up to 320 KB) gives LiteRT's bits on LiteRT's operands, or is
   within one step where [numerics](numerics.md) has measured that LiteRT's two resolvers differ;
   models with integer weights and float activations are, over many inputs, no further from float
-  arithmetic than LiteRT is.
+  arithmetic than LiteRT is, but for chance.
 - **differ**: they do not, and the cause is written down.
 - **unsupported**: it has operators that cannot run here; each is named: TensorFlow's own (Flex),
   those that only a vendor's compiler knows, and custom ones of LiteRT's tests, which no kernel in

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 X86_64 = platform.machine() in ("x86_64", "AMD64")
 # the vectors of simd.h in two halves; needs AVX2 to run
 WIDE = ("-march=x86-64-v3", "-DEW_LANES=16")
+LINKED = ("-DEW_SCALAR",)  # a table that nobody runs
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,11 @@ def _configure(made_by: ModuleType, build: Build) -> None:
     if X86_64:
         *narrow, wide, tiled = made_by.VARIANTS["x86_64"]
         assert (wide.suffix, tiled.suffix) == ("avx512", "amx")
-        # GCC 12 takes minutes a file for vectors in two halves: there the table is only linked
-        options = WIDE if build.compiler == "zig" else WIDE[:1]
-        tiles = (*options, "-DEW_AMX") if build.compiler == "zig" else options
+        # GCC 12 takes minutes a file for vectors in two halves, and sanitized tiles are slow
         made_by.VARIANTS["x86_64"] = (
             *narrow,
-            made_by.Variant("avx512", options),
-            made_by.Variant("amx", tiles),
+            made_by.Variant("avx512", WIDE if build.compiler == "zig" else LINKED),
+            made_by.Variant("amx", LINKED if build.options else (*WIDE, "-DEW_AMX")),
         )
     if build.compiler == "cc":
         made_by.Compiler.__init__ = _system_compiler

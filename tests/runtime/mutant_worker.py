@@ -39,7 +39,7 @@ from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
 from edgewise.passes.pipeline import canonicalize, to_tflite
-from edgewise.runtime import library, session, staged
+from edgewise.runtime import library, session, specialize, staged
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.session import Session
@@ -72,10 +72,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sources", default="operators,real")
     parser.add_argument("--library", type=Path)
+    parser.add_argument("--most", help="the strongest instruction set that the library is for")
     parser.add_argument("--save", type=Path, help="keep the files with faults in this folder")
     chosen = parser.parse_args()
     if chosen.library is not None:
         library.LIBRARY = chosen.library
+    if chosen.most is not None:
+        most = min(library.host_isa(), library.Isa[chosen.most.upper()])
+        specialize.host_isa = lambda: most
     sources = chosen.sources.split(",")
     assert set(sources) <= set(SOURCES), sources
     worker = Worker(chosen.seed, sources, chosen.save)

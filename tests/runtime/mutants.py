@@ -55,9 +55,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Options:
-    """How workers are started; `library`: of the kernels."""
+    """How workers are started; `library`: of the kernels, for instruction sets up to `most`."""
 
     library: Path | None = None
+    most: str | None = None
     save: Path | None = None  # where files with faults are kept
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -69,7 +70,8 @@ def options(sanitizer: str | None, cache: Path | None = None, save: Path | None 
     folder = builds.ROOT / ".pytest_cache" / "kernels" if cache is None else cache
     folder.mkdir(parents=True, exist_ok=True)
     environment = builds.preload() if sanitizer == "asan" else {}
-    return Options(builds.library(sanitizer, folder), save, environment)
+    # one has no kernels beyond AVX2, the other only emulated ones, which are slow
+    return Options(builds.library(sanitizer, folder), "avx2", save, environment)
 
 
 # NumPy's products wait for each other where several workers share the processors
@@ -90,6 +92,8 @@ def _worker(batch: Batch, seed: int, first: int, stop: int, sources: str, chosen
     command += ["--seed", str(seed), "--first", str(first), "--count", str(stop - first)]
     if chosen.library is not None:
         command += ["--library", str(chosen.library)]
+    if chosen.most is not None:
+        command += ["--most", chosen.most]
     if chosen.save is not None:
         command += ["--save", str(chosen.save)]
     with tempfile.TemporaryFile("w+") as letters:  # a pipe would wake the parent for each of them

@@ -139,7 +139,7 @@ def test_undefined_behaviour_sanitizer(tmp_path: Path, built_kernels: Path) -> N
     library = builds.library("ubsan", built_kernels)
     traps = library.read_bytes().count(bytes.fromhex("670fb940"))  # ud1 0x..(%eax), %eax
     assert traps > 100, "the compiler has left the checks out"
-    passed(work(tmp_path, library, "scalar,baseline,avx2,avx512,amx"))
+    passed(work(tmp_path, library, "scalar,baseline,avx2,avx512"))
 
 
 def test_a_buffer_that_is_too_small_is_noticed(tmp_path: Path) -> None:

@@ -2,19 +2,10 @@
  * stages the window of each of its output pixels as a row of 8-bit integers with a scale and a zero
  * point of its own (rows_h8.h), multiplies rows by panels of weights as 8-bit convolutions do, and
  * makes floats of the sums. A pixel's result therefore depends on its window alone. */
+#include "conv_tiles.h"
 #include "gemm_amx.h"
 #include "gemm_h8.h"
 #include "rows_h8.h"
-
-/* Taps [*first, *last) of a kernel axis that lie inside x, where tap 0 reads `at`. */
-static void taps_inside(int32_t at, uint32_t kernel, uint32_t dilation, uint32_t size,
-                        uint32_t *first, uint32_t *last) {
-    uint32_t i = 0, end = kernel;
-    while (i < end && at + (int32_t)(i * dilation) < 0) i++;
-    while (end > i && at + (int32_t)((end - 1) * dilation) >= (int32_t)size) end--;
-    *first = i;
-    *last = end;
-}
 
 /* The part of an output pixel's window inside x: `lines` lines of `runs` runs of `length` elements,
  * and around it so many elements of padding, of all and of each line. */
@@ -52,8 +43,8 @@ static patch patch_of(const ew_conv_h8 *p, const float *x, uint32_t group, pixel
     const int32_t at_w = (int32_t)(pixel.column * s->stride_w - s->pad_left);
     const int is_run = s->dilation_w == 1 && p->groups == 1; /* a line's taps are neighbours */
     uint32_t top, bottom, left, right;
-    taps_inside(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-    taps_inside(at_w, s->kernel_w, s->dilation_w, s->w, &left, &right);
+    ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+    ew_inside_of(at_w, s->kernel_w, s->dilation_w, s->w, &left, &right);
     if (left == right) bottom = top;
     x += (size_t)pixel.image * s->h * s->w * s->c + group * c;
     if (bottom > top)
@@ -129,7 +120,7 @@ static ew_range ranges_of_windows(const ew_conv_h8 *p, const float *x, uint32_t 
         const int32_t at_h = (int32_t)(pixel.line * s->stride_h - s->pad_top);
         uint32_t top, bottom;
         n = ew_min_u32(count - r, s->ow - pixel.column);
-        taps_inside(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+        ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
         ew_range all = ew_no_range();
         for (uint32_t i = top; i < bottom; i++) {
             const uint32_t line = pixel.image * s->h + (uint32_t)at_h + i * s->dilation_h;

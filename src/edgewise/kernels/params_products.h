@@ -1,5 +1,6 @@
 /* Parameters of kernels whose work is sums of products: convolutions, matrix products,
- * recurrences. Part of params.h, which says how to read it. */
+ * recurrences. Part of params.h, which says how to read it. Long because each structure stands with
+ * what its kernel computes. */
 #ifndef EW_PARAMS_PRODUCTS_H
 #define EW_PARAMS_PRODUCTS_H
 
