@@ -4,6 +4,7 @@
  * tests of others. */
 #ifndef EW_GEMM_AMX_H
 #define EW_GEMM_AMX_H
+#include "bfloat.h"
 #include "gemm.h"
 #if defined(EW_AMX)
 
@@ -125,14 +126,11 @@ EW_INLINE void ew_amx_clear(const uint32_t tiles, const uint32_t vectors, ew_amx
         for (uint32_t c = 0; c < vectors * EW_LANES; c++) sums[r][c] = bias ? bias[c] : 0;
 }
 
-/* The float32 whose upper half lies at p. */
+/* The bfloat16 at p. */
 static inline float ew_amx_float(const void *p) {
     uint16_t half;
     __builtin_memcpy(&half, p, sizeof half);
-    const uint32_t bits = (uint32_t)half << 16;
-    float x;
-    __builtin_memcpy(&x, &bits, sizeof x);
-    return x;
+    return ew_of_bfloat(half);
 }
 
 EW_INLINE void ew_amx_step(const uint32_t tiles, const uint32_t vectors, const int is_bf16,

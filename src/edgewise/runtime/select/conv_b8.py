@@ -24,6 +24,7 @@ from edgewise.runtime.select.weights_b8 import (
     pack_weights,
     pad_channels,
     per_lane,
+    whole_tiles,
 )
 
 _PIXELS = 2  # whose windows plain C stages
@@ -49,7 +50,7 @@ def calls(
     steps = -(-k // max(runs, 1) // per_lane(isa))
     is_tiled = is_worth_tiles(isa, tiles.columns, runs, steps)
     if is_tiled:
-        steps = -(-steps // TILE_STEPS) * TILE_STEPS
+        steps = whole_tiles(steps)
     low, high = output_range(y, act)
     zero = zero_point(x.type)
     is_signed = x.dtype is DType.INT8

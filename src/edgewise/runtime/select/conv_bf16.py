@@ -14,12 +14,11 @@ from edgewise.runtime.library import Isa, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
 from edgewise.runtime.select.weights import Array, Weights, flat
-from edgewise.runtime.select.weights_b8 import TILE_ROWS, TILE_STEPS, pad_channels
+from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
 from edgewise.values import dataclass
 
 WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
-_LEAST_ROWS = 5  # pixels of y; fewer leave most of a register empty, and read the weights only
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
 MOST_WASTE = 8  # products made per product that counts; registers make 16 in a vector's time
 _FINITE = 3.38e38  # rounds to a finite bfloat16
@@ -70,7 +69,7 @@ def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) 
     if target.precision is not Precision.BFLOAT16 or target.isa is not Isa.AMX or not is_known:
         return False
     rows = window["n"] * window["oh"] * window["ow"]
-    if rows < _LEAST_ROWS:
+    if rows < LEAST_TILE_ROWS:  # most of a register would be empty
         return False
     staging, per_group = _Staging.of(window, groups), window["o"] // groups
     if staging.nbytes(1, min(window["ow"], _RUN)) > _MOST_STAGED:

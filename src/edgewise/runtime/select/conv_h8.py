@@ -24,13 +24,13 @@ from edgewise.runtime.select.weights_b8 import (
     pack_weights,
     pad_channels,
     per_lane,
+    whole_tiles,
 )
 from edgewise.values import dataclass
 
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h
 _ALIGNMENT = 64  # bytes
-_TILE_ELEMENTS = 64  # along K, of a tile register
 _LEAST_K = 32  # that registers multiply: results in float cost more than those in 8 bits
 _LEAST_ROWS = 24  # of a tile, which reads all weights
 # The same where registers multiply, which is over sooner (resnet50 takes 0.85 of the time of 24).
@@ -198,9 +198,9 @@ class _Tiles:
         if isa is Isa.SCALAR or pixels == 0:
             return cls(1, 1, groups * pixels, 2 * k, True, steps, False, 0)
         is_tiled = is_worth_tiles(isa, pixels, 1, steps) and k >= _LEAST_K
-        is_tiled = is_tiled and (block == k or block % _TILE_ELEMENTS == 0)
+        is_tiled = is_tiled and (block == k or block % (TILE_STEPS * per_lane(isa)) == 0)
         if is_tiled:
-            steps = -(-steps // TILE_STEPS) * TILE_STEPS
+            steps = whole_tiles(steps)
         width, element = 2 * isa.lanes, 1 if isa.lanes == 16 else 2
         panels = -(-(o // groups) // width)
         of_row = -(-steps * per_lane(isa) // _CHUNK) * _CHUNK * element

@@ -119,16 +119,20 @@ def per_lane(isa: Isa) -> int:
     return 4 if isa.lanes == 16 else 2
 
 
-_LEAST_ROWS = 5  # that are worth a register (EW_AMX_LEAST)
-TILE_STEPS = 16  # along K, of a tile register (EW_AMX_STEPS of gemm_amx.h)
-TILE_ROWS = 16
+# of a tile register, as gemm_amx.h has them: rows that are worth one, its rows, its steps along K
+LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS = 5, 16, 16
 
 
 def is_worth_tiles(isa: Isa, rows: int, runs: int, steps: int) -> bool:
     """Whether tile registers multiply so many rows faster than vectors do, by so many runs of so
     many steps: in cycles per 32 rows and columns, as measured on Sapphire Rapids."""
     tiles = 68 + 64 * runs * -(-steps // TILE_STEPS)
-    return isa is Isa.AMX and rows >= _LEAST_ROWS and tiles < 32 * runs * steps
+    return isa is Isa.AMX and rows >= LEAST_TILE_ROWS and tiles < 32 * runs * steps
+
+
+def whole_tiles(steps: int) -> int:
+    """As many steps along K as fill tile registers."""
+    return -(-steps // TILE_STEPS) * TILE_STEPS
 
 
 def pad_channels(rows: Array, groups: int, isa: Isa) -> Array:
