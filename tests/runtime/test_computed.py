@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgewise.ir.evaluate import evaluate
+from edgewise.ir.graph import Value
 from edgewise.ir.op import Role
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
@@ -41,6 +42,32 @@ def test_kernels_equal_the_reference(case: Case) -> None:
             if made is not None and is_native(made):
                 tolerance = tolerance_of(case, made.placement)
                 same_results(Executor(made).run(inputs, {}), wanted, tolerance)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("is_computed", [False, True], ids=["constant", "computed"])
+def test_biases_of_64_bits(is_computed: bool) -> None:
+    """Sums modulo 2**64, whatever the bias: small ones, and those at which products overflow."""
+    count, sizes = 0, (3, 31, 32, 46, 47, 48, 61, 62, 63)
+    near = [s * (1 << p) - d for p in sizes for s in (1, -1) for d in (0, 1)]
+    edges = np.array([b for b in near if -(1 << 63) <= b < 1 << 63], np.int64)
+    for case in cases():
+        found = freed(case, BIASES)
+        if found is None or found[1][-1].dtype != np.int64:
+            continue
+        graph, inputs = found
+        inputs[-1] = np.resize(np.roll(edges, count), inputs[-1].shape)
+        wanted = evaluate(graph, inputs)
+        if not is_computed:
+            given = graph.inputs.pop()
+            graph.replace_uses(given, Value(given.type, given.name, inputs.pop()))
+        for isa in ISAS:
+            made = planned(graph, Target(isa))
+            assert made is not None
+            assert is_native(made), case.id
+            same_results(Executor(made).run(inputs, {}), wanted, tolerance_of(case, made.placement))
+            count += 1
+    assert count > 20
 
 
 def test_results_follow_the_weights() -> None:

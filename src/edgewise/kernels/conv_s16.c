@@ -22,12 +22,12 @@ typedef struct {
             for (uint32_t j = 0; j < t->columns; j++) {                                            \
                 const int16_t *x = t->x + i * t->x_line + j * t->x_column;                         \
                 const int8_t *w = t->w + i * t->w_line + j * t->c;                                 \
-                for (uint32_t e = 0; e < t->c; e++) sum += (int32_t)x[e] * w[e];                   \
+                for (uint32_t e = 0; e < t->c; e++) sum += (type)(x[e] * w[e]);                    \
             }                                                                                      \
         return sum;                                                                                \
     }
 DEFINE_SUM(narrow_sum, int32_t)
-DEFINE_SUM(wide_sum, int64_t)
+DEFINE_SUM(wide_sum, uint64_t) /* modulo 2**64 */
 
 /* One pixel of y, all channels of a group. */
 static void pixel(const ew_conv_s16 *p, void *const *operand, taps *t, uint32_t group, int16_t *y) {
@@ -36,7 +36,7 @@ static void pixel(const ew_conv_s16 *p, void *const *operand, taps *t, uint32_t 
     const size_t k = (size_t)s->kernel_h * s->kernel_w * t->c;
     for (uint32_t n = 0; n < o; n++, t->w += k) {
         const size_t at = (size_t)group * o + n;
-        const int64_t sum = p->is_wide ? wide_sum(t, ((const int64_t *)operand[2])[at])
+        const int64_t sum = p->is_wide ? (int64_t)wide_sum(t, ((const uint64_t *)operand[2])[at])
                                        : narrow_sum(t, ((const int32_t *)operand[2])[at]);
         y[n] = ew_round_s16(sum, p->rounding, operand[3], operand[4], at, p->low, p->high);
     }
@@ -140,7 +140,8 @@ static void multiply_wide(const ew_conv_s16 *p, void *const *operand, const ew_g
             part->x = all->x + (size_t)step * LANE * sizeof(int16_t);
             part->w = all->w + ((size_t)run * all->steps + step) * EW_COLUMNS * LANE;
             EW_NAME(gemm_s16)(&of_part);
-            for (size_t i = 0; i < sums; i++) m->sum[i] += m->part[i];
+            for (size_t i = 0; i < sums; i++)
+                m->sum[i] = (int64_t)((uint64_t)m->sum[i] + (uint64_t)(int64_t)m->part[i]);
         }
     for (uint32_t r = 0; r < all->rows; r++) {
         int16_t *y = (int16_t *)(void *)(all->y + r * all->y_row);

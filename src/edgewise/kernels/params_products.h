@@ -305,10 +305,11 @@ typedef struct {
 
 /* The integer LSTM. Gates, C, O, P (C rounded up to EW_RECURRENT_PANEL) as ew_recurrent, A = gates *
  * P. Operands: x s8 [rows, inputs], weights of x s8 [A / panel][inputs / 2 rounded up][panel][2],
- *   recurrent weights so, of O inputs; numbers s32: biases of the products with x [A] and with h [A]
- *   (less the zero points' products), has_peephole: [3, P] (input, forget, output), has_norm:
- *   coefficients [A] and biases [A], has_projection: biases [O]; projection weights as recurrent
- *   ones; h s8 [batch, O], c s16 [batch, C], both read and written; y s8 [rows, O].
+ *   recurrent weights so, of O inputs; biases s32 of the products with x [A] and with h [A] (less
+ *   the zero points' products); vectors s32, one after the other: has_peephole: [3, P] (input,
+ *   forget, output), has_norm: coefficients [A] and biases [A]; has_projection (else empty): its
+ *   weights as recurrent ones, biases s32 [O]; h s8 [batch, O], c s16 [batch, C], both read and
+ *   written; y s8 [rows, O].
  * Multipliers as fixed.h, one of each gate. c counts 2**cell_log2; the gates' are 2**-12.
  * Tiles: one. Scratch: s32 [A + the larger of A and O + panel + P], s8 [C]. */
 typedef struct {

@@ -112,24 +112,21 @@ static void normalize(int32_t *g, uint32_t n, const int32_t *norm, const int32_t
     }
 }
 
-/* Where the constants stand (see params.h). 0: none. */
+/* Where the vectors of the gates stand. 0: none. */
 typedef struct {
-    const int32_t *input_bias, *recurrent_bias, *peephole, *norm, *norm_bias, *projection_bias;
+    const int32_t *peephole, *norm, *norm_bias;
 } constants;
 
-static constants constants_of(const ew_recurrent_s8 *p, const int32_t *numbers, uint32_t padded) {
-    size_t all = (size_t)p->gates * padded;
-    constants k = {.input_bias = numbers, .recurrent_bias = numbers + all};
-    numbers += 2 * all;
+static constants constants_of(const ew_recurrent_s8 *p, const int32_t *vectors, uint32_t padded) {
+    constants k = {0};
     if (p->has_peephole) {
-        k.peephole = numbers;
-        numbers += (size_t)3 * padded;
+        k.peephole = vectors;
+        vectors += (size_t)3 * padded;
     }
     if (p->has_norm) {
-        k.norm = numbers, k.norm_bias = numbers + all;
-        numbers += 2 * all;
+        k.norm = vectors;
+        k.norm_bias = vectors + (size_t)p->gates * padded;
     }
-    k.projection_bias = numbers;
     return k;
 }
 
@@ -209,7 +206,8 @@ static void project(const ew_recurrent_s8 *p, int8_t *y, const int8_t *hidden, c
 EW_DEFINE(recurrent_s8) {
     const ew_recurrent_s8 *p = params;
     uint32_t padded = ew_divide_up(p->cells, PANEL) * PANEL, all = p->gates * padded;
-    constants k = constants_of(p, operand[3], padded);
+    const int32_t *input_bias = operand[3], *recurrent_bias = operand[4];
+    constants k = constants_of(p, operand[5], padded);
     int32_t *g = scratch, *products = g + all;
     int32_t *c = products + ew_max_s32((int32_t)all, (int32_t)p->outputs + PANEL);
     int8_t *hidden = (int8_t *)(c + padded);
@@ -218,18 +216,18 @@ EW_DEFINE(recurrent_s8) {
     for (uint32_t step = 0; step < p->time * p->batch; step++) {
         uint32_t b = step % p->batch, t = step / p->batch;
         size_t row = p->is_time_major ? (size_t)t * p->batch + b : (size_t)b * p->time + t;
-        int8_t *h = (int8_t *)operand[5] + (size_t)b * p->outputs;
-        int16_t *state = (int16_t *)operand[6] + (size_t)b * p->cells;
-        int8_t *y = (int8_t *)operand[7] + row * p->outputs;
+        int8_t *h = (int8_t *)operand[8] + (size_t)b * p->outputs;
+        int16_t *state = (int16_t *)operand[9] + (size_t)b * p->cells;
+        int8_t *y = (int8_t *)operand[10] + row * p->outputs;
         for (uint32_t i = 0; i < p->cells; i++) c[i] = state[i];
         for (uint32_t i = 0; i < all; i++) g[i] = 0;
         multiply(products, (const int8_t *)operand[0] + row * p->inputs, operand[1], p->inputs, all);
         for (uint32_t a = 0; a < p->gates; a++)
-            add_scaled(g + a * padded, products + a * padded, k.input_bias + a * padded, padded,
+            add_scaled(g + a * padded, products + a * padded, input_bias + a * padded, padded,
                        p->input_multiplier[a], p->input_shift[a]);
         multiply(products, h, operand[2], p->outputs, all);
         for (uint32_t a = 0; a < p->gates; a++)
-            add_scaled(g + a * padded, products + a * padded, k.recurrent_bias + a * padded, padded,
+            add_scaled(g + a * padded, products + a * padded, recurrent_bias + a * padded, padded,
                        p->recurrent_multiplier[a], p->recurrent_shift[a]);
         int32_t *found = step_cell(p, &k, g, c, padded);
         int32_t zero = p->has_projection ? -p->hidden_zero : p->hidden_zero;
@@ -239,7 +237,7 @@ EW_DEFINE(recurrent_s8) {
             state[i] = (int16_t)c[i];
         }
         if (p->has_projection)
-            project(p, h, hidden, operand[4], k.projection_bias, products);
+            project(p, h, hidden, operand[6], operand[7], products);
         else
             ew_copy((uint8_t *)h, (const uint8_t *)hidden, p->outputs);
         ew_copy((uint8_t *)y, (const uint8_t *)h, p->outputs);

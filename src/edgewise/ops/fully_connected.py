@@ -117,7 +117,7 @@ class FullyConnected(Op, builtin="FULLY_CONNECTED", options="FullyConnectedOptio
         assert w.quant is not None
         assert results[0].quant is not None
         real = np.float64(x.scale) * w.quant.scale / np.float64(results[0].quant.scale[0])
-        total = acc if bias is None else acc + bias.data.reshape(-1)
+        total = acc if bias is None else acc.astype(np.int64) + bias.data.reshape(-1)
         low, high = activation_range(act, results[0])
         return np.clip(round_away(total * real), low, high).astype(np.int16)
 

@@ -12,7 +12,7 @@ from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Site, is_float, require
 from edgewise.runtime.library import Fields, Isa, pack
-from edgewise.runtime.select.copy import View, copy, view
+from edgewise.runtime.select.copy import View, constant_view, copy, view
 from edgewise.runtime.select.weights import Weights, real
 
 
@@ -84,10 +84,22 @@ def packed_b8(
     call that makes both. `cut`: groups, and runs of K; `lanes`: their number, and what one has;
     `numbers`: the rest of ew_pack_weights_b8; `steps`: of a run (None: as many as it needs)."""
     (groups, runs), (isa, step) = cut, lanes
-    o, k = elements.elements.shape[0] // groups, math.prod(elements.elements.shape[1:])
-    panel = 2 * isa.lanes
     if isa is Isa.SCALAR:
-        panel = step = runs = 1
+        return in_panels_b8(elements, bias, (groups, 1), (1, 1), numbers, steps)
+    return in_panels_b8(elements, bias, (groups, runs), (2 * isa.lanes, step), numbers, steps)
+
+
+def in_panels_b8(
+    elements: View,
+    bias: Value | np.ndarray,
+    cut: tuple[int, int],
+    size: tuple[int, int],
+    numbers: Mapping[str, int],
+    steps: int | None = None,
+) -> tuple[Value, Value, Sequence[Call]]:
+    """As `packed_b8`; `size`: outputs of a panel, and elements of K in a lane."""
+    (groups, runs), (panel, step) = cut, size
+    o, k = elements.elements.shape[0] // groups, math.prod(elements.elements.shape[1:])
     panels, least = groups * -(-o // panel), -(-k // max(runs, 1) // step)
     steps = least if steps is None else steps
     fields: Fields = {"weights": places(elements, groups), **numbers}
@@ -103,6 +115,23 @@ def packed_bias(bias: Value, groups: int, lanes: int) -> tuple[Value, Sequence[C
     """Biases [groups * O] for the same."""
     whole = view(bias)
     return packed(whole.of(whole.elements.reshape(-1, 1)), groups, lanes)
+
+
+def in_one(parts: Sequence[Value | np.ndarray], type_: TensorType) -> tuple[Value, list[Call]]:
+    """A value of this type, the elements of all parts one after the other, and the copies that put
+    them there."""
+    y = Value(type_, "joined")
+    target, calls, end = view(y), list[Call](), 0
+    elements = target.elements.reshape(-1)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            whole = constant_view(np.ascontiguousarray(part).view(elements.dtype))
+        else:
+            whole = view(part)
+        source = whole.elements.reshape(-1)
+        calls += copy(whole.of(source), target.of(elements[end : end + source.size]))
+        end += source.size
+    return y, calls
 
 
 def in_blocks(elements: View, channels: int, block: int) -> tuple[Value, Sequence[Call]]:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
+from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Packed, Site
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.select import computed
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
+from edgewise.runtime.select.convert import as_type
+from edgewise.runtime.select.copy import copy, view
 from edgewise.runtime.select.weights_b8 import output_range, pack_weights, pad_channels
 from edgewise.runtime.select.weights_s16 import Array, Parts, Stored16
 
@@ -64,11 +68,29 @@ def calls(
         if parts.is_wide:
             panel = 2 * isa.lanes
             scratch += tiles.columns * panel * _SUM + panel * 4
-    bias = weights.bias if parts.is_wide else weights.bias.astype(np.int32)
-    rows = [pad_channels(a, groups, isa) for a in (bias, rounding.first, rounding.second)]
-    operands = (x, matrix, *rows, y)
+    added = weights.bias if parts.is_wide else weights.bias.astype(np.int32)
+    rows = [pad_channels(a, groups, isa) for a in (added, rounding.first, rounding.second)]
+    bias: Value | Array = rows[0]
+    if weights.added is not None:
+        bias, more = _computed_bias(site, weights.added, groups, rows[0].size // groups)
+        before = [*before, *more]
+    operands = (x, matrix, bias, *rows[1:], y)
     why = "computed weights" if before else ""
     last = Call(
         "conv_2d_s16", params, operands, tiles.count, scratch, layout.tile_elements, why=why
     )
     return [*before, last]
+
+
+def _computed_bias(
+    site: Site, bias: Value, groups: int, padded: int
+) -> tuple[Value, Sequence[Call]]:
+    """Biases [groups * O] as int64 [groups, padded], anything beyond O, and what puts them so."""
+    wide, calls = as_type(site, bias, DType.INT64)
+    source = view(wide)
+    rows = source.elements.reshape(groups, -1)
+    if rows.shape[1] == padded:
+        return wide, calls
+    y = Value(TensorType((groups, padded), DType.INT64), "padded")
+    target = view(y)
+    return y, [*calls, *copy(source.of(rows), target.of(target.elements[:, : rows.shape[1]]))]

@@ -123,6 +123,15 @@ def cast(site: Site) -> Selection:
     return Alias() if x.dtype is y.dtype else _cast(site)
 
 
+def as_type(site: Site, x: Value, dtype: DType) -> tuple[Value, Sequence[Call]]:
+    """The numbers of x in another element type, and the call that makes them."""
+    if x.dtype is dtype:
+        return x, []
+    y = Value(TensorType(x.shape, dtype), x.name)
+    node = Node(Cast(in_data_type=x.dtype, out_data_type=dtype), [x], [y])
+    return y, _cast(Site(node, site.target, site.known))
+
+
 def _cast(site: Site) -> Sequence[Call]:
     x, y = site.node.operand(0), site.node.output
     known = x.dtype in _CAST and y.dtype in _CAST

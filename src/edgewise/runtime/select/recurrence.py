@@ -19,6 +19,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.runtime.calls import Alias, Call, Packed, Site, float_bounds, require, shape_of
 from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select import binary, conv_h8
+from edgewise.runtime.select.computed import in_one
 from edgewise.runtime.select.conv import fully_connected
 from edgewise.runtime.select.conv_h8 import Hybrid
 from edgewise.runtime.select.copy import constant_view, copy, filled, view
@@ -173,23 +174,7 @@ def _in_a_row(parts: Sequence[Numbers]) -> tuple[Numbers, list[Call]]:
     if len(known) == len(parts):
         return np.concatenate(known), []
     sizes = [p.size if isinstance(p, np.ndarray) else math.prod(shape_of(p)) for p in parts]
-    return _copied(parts, (sum(sizes),))
-
-
-def _copied(parts: Sequence[Numbers], shape: Sequence[int]) -> tuple[Value, list[Call]]:
-    """A value of this shape, the elements of all parts."""
-    y = Value(TensorType(tuple(shape), DType.FLOAT32), "weights")
-    target, calls, end = view(y), list[Call](), 0
-    elements = target.elements.reshape(-1)
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            whole = constant_view(np.ascontiguousarray(part).view("u4"))
-        else:
-            whole = view(part)
-        source = whole.elements.reshape(-1)
-        calls += copy(whole.of(source), target.of(elements[end : end + source.size]))
-        end += source.size
-    return y, calls
+    return in_one(parts, TensorType((sum(sizes),), DType.FLOAT32))
 
 
 def _hybrid(weights: Value, bias: Array) -> Hybrid | str:
@@ -210,7 +195,7 @@ def joined(site: Site, values: Sequence[Value | None]) -> Joined:
         parts = [numbers(site, v) for v in found]
         rows, *rest = zip(*map(shape_of, found), strict=True)
         shape = (sum(rows), *(sizes[0] for sizes in rest))
-        return Joined(*_copied(parts, shape))
+        return Joined(*in_one(parts, TensorType(shape, DType.FLOAT32)))
     quants = [v.quant for v in found if v.dtype is DType.INT8 and v.quant is not None]
     is_by_row = len(quants) == len(found) and all(
         not q.zero_point.any() and q.block_size is None and (q.scale.size == 1 or q.axis == 0)

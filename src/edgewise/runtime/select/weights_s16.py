@@ -21,6 +21,7 @@ from edgewise.values import dataclass
 Array = np.ndarray
 
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
+_BIASES = (DType.INT32, DType.INT64)
 _MOST = (1 << 31) - 1  # of an accumulator
 _LARGEST = 1 << 15  # |x|
 _LARGEST_WEIGHT = 128
@@ -80,13 +81,15 @@ class Stored16:
     """Weights of zero point 0, and what turns the sums of each output channel into y.
 
     `source` has the places of weights that the model computes; `array` is a view of its elements,
-    which hold nothing: they may be whatever 8 bits may."""
+    which hold nothing: they may be whatever 8 bits may. `added` are biases that the model computes;
+    `bias` is 0 then."""
 
     array: Array  # int8
     bias: Array  # int64 [O]
     real: Array  # float64 [O]: s_x * s_w / s_y
     is_away: bool
     source: View | None = None
+    added: Value | None = None
 
     @classmethod
     def of(
@@ -96,27 +99,28 @@ class Stored16:
         value, source, y = site.node.operand(w), site.node.operand(x), site.node.output
         require_16_bit(source, y)
         array = site.known(value)
-        added = site.optional_constant(bias, "biases")
+        given = site.node.optional(bias)
+        added = None if given is None else site.known(given)
         kinds = _KINDS if array is not None else (DType.INT8,)
         quant = channel_quant(value, kinds, channel_axis)
         require(not np.any(quant.zero_point), "the weights have a zero point")
-        require(added is None or added.dtype.kind == "i", "biases are not integers")
+        require(given is None or given.dtype in _BIASES, "biases are not integers")
         o = shape_of(value)[channel_axis]
         total = np.zeros(o, np.int64) if added is None else added.reshape(-1).astype(np.int64)
-        is_fit = bool(np.all((total > -1 << 47) & (total < 1 << 47)))  # |-2**63| is -2**63
-        require(is_fit, "a bias has 48 bits or more")
         # the order of the reference's operations (ops/scaled.py)
         real = np.float64(scale(source.type)) * quant.scale.reshape(-1).astype(np.float64)
         real = np.broadcast_to(real / np.float64(scale(y.type)), (o,))
         is_away = isinstance(site.node.op, FullyConnected)
+        computed = given if added is None else None
         if array is None:
             places = view(value)
-            return cls(places.elements, total, real, is_away, places)
-        return cls(array.astype(np.int8, copy=False), total, real, is_away)
+            return cls(places.elements, total, real, is_away, places, computed)
+        return cls(array.astype(np.int8, copy=False), total, real, is_away, added=computed)
 
     def fits(self, sums: Array) -> bool:
         """No sum of bias and products leaves s32; `sums` of the channels' |w|."""
-        return bool(np.all(sums * _LARGEST + np.abs(self.bias) <= _MOST))
+        room = _MOST - sums * _LARGEST
+        return self.added is None and bool(np.all((self.bias <= room) & (self.bias >= -room)))
 
     def rounding(self, *, is_wide: bool, isa: Isa) -> Rounding:
         """For the kernels of an instruction set."""
