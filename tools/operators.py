@@ -25,7 +25,7 @@ from tests.ops import accepts, ours  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
 from tests.ops.differences import GAPS, known_gap  # noqa: E402
 from tests.ops.retyped import DTYPES, SCALED  # noqa: E402
-from tests.runtime.test_host_operators import COMPUTED, PERMITTED  # noqa: E402
+from tests.runtime.test_host_operators import PERMITTED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
 COLUMNS = tuple(d.text for d in DTYPES)
@@ -72,17 +72,14 @@ HOSTS = """
 ## What runs in Python
 
 Operators of the cases that no kernel runs, by the type of their first operand (the list and its
-test are `tests/runtime/test_host_operators.py`). Not in the cases, and in Python, too: operators on
-shapes that depend on data, when those come for the first time and take less time than a plan of
-them would (2**20 multiply-accumulates and elements; `tests/runtime/test_staged.py`).
+test are `tests/runtime/test_host_operators.py`), weights and biases that the model computes
+included. What is in no plan yet runs in Python where that takes less time than a plan of it would
+(2**20 multiply-accumulates and elements): the graph of CALL_ONCE before the first run, and
+operators on shapes that depend on data, when those come for the first time
+(`tests/runtime/test_staged.py`). Python goes round loops whose values change their shapes; what is
+in them has plans.
 
 | operators | types | reason |
-|---|---|---|"""
-
-COMPUTED_HEADING = """
-Of weights and biases that the model computes, in Python (all others have kernels):
-
-| operators | types of weights and biases | reason |
 |---|---|---|"""
 
 Reasons = dict[tuple[str, str], list[str]]  # operator and reason to types
@@ -126,8 +123,6 @@ def _lines() -> Iterator[str]:
         yield f"| {operators} | {slots} | {types} | {gap.cause} |"
     yield HOSTS
     yield from _hosts(PERMITTED)
-    yield COMPUTED_HEADING
-    yield from _hosts(COMPUTED)
     yield ""
     yield "Operators of frontends and fusions, lowered before a file is written:"
     yield f"{', '.join(f'`{name}`' for name in higher)}."

@@ -15,7 +15,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError
 from edgewise.ir import Builder, Graph, Model, Signature, TensorType, Value
 from edgewise.ops.state import AssignVariable, CallOnce, ReadVariable, VarHandle
-from edgewise.runtime import planner
+from edgewise.runtime import once, planner
 from tests.oracle.litert import Oracle
 
 BOTH = pytest.mark.parametrize("native", [True, False], ids=["native", "references"])
@@ -135,11 +135,68 @@ def test_a_variable_changes_its_shape(native: bool) -> None:
 
 
 def test_variables_are_places_of_the_plan() -> None:
-    """No operator on a variable is Python's, but CALL_ONCE before the first run."""
+    """No operator on a variable is Python's; CALL_ONCE has no step."""
     run = edgewise.Interpreter(regression())
     run(**batches(1)[0], signature="train")
-    hosts = [(p.node, p.detail) for p in run.placement("train") if p.where == "host"]
-    assert hosts == [("call_once ''", "once, before the first run")]
+    found = run.placement("train")
+    assert not [p.node for p in found if p.where == "host"]
+    (once,) = [p for p in found if p.node == "call_once ''"]
+    assert (once.where, once.detail) == ("removed", "its graph runs once, before the first run")
+
+
+def test_the_same_first_values_are_asked_for_twice() -> None:
+    """The second CALL_ONCE does nothing; another one that nothing depends on yet comes first."""
+    init, more = initial(a=ONE), initial(b=ONE * 3)
+    more.name = "more"
+    b = Builder("main")
+    b.node(CallOnce(init=init))
+    assign(b, "a", b.add(read(b, "a", 2), b.input("x", (2,))))
+    b.node(CallOnce(init=init))
+    b.node(CallOnce(init=more))
+    graph = b.finish(b.add(read(b, "a", 2), read(b, "b", 2)))
+    run = edgewise.Interpreter(model_of({"main": graph}, [init, more]))
+    for wanted in (5, 6):
+        np.testing.assert_array_equal(run(ONE)["add_1"], [wanted, wanted])
+    assert not [p.node for p in run.placement() if p.where == "host"]
+
+
+@BOTH
+def test_first_values_come_after_a_value(native: bool) -> None:
+    """CALL_ONCE changes a variable that was assigned before it, in the first run only."""
+    init = initial(a=ONE * 7)
+    b = Builder("main")
+    assign(b, "a", b.input("x", (2,)))
+    b.node(CallOnce(init=init))
+    graph = b.finish(b.add(read(b, "a", 2), b.constant(1.0)))
+    run = edgewise.Interpreter(model_of({"main": graph}, [init]), native=native)
+    for wanted in (8, 2):
+        np.testing.assert_array_equal(run(ONE)["add"], [wanted, wanted])
+
+
+def computed_first() -> Model:
+    """The variable begins as a product that takes more work than a plan."""
+    init = Builder("init")
+    matrix = init.constant(np.full((128, 128), 1 / 128, np.float32))
+    assign(init, "w", init.batch_matmul(matrix, init.batch_matmul(matrix, matrix)))
+    first = init.finish()
+    b = Builder("main")
+    b.node(CallOnce(init=first))
+    graph = b.finish(b.add(read(b, "w", 128, 128), b.input("x", (128, 128)), label="y"))
+    return model_of({"main": graph}, [first])
+
+
+def test_much_work_for_first_values_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("kernels multiply")
+
+    x = np.zeros((128, 128), np.float32)
+    run = edgewise.Interpreter(computed_first())
+    with monkeypatch.context() as patch:
+        patch.setattr(once, "evaluate_node", refuse)
+        for _ in range(2):
+            np.testing.assert_allclose(run(x)["y"], x + np.float32(1 / 128), rtol=1e-6)
+    run.reset_variables()
+    np.testing.assert_allclose(run(x)["y"], x + np.float32(1 / 128), rtol=1e-6)
 
 
 def test_why_variables_are_not_places_of_the_plan() -> None:
@@ -335,7 +392,7 @@ def test_its_plans_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         again = [float(run(**step, signature="train")["loss"]) for step in steps]
         assert again == first
         np.testing.assert_array_equal(run(steps[0]["x"][:1], signature="infer")["y"], answer)
-        assert [p.where for p in run.placement("train") if p.where == "host"] == ["host"]
+        assert not [p.node for p in run.placement("train") if p.where == "host"]
 
 
 @pytest.mark.parity

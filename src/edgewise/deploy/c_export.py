@@ -112,10 +112,7 @@ def _planned(
         made = plan(graph, target)
     except NotPlannable as reason:
         raise ConversionError(f"{model.file or 'model'}: cannot be exported: {reason}") from None
-    once = {str(node) for node in made.once}
-    refused = [
-        f"{p.node}: {p.detail}" for p in made.placement if p.where == "host" and p.node not in once
-    ]
+    refused = [f"{p.node}: {p.detail}" for p in made.placement if p.where == "host"]
     refused += [
         f"{made.placement[step['node']].node}: its kernel is in a library that was loaded"
         for step in made.code.steps

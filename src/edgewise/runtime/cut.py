@@ -31,6 +31,10 @@ from edgewise.values import dataclass
 
 Shapes = tuple[tuple[int, ...], ...]
 
+# roughly the work, in multiply-accumulates and elements, that a reference does in the time in which
+# it is planned: some ms
+MUCH_WORK = 1 << 20
+
 
 @dataclass(slots=True)
 class Piece:

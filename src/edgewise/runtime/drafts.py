@@ -43,7 +43,7 @@ class Where:
 
 _NAMED = {
     VarHandle: Where("removed", "its readers know the variable"),
-    CallOnce: Where("host", "once, before the first run"),
+    CallOnce: Where("removed", "its graph runs once, before the first run"),
 }
 
 

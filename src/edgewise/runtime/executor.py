@@ -99,6 +99,7 @@ class Executor:
         self._outputs: list[np.ndarray] = []
         self._state: State = {}
         self._resources = Resources()
+        self._first: Executor | None = None  # what runs for a CALL_ONCE
         self._bound: Resources | None = None  # whose variables are ours, as long as none changes
         self._changes = 0
         self.has_variables = bool(self._views)
@@ -204,6 +205,8 @@ class Executor:
     def cancel(self, serial: int) -> None:
         """Let the run with this number stop before its next step. From another thread."""
         self._cancelled[0] = serial
+        if (first := self._first) is not None:
+            first.cancel(serial)
 
     def kept(self) -> dict[Value, np.ndarray]:
         """Copies of the values that the plan keeps, after a run."""
@@ -338,7 +341,7 @@ class Executor:
         if resources is self._bound and resources.changes == self._changes:
             return
         for node in self.plan.once:
-            evaluate_node(node, (), self._runner(node))
+            self._begin(node)
         held = [resources.values.get(name) for name, _, _ in self._named]
         for (name, is_assigned_first, view), array in zip(self._named, held, strict=True):
             if array is None:
@@ -353,6 +356,19 @@ class Executor:
                 view[...] = array
             resources.assign(name, view)
         self._bound, self._changes = resources, resources.changes
+
+    def _begin(self, node: Node) -> None:
+        """Run a CALL_ONCE."""
+        from edgewise.runtime import once  # a plan of the cache needs no planner
+
+        def run(made: Plan) -> None:
+            self._first = first = Executor(made, threads=self._threads, limits=self._limits)
+            try:
+                first.run((), {}, resources=self._resources, serial=self._run.serial)
+            finally:
+                self._first = None
+
+        once.begin(node, self.plan.target, self._runner(node), run)
 
     def _view(self, place: Operand, io: Sequence[np.ndarray]) -> np.ndarray:
         """The array at a place, not copied."""

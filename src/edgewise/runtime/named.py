@@ -33,7 +33,6 @@ class Names:
     graph: Graph
     values: dict[Variable, Value] = field(default_factory=dict)
     once: list[Node] = field(default_factory=list)
-    is_begun: bool = False  # something was read or written
 
     def calls(self, node: Node, root: Callable[[Value], Value]) -> Sequence[Call]:
         """The copies that an operator on variables becomes; none of VAR_HANDLE and CALL_ONCE.
@@ -43,13 +42,10 @@ class Names:
             NotSettled: nobody knows which variable, or not what type.
         """
         if isinstance(node.op, CallOnce):
-            if self.is_begun or node.graph is not self.graph:
-                raise NotSettled(f"{node} does not come before everything else")
-            self.once.append(node)
+            self._call_first(node, node.op.init)
             return ()
         if isinstance(node.op, VarHandle):
             return ()
-        self.is_begun = True
         producer = root(node.operand(0)).producer
         if producer is None or not isinstance(producer.op, VarHandle):
             raise NotSettled(f"{node} may mean any variable")
@@ -73,6 +69,17 @@ class Names:
                     is_written = place == len(step.operands) - 1
                     is_assigned.setdefault(names[what], is_written and not depth)
         return {name: (v, is_assigned[name]) for v, name in names.items() if name in is_assigned}
+
+    def _call_first(self, node: Node, init: Graph) -> None:
+        """Run a graph before the plan, which is the same unless something has used its variables
+        by then. Raises NotSettled."""
+        if any(init is other.op.graphs[0] for other in self.once):
+            return
+        inside = [n.op for graph in reachable(init) for n in graph.nodes]
+        used = [op.variable for op in inside if isinstance(op, VarHandle)]
+        if node.graph is not self.graph or not self.values.keys().isdisjoint(used):
+            raise NotSettled(f"{node} does not come before what uses its variables")
+        self.once.append(node)
 
     def _value(self, op: VarHandle, node: Node, type_: TensorType) -> Value:
         plain = TensorType(type_.shape, type_.dtype)

@@ -31,7 +31,17 @@ from edgewise.ir.evaluate import (
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.resources import Resources
 from edgewise.runtime.counted import counted, kernel_of
-from edgewise.runtime.cut import Cut, Piece, Shapes, cut, is_handle, static, typed, work_of
+from edgewise.runtime.cut import (
+    MUCH_WORK,
+    Cut,
+    Piece,
+    Shapes,
+    cut,
+    is_handle,
+    static,
+    typed,
+    work_of,
+)
 from edgewise.runtime.executor import Executor, Unfit
 from edgewise.runtime.limits import Limits, demand_of
 from edgewise.runtime.plan import Placement, Target
@@ -45,9 +55,6 @@ MOST_RESTS = 8  # shapes of one rest that are kept ready
 MOST_SEEN = 64  # shapes of one rest of which it is known that they occurred
 MOST_STAGES = 32  # rests of rests
 RUNS_PER_PLAN = 16  # of one rest, once more than MOST_RESTS were made: shapes that go round
-# roughly the work, in multiply-accumulates and elements, that a reference does in the time in which
-# it is planned: some ms
-_MUCH = 1 << 20
 
 
 @dataclass(slots=True)
@@ -211,7 +218,7 @@ class Rest:
             return None
         known = typed(self.piece, shapes)
         is_often = self._made >= MOST_RESTS and self._made * RUNS_PER_PLAN > self._runs
-        if (is_new or is_often) and (known is None or work_of(known.graph) < _MUCH):
+        if (is_new or is_often) and (known is None or work_of(known.graph) < MUCH_WORK):
             return None
         self._made += 1
         stage = None if known is None else Stage(known, self._planner, self._depth)

@@ -57,8 +57,7 @@ def test_a_step_runs_in_kernels_and_is_planned_once(
     for step in steps:
         run(signature="train", **step.inputs)
     assert len(made) == 1
-    hosts = [p for p in run.placement("train") if p.where == "host"]
-    assert [p.detail for p in hosts] == ["once, before the first run"]
+    assert not [p.detail for p in run.placement("train") if p.where == "host"]
     smaller = {name: array[:5] for name, array in steps[0].inputs.items()}
     for _ in range(2):
         run(signature="train", **smaller)
