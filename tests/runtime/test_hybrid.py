@@ -36,7 +36,7 @@ def kernels_of(graph: Graph) -> str:
     return plan(graph, Target(host_isa())).placement[0].detail
 
 
-QUANTIZED = [c for c in CASES if "conv_2d_h8" in kernels_of(model_of(c).main)]
+QUANTIZED = [c for c in CASES if "x quantized per row" in kernels_of(model_of(c).main)]
 
 
 def quantized(rows: np.ndarray) -> np.ndarray:

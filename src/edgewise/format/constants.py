@@ -64,8 +64,9 @@ def _check_size(found: int, dtype: DType, count: int, shape: Sequence[int]) -> N
 
 def _unpack(data: np.ndarray, dtype: DType, count: int) -> np.ndarray:
     shifts = np.arange(0, 8, dtype.bits, dtype=np.uint8)
-    elements = (data[:, None] >> shifts) & np.uint8((1 << dtype.bits) - 1)
-    return elements.reshape(-1)[:count].copy().view(dtype.numpy)
+    every = np.arange(256, dtype=np.uint8)[:, None] >> shifts & np.uint8((1 << dtype.bits) - 1)
+    table = every.view(f"u{len(shifts)}").reshape(-1)  # of a byte's elements
+    return table[data].view(np.uint8)[:count].view(dtype.numpy)
 
 
 def _pack(flat: np.ndarray, dtype: DType) -> np.ndarray:

@@ -39,6 +39,50 @@ EW_EXPORT void ew_pack_b8(int8_t *y, int32_t *sums, const uint8_t *w, uint32_t f
     }
 }
 
+/* 4-bit weights [outputs][k], in the low bits of a byte each, as ew_dense_h4 has them for panels of
+ * so many columns, and their sums [blocks][outputs rounded up to panels]. Element e of eight is at
+ * bit 8 * (e % 4) + 4 * (e / 4), or where a product has two, 16 * (e % 2) + 4 * (e / 2). */
+EW_EXPORT void ew_pack_h4(uint32_t *y, int32_t *sums, const uint8_t *w, uint32_t outputs,
+                          uint32_t k, uint32_t block, uint32_t columns, uint32_t per_lane) {
+    const uint32_t eights = ew_divide_up(k, 8), panels = ew_divide_up(outputs, columns);
+    const uint32_t padded = panels * columns, apart = 32 / per_lane;
+    for (size_t i = 0; i < (size_t)padded * eights; i++) y[i] = 0x88888888;
+    for (size_t i = 0; i < (size_t)padded * ew_divide_up(k, block); i++) sums[i] = 0;
+    for (uint32_t o = 0; o < outputs; o++) {
+        uint32_t *to = y + (size_t)(o / columns) * eights * columns + o % columns;
+        int32_t *sum = sums + o;
+        for (uint32_t from = 0, left = block; from < k; from += 8, to += columns) {
+            const uint32_t count = ew_min_u32(8, k - from);
+            uint32_t moved = 0x88888888;
+            for (uint32_t e = 0; e < count; e++, w++) {
+                moved ^= (uint32_t)(*w & 15) << (apart * (e % per_lane) + 4 * (e / per_lane));
+                *sum += ((*w & 15) ^ 8) - 8;
+            }
+            *to = moved;
+            left -= count;
+            if (!left) left = block, sum += padded;
+        }
+    }
+}
+
+/* Weights [outputs][k] of a byte each, or in the low 4 bits of it, as ew_dense_w has them for panels
+ * of so many columns. */
+EW_EXPORT void ew_pack_w(uint8_t *y, const uint8_t *w, uint32_t outputs, uint32_t k,
+                         uint32_t columns, uint32_t bits) {
+    enum { EIGHT = 8 };
+    const size_t of_panel = (size_t)columns * (bits == 4 ? 4 * ew_divide_up(k, EIGHT) : k);
+    for (size_t i = 0; i < of_panel * ew_divide_up(outputs, columns); i++) y[i] = 0;
+    for (uint32_t o = 0; o < outputs; o++, w += k) {
+        uint8_t *to = y + o / columns * of_panel;
+        const size_t column = o % columns;
+        for (uint32_t e = 0; bits == 8 && e < k; e++) to[e * (size_t)columns + column] = w[e];
+        for (uint32_t e = 0; bits == 4 && e < k; e++) { /* bytes of a little-endian lane */
+            const size_t lane = (size_t)(e / EIGHT) * columns + column;
+            to[4 * lane + e % EIGHT / 2] |= (uint8_t)((w[e] & 15) << e % 2 * 4);
+        }
+    }
+}
+
 /* Weights [outputs][runs][length] of one group after the other, `per_group` outputs each, rounded
  * to bfloat16: [groups][panels][runs][steps][32][2], zeros beyond; see ew_conv_bf16. */
 EW_EXPORT void ew_pack_bf16(uint16_t *y, const float *w, uint32_t outputs, uint32_t per_group,

@@ -152,6 +152,35 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_conv_h8;
 
+/* FULLY_CONNECTED of few rows of float32 by 4-bit weights that stand for w * scale; rows are
+ * quantized as those of ew_conv_h8, of which y, scale, bias and sums are as well. A block is so many
+ * elements of K: a multiple of 8, or all.
+ * Operands: x f32 [rows, K], w, scale f32 [blocks][O padded], bias f32 [O padded], sums, y f32.
+ * w is w + 8 in four bits: [panels][K / 8 rounded up][2 * EW_LANES] u32, 8 where there is none
+ * (ew_pack_h4); in the scalar build [O][K / 2 rounded up] bytes, the first element in the low bits.
+ * Tiles: blocks of panels; if scalar, outputs. Scratch: rows f32 and s32, rows of K, with vectors
+ * rounded up to 8, s16 or with 16 lanes u8. */
+typedef struct {
+    uint32_t rows, k, o;
+    uint32_t block;
+    uint32_t panels_per_tile;
+    float low, high; /* fused activation */
+} ew_dense_h4;
+
+/* FULLY_CONNECTED of few rows of float32 by weights of 8 or 4 bits that stand for w * scale, in
+ * floats: y = clamp(bias + sum over blocks of scale * (sum of x * w), low, high). A block is so many
+ * elements of K: a multiple of 8, or all.
+ * Operands: x f32 [rows, K], w, scale f32 [blocks][O padded], bias f32 [O padded], y f32. With
+ * vectors w of 8 bits is [panels][K][2 * EW_LANES] s8, and of 4 bits [panels][K / 8 rounded up]
+ * [2 * EW_LANES] u32, element e of eight at bit 4 * e (ew_pack_w); in the scalar build [O][K] s8 or
+ * as that of ew_dense_h4. Tiles: blocks of panels; if scalar, outputs. */
+typedef struct {
+    uint32_t rows, k, o;
+    uint32_t block, bits;
+    uint32_t panels_per_tile;
+    float low, high; /* fused activation */
+} ew_dense_w;
+
 /* 8-bit matrix products of two operands that are computed while the model runs, and fully connected
  * layers with such weights: z[b, i, j] = requantized sum over l of x[b, i, l] * y[b, l, j].
  * Operands: x, y, bias s32 [N], scale f32 [N], z [batches, M, N]; bias and scale have EW_COLUMNS

@@ -105,6 +105,10 @@ int32_t ew_run(ew_run_state *run);
 void ew_pack_b8(int8_t *y, int32_t *sums, const uint8_t *w, uint32_t flip, uint32_t outputs,
                 uint32_t per_group, uint32_t runs, uint32_t length, uint32_t panel, uint32_t step,
                 uint32_t steps);
+void ew_pack_h4(uint32_t *y, int32_t *sums, const uint8_t *w, uint32_t outputs, uint32_t k,
+                uint32_t block, uint32_t columns, uint32_t per_lane);
+void ew_pack_w(uint8_t *y, const uint8_t *w, uint32_t outputs, uint32_t k, uint32_t columns,
+               uint32_t bits);
 void ew_pack_bf16(uint16_t *y, const float *w, uint32_t outputs, uint32_t per_group, uint32_t runs,
                   uint32_t length, uint32_t steps);
 uint64_t ew_checksum(const uint8_t *bytes, uint64_t count);

@@ -51,7 +51,7 @@ def fold_constants(graph: Graph, *, is_file: bool = True) -> Outcome:
 
 def _folded(node: Node, is_file: bool) -> list[Value] | str | None:
     """Constants for the results; None where they are not known; a sentence why not folded."""
-    if has_effect(node) or not node.outputs:
+    if has_effect(node) or not any(value.uses for value in node.outputs):
         return None
     if not all(value is None or value.is_constant for value in node.inputs):
         return _known_integers(node)

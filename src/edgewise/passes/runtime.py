@@ -31,6 +31,7 @@ from edgewise.passes.rows import ROWS
 from edgewise.passes.spelled_out import SPELLED_OUT
 from edgewise.passes.spelled_scales import SCALES
 from edgewise.passes.stride import hoist_strides
+from edgewise.passes.weight_only import WEIGHT_ONLY
 from edgewise.passes.windows import WINDOWS
 
 # Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
@@ -63,7 +64,7 @@ def to_runtime(graph: Graph, lineage: Lineage | None = None) -> Lineage:
     lineage.take(place_composites(graph))
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
     lineage.take(rewrite(graph, NORMS))
-    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS, *SPELLED_OUT, *SCALES)))
+    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS, *SPELLED_OUT, *SCALES, *WEIGHT_ONLY)))
     # Shape arithmetic, expanded weights: the rules below see numbers.
     lineage.take(fold_constants(graph, is_file=False))
     lineage.take(rewrite(graph, _SIMPLIFY))

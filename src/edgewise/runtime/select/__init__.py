@@ -31,6 +31,7 @@ from edgewise.ops.compare import (
 )
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Cast, Dequantize, FakeQuant, Quantize
+from edgewise.ops.dense_by_integers import DenseByIntegers
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.mediapipe import Convolution2DTransposeBias
 from edgewise.ops.opaque import Opaque
@@ -50,6 +51,7 @@ from edgewise.runtime.select import (
     convert,
     custom,
     depthwise,
+    few_rows,
     gather,
     interior,
     lookup,
@@ -77,6 +79,7 @@ TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
     Conv2D: conv.conv_2d,
     DepthwiseConv2D: depthwise.depthwise_conv_2d,
     FullyConnected: conv.fully_connected,
+    DenseByIntegers: few_rows.by_integers,
     TransposeConv: transpose_conv.transpose_conv,
     Convolution2DTransposeBias: transpose_conv.convolution_2d_transpose_bias,
     BatchMatMul: matmul.batch_matmul,

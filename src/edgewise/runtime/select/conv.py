@@ -11,7 +11,15 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
-from edgewise.runtime.select import conv_b8, conv_f32, conv_h8, conv_s16, matmul_b8, matmul_f32
+from edgewise.runtime.select import (
+    conv_b8,
+    conv_f32,
+    conv_h8,
+    conv_s16,
+    few_rows,
+    matmul_b8,
+    matmul_f32,
+)
 from edgewise.runtime.select.computed import weights_of
 from edgewise.runtime.select.weights import dense, window
 from edgewise.runtime.select.weights_b8 import Stored
@@ -50,6 +58,8 @@ def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -
         run = fields["kernel_w"] * fields["c"] // groups
         weights = conv_h8.of_site(site, run, fields["o"] // groups)
         if not isinstance(weights, str):
+            if groups == 1 and few_rows.takes(weights, fields):
+                return few_rows.hybrid(site, weights, fields["n"], act)
             return conv_h8.product(site, weights, fields, groups, act)
         floats = weights_of(site, channel_axis=0)
         return conv_f32.product(site, floats, fields, groups, act, why=weights)

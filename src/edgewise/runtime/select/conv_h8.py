@@ -46,10 +46,15 @@ _MOST_TAPS = (2**31 - 1) // (255 * 128)  # whose sum of products 32 bits hold
 class Hybrid:
     """Weights w * scale of float activations."""
 
-    array: Array  # int8 [O, ...]
+    array: Array  # int8, or a type of a byte with fewer bits [O, ...]
     scales: Array  # float32 [blocks, O]
     block: int  # elements of K that share a scale
     bias: Array  # float32 [O]
+
+    @property
+    def is_narrow(self) -> bool:
+        """They have 4 bits, or 2."""
+        return self.array.dtype != np.int8
 
 
 def weights_of(
@@ -78,7 +83,7 @@ def weights_of(
     if quant.block_size is not None:
         scales, block = quant.scale.T, quant.block_size
     scales = np.broadcast_to(scales.astype(np.float32), (len(scales), array.shape[0]))
-    return Hybrid(array.astype(np.int8, copy=False), scales, block, bias)
+    return Hybrid(array, scales, block, bias)
 
 
 def _fits(value: Value, array: Array, axis: int) -> bool:
@@ -142,35 +147,43 @@ def call(
     is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
     is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
     elements = tiles.rows * o if is_dense else None
-    matrix, scales, sums = operands(isa, weights, groups, tiles.steps)
-    bias = pad_channels(weights.bias, groups, isa)
-    inputs = (x, matrix, scales, bias, sums, y)
+    matrix = _packed(isa, weights, groups, tiles.steps)
+    inputs = (x, matrix, *added(isa, weights, groups), y)
     why = "x quantized per row"
     return Call("conv_2d_h8", params, inputs, tiles.count, tiles.scratch, elements, why=why)
 
 
-def operands(
-    isa: Isa, weights: Hybrid, groups: int, steps: int | None = None
-) -> tuple[Array | Packed, Array, Array]:
-    """Weights, scales and sums as `ew_conv_h8` has them, which says what steps are."""
-    matrix: Array | Packed = weights.array
-    if isa is not Isa.SCALAR:
-        matrix, _ = pack_weights(weights.array, groups, 1, isa.lanes, per_lane(isa), steps)
+def operands(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array | Packed, Array, Array]:
+    """Weights, scales and sums as `ew_conv_h8` has them, of as many steps as there must be."""
+    scales, _, sums = added(isa, weights, groups)
+    return _packed(isa, weights, groups), scales, sums
+
+
+def _packed(isa: Isa, weights: Hybrid, groups: int, steps: int | None = None) -> Array | Packed:
+    array = weights.array.astype(np.int8, copy=False)
+    if isa is Isa.SCALAR:
+        return array
+    return pack_weights(array, groups, 1, isa.lanes, per_lane(isa), steps)[0]
+
+
+def added(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array, Array, Array]:
+    """Scales, biases and sums as `ew_conv_h8` has them."""
     sums = np.zeros((1, 1), np.int32)
     if isa.lanes == 16:
-        sums = _padded(_sums(weights), groups, isa)
-    return matrix, _padded(weights.scales, groups, isa), sums
+        sums = padded(_sums(weights), groups, isa)
+    bias = pad_channels(weights.bias, groups, isa)
+    return padded(weights.scales, groups, isa), bias, sums
 
 
 def _sums(weights: Hybrid) -> Array:
     """int32 [blocks, O]: the sums of the weights of each block."""
     o = weights.array.shape[0]
-    flat_rows = weights.array.reshape(o, -1)
+    flat_rows = weights.array.astype(np.int8, copy=False).reshape(o, -1)
     starts = np.arange(0, flat_rows.shape[1], weights.block)
     return np.add.reduceat(flat_rows, starts, axis=1, dtype=np.int32).T
 
 
-def _padded(rows: Array, groups: int, isa: Isa) -> Array:
+def padded(rows: Array, groups: int, isa: Isa) -> Array:
     """[blocks, O] as [blocks, O padded], each block as `pad_channels` has it."""
     return np.stack([pad_channels(row, groups, isa).reshape(-1) for row in rows])
 
