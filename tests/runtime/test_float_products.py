@@ -22,7 +22,7 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
-from edgewise.runtime.plan import Target
+from edgewise.runtime.plan import Kernel, Target
 from edgewise.runtime.planner import plan
 
 ISAS = [isa for isa in Isa if isa <= host_isa()]
@@ -90,6 +90,18 @@ def test_convolutions(case: tuple[object, ...], padding: Padding) -> None:
     weights = b.constant(real(o * groups, *kernel, c))
     graph = b.finish(b.node(op, x, weights, b.constant(real(o * groups))).output)
     check(graph, [real(n, h, w, c * groups)])
+
+
+@pytest.mark.parametrize(("o", "tiles"), [(256, 2), (257, 1)])
+def test_large_weights_are_read_for_many_pixels(o: int, tiles: int) -> None:
+    """Up to 1 MB of them may stay in a cache between tiles, whose pixels fill `block_bytes`."""
+    b = Builder()
+    x = b.input("x", (1, 7, 7, 1024), DType.FLOAT32)
+    weights = b.constant(real(o, 1, 1, 1024))
+    node = b.node(Conv2D(padding=Padding.SAME), x, weights, b.constant(real(o)))
+    [step] = plan(b.finish(node.output), Target(Isa.AVX2)).steps
+    assert isinstance(step, Kernel)
+    assert step.n_tiles == tiles
 
 
 # images, h, w, c, o, kernel, stride, what the output lacks of h * stride and w * stride

@@ -19,6 +19,9 @@ from edgewise.values import dataclass
 
 _ROWS = {1: 4, 4: 4, 8: 6, 16: 14}  # by lanes: of the common micro-kernel
 _SMALL_BYTES = 16 * 1024  # half of a first-level cache
+# Weights that are read anew for every tile, from the third-level cache or beyond, and the least
+# pixels that read them. Of x, which may leave the second level meanwhile, no more is read then.
+_FAR_BYTES, _LEAST_ROWS = 1 << 20, 64
 # types of 16 bits that instruction sets widen as they load them
 _BOTH = ("f16", "bf16")
 NARROW = {Isa.BASELINE: ("bf16",), Isa.AVX2: _BOTH, Isa.AVX512: _BOTH, Isa.AMX: _BOTH}
@@ -185,7 +188,8 @@ class _Tiles:
         is_small = 4 * k * o <= _SMALL_BYTES
         budget = max(target.block_bytes, _SMALL_BYTES if is_small else 0)
         step = _ROWS[target.isa.lanes]
-        most = max(budget // (4 * c * window["stride_h"] * window["stride_w"]), step)
+        least = _LEAST_ROWS if 4 * k * o > _FAR_BYTES else step
+        most = max(budget // (4 * c * window["stride_h"] * window["stride_w"]), least)
         blocks, parts = _divide_up(pixels, most), 1
         wanted = target.tiles_per_thread * target.threads if target.threads > 1 else 1
         wanted = _divide_up(wanted, groups)
