@@ -163,6 +163,7 @@ EW_DEFINE(conv_2d_f32) {
         rectangles(&k, &t, NULL, 0);
         for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end, n; i < t.panel_end; i += n) {
             ew_panel panel = panel_at(&k, &t, i, pixels);
+            if (i == t.panel && k.depth == k.c) panel.x_pace = sizeof(float);
             n = panel.count = is_near && i < k.whole ? ew_min_u32(t.panel_end, k.whole) - i : 1;
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);
         }

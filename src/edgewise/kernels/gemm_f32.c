@@ -90,6 +90,7 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
                             float *y, size_t y_stride) {
     const uint32_t width = vectors * EW_LANES, all = panels * vectors;
     const size_t next = panel->next;
+    const char *x_ahead = (const char *)(x + rows * x_stride);
     v_f32 acc[MOST_ROWS][MOST_VECTORS];
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r++)
@@ -113,7 +114,9 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
                 for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
                     if (panels == 1) {
                         v_fetch(ahead);
+                        v_fetch(x_ahead);
                         ahead += panel->pace;
+                        x_ahead += rows * panel->x_pace;
                     }
                     step(rows, vectors, panels, a, s, b, next, acc);
                 }

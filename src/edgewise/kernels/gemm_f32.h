@@ -32,7 +32,8 @@ typedef struct {
 /* A panel of `vectors` vectors, of which `columns` columns are results; y is clamped. The next one
  * begins `next` weights after it; `count` of them, all of whole vectors where there are several, are
  * multiplied with the same rows. Meanwhile what follows in memory is fetched from the third-level
- * cache: `ahead` moves on by `pace` bytes with every step along K. */
+ * cache: `ahead` moves on by `pace` bytes with every step along K. So does a place that begins
+ * `rows` rows after those being multiplied, by `x_pace` * `rows`: 0 where x has been read before. */
 typedef struct {
     const void *w; /* float32; float16 for gemm_f16, bfloat16 for gemm_bf16 */
     const float *bias;
@@ -41,7 +42,7 @@ typedef struct {
     size_t next;
     float low, high;
     const char *ahead;
-    size_t pace;
+    size_t pace, x_pace;
 } ew_panel;
 
 static inline uint32_t ew_panels(uint32_t o) {
