@@ -67,6 +67,9 @@ CONVOLUTIONS = [
     (1, 2, 6, 3, 1, 104, (3, 3), (1, 1), (1, 1)),
     (2, 2, 2, 6, 2, 152, (2, 2), (1, 1), (1, 1)),
     (2, 1, 1, 9, 1, 136, (1, 1), (1, 1), (1, 1)),
+    (1, 5, 4, 260, 1, 120, (3, 3), (1, 1), (1, 1)),  # short lines by more than 1 MB of weights
+    (2, 7, 7, 130, 2, 232, (3, 3), (2, 2), (1, 1)),
+    (1, 3, 4, 200, 1, 150, (3, 3), (1, 1), (2, 2)),
 ]
 
 
@@ -102,6 +105,19 @@ def test_large_weights_are_read_for_many_pixels(o: int, tiles: int) -> None:
     [step] = plan(b.finish(node.output), Target(Isa.AVX2)).steps
     assert isinstance(step, Kernel)
     assert step.n_tiles == tiles
+
+
+@pytest.mark.parametrize(
+    ("size", "o", "is_widened"), [(6, 113, False), (6, 114, True), (7, 114, False)]
+)
+def test_short_lines_are_widened_for_large_weights(size: int, o: int, is_widened: bool) -> None:
+    b = Builder()
+    x = b.input("x", (1, 2, size, 256), DType.FLOAT32)
+    weights = b.constant(real(o, 3, 3, 256))
+    node = b.node(Conv2D(padding=Padding.SAME), x, weights, b.constant(real(o)))
+    steps = plan(b.finish(node.output), Target(Isa.AVX2)).steps
+    names = [s.name for s in steps if isinstance(s, Kernel)]
+    assert names == ["pad"] * is_widened + ["conv_2d_f32"]
 
 
 # images, h, w, c, o, kernel, stride, what the output lacks of h * stride and w * stride

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
+from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select import computed, conv_bf16
 from edgewise.runtime.select.computed import panels_of
+from edgewise.runtime.select.pad import padded
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.values import dataclass
 
@@ -59,6 +62,7 @@ def calls(
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
+    x, window, widening = _widened(x, window, 4 * k * o, _ROWS[site.target.isa.lanes])
     tiles = _Tiles.of(site.target, window, groups, k, o)
     lanes, array, source = site.target.isa.lanes, weights.array, weights.source
     kind = "f32" if source is not None else _narrowest(array, site.target.isa)
@@ -88,7 +92,28 @@ def calls(
     elements = tiles.elements if dense and not place["y_first"] else None
     operands = (x, matrix, bias, site.node.output)
     last = Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
-    return [*before, last]
+    return [*widening, *before, last]
+
+
+def _widened(
+    x: Value, window: dict[str, int], nbytes: int, rows: int
+) -> tuple[Value, dict[str, int], Sequence[Call]]:
+    """x with zeros beside it where lines of y are short and the weights' bytes many, its window,
+    and the call that makes it.
+
+    Without padding, a line is one block of the micro-kernel. Else it is one of fewer pixels and the
+    pixels at both ends, and the weights are read for each; those of the corners by so few pixels
+    that all weights pass by (3x3 of 7x7x512 by 512: 1.4 times as fast; of 14x14x256 1.05; AVX-512).
+    """
+    taps = (window["kernel_w"] - 1) * window["dilation_w"]
+    left, w = window["pad_left"], window["w"]
+    wide = max((window["ow"] - 1) * window["stride_w"] + taps + 1, left + w)
+    if window["ow"] > rows or nbytes <= _FAR_BYTES or left < 0 or wide == w:
+        return x, window, []
+    n, h, c = window["n"], window["h"], window["c"]
+    y = Value(TensorType((n, h, wide, c), DType.FLOAT32), "widened")
+    call = padded(x, y, (0, 0, left, 0), np.zeros(1, np.float32))
+    return y, {**window, "w": wide, "pad_left": 0}, [call]
 
 
 def packed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -43,8 +43,19 @@ def border_of(x: Value) -> np.ndarray:
 
 
 def _padded(site: Site, border: str, value: Value | np.ndarray) -> Selection:
-    x, y = site.node.operand(0), site.node.output
     before = site.constant(1, "paddings").reshape(-1, 2)[:, 0].tolist()
+    return [padded(site.node.operand(0), site.node.output, before, value, border)]
+
+
+def padded(
+    x: Value,
+    y: Value,
+    before: Sequence[int],
+    value: Value | np.ndarray,
+    border: str = "EW_BORDER_value",
+) -> Call:
+    """The call that puts x into y, so many elements after the beginnings of its dimensions. Raises
+    NotNative."""
     size = x.dtype.numpy.itemsize
     require(size in (1, 2, 4, 8), f"elements of {size} bytes")
     dims = _merged(shape_of(x), before, shape_of(y), border == "EW_BORDER_value")
@@ -71,11 +82,11 @@ def _padded(site: Site, border: str, value: Value | np.ndarray) -> Selection:
     )
     n_tiles = -(-rows // rows_per_tile) if math.prod(y_lengths) * unit else 0
     per_tile = rows_per_tile * y_lengths[-1] * unit // size or None
-    return [Call("pad", params, (x, value, y), n_tiles, tile_elements=per_tile)]
+    return Call("pad", params, (x, value, y), n_tiles, tile_elements=per_tile)
 
 
 def _merged(
-    shape: tuple[int, ...], before: list[int], out: tuple[int, ...], is_value: bool
+    shape: tuple[int, ...], before: Sequence[int], out: tuple[int, ...], is_value: bool
 ) -> list[tuple[int, int, int]]:
     """[(size, border before, size in y)]. A dimension without border joins the one before it,
     unless that is mirrored: whole units, not single elements, change places there."""
