@@ -159,10 +159,12 @@ EW_DEFINE(conv_2d_f32) {
     EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
         tile t = tile_at(&k, index);
-        uint32_t pixels = (t.row_end - t.row) * (t.column_end - t.column);
+        uint32_t rows = t.row_end - t.row, columns = t.column_end - t.column;
+        uint32_t pixels = rows * columns;
+        uint32_t whole = rows * ew_divide_up(columns, EW_ROWS) * EW_ROWS; /* each line's last block */
         rectangles(&k, &t, NULL, 0);
         for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end, n; i < t.panel_end; i += n) {
-            ew_panel panel = panel_at(&k, &t, i, pixels);
+            ew_panel panel = panel_at(&k, &t, i, whole);
             if (i == t.panel && k.depth == k.c) panel.x_pace = sizeof(float);
             n = panel.count = is_near && i < k.whole ? ew_min_u32(t.panel_end, k.whole) - i : 1;
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);
