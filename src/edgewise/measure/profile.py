@@ -10,12 +10,12 @@ longer.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +142,9 @@ def profile(path: Path, *, runs: int = 30, threads: int = 1) -> Profile:
     shapes = [[d if isinstance(d, int) else 1 for d in v.shape] for v in graph.inputs]
     inputs = [random_input(s, v.dtype.numpy) for s, v in zip(shapes, graph.inputs, strict=True)]
     clock = _Clock(len(graph))
-    session = Session(graph, progress=clock.before, num_threads=threads)
+    session = Session(
+        graph, progress=lambda done, _: clock.next(done), each_step=clock.next, num_threads=threads
+    )
     session.run(inputs)  # plans
     timed = [clock.time(lambda: session.run(inputs)) for _ in range(runs)]
     times = [statistics.median(each) for each in zip(*timed, strict=True)]
@@ -181,20 +183,24 @@ def _whole(session: Session, inputs: Sequence[np.ndarray], runs: int) -> float:
 
 
 class _Clock:
-    """When each operator began, as the session tells of its progress."""
+    """How long each operator took, as the session tells what goes on: some run by turns."""
 
     def __init__(self, operators: int) -> None:
-        self._began = [0.0] * (operators + 1)
+        self._took = [0.0] * operators
+        self._number, self._since = 0, math.inf
 
-    def before(self, done: int, _: int) -> None:
-        """The operator number `done` begins."""
-        self._began[done] = time.perf_counter()
+    def next(self, number: int) -> None:
+        """Something of this operator begins."""
+        now = time.perf_counter()
+        self._took[self._number] += max(now - self._since, 0.0)
+        self._number, self._since = number, now
 
     def time(self, run: Callable[[], object]) -> list[float]:
         """Seconds of each operator of one run."""
+        self._took, self._since = [0.0] * len(self._took), math.inf
         run()
-        self._began[-1] = time.perf_counter()
-        return [b - a for a, b in pairwise(self._began)]
+        self.next(self._number)
+        return self._took
 
 
 def _bytes(op: OpRow) -> int:

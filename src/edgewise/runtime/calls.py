@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -50,6 +50,16 @@ class Packed:
         return self.size * self.dtype.itemsize
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """A call of lines of x alone: `of(x, y, window)` computes all of y, some lines of the result,
+    from x, those under them. `window` has the fields of `ew_window` for the whole result, of which
+    `h`, `oh` and `pad_top` differ there. Results are the same bits."""
+
+    window: Mapping[str, int]
+    of: Callable[[Value, Value, dict[str, int]], Call]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A kernel call. Operands are values and packed constants, the results last (`results` of them,
@@ -59,8 +69,9 @@ class Call:
     one fewer); None where that is not so. `in_place`: operands whose memory the result may take
     over, as far as the kernel is concerned. `is_elementwise`: a tile reads, of the operands that
     have as many elements as the result, just the elements that it writes. `moves`: the call only
-    copies (from, to, bytes) a run of bytes of operand 0 into the result. `why`: what the placement
-    report says of the choice, where there was one.
+    copies (from, to, bytes) a run of bytes of operand 0 into the result. `lines`: how some lines of
+    the result are computed alone, where they can be. `why`: what the placement report says of the
+    choice, where there was one.
     """
 
     kernel: str
@@ -73,6 +84,7 @@ class Call:
     is_elementwise: bool = False
     moves: tuple[int, int, int] | None = None
     results: int = 1
+    lines: Lines | None = None
     why: str = ""
 
     @property

@@ -62,6 +62,7 @@ class Drafts:
     where: dict[Node, Where] = field(default_factory=dict)
     macs: dict[int, int] = field(default_factory=dict)  # of the nodes with a number
     carried: set[Value] = field(default_factory=set)  # values that loops write over
+    strips: dict[Node, int] = field(default_factory=dict)  # in how many a node runs (strips.py)
     _made: dict[Value, int] = field(default_factory=dict)  # the group that writes a value last
 
     def known(self, value: Value) -> np.ndarray | None:

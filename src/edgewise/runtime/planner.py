@@ -1,8 +1,8 @@
 """Graph -> Plan: fuse, choose kernels, share memory, write the steps. Once per graph and shapes.
 
 The stages are functions of their own: `passes/runtime.py` rewrites a copy of the graph, drafts.py
-chooses what runs each node, storage.py lets values share memory, places.py gives everything an
-address.
+chooses what runs each node, strips.py what runs by turns, storage.py lets values share memory,
+places.py gives everything an address.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, 
 from edgewise.runtime.plannable import NotPlannable, require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
+from edgewise.runtime.strips import cut
 
 
 def plan(
@@ -77,6 +78,8 @@ def _plan(
         drafts.add(lineage.numbers[node], node)
     if names is not None:
         require_unread(drafts.groups, [drafts.root(v) for v in graph.outputs])
+    if not keep:
+        cut(drafts, graph.outputs)
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)
     places = Places.of(graph, drafts, storage, keep=keep)
     steps, _ = _range(iter(storage.groups), drafts, places)

@@ -26,8 +26,9 @@ def placements(lineage: Lineage, drafts: Drafts, storage: Storage) -> tuple[Plac
             )
         elif carriers[heir] is node:
             where = shared.get(heir, drafts.where[heir])
-            if rules:
-                reasons = "; ".join(dict.fromkeys([where.detail, *rules]))
+            strips = [f"in {drafts.strips[heir]} strips"] if heir in drafts.strips else []
+            if rules or strips:
+                reasons = "; ".join(dict.fromkeys([where.detail, *strips, *rules]))
                 where = Where(where.where, reasons, where.into)
         else:
             where = Where("fused", rules[0], lineage.numbers[carriers[heir]])
@@ -60,7 +61,9 @@ def _shared(drafts: Drafts, storage: Storage) -> dict[Node, Where]:
         if isinstance(head, Call) and head.moves is not None:
             result = head.operands[-1]
             producer = getattr(result, "producer", None)
-            if producer is not None and not producer.op.graph_fields:
+            if producer is None or producer in drafts.strips:
+                continue
+            if not producer.op.graph_fields:
                 by_node.setdefault(producer, []).append(id(group) in left)
     return {
         node: Where("alias", "parts lie where they are needed")

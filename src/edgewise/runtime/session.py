@@ -46,8 +46,10 @@ class Session:
     (`Resources`) lives in `resources`, which the sessions of one model share.
 
     `keep_all` makes every computed tensor available in `kept` after a run; `progress` is called
-    before each operator. With `native=False` the references run, not the kernels; with
-    `stateless` the variables start anew in every run. `num_threads` share the work of a run;
+    before each operator; `each_step` before each step of a plan, in which operators may run by
+    turns, with the number of the operator that it belongs to. With `native=False` the references
+    run, not the kernels; with `stateless` the variables start anew in every run. `num_threads`
+    share the work of a run;
     results do not depend on it. `precision` is that of products of float weights. `graph` may be a
     function that gives it when it is needed; `inputs` are its inputs then, and `stored` has plans
     that need no graph.
@@ -59,6 +61,7 @@ class Session:
         *,
         keep_all: bool = False,
         progress: Progress | None = None,
+        each_step: Callable[[int], None] | None = None,
         native: bool = True,
         stateless: bool = False,
         resources: Resources | None = None,
@@ -73,6 +76,7 @@ class Session:
             (lambda: given) if isinstance(given, Graph) else given
         )
         self.stateless, self.progress, self.keep_all = stateless, progress, keep_all
+        self._each_step = each_step
         self.kept: dict[Value, np.ndarray] = {}
         self._state: State = {}
         self._resources = Resources() if resources is None else resources
@@ -249,7 +253,9 @@ class Session:
         inputs: Sequence[np.ndarray],
         into: Sequence[np.ndarray] | None,
     ) -> list[np.ndarray]:
-        counter = None if self.progress is None else self._watch().before_step()
+        counter = self._each_step
+        if self.progress is not None and counter is None:
+            counter = self._watch().before_step()
         self._turns.begin(executor)
         outputs = executor.run(
             inputs,

@@ -11,13 +11,13 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
-from edgewise.runtime.calls import Call, Packed, Site, float_bounds
+from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select import computed, conv_bf16
 from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.pad import padded
-from edgewise.runtime.select.weights import Array, Weights, dense, flat
+from edgewise.runtime.select.weights import Array, Weights, dense, flat, has_lines
 from edgewise.values import dataclass
 
 _ROWS = {1: 4, 4: 4, 8: 6, 16: 14}  # by lanes: of the common micro-kernel
@@ -42,7 +42,8 @@ def product(
     """x patches @ weights [O, ...], plus bias, clamped. `why`: see Call."""
     window = flat(fields)
     x = site.node.operand(0)
-    return calls(site, x, weights, window, groups, act, dense(window), why)
+    lines = fields if has_lines(x, site.node.output, fields) else None
+    return calls(site, x, weights, window, groups, act, dense(window), why, lines)
 
 
 def calls(
@@ -54,16 +55,16 @@ def calls(
     act: Activation,
     place: dict[str, int],
     why: str = "",
+    lines: dict[str, int] | None = None,
 ) -> Sequence[Call]:
     """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
-    it those that pack what is computed."""
+    it those that pack what is computed. `lines`: the window whose lines may be computed alone."""
     if conv_bf16.pays(site.target, weights, window, groups):
         return conv_bf16.calls(site, x, weights, window, groups, act, place, why)
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
     x, window, widening = _widened(x, window, 4 * k * o, _ROWS[site.target.isa.lanes])
-    tiles = _Tiles.of(site.target, window, groups, k, o)
     lanes, array, source = site.target.isa.lanes, weights.array, weights.source
     kind = "f32" if source is not None else _narrowest(array, site.target.isa)
     if source is not None:
@@ -73,25 +74,33 @@ def calls(
     elif _is_rounded(array, site.target):
         array, kind = _rounded(array), "bf16"
         why = "; ".join(filter(None, (why, "weights rounded to bf16")))
-    params = pack(
-        "ew_conv_2d_f32",
-        {
-            "window": window,
-            "groups": groups,
-            "rows_per_tile": tiles.rows,
-            "columns_per_tile": tiles.columns,
-            "panels_per_tile": tiles.panels,
-            "w_type": constant(f"EW_TYPE_{kind}"),
-            **place,
-            "low": low,
-            "high": high,
-        },
-    )
     matrix, bias, before = packed(replace(weights, array=array), groups, lanes, kind)
-    dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
-    elements = tiles.elements if dense and not place["y_first"] else None
-    operands = (x, matrix, bias, site.node.output)
-    last = Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
+
+    def call(x: Value, y: Value, window: dict[str, int], place: dict[str, int]) -> Call:
+        tiles = _Tiles.of(site.target, window, groups, k, o)
+        params = pack(
+            "ew_conv_2d_f32",
+            {
+                "window": window,
+                "groups": groups,
+                "rows_per_tile": tiles.rows,
+                "columns_per_tile": tiles.columns,
+                "panels_per_tile": tiles.panels,
+                "w_type": constant(f"EW_TYPE_{kind}"),
+                **place,
+                "low": low,
+                "high": high,
+            },
+        )
+        is_dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
+        elements = tiles.elements if is_dense and not place["y_first"] else None
+        operands = (x, matrix, bias, y)
+        return Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
+
+    last = call(x, site.node.output, window, place)
+    if lines is not None and not widening:
+        some = Lines(lines, lambda x, y, part: call(x, y, flat(part), dense(flat(part))))
+        last = replace(last, lines=some)
     return [*widening, *before, last]
 
 

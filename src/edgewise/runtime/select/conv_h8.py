@@ -7,16 +7,17 @@ a result depends on its window alone: not on tiles, instruction set, or what els
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgewise.dtypes import FLOATS, DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Packed, Site, float_bounds
+from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.weights import Array, dense, flat, real
+from edgewise.runtime.select.weights import Array, dense, flat, has_lines, real
 from edgewise.runtime.select.weights_b8 import (
     TILE_ROWS,
     TILE_STEPS,
@@ -110,8 +111,28 @@ def product(
     site: Site, weights: Hybrid, fields: dict[str, int], groups: int, act: Activation
 ) -> Sequence[Call]:
     """x patches @ weights [O, KH, KW, C / groups], plus bias, clamped, into all of y."""
-    window = flat(fields)
-    return [call(site, site.node.operand(0), weights, window, groups, act, dense(window))]
+    window, x, y = flat(fields), site.node.operand(0), site.node.output
+    whole = call(site, x, weights, window, groups, act, dense(window))
+    if not has_lines(x, y, fields):
+        return [whole]
+    constants = whole.operands[1:-1]
+
+    def lines(x: Value, y: Value, part: dict[str, int]) -> Call:
+        part = flat(part)
+        params, tiles, elements = _parameters(
+            site.target, weights, part, groups, act, dense(part), of_all=window
+        )
+        operands = (x, *constants, y)
+        return replace(
+            whole,
+            params=params,
+            operands=operands,
+            n_tiles=tiles.count,
+            scratch=tiles.scratch,
+            tile_elements=elements,
+        )
+
+    return [replace(whole, lines=Lines(fields, lines))]
 
 
 def call(
@@ -124,10 +145,28 @@ def call(
     place: dict[str, int],
 ) -> Call:
     """One convolution, of which pixel (n, i, j) of y lies at `place` (fields of ew_conv_h8)."""
-    y, isa = site.node.output, site.target.isa
+    params, tiles, elements = _parameters(site.target, weights, window, groups, act, place)
+    isa = site.target.isa
+    matrix = _packed(isa, weights, groups, tiles.steps)
+    inputs = (x, matrix, *added(isa, weights, groups), site.node.output)
+    why = "x quantized per row"
+    return Call("conv_2d_h8", params, inputs, tiles.count, tiles.scratch, elements, why=why)
+
+
+def _parameters(
+    target: Target,
+    weights: Hybrid,
+    window: dict[str, int],
+    groups: int,
+    act: Activation,
+    place: dict[str, int],
+    of_all: dict[str, int] | None = None,
+) -> tuple[bytes, _Tiles, int | None]:
+    """The call's parameters, its tiles and `Call.tile_elements`. `of_all`: the window of which this
+    is a part, whose weights are packed for it."""
     low, high = float_bounds(act)
     o, k = weights.array.shape[0], weights.array[0].size
-    tiles = _Tiles.of(window, groups, o, k, weights.block, site.target)
+    tiles = _Tiles.of(window, groups, o, k, weights.block, target, of_all or window)
     params = pack(
         "ew_conv_h8",
         {
@@ -146,11 +185,7 @@ def call(
     )
     is_dense = place["y_line"] == window["ow"] * place["y_pixel"] and not place["y_first"]
     is_dense = is_dense and place["y_pixel"] == o and groups == 1 and tiles.is_whole
-    elements = tiles.rows * o if is_dense else None
-    matrix = _packed(isa, weights, groups, tiles.steps)
-    inputs = (x, matrix, *added(isa, weights, groups), y)
-    why = "x quantized per row"
-    return Call("conv_2d_h8", params, inputs, tiles.count, tiles.scratch, elements, why=why)
+    return params, tiles, tiles.rows * o if is_dense else None
 
 
 def operands(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array | Packed, Array, Array]:
@@ -203,14 +238,23 @@ class _Tiles:
 
     @classmethod
     def of(
-        cls, window: dict[str, int], groups: int, o: int, k: int, block: int, target: Target
+        cls,
+        window: dict[str, int],
+        groups: int,
+        o: int,
+        k: int,
+        block: int,
+        target: Target,
+        of_all: dict[str, int],
     ) -> _Tiles:
-        """As many rows as keep them and their results in the cache."""
+        """As many rows as keep them and their results in the cache. `of_all`: by whose pixels it is
+        decided what multiplies."""
         pixels, isa = window["n"] * window["oh"] * window["ow"], target.isa
         steps = -(-k // per_lane(isa))
         if isa is Isa.SCALAR or pixels == 0:
             return cls(1, 1, groups * pixels, 2 * k, True, steps, False, 0)
-        is_tiled = is_worth_tiles(isa, pixels, 1, steps) and k >= _LEAST_K
+        all_pixels = of_all["n"] * of_all["oh"] * of_all["ow"]
+        is_tiled = is_worth_tiles(isa, all_pixels, 1, steps) and k >= _LEAST_K
         is_tiled = is_tiled and (block == k or block % (TILE_STEPS * per_lane(isa)) == 0)
         if is_tiled:
             steps = whole_tiles(steps)

@@ -18,12 +18,12 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Site, is_float, require, shape_of, zero_point
+from edgewise.runtime.calls import Call, Lines, Site, is_float, require, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select import conv_b8, conv_s16
 from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
-from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, window
+from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, has_lines, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
 
@@ -105,10 +105,19 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         packed = pack("ew_depthwise_conv_2d", fields)
         return [Call("depthwise_conv_2d_s16", packed, tuple(operands), n_tiles, scratch, row)]
     if weights.scales is None:
-        packed = pack("ew_depthwise_conv_2d", fields)
         matrix, bias, before = _floats(weights, channels, block)
-        last = Call("depthwise_conv_2d_f32", packed, (x, matrix, bias, y), n_tiles, scratch, row)
-        return [*before, last]
+
+        def call(x: Value, y: Value, window: dict[str, int]) -> Call:
+            packed = pack("ew_depthwise_conv_2d", {**fields, "window": window})
+            operands = (x, matrix, bias, y)
+            count = min(n_tiles, window["n"] * window["oh"])
+            return Call("depthwise_conv_2d_f32", packed, operands, count, scratch, row)
+
+        last = call(x, y, place)
+        return [
+            *before,
+            replace(last, lines=Lines(place, call)) if has_lines(x, y, place) else last,
+        ]
     scales = np.ascontiguousarray(weights.scales)
     if isa.lanes == 1:
         stored, fields["w_zero"] = _bytes(taps)

@@ -88,6 +88,15 @@ def dense(window: dict[str, int]) -> dict[str, int]:
     return {"y_first": 0, "y_image": oh * ow * o, "y_line": ow * o, "y_pixel": o}
 
 
+def has_lines(x: Value, y: Value, window: dict[str, int]) -> bool:
+    """x and y are [N, H, W, C] as the window has them."""
+    shapes = ("n", "h", "w", "c"), ("n", "oh", "ow", "o")
+    return all(
+        tuple(value.shape) == tuple(window[name] for name in names)
+        for value, names in zip((x, y), shapes, strict=True)
+    )
+
+
 def _stride(axis: Axis, outputs: int) -> int:
     """Where there is no second output, any stride says the same; kernels size memory by it."""
     return axis.stride if outputs > 1 else min(axis.stride, 2)
