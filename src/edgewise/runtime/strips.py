@@ -168,9 +168,12 @@ def _strip(chain: Sequence[_Work], first: int, end: int) -> Iterator[Group]:
                 assert isinstance(operand, Value)
                 x = _lines_of(operand, bottom - top)
                 yield Group([(work.number, _move(operand, top, x, 0, bottom - top))])
-            y = _lines_of(result, end - begin)
+            y = whole
+            if whole is result or first < begin:
+                y = _lines_of(result, end - begin)
             yield Group([(work.number, _part(work, x, y, begin, end))])
-            yield Group([(work.number, _move(y, 0, whole, begin - start, end - begin))])
+            if y is not whole:
+                yield Group([(work.number, _move(y, 0, whole, begin - start, end - begin))])
             work.done = end
         work.buffer, work.first = whole, start
 
