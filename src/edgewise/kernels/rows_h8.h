@@ -148,18 +148,24 @@ EW_INLINE ew_staged ew_staged_of(ew_row row, float x) {
     return (ew_staged)(ew_min_s32(ew_round(x * row.inverse), 255 - row.zero) + ew_staged_zero(row));
 }
 
+#if EW_LANES == 16 && defined(__AVX512BW__)
+/* A vector of elements. */
+EW_INLINE void ew_quantize_x1(ew_row row, const float *x, ew_staged *y) {
+    const __m512 a = _mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(row.inverse));
+    const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(row.zero));
+    _mm_storeu_si128((__m128i *)y, _mm512_cvtusepi32_epi8(q)); /* saturated at 255 */
+}
+#endif
 #if EW_LANES > 1
 /* Two vectors of elements. */
 EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    ew_quantize_x1(row, x, y);
+    ew_quantize_x1(row, x + EW_LANES, y + EW_LANES);
+#else
     const v_f32 by = v_splat_f32(row.inverse);
     v_f32 a = v_load_f32(x) * by, b = v_load_f32(x + EW_LANES) * by;
-#if EW_LANES == 16 && defined(__AVX512BW__)
-    const __m512i zero = _mm512_set1_epi32(row.zero); /* saturated at 255 */
-    __m512i p = _mm512_add_epi32(_mm512_cvtps_epi32((__m512)a), zero);
-    __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32((__m512)b), zero);
-    _mm_storeu_si128((__m128i *)y, _mm512_cvtusepi32_epi8(p));
-    _mm_storeu_si128((__m128i *)(y + 16), _mm512_cvtusepi32_epi8(q));
-#elif EW_LANES == 8
+#if EW_LANES == 8
     __m256i q = _mm256_packs_epi32(_mm256_cvtps_epi32((__m256)a), _mm256_cvtps_epi32((__m256)b));
     q = _mm256_min_epi16(q, _mm256_set1_epi16((int16_t)(255 - row.zero)));
     _mm256_storeu_si256((__m256i *)y, _mm256_permute4x64_epi64(q, 0xD8));
@@ -174,6 +180,7 @@ EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
     const v_s32 q[2] = {v_min_s32(v_bits_of(a + magic) - bits, most) + zero,
                         v_min_s32(v_bits_of(b + magic) - bits, most) + zero};
     for (uint32_t i = 0; i < 2 * EW_LANES; i++) y[i] = (ew_staged)q[i / EW_LANES][i % EW_LANES];
+#endif
 #endif
 }
 #if EW_LANES == 16 && defined(__AVX512BW__)
@@ -207,6 +214,13 @@ EW_INLINE void ew_quantize_run(ew_row row, const float *x, size_t n, ew_staged *
         if (e < n) ew_quantize_x2(row, x + n - AT_ONCE, y + n - AT_ONCE);
         return;
     }
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    if (n >= EW_LANES) {
+        ew_quantize_x1(row, x, y);
+        ew_quantize_x1(row, x + n - EW_LANES, y + n - EW_LANES);
+        return;
+    }
+#endif
 #endif
     for (; e < n; e++) y[e] = ew_staged_of(row, x[e]);
 }
