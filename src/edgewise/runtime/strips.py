@@ -19,12 +19,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import field, replace
+from functools import lru_cache
 
 from edgewise.ir.graph import Value
+from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Group, elements, values_of
-from edgewise.runtime.select.copy import copies, view
+from edgewise.runtime.select.copy import copy, view
 from edgewise.values import dataclass
 
 _LEAST = 8  # blocks of a result that is worth it
@@ -133,7 +136,8 @@ def _lines_at_once(calls: Sequence[Call], stages: Sequence[_Stage], most: int) -
 
 @dataclass
 class _Work:
-    """A call, how many lines of its result are done, and the buffer that has the last of them."""
+    """A call, how many lines of its result are done, and the buffer that has the last of them.
+    `parts`: calls of some lines, most of which differ in their operands alone."""
 
     call: Call
     stage: _Stage
@@ -141,6 +145,7 @@ class _Work:
     done: int = 0
     buffer: Value | None = None
     first: int = 0  # line of the buffer
+    parts: dict[tuple[int, ...], Call] = field(default_factory=dict)
 
 
 def _strip(chain: Sequence[_Work], first: int, end: int) -> Iterator[Group]:
@@ -183,20 +188,25 @@ def _part(work: _Work, x: Value, y: Value, begin: int, end: int) -> Call:
     lines, (top, bottom) = work.call.lines, work.stage.under(begin, end)
     assert lines is not None
     pad = max(work.stage.pad - begin * work.stage.stride, 0)
-    return lines.of(x, y, {**lines.window, "h": bottom - top, "oh": end - begin, "pad_top": pad})
+    key = bottom - top, end - begin, pad
+    call = work.parts.get(key)
+    if call is None:
+        fields = dict(zip(("h", "oh", "pad_top"), key, strict=True))
+        call = work.parts[key] = lines.of(x, y, {**lines.window, **fields})
+    return replace(call, operands=(x, *call.operands[1:-1], y))
 
 
 def _move(x: Value, first: int, y: Value, to: int, lines: int) -> Call:
     """Copies lines of x."""
-    source, target = view(x), view(y)
-    [call] = copies(
-        [
-            (
-                source.of(source.elements[:, first : first + lines]),
-                target.of(target.elements[:, to : to + lines]),
-            )
-        ]
-    )
+    call = _moved(TensorType(x.shape, x.dtype), first, TensorType(y.shape, y.dtype), to, lines)
+    return replace(call, operands=(x, y))
+
+
+@lru_cache(maxsize=64)
+def _moved(x: TensorType, first: int, y: TensorType, to: int, lines: int) -> Call:
+    source, target = view(Value(x)), view(Value(y))
+    from_, into = source.elements[:, first : first + lines], target.elements[:, to : to + lines]
+    [call] = copy(source.of(from_), target.of(into))
     return call
 
 
