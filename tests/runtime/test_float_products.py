@@ -16,7 +16,7 @@ from edgewise.ir import Builder, Graph
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
 from edgewise.ops.batch_matmul import BatchMatMul
-from edgewise.ops.conv import Conv2D
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
@@ -118,6 +118,20 @@ def test_short_lines_are_widened_for_large_weights(size: int, o: int, is_widened
     steps = plan(b.finish(node.output), Target(Isa.AVX2)).steps
     names = [s.name for s in steps if isinstance(s, Kernel)]
     assert names == ["pad"] * is_widened + ["conv_2d_f32"]
+
+
+# n, h, w, c: too long for a block of channels to walk along lines
+BANDS = [(2, 13, 11, 101), (1, 6, 4, 330), (1, 5, 29, 48), (3, 7, 7, 160), (1, 4, 9, 144)]
+
+
+@pytest.mark.parametrize("padding", [Padding.SAME, Padding.VALID])
+@pytest.mark.parametrize("shape", BANDS, ids=str)
+def test_depthwise_in_bands_of_lines(shape: tuple[int, int, int, int], padding: Padding) -> None:
+    b, c = Builder(), shape[3]
+    x = b.input("x", shape, DType.FLOAT32)
+    op = DepthwiseConv2D(padding=padding, fused_activation_function=Activation.RELU6)
+    weights = b.constant(real(1, 3, 3, c))
+    check(b.finish(b.node(op, x, weights, b.constant(real(c))).output), [real(*shape)])
 
 
 # images, h, w, c, o, kernel, stride, what the output lacks of h * stride and w * stride

@@ -37,6 +37,7 @@ def around(kernel: int, stride: int = 1, dilation: int = 1, padding: Padding = S
 CHAINS: list[tuple[tuple[int, int, int], list[Layer]]] = [
     ((23, 17, 24), [EXPAND, around(3), HYBRID]),
     ((23, 17, 24), [HYBRID, around(3, 2), EXPAND]),
+    ((23, 25, 24), [HYBRID, around(3), EXPAND]),  # bands of lines
     ((30, 9, 24), [HYBRID, around(5), around(3, 2), HYBRID, around(5, 2), EXPAND]),
     ((31, 8, 3), [("float", 32, (3, 3), (2, 2), (1, 1), SAME), around(3), EXPAND, around(3)]),
     ((26, 7, 24), [HYBRID, around(3, 1, 3), around(3, 1, 1, VALID)]),
