@@ -70,8 +70,9 @@ class Call:
     over, as far as the kernel is concerned. `is_elementwise`: a tile reads, of the operands that
     have as many elements as the result, just the elements that it writes. `moves`: the call only
     copies (from, to, bytes) a run of bytes of operand 0 into the result. `lines`: how some lines of
-    the result are computed alone, where they can be. `why`: what the placement report says of the
-    choice, where there was one.
+    the result are computed alone, where they can be. `again`: the same elementwise call of other
+    values, all of one shape, in tiles of so many elements, where all operands are such. `why`: what
+    the placement report says of the choice, where there was one.
     """
 
     kernel: str
@@ -85,6 +86,7 @@ class Call:
     moves: tuple[int, int, int] | None = None
     results: int = 1
     lines: Lines | None = None
+    again: Callable[[Sequence[Value], Value, int], Call] | None = None
     why: str = ""
 
     @property

@@ -53,22 +53,39 @@ def cut(drafts: Drafts, outputs: Sequence[Value]) -> None:
 
 def _follows(before: Group, group: Group, drafts: Drafts, uses: Counter[Value]) -> bool:
     """The group reads a long result of the one before, which nobody else does."""
-    first, second = _call(before, drafts), _call(group, drafts)
-    if first is None or second is None or second.operands[0] is not first.operands[-1]:
+    if not (_may_be_cut(before, drafts, uses) and _may_be_cut(group, drafts, uses)):
         return False
-    value = _result(first)
-    return uses[drafts.root(value)] == 2 and _bytes(value) >= _LEAST * drafts.target.block_bytes
+    value = _result(before)
+    if _calls(group)[0].operands[0] is not value or uses[drafts.root(value)] != 2:
+        return False
+    return _bytes(value) >= _LEAST * drafts.target.block_bytes
 
 
-def _call(group: Group, drafts: Drafts) -> Call | None:
-    """The only call of a group, where it can compute some lines alone."""
-    call = group.head
-    if len(group.steps) > 1 or not isinstance(call, Call) or call.lines is None:
-        return None
-    stage = _Stage.of(call)
-    weights = sum(o.nbytes for o in call.read[1:] if not isinstance(o, Value))
-    is_small = weights <= _WEIGHTS * drafts.target.block_bytes
-    return call if is_small and stage.is_ordinary else None
+def _may_be_cut(group: Group, drafts: Drafts, uses: Counter[Value]) -> bool:
+    """Its first call can compute some lines alone, and what is locked to it those lines."""
+    calls = _calls(group)
+    if len(calls) < len(group.steps) or calls[0].lines is None:
+        return False
+    head, *locked = calls
+    weights = sum(o.nbytes for o in head.read[1:] if not isinstance(o, Value))
+    if weights > _WEIGHTS * drafts.target.block_bytes or not _Stage.of(head).is_ordinary:
+        return False
+    return all(call.again is not None for call in locked) and _is_closed(calls, drafts, uses)
+
+
+def _is_closed(calls: Sequence[Call], drafts: Drafts, uses: Counter[Value]) -> bool:
+    """All but the last result are read by these calls alone, as they are."""
+    results = [value for call in calls for value in call.written if isinstance(value, Value)]
+    roots = {drafts.root(value) for value in results}
+    read = {v for call in calls[1:] for v in call.read if isinstance(v, Value)} - set(results)
+    if any(value.shape != results[0].shape for value in (*read, *results)):
+        return False
+    is_alone = all(uses[drafts.root(value)] == 1 for value in results[:-1])
+    return is_alone and not any(drafts.root(value) in roots for value in read)
+
+
+def _calls(group: Group) -> list[Call]:
+    return [call for _, call in group.steps if isinstance(call, Call)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +116,32 @@ class _Stage:
 
 
 def _in_strips(chain: Sequence[Group], drafts: Drafts) -> Sequence[Group]:
-    calls = [call for group in chain if isinstance(call := group.head, Call)]
     if len(chain) == 1:
         return chain
-    stages = [_Stage.of(call) for call in calls]
+    stages = [_Stage.of(_calls(group)[0]) for group in chain]
     oh = stages[-1].oh
-    at_once = _lines_at_once(calls, stages, _STRIP * drafts.target.block_bytes)
+    at_once = _lines_at_once(chain, stages, _STRIP * drafts.target.block_bytes)
     count = -(-oh // at_once)
     if count == 1:
         return chain
     at_once = -(-oh // count)
-    producers = [_result(call).producer for call in calls]
+    results = [call.operands[-1] for group in chain for call in _calls(group)]
+    producers = [value.producer for value in results if isinstance(value, Value)]
     drafts.strips.update({node: -(-oh // at_once) for node in producers if node is not None})
-    work = [
-        _Work(call, stage, group.steps[0][0])
-        for call, stage, group in zip(calls, stages, chain, strict=True)
-    ]
+    work = [_Work(group, stage) for group, stage in zip(chain, stages, strict=True)]
     ends = range(at_once, oh + at_once, at_once)
     return [group for end in ends for group in _strip(work, end - at_once, min(end, oh))]
 
 
-def _lines_at_once(calls: Sequence[Call], stages: Sequence[_Stage], most: int) -> int:
+def _lines_at_once(chain: Sequence[Group], stages: Sequence[_Stage], most: int) -> int:
     """So many lines of the last result that what they need of each other one has `most` bytes; at
     least those that windows of neighbouring lines share."""
     lines = max(1, *(stage.extent - stage.stride for stage in stages))
     while lines < stages[-1].oh:
         need, is_over = lines + 1, False
-        for call, stage in zip(calls[-2::-1], stages[:0:-1], strict=True):
+        for group, stage in zip(chain[-2::-1], stages[:0:-1], strict=True):
             need = (need - 1) * stage.stride + stage.extent
-            is_over = is_over or need * _line_bytes(_result(call)) > most
+            is_over = is_over or need * _line_bytes(_result(group)) > most
         if is_over:
             break
         lines += 1
@@ -136,12 +150,11 @@ def _lines_at_once(calls: Sequence[Call], stages: Sequence[_Stage], most: int) -
 
 @dataclass
 class _Work:
-    """A call, how many lines of its result are done, and the buffer that has the last of them.
+    """A group, how many lines of its result are done, and the buffer that has the last of them.
     `parts`: calls of some lines, most of which differ in their operands alone."""
 
-    call: Call
+    group: Group
     stage: _Stage
-    number: int
     done: int = 0
     buffer: Value | None = None
     first: int = 0  # line of the buffer
@@ -158,42 +171,61 @@ def _strip(chain: Sequence[_Work], first: int, end: int) -> Iterator[Group]:
         if first == end:
             continue
         begin = max(first, work.done)
-        result = _result(work.call)
+        result, number = _result(work.group), work.group.steps[0][0]
         whole, start = result, 0
         if index + 1 < len(chain):
             whole, start = _lines_of(result, end - first), first
             if first < min(begin, end):
                 assert work.buffer is not None
                 kept = _move(work.buffer, first - work.first, whole, 0, min(begin, end) - first)
-                yield Group([(work.number, kept)])
+                yield Group([(number, kept)])
         if begin < end:
             x = chain[index - 1].buffer if index else None
             if x is None:
-                operand, (top, bottom) = work.call.operands[0], work.stage.under(begin, end)
+                operand = _calls(work.group)[0].operands[0]
                 assert isinstance(operand, Value)
+                top, bottom = work.stage.under(begin, end)
                 x = _lines_of(operand, bottom - top)
-                yield Group([(work.number, _move(operand, top, x, 0, bottom - top))])
+                yield Group([(number, _move(operand, top, x, 0, bottom - top))])
             y = whole
             if whole is result or first < begin:
                 y = _lines_of(result, end - begin)
-            yield Group([(work.number, _part(work, x, y, begin, end))])
+            yield from _part(work, x, y, begin, end)
             if y is not whole:
-                yield Group([(work.number, _move(y, 0, whole, begin - start, end - begin))])
+                yield Group([(number, _move(y, 0, whole, begin - start, end - begin))])
             work.done = end
         work.buffer, work.first = whole, start
 
 
-def _part(work: _Work, x: Value, y: Value, begin: int, end: int) -> Call:
+def _part(work: _Work, x: Value, y: Value, begin: int, end: int) -> Iterator[Group]:
     """Lines [begin, end) of the result, as all of y."""
-    lines, (top, bottom) = work.call.lines, work.stage.under(begin, end)
+    head, *locked = _calls(work.group)
+    (number, _), *numbers = work.group.steps
+    lines, (top, bottom) = head.lines, work.stage.under(begin, end)
     assert lines is not None
     pad = max(work.stage.pad - begin * work.stage.stride, 0)
-    key = bottom - top, end - begin, pad
-    call = work.parts.get(key)
-    if call is None:
+    key, first = (bottom - top, end - begin, pad), _lines_of(y, end - begin) if locked else y
+    made = work.parts.get(key)
+    if made is None:
         fields = dict(zip(("h", "oh", "pad_top"), key, strict=True))
-        call = work.parts[key] = lines.of(x, y, {**lines.window, **fields})
-    return replace(call, operands=(x, *call.operands[1:-1], y))
+        made = work.parts[key] = lines.of(x, first, {**lines.window, **fields})
+    made = replace(made, operands=(x, *made.operands[1:-1], first))
+    group, parts = Group([(number, made)]), {head.operands[-1]: first}
+    for call, (number, _) in zip(locked, numbers, strict=True):
+        for value in call.read:
+            if value not in parts:
+                assert isinstance(value, Value)
+                parts[value] = _lines_of(value, end - begin)
+                yield Group([(number, _move(value, begin, parts[value], 0, end - begin))])
+        result = y if call is locked[-1] else _lines_of(y, end - begin)
+        parts[call.operands[-1]] = result
+        assert call.again is not None
+        tile = made.tile_elements or elements(y)
+        group.steps.append((number, call.again([parts[v] for v in call.read], result, tile)))
+    if made.tile_elements is None:
+        yield from (Group([step]) for step in group.steps)
+    else:
+        yield group
 
 
 def _move(x: Value, first: int, y: Value, to: int, lines: int) -> Call:
@@ -216,8 +248,8 @@ def _lines_of(value: Value, lines: int) -> Value:
     return Value(value.type.with_shape((n, lines, *rest)), "strip")
 
 
-def _result(call: Call) -> Value:
-    value = call.operands[-1]
+def _result(group: Group) -> Value:
+    value = _calls(group)[-1].operands[-1]
     assert isinstance(value, Value)
     return value
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -109,9 +110,25 @@ def binary_call(
     the fields that are not 0."""
     types = [v.dtype.numpy if isinstance(v, Value) else v.dtype for v in operands[:2]]
     require(types[0] == types[1], f"no kernel for {types[0]} with {types[1]}")
-    found = layout(site, *operands[:2])
-    params = pack("ew_binary", {"shape": found.fields, **dict.fromkeys(_NUMBERS, 0), **numbers})
-    return [found.call(kernel, params, (*operands, site.node.output))]
+    found, y = layout(site, *operands[:2]), site.node.output
+    given = {**dict.fromkeys(_NUMBERS, 0), **numbers}
+    params = pack("ew_binary", {"shape": found.fields, **given})
+    whole = found.call(kernel, params, (*operands, y))
+    if not all(isinstance(v, Value) and v.shape == y.shape for v in operands):
+        return [whole]
+
+    def again(values: Sequence[Value], y: Value, per_tile: int) -> Call:
+        count = math.prod(shape_of(y))
+        shape = {**found.fields, "count": count, "per_tile": per_tile, "run": count}
+        return replace(
+            whole,
+            params=pack("ew_binary", {"shape": shape, **given}),
+            operands=(*values, y),
+            n_tiles=-(-count // per_tile),
+            tile_elements=per_tile,
+        )
+
+    return [replace(whole, again=again)]
 
 
 def collapse(

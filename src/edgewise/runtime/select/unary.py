@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -147,22 +148,25 @@ def unary_call(
     """A kernel with ew_unary; the fields that are not 0."""
     y = site.node.output
     is_half = (site.node.operand(0).dtype is DType.FLOAT16) != (y.dtype is DType.FLOAT16)
-    count, per_tile = math.prod(shape_of(y)), _HALVES if is_half else PER_TILE
-    per_tile = site.tile_elements or per_tile
+    per_tile = site.tile_elements or (_HALVES if is_half else PER_TILE)
     given = {**dict.fromkeys(_NUMBERS, 0.0), **numbers}
     fields = {k: int(v) if k in _INTEGERS else float(v) for k, v in given.items()}
-    params = pack("ew_unary", {**fields, "count": count, "per_tile": per_tile})
     same = site.node.operand(0).dtype.numpy.itemsize == y.dtype.numpy.itemsize
-    call = Call(
-        kernel,
-        params,
-        (*operands, y),
-        -(-count // per_tile),
-        tile_elements=per_tile,
-        in_place=(0,) if same else (),
-        is_elementwise=True,
-    )
-    return [call]
+
+    def call(operands: Sequence[Value | np.ndarray], y: Value, per_tile: int) -> Call:
+        count = math.prod(shape_of(y))
+        return Call(
+            kernel,
+            pack("ew_unary", {**fields, "count": count, "per_tile": per_tile}),
+            (*operands, y),
+            -(-count // per_tile),
+            tile_elements=per_tile,
+            in_place=(0,) if same else (),
+            is_elementwise=True,
+        )
+
+    whole = call(operands, y, per_tile)
+    return [replace(whole, again=call) if len(operands) == 1 else whole]
 
 
 def _table(site: Site, op: UnaryTable) -> Sequence[Call]:
