@@ -83,6 +83,24 @@ def test_threads_take_part_and_keep_locked_tiles_together() -> None:
     threads.close()
 
 
+def test_every_thread_keeps_to_its_part_while_it_has_any() -> None:
+    """A thread's tiles are the same in all steps: it takes from the front of its part, others what
+    they help with from the end."""
+    threads = Threads(3)
+    executor = Executor(tiled(62), threads=threads)
+    record = Recorder(executor, TAGS, pause=0.001)
+    executor.run([np.ones(4, np.float32)], {})
+    parts = [(0, 21), (21, 42), (42, 62)]
+    for name in "ab":
+        for owner, (begin, end) in enumerate(parts):
+            calls = [c for c in record.calls if c[0] == name and begin <= c[1] < end]
+            own = [c for c in calls if c[3] == owner]
+            assert all(c[2] <= end for c in calls)
+            assert [c[1] for c in own] == [begin, *(c[2] for c in own)][: len(own)]
+            assert len(own) > 1
+    threads.close()
+
+
 @pytest.mark.parametrize(("n_tiles", "work"), [(1, 10**9), (60, 1)])
 def test_small_steps_wake_nobody(n_tiles: int, work: int) -> None:
     threads = Threads(2)

@@ -38,11 +38,6 @@ static void leave_float_mode(uint64_t before) {
 
 /* -- steps ---------------------------------------------------------------------------------- */
 
-typedef struct {
-    ew_run_state *run;
-    const ew_step *step;
-} group_job;
-
 static uint8_t *address(const ew_run_state *run, const ew_operand *operand, uint8_t *scratch) {
     uint8_t *base = operand->region == EW_REGION_scratch
                         ? scratch
@@ -77,9 +72,10 @@ static void run_kernel(ew_run_state *run, const ew_step *step, void *const *buff
 
 /* Tiles [begin, end) of a kernel step and of those locked to it: tile by tile where there are
  * any, so that a tile is still in the cache when the next step takes it. */
-static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) {
-    ew_run_state *run = ((const group_job *)job)->run;
-    const ew_step *step = ((const group_job *)job)->step;
+static void run_tiles(void *job, const void *first, uint32_t begin, uint32_t end,
+                      uint32_t thread) {
+    ew_run_state *run = job;
+    const ew_step *step = first;
     uint8_t *scratch = run->scratch + thread * run->scratch_stride;
     if (thread) enter_float_mode(); /* of the thread's own for good: it runs nothing but this */
     void *buffers[1 + EW_MAX_LOCKED][EW_MAX_OPERANDS];
@@ -98,7 +94,6 @@ static void run_tiles(void *job, uint32_t begin, uint32_t end, uint32_t thread) 
 }
 
 static void run_group(ew_run_state *run, const ew_step *step) {
-    group_job job = {run, step};
     uint64_t work = 0;
     int is_known = 1;
     for (uint32_t s = 0; s <= step->locked; s++) {
@@ -106,9 +101,9 @@ static void run_group(ew_run_state *run, const ew_step *step) {
         is_known &= step[s].work != 0;
     }
     if (run->spread && step->n_tiles > 1 && !(is_known && work < EW_SMALL_WORK))
-        run->spread(run->pool, run_tiles, &job, step->n_tiles);
+        run->spread(run->pool, run_tiles, run, step, step->n_tiles);
     else
-        run_tiles(&job, 0, step->n_tiles, 0);
+        run_tiles(run, step, 0, step->n_tiles, 0);
 }
 
 /* -- control flow --------------------------------------------------------------------------- */

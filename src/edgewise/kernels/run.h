@@ -10,11 +10,11 @@
 typedef void ew_kernel(const void *params, void *const *operand, uint32_t tile_begin,
                        uint32_t tile_end, void *scratch);
 
-/* Part [begin, end) of a job; `thread` counts from 0, the thread that runs the plan. */
-typedef void ew_task(void *job, uint32_t begin, uint32_t end, uint32_t thread);
+/* Part [begin, end) of a step of a job; `thread` counts from 0, the thread that runs the plan. */
+typedef void ew_task(void *job, const void *step, uint32_t begin, uint32_t end, uint32_t thread);
 
 /* Runs `task` on [0, n) by several threads and returns when all is done. */
-typedef void ew_spread(void *pool, ew_task *task, void *job, uint32_t n);
+typedef void ew_spread(void *pool, ew_task *task, void *job, const void *step, uint32_t n);
 
 /* What a system offers: threads, sleeping on a word, a clock. */
 typedef struct {
@@ -40,7 +40,7 @@ enum {
     EW_MAX_OPERANDS = 16, /* of a kernel */
     EW_MAX_LOCKED = 7,    /* steps that follow another tile by tile */
     EW_MAX_DEPTH = 32,    /* IF and WHILE steps inside each other */
-    EW_SMALL_WORK = 3000, /* ns: a step of less work is left to the calling thread */
+    EW_SMALL_WORK = 1000, /* ns: a step of less work is left to the calling thread */
 };
 
 /* How `ew_run` returned. */
@@ -82,16 +82,17 @@ typedef struct {
 
     const uint32_t *cancelled; /* the run stops when this holds `serial`, its own number */
     uint32_t serial;
-    uint32_t stopped;
     uint64_t (*clock)(void *system); /* ns; needed where deadline is not 0 */
     void *system;
     uint64_t deadline;       /* in the clock's time; 0: none */
     uint64_t max_iterations; /* of all loops together */
     uint64_t entropy;        /* the key of random numbers without a seed; another after each step */
 
-    /* Where the run is: all 0 before it begins. */
+    /* Where the run is: all 0 before it begins. Written in every step, and so away from what all
+     * threads read. */
     uint64_t iterations;
     uint32_t next, depth;
+    uint32_t stopped; /* step at which `ew_run` returned */
     ew_frame frames[EW_MAX_DEPTH];
 } ew_run_state;
 
@@ -115,7 +116,7 @@ uint64_t ew_checksum(const uint8_t *bytes, uint64_t count);
 uint64_t ew_pool_bytes(uint32_t n_threads);
 uint32_t ew_pool_start(ew_pool *pool, uint32_t n_threads, const ew_platform *platform);
 void ew_pool_stop(ew_pool *pool);
-void ew_pool_run(void *pool, ew_task *task, void *job, uint32_t n);
+void ew_pool_run(void *pool, ew_task *task, void *job, const void *step, uint32_t n);
 uint32_t ew_platform_of(const ew_libc *libc, ew_platform *platform);
 void ew_pack_f32(const float *w, uint32_t groups, uint32_t o, uint32_t k, uint32_t lanes,
                  float *to);
