@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgewise.ir import Graph
+from edgewise.runtime.choices import Choice
 from edgewise.runtime.library import constant, library, structures
 from edgewise.runtime.plan import Placement, Plan, Region, Target
 from edgewise.runtime.plannable import NotPlannable
@@ -27,9 +28,11 @@ def cases() -> list[Case]:
 
 
 def planned(graph: Graph, target: Target) -> Plan | None:
-    """The native plan; None where nothing of it is a kernel's."""
+    """The native plan; None where nothing of it is a kernel's. What threads could share is cut for
+    them, however small it is."""
+    shared = dict.fromkeys(range(len(graph)), Choice(is_shared=True)) if target.threads > 1 else {}
     try:
-        made = plan(graph, target)
+        made = plan(graph, target, choices=shared)
     except NotPlannable:
         return None
     return made if any(p.where in ("kernel", "alias") for p in made.placement) else None

@@ -9,7 +9,7 @@ tile: both then run on each tile while it is in the cache (`Kernel.locked`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
+from edgewise.runtime.work import is_worth_sharing, work_of
 from edgewise.values import dataclass
 
 
@@ -64,6 +65,7 @@ class Drafts:
     carried: set[Value] = field(default_factory=set)  # values that loops write over
     strips: dict[Node, int] = field(default_factory=dict)  # in how many a node runs (strips.py)
     _made: dict[Value, int] = field(default_factory=dict)  # the group that writes a value last
+    _was_shared: bool = False  # the last kernel, among the threads
 
     def known(self, value: Value) -> np.ndarray | None:
         """The array of a constant, or of what was computed from constants."""
@@ -83,6 +85,11 @@ class Drafts:
             return
         choice = self.choices.get(number, AS_PLANNED)
         target = choice.target(self.target)
+        is_shared = target.threads == 1 or is_worth_sharing(
+            choice.work(self._work(number, node)), self._was_shared
+        )
+        if not is_shared:
+            target = replace(target, threads=1)
         place = self._place_to_join(node) if choice.is_joined else None
         tile = None if place is None else self._tile_of(place)
         try:
@@ -110,7 +117,8 @@ class Drafts:
             selection = self._select(node, target, None)  # it has the group's tiles for nothing
             assert not isinstance(selection, Alias)
         for call in selection:
-            self.append(Group([(number, call)]), node.outputs)
+            self.append(Group([(number, call)], is_shared), node.outputs)
+        self._was_shared = is_shared and any(call.n_tiles > 1 for call in selection)
         self.where[node] = Where("kernel", kernels)
 
     def _add_named(self, number: int, node: Node) -> None:
@@ -184,6 +192,11 @@ class Drafts:
         self.groups.append(group)
 
     # -- one node -----------------------------------------------------------------------------
+
+    def _work(self, number: int, node: Node) -> int:
+        values = [v for v in (*node.inputs, *node.outputs) if v is not None]
+        sizes = [(v.dtype.numpy, elements(v) * v.dtype.numpy.itemsize) for v in values]
+        return work_of(self.macs[number], self.target, sizes)
 
     def _fold(self, node: Node) -> bool:
         arrays = [None if v is None else self.known(v) for v in node.inputs]

@@ -39,6 +39,7 @@ class Group:
     The number is that of the node that a step belongs to."""
 
     steps: list[tuple[int, Draft]]
+    is_shared: bool = True  # among the threads, where its work is not small
 
     @property
     def head(self) -> Draft:

@@ -7,7 +7,7 @@ places.py gives everything an address.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from edgewise.ir.evaluate import updated
 from edgewise.ir.graph import Graph, Node, Value
@@ -25,6 +25,7 @@ from edgewise.runtime.plannable import NotPlannable, require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
 from edgewise.runtime.strips import cut
+from edgewise.runtime.work import work_of
 
 
 def plan(
@@ -142,17 +143,7 @@ def _steps(group: Group, drafts: Drafts, places: Places) -> list[Step]:
         assert isinstance(draft, Call)
         found: tuple[Operand, ...] = tuple(places.at(o) for o in draft.operands)
         locked = 0 if index else len(group.steps) - 1
-        work = _work(drafts.macs[number], drafts.target, found)
-        work = drafts.choices.get(number, AS_PLANNED).work(work)
+        work = work_of(drafts.macs[number], drafts.target, [(o.dtype, o.nbytes) for o in found])
+        work = drafts.choices.get(number, AS_PLANNED).work(work) if group.is_shared else 1
         steps.append(Kernel(draft.kernel, draft.params, found, draft.n_tiles, number, locked, work))
     return steps
-
-
-def _work(macs: int, target: Target, operands: Sequence[Operand]) -> int:
-    """Roughly the ns that one thread needs for a call, from multiply-accumulates and bytes; right
-    within a factor of 3, which is enough to leave small steps to one thread. Products read their
-    operands at the cache's rate; what has no products computes something of each element."""
-    is_8_bit = operands[0].dtype.itemsize == 1
-    macs_per_ns, bytes_per_ns = (7 if is_8_bit else 4) * target.isa.lanes, 32 if macs else 8
-    moved = sum(o.nbytes for o in operands)
-    return 1 + min(max(macs // macs_per_ns, moved // bytes_per_ns), 2**31)

@@ -203,7 +203,9 @@ class _Tiles:
 
     A tile's activations fit a part of the second-level cache, and are read there once per panel.
     Small tiles for weights that fit the first level cost 1 to 6 % of such convolutions (Zen 3); so
-    they keep a least size. Where the threads want more tiles, the larger operand is divided.
+    they keep a least size. Threads divide the pixels: each reads of x what it wrote itself, and all
+    weights. Only where these are much larger than x and y, they divide them, and read each other's
+    part of x, at half the rate at which weights come from the third-level cache (Xeon).
     """
 
     rows: int
@@ -225,18 +227,22 @@ class _Tiles:
         least = _LEAST_ROWS if 4 * k * o > _FAR_BYTES else step
         most = max(budget // (4 * c * window["stride_h"] * window["stride_w"]), least)
         blocks, parts = _divide_up(pixels, most), 1
-        wanted = target.tiles_per_thread * target.threads if target.threads > 1 else 1
-        wanted = _divide_up(wanted, groups)
-        if k * o > pixels * c:
-            parts = min(_divide_up(wanted, blocks), panels)
-        else:
-            blocks = max(blocks, min(wanted, _divide_up(pixels, 4 * step)))
+        if target.threads > 1:
+            wanted = _divide_up(target.tiles_per_thread * target.threads, groups)
+            read = pixels * c * window["stride_h"] * window["stride_w"]
+            if k * o > 2 * (read + pixels * o):
+                parts = min(_divide_up(wanted, blocks), panels)
+            else:  # as many tiles for each thread
+                most = max(min(wanted, pixels // (4 * step)), min(target.threads, pixels // step))
+                blocks = _divide_up(max(blocks, most), target.threads) * target.threads
         per_tile = _divide_up(panels, parts)
         if parts > 1 and pixels == 1:
             per_tile = _divide_up(per_tile, constant("EW_GEMV")) * constant("EW_GEMV")
         rows, columns = _divide_up(lines, blocks), ow
         if blocks > lines:
-            columns = min(_divide_up(_divide_up(ow, _divide_up(blocks, lines)), step) * step, ow)
+            columns = _divide_up(ow, _divide_up(blocks, lines))
+            if target.threads == 1 or columns > 4 * step:
+                columns = min(_divide_up(columns, step) * step, ow)
         count = groups * _divide_up(lines, rows) * _divide_up(ow, columns)
         count *= _divide_up(panels, per_tile)
         is_dense = groups == 1 and per_tile == panels and (columns == ow or lines == 1)
