@@ -7,11 +7,12 @@ has a buffer of its own, and lines that two strips need are copied from one buff
 Buffers do not live long, so that two take the place of the whole result in the arena. First lines
 of a chain's operand and last ones of its result are parts of them (storage.py).
 
-Results are those of whole kernels to the bit. Strips are too short to be shared by threads: only
-plans for one thread have them. Bounds count blocks of `Target.block_bytes`: an expanding, a
-depthwise and a projecting convolution of mobilenet_v2 with dynamic range are as fast in strips
-where 0.6 MB lie between them, 1.2 times as fast where 1.8 MB do, and 1.4 times with 4.8 MB
-(AVX-512, 2 MB of second-level cache); strips of 2 or 5 blocks differ from those of 3 by under 2 %.
+Results are those of whole kernels to the bit. Only plans for one thread have strips: networks that
+two threads shared strip by strip took 1.1 to 1.2 times as long as by whole kernels. Bounds count
+blocks of `Target.block_bytes`: an expanding, a depthwise and a projecting convolution of
+mobilenet_v2 with dynamic range are as fast in strips where 0.6 MB lie between them, 1.2 times as
+fast where 1.8 MB do, and 1.4 times with 4.8 MB (AVX-512, 2 MB of second-level cache); strips of 2
+or 5 blocks differ from those of 3 by under 2 %.
 """
 
 from __future__ import annotations
