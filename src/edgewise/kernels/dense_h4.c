@@ -2,6 +2,7 @@
  * weights stay 4 bits in memory, for reading them is what such a layer takes its time for. They are
  * unpacked in registers: a lane of a panel holds eight elements of K of its column, moved by 8, so
  * that a shift and a mask leave what one product takes, EW_PER_LANE elements. */
+#include "few_rows.h"
 #include "rows_h8.h"
 
 static void stage_rows(const ew_dense_h4 *p, const float *x, float *scale, int32_t *zero,
@@ -53,28 +54,10 @@ EW_DEFINE(dense_h4) {
 #else
 
 enum {
-    EIGHT = 8,                    /* elements of K in a lane */
-    PARTS = EIGHT / EW_PER_LANE,  /* products that they are of */
-    PITCH = EW_COLUMNS * 4,       /* bytes from lanes of eight elements to the next */
+    PARTS = EW_EIGHT / EW_PER_LANE, /* products that a lane is of */
+    PITCH = EW_FEW_COLUMNS * 4,     /* bytes from lanes of eight elements to the next */
     ELEMENT = sizeof(ew_staged),
-    ROWS = 4,                     /* at once by one panel; one row by EW_GEMV_B8 of them */
-    SUMS = 8,                     /* accumulators: with x, the mask and weights 15 registers */
 };
-
-/* Some rows by the panels from w on, which are `panel` bytes apart. */
-typedef struct {
-    const uint8_t *x, *w;
-    size_t x_row, panel;
-    const float *scale, *bias;
-    const int32_t *sums;
-    size_t of_block; /* scales and sums of a block */
-    const float *row_scale;
-    const int32_t *row_zero;
-    float *y;
-    size_t y_row;
-    uint32_t columns, eights, per_block;
-    float low, high;
-} product;
 
 /* The elements of K that part number `part` of a lane multiplies. */
 EW_INLINE v_s32 unpacked(v_s32 eight, const uint32_t part) {
@@ -84,16 +67,17 @@ EW_INLINE v_s32 unpacked(v_s32 eight, const uint32_t part) {
     return (v_s32)((v_s16)moved - (int16_t)8);
 }
 
-/* The sums of one block. */
-EW_INLINE void multiply(const uint32_t rows, const uint32_t vectors, const product *g,
-                        const uint8_t *x, const uint8_t *w, uint32_t eights, v_s32 acc[SUMS]) {
+/* The sums of one block. With x, the mask and the weights, 15 registers. */
+EW_INLINE void multiply(const uint32_t rows, const uint32_t vectors, const ew_few_rows *g,
+                        const uint8_t *x, const uint8_t *w, uint32_t eights,
+                        v_s32 acc[EW_FEW_SUMS]) {
     const size_t x_row = g->x_row, panel = g->panel;
     EW_UNROLL
     for (uint32_t i = 0; i < rows * vectors; i++) acc[i] = v_splat_s32(0);
-    for (; eights; eights--, x += EIGHT * ELEMENT, w += PITCH)
+    for (; eights; eights--, x += EW_EIGHT * ELEMENT, w += PITCH)
         EW_UNROLL
         for (uint32_t part = 0; part < PARTS; part++) {
-            v_s32 by[ROWS];
+            v_s32 by[EW_FEW_ROWS];
             EW_UNROLL
             for (uint32_t r = 0; r < rows; r++) {
                 int32_t elements;
@@ -113,16 +97,17 @@ EW_INLINE void multiply(const uint32_t rows, const uint32_t vectors, const produ
         }
 }
 
-/* `rows` rows by `vectors` vectors of columns. */
-EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const product *g) {
-    float sum[SUMS][EW_LANES];
-    for (uint32_t i = 0; i < rows * vectors; i++)
-        v_store_f32(sum[i], v_load_f32(g->bias + i % vectors * EW_LANES));
-    for (uint32_t from = 0, b = 0; from < g->eights; from += g->per_block, b++) {
-        const uint32_t count = ew_min_u32(g->per_block, g->eights - from);
-        v_s32 acc[SUMS];
-        multiply(rows, vectors, g, g->x + (size_t)from * EIGHT * ELEMENT,
-                 g->w + (size_t)from * PITCH, count, acc);
+/* `rows` rows by `vectors` vectors of columns; of the bits there is one number. */
+EW_INLINE void tile(const uint32_t bits, const uint32_t rows, const uint32_t vectors,
+                    const ew_few_rows *g) {
+    ew_few_results sum;
+    EW_UNUSED(bits);
+    ew_few_begin(rows, vectors, g, sum);
+    for (uint32_t from = 0, b = 0; from < g->k; from += g->block, b++) {
+        const uint32_t eights = ew_divide_up(ew_min_u32(g->block, g->k - from), EW_EIGHT);
+        v_s32 acc[EW_FEW_SUMS];
+        multiply(rows, vectors, g, g->x + (size_t)from * ELEMENT,
+                 g->w + (size_t)from / EW_EIGHT * PITCH, eights, acc);
         EW_UNROLL
         for (uint32_t i = 0; i < rows * vectors; i++) {
             const size_t at = b * g->of_block + i % vectors * EW_LANES, r = i / vectors;
@@ -131,68 +116,40 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const product *
             v_store_f32(sum[i], v_fma(v_float(acc[i]), by, v_load_f32(sum[i])));
         }
     }
-    const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
-    for (uint32_t i = 0; i < rows * vectors; i++) {
-        const uint32_t first = i % vectors * EW_LANES;
-        v_store_f32(sum[i], v_min(high, v_max(low, v_load_f32(sum[i]))));
-        for (uint32_t n = 0; n < EW_LANES && first + n < g->columns; n++)
-            g->y[i / vectors * g->y_row + first + n] = sum[i][n];
-    }
+    ew_few_end(rows, vectors, g, sum);
 }
 
-/* Functions of their own, as in gemm.h. */
-#define DEFINE_TILE(rows, vectors)                                                                 \
-    static __attribute__((noinline)) void dense_h4_##rows##x##vectors(const product *g) {          \
-        tile(rows, vectors, g);                                                                    \
-    }
-DEFINE_TILE(1, 8)
-DEFINE_TILE(1, 2)
-DEFINE_TILE(2, 2)
-DEFINE_TILE(3, 2)
-DEFINE_TILE(4, 2)
-static void (*const tiles[ROWS])(const product *) = {dense_h4_1x2, dense_h4_2x2, dense_h4_3x2,
-                                                     dense_h4_4x2};
+EW_DEFINE_FEW_BODIES(dense_h4, 4)
+static ew_few_body *const bodies[] = EW_FEW_BODIES(dense_h4);
 
 EW_DEFINE(dense_h4) {
     const ew_dense_h4 *p = params;
-    const uint32_t panels = ew_divide_up(p->o, EW_COLUMNS), eights = ew_divide_up(p->k, EIGHT);
+    const uint32_t panels = ew_divide_up(p->o, EW_FEW_COLUMNS);
+    const size_t eights = ew_divide_up(p->k, EW_EIGHT);
     float *row_scale = scratch;
     int32_t *row_zero = (int32_t *)(row_scale + p->rows);
     ew_staged *staged = (ew_staged *)(row_zero + p->rows);
-    product g = {
-        .x_row = (size_t)eights * EIGHT * ELEMENT,
-        .panel = (size_t)eights * PITCH,
-        .of_block = (size_t)panels * EW_COLUMNS,
+    const ew_few_rows g = {
+        .x = (const uint8_t *)staged,
+        .w = operand[1],
+        .x_row = eights * EW_EIGHT * ELEMENT,
+        .panel = eights * PITCH,
+        .scale = operand[2],
+        .bias = operand[3],
+        .sums = EW_PER_LANE == 4 ? operand[4] : NULL,
+        .of_block = (size_t)panels * EW_FEW_COLUMNS,
+        .row_scale = row_scale,
+        .row_zero = row_zero,
+        .y = operand[5],
         .y_row = p->o,
-        .eights = eights,
-        .per_block = ew_min_u32(ew_divide_up(p->block, EIGHT), eights),
+        .k = p->k,
+        .block = p->block,
         .low = p->low,
         .high = p->high,
     };
     if (tile_begin < tile_end)
-        stage_rows(p, operand[0], row_scale, row_zero, staged, (size_t)eights * EIGHT);
-    const uint32_t end = ew_min_u32(tile_end * p->panels_per_tile, panels);
-    for (uint32_t panel = tile_begin * p->panels_per_tile, next; panel < end; panel = next) {
-        const int is_row = p->rows == 1 && panel + EW_GEMV_B8 <= end;
-        const size_t at = (size_t)panel * EW_COLUMNS;
-        next = panel + (is_row ? EW_GEMV_B8 : 1);
-        g.w = (const uint8_t *)operand[1] + panel * g.panel;
-        g.scale = (const float *)operand[2] + at;
-        g.bias = (const float *)operand[3] + at;
-        g.sums = (const int32_t *)operand[4] + (EW_PER_LANE == 4 ? at : 0);
-        g.columns = p->o - panel * EW_COLUMNS;
-        if (!is_row) g.columns = ew_min_u32(g.columns, EW_COLUMNS);
-        for (uint32_t r = 0, rows; r < p->rows; r += rows) {
-            rows = ew_min_u32(ROWS, p->rows - r);
-            g.x = (const uint8_t *)staged + r * g.x_row;
-            g.row_scale = row_scale + r;
-            g.row_zero = row_zero + r;
-            g.y = (float *)operand[5] + (size_t)r * p->o + at;
-            if (is_row)
-                dense_h4_1x8(&g);
-            else
-                tiles[rows - 1](&g);
-        }
-    }
+        stage_rows(p, operand[0], row_scale, row_zero, staged, eights * EW_EIGHT);
+    ew_run_few_rows(g, bodies, p->rows, p->o, tile_begin * p->panels_per_tile,
+                    ew_min_u32(tile_end * p->panels_per_tile, panels));
 }
 #endif

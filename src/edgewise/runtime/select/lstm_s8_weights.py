@@ -35,6 +35,17 @@ _PLAIN = {"flip": 0, "w_zero": 0}  # weights are what they are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Product:
+    """Places of matrices and of their biases among the operands, both as the cell has them, and
+    the zero point of what is multiplied."""
+
+    operands: Sequence[int]
+    added: Sequence[int]
+    parts: Sequence[tuple[Array, Array]]
+    zero: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Operands:
     """The operands of an integer LSTM. In `cell`, what the model computes is 0, and so is every
     matrix of a product of which it computes anything: those are in `moving`."""
@@ -73,14 +84,15 @@ class Operands:
         gates = [gate for gate in cell.gates if gate is not None]
         x_zero, h_zero = (zero_point(v.type) for v in map(self._present, ACTIVATIONS[:2]))
         into, back, out = _products(self.values)
-        w, bias, calls = self._product(*into, [(g.w, g.w_bias) for g in gates], x_zero)
+        parts = [(g.w, g.w_bias) for g in gates]
+        w, bias, calls = self._laid(_Product(*into, parts, x_zero))
         parts = [(g.recurrent, g.recurrent_bias) for g in gates]
-        recurrent, h_bias, more = self._product(*back, parts, h_zero)
+        recurrent, h_bias, more = self._laid(_Product(*back, parts, h_zero))
         vectors, rows = self._vectors(-(-len(gates[0].recurrent) // panel) * panel)
         last: Laid = np.zeros(0, np.int8), np.zeros(0, np.int32), []
         if cell.projection is not None:
             parts = [(cell.projection.w, cell.projection.bias)]
-            last = self._product(*out, parts, -cell.hidden_point)
+            last = self._laid(_Product(*out, parts, -cell.hidden_point))
         return (w, recurrent, bias, h_bias, vectors, *last[:2]), [*calls, *more, *rows, *last[2]]
 
     def _present(self, index: int) -> Value:
@@ -92,21 +104,15 @@ class Operands:
         value = self.values[index]
         return value is not None and self.site.known(value) is None
 
-    def _product(
-        self,
-        operands: Sequence[int],
-        added: Sequence[int],
-        parts: Sequence[tuple[Array, Array]],
-        zero: int,
-    ) -> Laid:
+    def _laid(self, product: _Product) -> Laid:
         """Matrices [N, K] as [N / panel rounded up, K / 2 rounded up, panel, 2] s8, joined, and
         biases in as many panels: less `zero` times the sums of weights, which those of the cell
         are already where nothing is computed."""
-        if operands[0] in self.moving:
-            return self._moved(operands, added, parts, zero)
+        if product.operands[0] in self.moving:
+            return self._moved(product)
         panel = constant("EW_RECURRENT_PANEL")
         found, rows = [], []
-        for matrix, bias in parts:
+        for matrix, bias in product.parts:
             n, k = matrix.shape
             padded = np.zeros((-(-n // panel) * panel, -(-k // 2) * 2), np.int8)
             is_narrow = bool(np.all(np.abs(matrix + 0.5) < 128))
@@ -116,14 +122,9 @@ class Operands:
             rows.append(np.pad(bias, (0, len(padded) - n)).astype(np.int32))
         return np.concatenate(found).reshape(-1), np.concatenate(rows), []
 
-    def _moved(
-        self,
-        operands: Sequence[int],
-        added: Sequence[int],
-        parts: Sequence[tuple[Array, Array]],
-        zero: int,
-    ) -> Laid:
+    def _moved(self, product: _Product) -> Laid:
         """The same by a kernel, before each run."""
+        operands, added, parts = product.operands, product.added, product.parts
         present = [self._present(i) for i in operands if self.values[i] is not None]
         is_narrow = all(v.dtype is DType.INT8 for v in present)
         require(is_narrow, "computed weights are wider than 8 bits, or without sign")
@@ -138,7 +139,7 @@ class Operands:
                 found[place], more = as_type(self.site, self._present(index), DType.INT32)
                 calls += more
         biases, more = in_one(found, TensorType((len(parts) * n,), DType.INT32))
-        size, numbers = (constant("EW_RECURRENT_PANEL"), 2), {"x_zero": zero, **_PLAIN}
+        size, numbers = (constant("EW_RECURRENT_PANEL"), 2), {"x_zero": product.zero, **_PLAIN}
         y, z, last = in_panels_b8(view(whole), biases, (len(parts), 1), size, numbers)
         return y, z, [*calls, *more, *last]
 
