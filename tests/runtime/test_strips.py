@@ -144,6 +144,16 @@ def test_what_others_read_inside_a_group() -> None:
     assert strips_of(plan(graph, Target(Isa.BASELINE, block_bytes=2000))) == []
 
 
+def test_what_a_sum_reads_again_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A convolution's operand, which is added to its result tile by tile."""
+    monkeypatch.setattr("edgewise.runtime.strips._WEIGHTS", 1 << 20)
+    b = Builder()
+    x = b.input("x", (1, 20, 16, 24), DType.FLOAT32)
+    before, after = network(b, x, [EXPAND, EXPAND])
+    total = b.add(after, before)
+    check(b.finish(network(b, total, [around(3)])[-1]), (1, 20, 16, 24), 3)
+
+
 @pytest.mark.parametrize(
     ("n", "block_bytes", "isa"),
     [(2, 512, Isa.BASELINE), (1, 1 << 17, Isa.BASELINE), (1, 512, Isa.SCALAR)],

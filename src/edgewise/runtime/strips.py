@@ -53,11 +53,14 @@ def cut(drafts: Drafts, outputs: Sequence[Value]) -> None:
 
 
 def _follows(before: Group, group: Group, drafts: Drafts, uses: Counter[Value]) -> bool:
-    """The group reads a long result of the one before, which nobody else does."""
+    """The group's first call reads a long result of the one before, which no other call does."""
     if not (_may_be_cut(before, drafts, uses) and _may_be_cut(group, drafts, uses)):
         return False
-    value = _result(before)
-    if _calls(group)[0].operands[0] is not value or uses[drafts.root(value)] != 2:
+    value, (head, *locked) = _result(before), _calls(group)
+    if head.operands[0] is not value or uses[drafts.root(value)] != 2:
+        return False
+    read = [v for call in locked for v in call.read if isinstance(v, Value)]
+    if any(drafts.root(v) is drafts.root(value) for v in read):  # uses count groups
         return False
     return _bytes(value) >= _LEAST * drafts.target.block_bytes
 
