@@ -91,6 +91,7 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
     const uint32_t width = vectors * EW_LANES, all = panels * vectors;
     const size_t next = panel->next;
     const char *x_ahead = (const char *)(x + rows * x_stride);
+    const size_t x_step = rows * panel->x_pace;
     v_f32 acc[MOST_ROWS][MOST_VECTORS];
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r++)
@@ -111,12 +112,18 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
                 a_run += patch->x_column, b_run += patch->k_column * width;
                 size_t s = x_stride;
                 EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
-                for (uint32_t n = patch->length; n > 0; n--, a++, b += width) {
+                uint32_t n = patch->length;
+                for (; panels == 1 && x_step && n > 0; n--, a++, b += width) {
+                    v_fetch(ahead);
+                    v_fetch(x_ahead);
+                    ahead += panel->pace;
+                    x_ahead += x_step;
+                    step(rows, vectors, panels, a, s, b, next, acc);
+                }
+                for (; n > 0; n--, a++, b += width) { /* small convolutions feel each load */
                     if (panels == 1) {
                         v_fetch(ahead);
-                        v_fetch(x_ahead);
                         ahead += panel->pace;
-                        x_ahead += rows * panel->x_pace;
                     }
                     step(rows, vectors, panels, a, s, b, next, acc);
                 }
