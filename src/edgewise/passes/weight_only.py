@@ -20,16 +20,16 @@ from edgewise.passes.rewrite import Rule, Verdict
 # More rows multiply each weight so often that its conversion costs more than its bytes.
 MOST_ROWS = 8
 _LEAST = 4096  # weights whose size matters
-_EIGHT = 8  # elements of K that kernels read at once
+EIGHT = 8  # elements of K that kernels read at once
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 
 
-def has_scales_of_outputs(quant: Quant) -> bool:
-    """Kernels take such scales: one for all, for each output or for each of its blocks."""
-    is_whole = quant.scale.size == 1 or quant.axis == 0
-    if quant.block_size is not None:
-        is_whole = quant.axis == 1 and quant.block_size % _EIGHT == 0
-    return is_whole and not quant.zero_point.any()
+def has_scales_of_outputs(quant: Quant, axis: int, step: int) -> bool:
+    """There is one scale for all weights, for each output (along `axis`), or for each block of
+    [O, K], of a multiple of `step` elements."""
+    if quant.block_size is None:
+        return not quant.per_channel or quant.axis == axis
+    return quant.axis == 1 and quant.block_size % step == 0
 
 
 def _are_read_by_few_rows(match: Match) -> Verdict:
@@ -42,7 +42,7 @@ def _are_read_by_few_rows(match: Match) -> Verdict:
     w = producer.input
     if w.data is None or w.dtype not in _KINDS or w.quant is None:
         return "its weights are no constant integers of 8 bits or fewer"
-    if not has_scales_of_outputs(w.quant):
+    if w.quant.zero_point.any() or not has_scales_of_outputs(w.quant, 0, EIGHT):
         return "its weights have zero points, or scales along another axis"
     o, k = w.data.shape
     if {v.dtype for v in (root.operand(0), root.output)} != {DType.FLOAT32}:

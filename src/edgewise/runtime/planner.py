@@ -24,7 +24,7 @@ from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, 
 from edgewise.runtime.plannable import NotPlannable, require_plannable
 from edgewise.runtime.report import placements
 from edgewise.runtime.storage import Storage
-from edgewise.runtime.strips import cut
+from edgewise.runtime.strips import cut_into_strips
 from edgewise.runtime.work import work_of
 
 
@@ -80,7 +80,7 @@ def _plan(
     if names is not None:
         require_unread(drafts.groups, [drafts.root(v) for v in graph.outputs])
     if not keep:
-        cut(drafts, graph.outputs)
+        cut_into_strips(drafts, graph.outputs)
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)
     places = Places.of(graph, drafts, storage, keep=keep)
     steps, _ = _range(iter(storage.groups), drafts, places)

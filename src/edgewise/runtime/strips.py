@@ -36,7 +36,7 @@ _STRIP = 3  # blocks of such a result at a time
 _WEIGHTS = 1  # blocks, at most: every strip reads them
 
 
-def cut(drafts: Drafts, outputs: Sequence[Value]) -> None:
+def cut_into_strips(drafts: Drafts, outputs: Sequence[Value]) -> None:
     """Let chains of groups run in strips. `outputs` are the graph's."""
     if drafts.target.threads > 1 or drafts.target.isa.lanes == 1:
         return

@@ -14,6 +14,8 @@ import numpy as np
 from edgewise.dtypes import FLOATS, DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
+from edgewise.ir.types import Quant
+from edgewise.passes.weight_only import has_scales_of_outputs
 from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.plan import Target
@@ -80,19 +82,22 @@ def weights_of(
     for is_so, reason in reasons:
         if is_so:
             return f"in float: {reason}"
-    scales, block = quant.scale.reshape(1, -1), max(array[0].size, 1)
-    if quant.block_size is not None:
-        scales, block = quant.scale.T, quant.block_size
-    scales = np.broadcast_to(scales.astype(np.float32), (len(scales), array.shape[0]))
-    return Hybrid(array, scales, block, bias)
+    return Hybrid(array, *blocks_of(quant, array), bias)
 
 
 def _fits(value: Value, array: Array, axis: int) -> bool:
     quant = value.quant
     assert quant is not None
-    if quant.block_size is None:
-        return not quant.per_channel or quant.axis == axis
-    return quant.axis == 1 and array.ndim == 2 and quant.block_size % 4 == 0
+    is_matrix = quant.block_size is None or array.ndim == 2
+    return is_matrix and has_scales_of_outputs(quant, axis, 4)
+
+
+def blocks_of(quant: Quant, array: Array) -> tuple[Array, int]:
+    """The scales of weights [O, ...] as float32 [blocks, O], and how many of K share one."""
+    scales, block = quant.scale.reshape(1, -1), max(array[0].size, 1)
+    if quant.block_size is not None:
+        scales, block = quant.scale.T, quant.block_size
+    return np.broadcast_to(scales.astype(np.float32), (len(scales), array.shape[0])), block
 
 
 def of_site(site: Site, run: int, outputs: int, *, w: int = 1, bias: int = 2) -> Hybrid | str:

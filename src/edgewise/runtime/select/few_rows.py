@@ -13,22 +13,20 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ops.dense_by_integers import DenseByIntegers
-from edgewise.passes.weight_only import MOST_ROWS, has_scales_of_outputs
+from edgewise.passes.weight_only import EIGHT, MOST_ROWS, has_scales_of_outputs
 from edgewise.runtime.calls import Call, Packed, Site, float_bounds, require, shape_of
 from edgewise.runtime.library import Fields, Isa, library, pack, structures
 from edgewise.runtime.plan import Target
-from edgewise.runtime.select.conv_h8 import Hybrid, padded
+from edgewise.runtime.select.conv_h8 import Hybrid, blocks_of, padded
 from edgewise.runtime.select.weights import Array, real
 from edgewise.runtime.select.weights_b8 import pad_channels, per_lane
-
-_EIGHT = 8  # elements of K that are unpacked together
 
 
 def takes(weights: Hybrid, window: Mapping[str, int]) -> bool:
     """Whether a hybrid layer with this window (fields of ew_window) is one of few rows by weights
     of 4 bits."""
     k = weights.array[0].size
-    is_whole = weights.block == k or weights.block % _EIGHT == 0
+    is_whole = weights.block == k or weights.block % EIGHT == 0
     is_row = window["h"] * window["w"] * window["kernel_h"] * window["kernel_w"] == 1
     return weights.is_narrow and is_whole and is_row and 0 < window["n"] <= MOST_ROWS
 
@@ -38,7 +36,7 @@ def hybrid(site: Site, weights: Hybrid, rows: int, act: Activation) -> Sequence[
     isa, array = site.target.isa, weights.array.reshape(len(weights.array), -1)
     tiles, fields = _tiles(site.target, rows, array, weights.block, act)
     k, width = array.shape[1], 1 if isa.lanes == 16 else 2
-    staged = k if isa is Isa.SCALAR else -(-k // _EIGHT) * _EIGHT
+    staged = k if isa is Isa.SCALAR else -(-k // EIGHT) * EIGHT
     matrix, sums = _packed(_bytes(array), weights.block, isa)
     scales, bias = padded(weights.scales, 1, isa), pad_channels(weights.bias, 1, isa)
     operands = (site.node.operand(0), matrix, scales, bias, sums, site.node.output)
@@ -52,17 +50,15 @@ def by_integers(site: Site) -> Sequence[Call]:
     assert isinstance(op, DenseByIntegers)
     array, quant, added = site.constant(1, "weights"), w.quant, site.optional_constant(2, "biases")
     assert quant is not None
-    require(has_scales_of_outputs(quant), "weights have zero points, or scales along another axis")
-    (o, k), isa = array.shape, site.target.isa
-    scales, block = quant.scale.reshape(1, -1), k
-    if quant.block_size is not None:
-        scales, block = quant.scale.T, quant.block_size
+    is_fit = has_scales_of_outputs(quant, 0, EIGHT) and not quant.zero_point.any()
+    require(is_fit, "weights have zero points, or scales along another axis")
+    (o, k), isa, (scales, block) = array.shape, site.target.isa, blocks_of(quant, array)
     bias = np.zeros(o, np.float32)
     if added is not None:
         bias = real(site.node.operand(2), added).reshape(-1)
     rows, bits = int(np.prod(shape_of(x), dtype=np.int64)) // k, 8 if w.dtype.bits == 8 else 4
     tiles, fields = _tiles(site.target, rows, array, block, op.fused_activation_function)
-    ends = padded(np.broadcast_to(scales, (len(scales), o)), 1, isa), pad_channels(bias, 1, isa)
+    ends = padded(scales, 1, isa), pad_channels(bias, 1, isa)
     operands = (x, _widened(_bytes(array), bits, isa), *ends, site.node.output)
     params = pack("ew_dense_w", {**fields, "bits": bits})
     return [Call("dense_w", params, operands, tiles, why=f"{bits}-bit weights")]
@@ -105,7 +101,7 @@ def _packed(array: Array, block: int, isa: Isa) -> tuple[Array | Packed, Array]:
             *(o, k, block, columns, per_lane(isa)),
         )
 
-    return Packed((panels, -(-k // _EIGHT), columns), np.dtype(np.uint32), fill), sums
+    return Packed((panels, -(-k // EIGHT), columns), np.dtype(np.uint32), fill), sums
 
 
 def _widened(array: Array, bits: int, isa: Isa) -> Array | Packed:
@@ -120,7 +116,7 @@ def _widened(array: Array, bits: int, isa: Isa) -> Array | Packed:
         source = buffer("uint8_t[]", np.ascontiguousarray(array))
         library().ew_pack_w(target, source, o, k, columns, bits)
 
-    of_column = k if bits == 8 else -(-k // _EIGHT) * 4
+    of_column = k if bits == 8 else -(-k // EIGHT) * 4
     return Packed((-(-o // columns), of_column, columns), np.dtype(np.uint8), fill)
 
 

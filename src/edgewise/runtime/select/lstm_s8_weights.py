@@ -30,7 +30,7 @@ ACTIVATIONS = (0, OUTPUT_STATE, CELL_STATE)
 # operands of the input, forget, cell and output gates, and of the projection
 _INPUT, _RECURRENT, _BIAS, _NORM = range(1, 5), range(5, 9), range(12, 16), range(20, 24)
 _PEEPHOLE, _PROJECTION, _PROJECTION_BIAS = range(9, 12), range(16, 17), range(17, 18)
-BIASES = (*_BIAS, *_PROJECTION_BIAS)
+_BIASES = (*_BIAS, *_PROJECTION_BIAS)
 _PLAIN = {"flip": 0, "w_zero": 0}  # weights are what they are
 
 
@@ -64,9 +64,9 @@ class Operands:
         for index, value in enumerate(values):
             if value is None:
                 continue
-            require(value.quant is not None or index in BIASES, "an operand has no scale")
+            require(value.quant is not None or index in _BIASES, "an operand has no scale")
             if index not in ACTIVATIONS:
-                most = 32 if index in BIASES else 16
+                most = 32 if index in _BIASES else 16
                 is_fit = value.dtype.is_integer and value.dtype.bits <= most
                 require(is_fit, f"no kernel for {value.dtype.text} weights or biases")
         require(node.output.quant is not None, "the result has no scale")
