@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,29 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise FormatError("is empty; the copy or download may have failed", file=str(path))
     return data
+
+
+class OpenFile:
+    """A file that can be read, also when it has lost its name; closed when nothing refers to it.
+
+    Raises (also its methods):
+        OSError: it cannot be opened or read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        # not inherited by programs that this one starts (PEP 446)
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def stat(self) -> os.stat_result:
+        """Its size, times and place now."""
+        return os.fstat(self._descriptor)
+
+    def read(self) -> bytes:
+        """All bytes, in private memory."""
+        with open(self._descriptor, "rb", buffering=0, closefd=False) as file:
+            file.seek(0)
+            return file.readall()
 
 
 def write_atomically(

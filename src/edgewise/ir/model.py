@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
@@ -102,6 +103,8 @@ class Model:
     def _chunks(
         self, suffix: str, where: str | os.PathLike[str], target: str | None
     ) -> Iterable[Chunk]:
+        if suffix not in self.formats:
+            import_module("edgewise.api")  # formats add themselves when they are imported
         if suffix not in self.formats:
             known = ", ".join(sorted(self.formats)) or "none"
             raise OutputError(f"{where}: no format has the suffix {suffix!r}; known: {known}")

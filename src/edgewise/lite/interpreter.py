@@ -112,27 +112,30 @@ class Interpreter(NearestName):
             ignored("experimental_delegates", "the CPU runs every operator")
         if experimental_force_delegate_node_profiling:
             ignored("experimental_force_delegate_node_profiling", "there are no delegates")
-        source = _source(model_path, model_content)
-        self._model: Model = source.model
+        self._source = _source(model_path, model_content)
         if not self._model.graphs:
             raise InputError("No subgraph in the model; nothing can run")
         self._compress = experimental_compress_quantization_zero_points
         resources = Resources()
         self._subgraphs = [
             Subgraph(
-                graph,
+                self._source,
+                name,
                 keep_all=experimental_preserve_all_tensors,
                 compress=self._compress,
-                stateless=self._model.is_stateless,
                 resources=resources,
                 num_threads=num_threads or 1,
                 limits=limits,
                 precision=Precision.of(precision),
-                stored=source.stored(graph.name),
             )
-            for graph in self._model.graphs.values()
+            for name in self._model.graphs
         ]
         self._main = self._subgraphs[0]
+
+    @property
+    def _model(self) -> Model:
+        """As far as it was read: signatures, and the inputs and outputs of all graphs."""
+        return self._source.interface
 
     # -- the usual four -------------------------------------------------------------------------
 
@@ -177,16 +180,16 @@ class Interpreter(NearestName):
 
     def get_input_details(self) -> list[Details]:
         """Dictionaries of the inputs, in order."""
-        return [self._main.details(v) for v in self._main.graph.inputs]
+        return list(map(self._main.details, self._main.inputs))
 
     def get_output_details(self) -> list[Details]:
         """Dictionaries of the outputs, in order."""
-        return [self._main.details(v) for v in self._main.graph.outputs]
+        return list(map(self._main.details, self._main.outputs))
 
     def get_tensor_details(self, subgraph_index: int = 0) -> list[Details]:
         """Dictionaries of every tensor of a subgraph, in the file's order."""
         subgraph = self._subgraph(subgraph_index)
-        return [subgraph.details(value) for value in subgraph.tensors]
+        return list(map(subgraph.details, subgraph.indices()))
 
     def num_subgraphs(self) -> int:
         """How many subgraphs the file has."""
@@ -306,7 +309,7 @@ def _source(path: str | bytes | os.PathLike[str] | None, content: object) -> Sou
         raise InputError("Can't both provide `model_path` and `model_content`; give one of them")
     if path:
         name = os.fsdecode(path)
-        return Source(name, cache=True, at_once=True)
+        return Source(name, cache=True, with_tensors=True)
     if content is None:
         raise InputError("`model_path` or `model_content` must be specified.")
     if not isinstance(content, bytes | bytearray | memoryview):
@@ -314,4 +317,4 @@ def _source(path: str | bytes | os.PathLike[str] | None, content: object) -> Sou
             f"model_content takes the bytes of a model; got {type(content).__name__}. "
             "Give a path as model_path"
         )
-    return Source(bytes(content), cache=True, at_once=True)
+    return Source(bytes(content), cache=True, with_tensors=True)

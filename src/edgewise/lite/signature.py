@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.ir.graph import Value
 from edgewise.lite.details import Details
 from edgewise.lite.nearest import NearestName
 
@@ -37,9 +36,9 @@ class SignatureRunner(NearestName):
             )
         self._signature = model.signature(signature_key)
         self._subgraph = interpreter._subgraphs[list(model.graphs).index(self._signature.graph)]
-        graph = self._subgraph.graph
-        self._inputs = {n: graph.inputs[i] for n, i in sorted(self._signature.inputs.items())}
-        self._outputs = {n: graph.outputs[i] for n, i in sorted(self._signature.outputs.items())}
+        inputs, outputs = self._subgraph.inputs, self._subgraph.outputs
+        self._inputs = {n: inputs[i] for n, i in sorted(self._signature.inputs.items())}
+        self._outputs = {n: outputs[i] for n, i in sorted(self._signature.outputs.items())}
 
     def __call__(self, **kwargs: np.typing.ArrayLike) -> dict[str, np.ndarray]:
         """Resize where shapes differ, run, and return every output.
@@ -63,12 +62,12 @@ class SignatureRunner(NearestName):
         subgraph = self._subgraph
         arrays = {name: np.asarray(value) for name, value in kwargs.items()}
         for name, array in arrays.items():
-            subgraph.resize(subgraph.index(self._inputs[name]), array.shape)
+            subgraph.resize(self._inputs[name], array.shape)
         subgraph.allocate()
         for name, array in arrays.items():
-            subgraph.set(subgraph.index(self._inputs[name]), array)
+            subgraph.set(self._inputs[name], array)
         subgraph.invoke()
-        return {n: np.array(subgraph.get(subgraph.index(v))) for n, v in self._outputs.items()}
+        return {name: np.array(subgraph.get(i)) for name, i in self._outputs.items()}
 
     def get_input_details(self) -> dict[str, Details]:
         """Dictionaries of the inputs by name."""
@@ -78,5 +77,5 @@ class SignatureRunner(NearestName):
         """Dictionaries of the outputs by name."""
         return self._details(self._outputs)
 
-    def _details(self, values: dict[str, Value]) -> dict[str, Details]:
-        return {name: self._subgraph.details(value) for name, value in values.items()}
+    def _details(self, indices: dict[str, int]) -> dict[str, Details]:
+        return {name: self._subgraph.details(index) for name, index in indices.items()}

@@ -1,4 +1,8 @@
-"""One subgraph as LiteRT's interpreter shows it: tensors by index, arrays that stay."""
+"""One subgraph as LiteRT's interpreter shows it: tensors by index, arrays that stay.
+
+Its inputs and outputs may be all that was read of the file; the others are read when one of them is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.errors import EdgewiseError, InputError, LimitError
-from edgewise.ir.graph import Graph, Value
+from edgewise.ir.graph import Value
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import MAX_SIZE
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
+from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Precision
 from edgewise.runtime.session import Session
-from edgewise.runtime.specialize import Stored
+from edgewise.runtime.source import Source
+from edgewise.runtime.stored import index_of
 
 
 class RunError(EdgewiseError, RuntimeError):
@@ -23,81 +29,111 @@ class RunError(EdgewiseError, RuntimeError):
 
 
 class Subgraph:
-    """One subgraph with its tensors by index, its input arrays and its last results."""
+    """One subgraph, by its name, with its tensors by index, its input arrays and its last
+    results. `inputs` and `outputs` are indices."""
 
     def __init__(
         self,
-        graph: Graph,
+        source: Source,
+        name: str,
         *,
         keep_all: bool,
         compress: bool,
-        stateless: bool,
         resources: Resources,
         num_threads: int,
         limits: Limits,
         precision: Precision,
-        stored: Stored | None,
     ) -> None:
-        self.graph = graph
+        self._source, self._name = source, name
+        ends = source.interface.graphs[name]
         self.session = Session(
-            graph,
+            lambda: source.graph(name),
+            inputs=ends.inputs,
             keep_all=keep_all,
-            stateless=stateless,
+            stateless=source.interface.is_stateless,
             resources=resources,
             num_threads=num_threads,
             limits=limits,
             precision=precision,
-            stored=stored,
+            stored=source.stored(name),
         )
-        self.tensors = graph.tensors or list(graph.values())
         self.ready = False
         self._compress = compress
         self._prepared = False  # allocated at least once, perhaps for other shapes
-        self._indices = {value: index for index, value in enumerate(self.tensors)}
-        self._inputs = {value: stored_shape(value) for value in graph.inputs}
-        self._shapes: dict[Value, list[int]] = {}
-        self._arrays: dict[Value, np.ndarray] = {}
+        # what was read so far, by index, and its inverse
+        self._values: dict[int, Value] = {}
+        self._indices: dict[Value, int] = {}
+        self._has_all = False
+        if source.is_read or limits is not DEFAULT_LIMITS:
+            self._read()
+            ends = source.graph(name)
+        else:
+            self._know({index_of(v): v for v in (*ends.inputs, *ends.outputs)})
+        self.inputs = [self._indices[v] for v in ends.inputs]
+        self.outputs = [self._indices[v] for v in ends.outputs]
+        # state is kept by index: reading all replaces the values
+        self._inputs = {index: stored_shape(self._values[index]) for index in self.inputs}
+        self._shapes: dict[int, list[int]] = {}
+        self._arrays: dict[int, np.ndarray] = {}
         # made by `allocate` for all runs: inputs, outputs where shapes are known, and what the
         # last run returned
         self._feed: tuple[np.ndarray, ...] = ()
         self._into: tuple[np.ndarray, ...] | None = None
         self._shown: Sequence[np.ndarray] = ()
-        self._updated = [value for value in graph.inputs if value.is_variable]
+        self._updated = [index for index in self.inputs if self._values[index].is_variable]
 
     # -- describing -----------------------------------------------------------------------------
 
-    def index(self, value: Value) -> int:
-        """The index of one of the subgraph's values in the file."""
-        return self._indices[value]
+    def _read(self) -> None:
+        graph = self._source.graph(self._name)
+        self._know(dict(enumerate(graph.tensors or graph.values())))
+        self._has_all = True
+
+    def _know(self, values: dict[int, Value]) -> None:
+        self._values = values
+        self._indices = {value: index for index, value in values.items()}
+
+    def indices(self) -> range:
+        """Of all tensors."""
+        if not self._has_all:
+            self._read()
+        return range(len(self._values))
 
     def value(self, index: int) -> Value:
         """The value with this index. Raises InputError."""
-        if not 0 <= index < len(self.tensors):
+        if not self._has_all and (self._source.is_read or index not in self._values):
+            self._read()
+        if index not in self._values:
             raise InputError(
-                f"Invalid tensor index {index} exceeds max tensor index {len(self.tensors)}"
+                f"Invalid tensor index {index} exceeds max tensor index {len(self._values)}"
             )
-        return self.tensors[index]
+        return self._values[index]
 
-    def shape(self, value: Value) -> list[int]:
-        """The shape that was asked for (inputs), that was found when tensors were allocated or
-        computed last, or that of the file."""
-        if value in self._inputs:
-            return self._inputs[value]
-        return self._shapes[value] if value in self._shapes else stored_shape(value)
+    def shape(self, index: int) -> list[int]:
+        """The shape that was asked for (inputs), that was computed last or found when tensors were
+        allocated, or that of the file."""
+        for known in (self._inputs, self._shapes):
+            if index in known:
+                return known[index]
+        value = self.value(index)
+        if self._prepared and value.type.is_static:
+            return [d for d in value.shape if isinstance(d, int)]
+        return stored_shape(value)
 
-    def details(self, value: Value) -> Details:
+    def details(self, index: int) -> Details:
         """LiteRT's dictionary of one tensor."""
         return tensor_details(
-            self.index(value),
-            value,
-            self.shape(value),
+            index,
+            self.value(index),
+            self.shape(index),
             ready=self._prepared,
             compress=self._compress,
         )
 
     def operators(self) -> list[Details]:
         """LiteRT's dictionaries of the operators."""
-        nodes = enumerate(self.graph.nodes)
+        self.indices()
+        nodes = enumerate(self._source.graph(self._name).nodes)
         return [operator_details(index, node, self._indices) for index, node in nodes]
 
     # -- running --------------------------------------------------------------------------------
@@ -133,8 +169,9 @@ class Subgraph:
             raise RunError(f"dimensions are not negative; got {shape} for input {value.name!r}")
         if any(d > MAX_SIZE for d in shape):
             raise RunError(f"sizes end at {MAX_SIZE}; got {shape} for input {value.name!r}")
-        if shape != self._inputs[value]:
-            self._inputs[value] = shape
+        if shape != self._inputs[index]:
+            self.indices()
+            self._inputs[index] = shape
             self.ready = False
 
     def allocate(self) -> None:
@@ -148,33 +185,30 @@ class Subgraph:
         """
         if self.ready:
             return
-        try:
-            self.session.resize([self._inputs[v] for v in self.graph.inputs])
-        except EdgewiseError as error:
-            raise _as_runtime_error(error) from error
+        if self._has_all or self._source.is_read:  # else they are those of the file, and known
+            try:
+                self.session.resize([self._inputs[index] for index in self.inputs])
+            except EdgewiseError as error:
+                raise _as_runtime_error(error) from error
         self.reset_variables()
-        self._shapes = {
-            value: [d for d in value.shape if isinstance(d, int)]
-            for value in self.graph.values()
-            if value.type.is_static
-        }
-        outputs = self.graph.outputs
+        self._shapes, self._prepared = {}, True
+        outputs = [self.value(index) for index in self.outputs]
         are_known = all(v.type.is_static and v.dtype.bits for v in outputs)
         try:
-            self._arrays = {v: _zeros(v, self._inputs[v]) for v in self.graph.inputs}
-            self._into = tuple(_zeros(v, self.shape(v)) for v in outputs) if are_known else None
+            self._arrays = {index: self._zeros(index) for index in self.inputs}
+            self._into = tuple(map(self._zeros, self.outputs)) if are_known else None
         except MemoryError as error:
             raise LimitError(f"inputs and outputs do not fit into memory: {error}") from error
-        self._feed = tuple(self._arrays.values())
+        self._feed = tuple([self._arrays[index] for index in self.inputs])
         self._shown = ()
-        self.ready = self._prepared = True
+        self.ready = True
 
     def reset_variables(self) -> None:
         """Variables, also those that are inputs, are zero again (or their zero point)."""
         self.session.reset_variables()
-        for value in self._updated if self.ready else ():
-            zero = 0 if value.quant is None else value.quant.zero_point.flat[0]
-            self._arrays[value][...] = zero
+        for index in self._updated if self.ready else ():
+            quant = self.value(index).quant
+            self._arrays[index][...] = 0 if quant is None else quant.zero_point.flat[0]
 
     def set(self, index: int, array: np.ndarray) -> None:
         """Copy an array into an input or a variable. Raises InputError."""
@@ -183,7 +217,7 @@ class Subgraph:
             raise InputError(
                 "Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
             )
-        if value not in self._inputs and not value.is_variable:
+        if index not in self._inputs and not value.is_variable:
             raise self._not_an_input(index)
         text = array.dtype.kind in "OSU"
         if text != (value.dtype.bits == 0) or not (text or array.dtype == value.dtype.numpy):
@@ -192,7 +226,7 @@ class Subgraph:
                 f"Cannot set tensor: Got value of type {got} but expected "
                 f"type {value.dtype.name} for input {index}, name: {value.name} "
             )
-        shape = self.shape(value)
+        shape = self.shape(index)
         if array.ndim != len(shape):
             raise InputError(
                 f"Cannot set tensor: Dimension mismatch. Got {array.ndim} but expected "
@@ -204,13 +238,13 @@ class Subgraph:
                     f"Cannot set tensor: Dimension mismatch. Got {got} but expected {expected} "
                     f"for dimension {axis} of input {index}."
                 )
-        if value not in self._inputs:
+        if index not in self._inputs:
             self.session.variables()[value] = array.copy()
         elif text:
             items = np.array([_as_bytes(s) for s in array.reshape(-1)] + [None], object)[:-1]
-            self._arrays[value][...] = items.reshape(array.shape)
+            self._arrays[index][...] = items.reshape(array.shape)
         else:
-            self._arrays[value][...] = array
+            self._arrays[index][...] = array
 
     def invoke(self) -> None:
         """Run once. Raises RunError before `allocate`, or where an operator fails."""
@@ -222,15 +256,19 @@ class Subgraph:
             outputs = self.session.run(self._feed, self._into)
         except EdgewiseError as error:
             raise _as_runtime_error(error) from error
-        for value in self._updated:  # the next run goes on from there, as LiteRT's
-            self._arrays[value][...] = self.session.variables()[value]
+        for index in self._updated:  # the next run goes on from there, as LiteRT's
+            self._arrays[index][...] = self.session.variables()[self.value(index)]
         if outputs is self._shown:
             return
-        self._shown = () if self.session.kept else outputs
-        found = {**self.session.kept, **dict(zip(self.graph.outputs, outputs, strict=True))}
-        found = {v: a for v, a in found.items() if v not in self._inputs}
+        kept = self.session.kept
+        self._shown = () if kept else outputs
+        if kept:
+            self.indices()
+        found = {self._indices[v]: a for v, a in kept.items()}
+        found.update(zip(self.outputs, outputs, strict=True))
+        found = {index: a for index, a in found.items() if index not in self._inputs}
         self._arrays.update(found)
-        self._shapes.update((v, list(a.shape)) for v, a in found.items())
+        self._shapes.update((index, list(a.shape)) for index, a in found.items())
 
     def get(self, index: int) -> np.ndarray:
         """The array of a tensor itself. Raises InputError where it has none."""
@@ -239,12 +277,12 @@ class Subgraph:
             return value.data
         if not self.ready:
             raise InputError("Tensor data is null. Run allocate_tensors() first")
-        if value in self._arrays:
-            return self._arrays[value]
+        if index in self._arrays:
+            return self._arrays[index]
         if value.is_variable and value in self.session.variables():
             return self.session.variables()[value]
-        if value.is_variable or value in self.graph.outputs:
-            return _zeros(value, self.shape(value))
+        if value.is_variable or index in self.outputs:
+            return self._zeros(index)
         raise InputError(
             f"tensor {index} ({value.name!r}) is not kept after a run; make the interpreter with "
             "experimental_preserve_all_tensors=True"
@@ -252,19 +290,17 @@ class Subgraph:
 
     def _input(self, index: int) -> Value:
         value = self.value(index)
-        if value not in self._inputs:
+        if index not in self._inputs:
             raise self._not_an_input(index)
         return value
 
     def _not_an_input(self, index: int) -> InputError:
-        names = ", ".join(f"{self.index(v)} ({v.name})" for v in self.graph.inputs) or "none"
+        names = ", ".join(f"{i} ({self.value(i).name})" for i in self.inputs) or "none"
         return InputError(f"tensor {index} is not an input; inputs are {names}")
 
-
-def _zeros(value: Value, shape: Sequence[int]) -> np.ndarray:
-    if value.dtype.bits == 0:
-        return np.full(shape, b"", object)
-    return np.zeros(shape, value.dtype.numpy)
+    def _zeros(self, index: int) -> np.ndarray:
+        dtype, shape = self.value(index).dtype, self.shape(index)
+        return np.zeros(shape, dtype.numpy) if dtype.bits else np.full(shape, b"", object)
 
 
 def _as_bytes(text: object) -> bytes:

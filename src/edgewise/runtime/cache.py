@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.files import OpenFile
 from edgewise.runtime.library import library, structures
 from edgewise.runtime.stored import Arrays, Json
 
@@ -161,17 +162,16 @@ class Cache:
         """Remove what is stored under a key."""
         self._remove(self.path(key))
 
-    def digest(self, path: str | os.PathLike[str]) -> tuple[str, bytes | None]:
+    def digest(self, file: OpenFile) -> tuple[str, bytes | None]:
         """SHA-256 of a file, and its bytes where they were read for it: a large file that was
         hashed before and has since kept its place, size and times is not. Raises OSError."""
-        with Path(path).open("rb", buffering=0) as file:
-            stat = os.fstat(file.fileno())
-            place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-            is_large = stat.st_size >= _LARGE_BYTES
-            known = self.get(("file", place)) if is_large else None
-            if known is not None:
-                return str(known[0]["digest"]), None
-            data = file.readall()
+        stat = file.stat()
+        place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        is_large = stat.st_size >= _LARGE_BYTES
+        known = self.get(("file", place)) if is_large else None
+        if known is not None:
+            return str(known[0]["digest"]), None
+        data = file.read()
         found = digest_of(data)
         # a file that was written just now may change again within the clock's resolution
         if is_large and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:

@@ -203,6 +203,7 @@ class Session:
             if self._limits is not DEFAULT_LIMITS:
                 self._limits.check(demand_of(self.graph))
             return
+        self._inputs = self.graph.inputs
         self._expected, self._again = None, (None, None, None)
         self._shapes.give(self.graph, shapes, self._accept)
 

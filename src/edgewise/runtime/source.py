@@ -1,6 +1,7 @@
 """A model that is read when it is needed: with a plan in the cache, a run needs only its interface.
 
-A file is then hashed, not kept. When it is read after all, it must still be the same file.
+A file is then hashed and stays open, not in memory: it may lose its name. When it is read after
+all, it must still have the same bytes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import threading
 
 from edgewise.errors import FormatError
-from edgewise.files import read_model_file
+from edgewise.files import OpenFile, read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.runtime.cache import Cache, default_folder, digest_of
@@ -23,8 +24,9 @@ CacheOption = bool | str | os.PathLike[str]
 class Source:
     """A Model, the path of a `.tflite` file, or its bytes. Models have no cache: they are no bytes.
 
-    `interface` is a Model whose graphs have at least their inputs and outputs. `file` is the name
-    of bytes in errors. With `at_once` the whole model is read now, whatever the cache has.
+    `interface` is the model as far as it was read: its graphs have at least their inputs and
+    outputs, which, `with_tensors`, know their indices and what the file declares of them
+    (stored.py). `file` is the name of bytes in errors.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.
@@ -36,15 +38,16 @@ class Source:
         cache: CacheOption = False,
         file: str = "",
         *,
-        at_once: bool = False,
+        with_tensors: bool = False,
     ) -> None:
         self._lock = threading.Lock()
         self._model: Model | None = None
         self._cache: Cache | None = None
-        self._digest, self._file = "", file
+        self._digest, self._name = "", file
+        self._file: OpenFile | None = None  # until it is read
         self._data: bytes | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
-            self._model = self.interface = model.copy()
+            self._model = model.copy()
             _recognize(self._model)
             return
         self._origin = model if isinstance(model, str | os.PathLike) else bytes(model)
@@ -55,11 +58,26 @@ class Source:
                 if isinstance(origin, bytes):
                     self._digest = digest_of(origin)
                 else:
-                    self._digest, self._data = self._cache.digest(origin)
+                    self._file = OpenFile(origin)
+                    self._digest, self._data = self._cache.digest(self._file)
             except OSError:
                 self._cache = None  # reading it says what is wrong
-        self.interface = (None if at_once else self._find_interface()) or self.model
+        self._glimpse = self._find_interface(with_tensors)
+        if self._glimpse is None:
+            self._model = self._read()
         self._data = None
+
+    @property
+    def is_read(self) -> bool:
+        """The whole model is there."""
+        return self._model is not None
+
+    @property
+    def interface(self) -> Model:
+        """The model as far as it was read."""
+        model = self._model or self._glimpse
+        assert model is not None
+        return model
 
     @property
     def model(self) -> Model:
@@ -77,13 +95,13 @@ class Source:
         """The cached plans of a graph; None where there is no cache."""
         return None if self._cache is None else Stored(self._cache, self._digest, graph)
 
-    def _find_interface(self) -> Model | None:
+    def _find_interface(self, with_tensors: bool) -> Model | None:
         """The interface that the cache has."""
         if self._cache is None:
             return None
         found = self._cache.get(("interface", self._digest))
         try:
-            return None if found is None else read_interface(found[0])
+            return None if found is None else read_interface(found[0], with_tensors=with_tensors)
         except (LookupError, TypeError, ValueError):
             return None
 
@@ -93,28 +111,29 @@ class Source:
 
         origin = self._origin
         if isinstance(origin, bytes):
-            model = load(origin, file=self._file)
+            model = load(origin, file=self._name)
         else:
             model = load(self._data or self._read_hashed(), file=os.fspath(origin))
         _recognize(model)
-        if self._cache is not None and self._find_interface() is None:
+        if self._cache is not None and self._find_interface(with_tensors=False) is None:
             fields = write_interface(model)
             if fields is not None:
                 self._cache.put(("interface", self._digest), fields, {})
+        self._file = None
         return model
 
     def _read_hashed(self) -> bytes:
         """The bytes of the file, which must still be the one that was hashed."""
         assert not isinstance(self._origin, bytes)
-        data = None
-        if self._cache is not None:
-            digest, data = self._cache.digest(self._origin)
-            if digest != self._digest:
-                raise FormatError(
-                    "has changed since the interpreter was made; make a new one",
-                    file=os.fspath(self._origin),
-                )
-        return data or read_model_file(self._origin)
+        if self._cache is None or self._file is None:
+            return read_model_file(self._origin)
+        digest, data = self._cache.digest(self._file)
+        if digest != self._digest:
+            raise FormatError(
+                "has changed since the interpreter was made; make a new one",
+                file=os.fspath(self._origin),
+            )
+        return data or self._file.read()
 
 
 def _cache_of(option: CacheOption) -> Cache | None:

@@ -30,6 +30,7 @@ from edgewise.runtime.plan import (
     Region,
     Target,
 )
+from edgewise.values import dataclass
 
 Json = dict[str, Any]  # Any: what the json module reads and writes
 Arrays = dict[str, np.ndarray]
@@ -134,20 +135,105 @@ def write_interface(model: Model) -> Json | None:
         ends = [_from_value(v) for v in (*graph.inputs, *graph.outputs)]
         if None in ends:
             return None
-        graphs[name] = [ends[: len(graph.inputs)], ends[len(graph.inputs) :]]
+        tensors = _tensors(graph)
+        graphs[name] = [ends[: len(graph.inputs)], ends[len(graph.inputs) :], tensors]
     signatures = [[s.key, s.graph, dict(s.inputs), dict(s.outputs)] for s in model.signatures]
     return {"graphs": graphs, "signatures": signatures, "is_stateless": model.is_stateless}
 
 
-def read_interface(fields: Json) -> Model:
-    """A Model whose graphs have inputs and outputs, and nothing in between."""
+def read_interface(fields: Json, *, with_tensors: bool) -> Model | None:
+    """A Model whose graphs have inputs and outputs, and nothing in between.
+
+    With `with_tensors` these know what the file declares of them, as values that were read do, and
+    their index (`index_of`): one that is both is one value. None where that is not known of all.
+    """
     model = Model(metadata={STATELESS: b""} if fields["is_stateless"] else {})
-    for name, (inputs, outputs) in fields["graphs"].items():
+    for name, (inputs, outputs, tensors) in fields["graphs"].items():
+        if with_tensors and tensors is None:
+            return None
         graph = model.add(Graph(name))
-        graph.inputs = [_to_value(v) for v in inputs]
-        graph.set_outputs([_to_value(v) for v in outputs])
+        values = [_to_value(v) for v in (*inputs, *outputs)]
+        if with_tensors:
+            values = _declare(values, tensors)
+        graph.inputs = values[: len(inputs)]
+        graph.set_outputs(values[len(inputs) :])
     model.signatures = [Signature(*s) for s in fields["signatures"]]
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """Of a tensor's record, what may differ from the value's type."""
+
+    type: DType
+    quantization: _Quantization | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantization:
+    scale: np.ndarray | None
+    zero_point: np.ndarray | None
+    quantized_dimension: int
+
+
+def index_of(value: Value) -> int:
+    """The tensor index of an input or output of an interface."""
+    index = value.extras["index"]
+    assert isinstance(index, int)
+    return index
+
+
+def _tensors(graph: Graph) -> list[Json] | None:
+    """What the file declares of a graph's inputs and outputs. None where that does not tell how
+    the graph can be run: an end has a value of its own, a shape is open, or an operator is known
+    to one process alone."""
+    from edgewise.ops.opaque import Opaque
+
+    ends = (*graph.inputs, *graph.outputs)
+    if not graph.tensors or any(v.data is not None or v.is_variable for v in ends):
+        return None
+    if not all(v.type.is_static for v in graph.inputs):
+        return None
+    if any(isinstance(node.op, Opaque) for node in graph.nodes):
+        return None
+    index = {value: place for place, value in enumerate(graph.tensors)}
+    if not all(v in index and "record" in v.extras for v in ends):
+        return None
+    return [{"index": index[v], **_from_record(v)} for v in ends]
+
+
+def _from_record(value: Value) -> Json:
+    record: Any = value.extras["record"]
+    quant = record.quantization
+    rows = quant and [
+        None if array is None else np.asarray(array).tolist()
+        for array in (quant.scale, quant.zero_point)
+    ]
+    return {
+        "shape": value.extras.get("shape"),
+        "shape_signature": value.extras.get("shape_signature"),
+        "type": record.type.text,
+        "quantization": quant and [*rows, int(quant.quantized_dimension)],
+    }
+
+
+def _declare(values: list[Value], tensors: list[Json]) -> list[Value]:
+    """The values with what the file declares; those of one index are one."""
+    found: dict[int, Value] = {}
+    for value, fields in zip(values, tensors, strict=True):
+        quant = fields["quantization"]
+        if quant is not None:
+            scale, zero_point, dimension = quant
+            quant = _Quantization(
+                None if scale is None else np.array(scale, np.float32),
+                None if zero_point is None else np.array(zero_point, np.int64),
+                dimension,
+            )
+        declared = _Declared(DType.of(fields["type"]), quant)
+        value.extras.update({k: fields[k] for k in ("index", "shape", "shape_signature")})
+        value.extras["record"] = declared
+        found.setdefault(fields["index"], value)
+    return [found[fields["index"]] for fields in tensors]
 
 
 def _from_value(value: Value) -> Json | None:
