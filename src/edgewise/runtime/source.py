@@ -133,7 +133,8 @@ class Source:
                 "has changed since the interpreter was made; make a new one",
                 file=os.fspath(self._origin),
             )
-        return data or self._file.read()
+        # what is no model is told by its name
+        return data or self._file.read() or read_model_file(self._origin)
 
 
 def _cache_of(option: CacheOption) -> Cache | None:
