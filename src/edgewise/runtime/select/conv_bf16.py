@@ -9,11 +9,11 @@ import numpy as np
 
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Packed, Site, float_bounds
+from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Isa, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
-from edgewise.runtime.select.weights import Array, Weights, flat
+from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
 from edgewise.values import dataclass
 
@@ -93,33 +93,41 @@ def calls(
     act: Activation,
     places: dict[str, int],
     why: str = "",
+    lines: dict[str, int] | None = None,
 ) -> Sequence[Call]:
-    """The call for x and a result whose pixels lie as `places` says (of ew_conv_layout)."""
-    if is_dense(window, places):
-        window = flat(window)
+    """The call for x and a result whose pixels lie as `places` says (of ew_conv_layout). `lines`:
+    the window whose lines may be computed alone."""
     staging, target = _Staging.of(window, groups), site.target
-    layout = _layout(window, groups, places, staging, target)
-    steps, lines, columns = staging.pixel // 2, layout.tiles.lines, layout.tiles.columns
     low, high = float_bounds(act)
-    params = pack(
-        "ew_conv_bf16",
-        {
-            "layout": layout.fields,
-            "is_gathered": int(staging.is_gathered),
-            "steps": steps,
-            "low": low,
-            "high": high,
-        },
-    )
-    rows = lines * (columns + staging.more_columns)
-    scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 128
-    scratch += 4 * (staging.runs + rows)
-    matrix = _packed(weights.array, groups, staging.runs, steps)
+    matrix = _packed(weights.array, groups, staging.runs, staging.pixel // 2)
     bias = pad_channels(weights.bias, groups, target.isa)
     why = "; ".join(filter(None, (why, WHY)))
-    operands = (x, matrix, bias, site.node.output)
-    elements = layout.tile_elements
-    return [Call("conv_2d_bf16", params, operands, layout.tiles.count, scratch, elements, why=why)]
+
+    def call(x: Value, y: Value, window: dict[str, int], places: dict[str, int]) -> Call:
+        if is_dense(window, places):
+            window = flat(window)
+        layout = _layout(window, groups, places, staging, target)
+        fields = {
+            "layout": layout.fields,
+            "is_gathered": int(staging.is_gathered),
+            "steps": staging.pixel // 2,
+            "low": low,
+            "high": high,
+        }
+        lines, columns = layout.tiles.lines, layout.tiles.columns
+        rows = lines * (columns + staging.more_columns)
+        scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 128
+        scratch += 4 * (staging.runs + rows)
+        params, operands = pack("ew_conv_bf16", fields), (x, matrix, bias, y)
+        elements = layout.tile_elements
+        return Call(
+            "conv_2d_bf16", params, operands, layout.tiles.count, scratch, elements, why=why
+        )
+
+    last = call(x, site.node.output, window, places)
+    if lines is None:
+        return [last]
+    return [replace(last, lines=Lines(lines, lambda x, y, part: call(x, y, part, dense(part))))]
 
 
 def _layout(

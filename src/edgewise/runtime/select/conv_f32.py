@@ -60,7 +60,7 @@ def calls(
     """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
     it those that pack what is computed. `lines`: the window whose lines may be computed alone."""
     if conv_bf16.pays(site.target, weights, window, groups):
-        return conv_bf16.calls(site, x, weights, window, groups, act, place, why)
+        return conv_bf16.calls(site, x, weights, window, groups, act, place, why, lines)
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]
