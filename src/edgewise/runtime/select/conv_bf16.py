@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
-from edgewise.runtime.library import Isa, library, pack, structures
+from edgewise.runtime.library import Fields, Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
@@ -107,8 +108,10 @@ def calls(
         if is_dense(window, places):
             window = flat(window)
         layout = _layout(window, groups, places, staging, target)
-        fields = {
+        fields: Fields = {
             "layout": layout.fields,
+            "x_type": _type(x),
+            "y_type": _type(y),
             "is_gathered": int(staging.is_gathered),
             "steps": staging.pixel // 2,
             "low": low,
@@ -116,8 +119,11 @@ def calls(
         }
         lines, columns = layout.tiles.lines, layout.tiles.columns
         rows = lines * (columns + staging.more_columns)
-        scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 128
+        scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 192
         scratch += 4 * (staging.runs + rows)
+        if staging.is_gathered:
+            spans = (_span(window, "h", lines), _span(window, "w", columns))
+            scratch += 2 * spans[0] * spans[1] * (window["c"] // groups)
         params, operands = pack("ew_conv_bf16", fields), (x, matrix, bias, y)
         elements = layout.tile_elements
         return Call(
@@ -128,6 +134,16 @@ def calls(
     if lines is None:
         return [last]
     return [replace(last, lines=Lines(lines, lambda x, y, part: call(x, y, part, dense(part))))]
+
+
+def _type(value: Value) -> int:
+    return constant("EW_TYPE_bf16" if value.dtype is DType.BFLOAT16 else "EW_TYPE_f32")
+
+
+def _span(window: dict[str, int], axis: str, outputs: int) -> int:
+    """Lines or columns of x, padding included, under so many of y."""
+    taps = (window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"]
+    return (outputs - 1) * window[f"stride_{axis}"] + taps + 1
 
 
 def _layout(
@@ -154,7 +170,7 @@ def _packed(array: Array, groups: int, runs: int, steps: int) -> Packed:
     """Weights [O, ...] as ew_conv_bf16 has them."""
     outputs, per_group = array.shape[0], array.shape[0] // groups
     length = array.size // (outputs * runs)
-    shape = (groups, -(-per_group // 32), runs, steps, 32, 2)
+    shape = (groups, -(-per_group // 32), runs, steps // TILE_STEPS, 2, TILE_STEPS, TILE_ROWS, 2)
 
     def fill(packed: Array) -> None:
         buffer = structures().from_buffer
