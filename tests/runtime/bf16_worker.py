@@ -18,11 +18,14 @@ import ml_dtypes
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ir import Builder, Graph
+from edgewise.ir import Builder, Graph, Value
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.evaluate import evaluate
-from edgewise.ops.conv import Conv2D
+from edgewise.ops.arithmetic import Add
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.fully_connected import FullyConnected
+from edgewise.ops.pool import MaxPool2D
+from edgewise.ops.reduce import Mean
 from edgewise.runtime import library
 from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Precision, Target
@@ -51,6 +54,19 @@ WINDOWS = (
     ((300, 96, 1), (1, 1), (1, 1), (1, 1)),
 )
 ROWS = ((5, 70, 135), (16, 64, 64), (33, 31, 129), (97, 512, 40))  # M, K, O
+# what lies between two convolutions, of values in bfloat16: channels, and the operators
+BETWEEN: tuple[tuple[int, tuple[Conv2D | DepthwiseConv2D | MaxPool2D | Add | Mean, ...]], ...] = (
+    (24, ()),
+    (32, ()),  # read where they lie
+    (64, (DepthwiseConv2D(),)),
+    (33, (DepthwiseConv2D(stride_h=2, stride_w=2), DepthwiseConv2D())),
+    (17, (DepthwiseConv2D(dilation_h_factor=2, dilation_w_factor=3),)),
+    (8, (DepthwiseConv2D(), Add())),  # rows are spread
+    (40, (Add(fused_activation_function=Activation.RELU), DepthwiseConv2D(depth_multiplier=2))),
+    (20, (MaxPool2D(filter_height=3, filter_width=2, stride_h=2, stride_w=1), Add())),
+    (7, (MaxPool2D(filter_height=2, filter_width=2),)),
+    (96, (Add(), Mean())),
+)
 TARGETS = (
     Target(Isa.AMX, precision=Precision.BFLOAT16),
     Target(Isa.AMX, threads=3, precision=Precision.BFLOAT16),
@@ -77,6 +93,52 @@ def cases() -> Iterator[tuple[Op, Shape, Shape]]:
                 yield op, (*image, c * groups), (o * groups, *kernel, c)
     for m, k, o in ROWS:
         yield FullyConnected(), (m, k), (o, k)
+
+
+def chain(
+    shape: Shape, channels: int, between: tuple[object, ...], rng: np.random.Generator
+) -> Graph:
+    """A convolution, the operators, and another one. Weights are so few and small that bfloat16
+    holds all values between them: their places are what can go wrong."""
+
+    def few(*of_weights: int, most: int) -> Value:
+        w = rng.integers(-1, 2, of_weights).astype(np.float32)
+        w *= rng.random(of_weights) < most / max(np.prod(of_weights[1:]), 1)
+        return b.constant(w)
+
+    b = Builder()
+    x = b.input("x", shape, DType.FLOAT32)
+    x = b.node(Conv2D(), x, few(channels, 1, 1, shape[3], most=4), None).output
+    for op in between:
+        if isinstance(op, DepthwiseConv2D):
+            o = x.shape[3] * op.depth_multiplier
+            x = b.node(op, x, few(1, 3, 3, o, most=9), b.constant(np.ones(o, np.float32))).output
+        elif isinstance(op, Add):
+            x = b.node(op, x, b.node(MaxPool2D(), x).output).output
+        elif isinstance(op, Mean):
+            return b.finish(b.node(op, x, b.constant(np.array([1, 2], np.int32))).output)
+        else:
+            x = b.node(op, x).output
+    return b.finish(b.node(Conv2D(), x, few(40, 3, 3, x.shape[3], most=40), None).output)
+
+
+def check_chain(
+    shape: Shape, channels: int, between: tuple[object, ...], target: Target, side: Side
+) -> None:
+    """Raises AssertionError."""
+    rng = np.random.default_rng(3)
+    graph = chain(shape, channels, between, rng)
+    made = plan(graph, target)
+    narrow = {d for _, d in made.code.shapes if d == ml_dtypes.bfloat16}
+    assert narrow, "no value is narrow"
+    assert len(made.placement) > sum("f32" in p.detail for p in made.placement) + 1
+    x = rng.integers(-3, 4, shape).astype(np.float32)
+    odd = x.copy()
+    odd.reshape(-1)[rng.integers(0, x.size, 3)] = [np.inf, -np.inf, np.nan]
+    for data in (x, odd):
+        with Guarded(side) as place:
+            got = next(iter(run_isolated(isolate(made, [data]), target, place))).copy()
+        np.testing.assert_array_equal(got, evaluate(graph, [data])[0])
 
 
 def graph_of(op: Op, shape: Shape, w: np.ndarray, bias: np.ndarray) -> Graph:
@@ -144,6 +206,14 @@ def main() -> None:
                 check(op, shape, of_weights, target, Isa[chosen.run_by.upper()], chosen.memory)
             except AssertionError as error:
                 failures.append(f"{op} {shape} {of_weights} {target}: {error}")
+    for image in IMAGES:
+        for channels, between in BETWEEN:
+            for target in TARGETS if chosen.run_by == "amx" else ():
+                runs += 1
+                try:
+                    check_chain((*image, 5), channels, between, target, chosen.memory)
+                except AssertionError as error:
+                    failures.append(f"{image} {channels} {between} {target}: {error}")
     print(json.dumps({"runs": runs, "failures": failures}))
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from edgewise.dtypes import DType
 from edgewise.ir import Builder, Graph
-from edgewise.ops.conv import Conv2D
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.ops.sigmoid import Logistic
 from edgewise.runtime.library import LIBRARY, Isa, host_isa
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.planner import plan
@@ -108,3 +109,37 @@ def test_weights_that_padding_would_turn_into_nan(odd: float) -> None:
     w[3, 1, 2, 7] = odd
     assert "conv_2d_f32" in detail(conv(w=w), AMX)
     assert "conv_2d_bf16" in detail(conv(w=w[:, :1, :1]), AMX)
+
+
+def between(*readers: type[DepthwiseConv2D | Logistic], is_output: bool = False) -> list[str]:
+    """The types of a convolution's operand and result, which such operators read, and then
+    convolutions."""
+    b = Builder()
+    x = b.input("x", (1, 9, 9, 32), DType.FLOAT32)
+    w = b.constant(np.ones((32, 1, 1, 32), np.float32))
+    x, results = (first := b.node(Conv2D(), x, w, None).output), []
+    for op in readers:
+        taps = (b.constant(np.ones((1, 3, 3, 32), np.float32)), None)
+        x = b.node(op(), first, *(taps if op is DepthwiseConv2D else ())).output
+        results.append(b.node(Conv2D(), x, w, None).output)
+    made = plan(b.finish(*results, *([first] if is_output else [])), AMX)
+    return [step.operands[-1].dtype.name for step in made.steps[:2]]
+
+
+def test_values_between_convolutions_are_narrow() -> None:
+    assert between(DepthwiseConv2D) == ["bfloat16", "bfloat16"]
+
+
+def test_outputs_are_not() -> None:
+    assert between(DepthwiseConv2D, is_output=True) == ["float32", "float32"]
+
+
+def test_nor_is_what_another_operator_reads() -> None:
+    assert between(Logistic) == ["float32", "float32"]
+    assert between(DepthwiseConv2D, Logistic) == ["float32", "float32"]
+
+
+def test_nor_are_values_that_are_kept() -> None:
+    graph = conv()
+    made = plan(graph, AMX, keep=True)
+    assert {place.dtype.name for place in made.kept.values()} == {"float32"}

@@ -4,6 +4,7 @@ not cut."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,12 @@ from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.sigmoid import Logistic
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
-from edgewise.runtime.plan import Kernel, Plan, Target
+from edgewise.runtime.plan import Kernel, Plan, Precision, Target
 from edgewise.runtime.planner import plan
 
-ISAS = [isa for isa in Isa if Isa.SCALAR < isa <= host_isa()]
+TARGETS = [Target(isa) for isa in Isa if Isa.SCALAR < isa <= host_isa()]
+if host_isa() >= Isa.AMX:
+    TARGETS.append(Target(Isa.AMX, precision=Precision.BFLOAT16))
 RNG = np.random.default_rng(11)
 
 # kind, outputs (of a depthwise one: for each channel), kernel, stride, dilation, padding
@@ -99,12 +102,12 @@ def strips_of(made: Plan) -> list[str]:
 def check(graph: Graph, shape: Sequence[int], chain: int) -> None:
     """Strips of every size have the bits of whole kernels, which two threads run."""
     data = RNG.standard_normal(shape).astype(np.float32)
-    for isa in ISAS:
-        whole = plan(graph, Target(isa, threads=2, block_bytes=512))
+    for target in TARGETS:
+        whole = plan(graph, replace(target, threads=2, block_bytes=512))
         assert strips_of(whole) == []
         wanted = Executor(whole).run([data], {}, None)
         for block_bytes in (100, 250, 400):
-            made = plan(graph, Target(isa, block_bytes=block_bytes))
+            made = plan(graph, replace(target, block_bytes=block_bytes))
             assert len(strips_of(made)) == chain, made.placement
             assert made.arena_bytes < whole.arena_bytes
             for got, expected in zip(Executor(made).run([data], {}, None), wanted, strict=True):

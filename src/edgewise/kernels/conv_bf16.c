@@ -1,4 +1,5 @@
-/* CONV_2D, FULLY_CONNECTED and the phases of TRANSPOSE_CONV of float32, multiplied as bfloat16.
+/* CONV_2D, FULLY_CONNECTED and the phases of TRANSPOSE_CONV of float32 or bfloat16, multiplied as
+ * bfloat16.
  *
  * A tile stages the part of x that it reads, rounded to bfloat16, in whole registers of AMX: what
  * fills a register up is zero, because a weight of zero does not make zero of an infinity. Where
@@ -6,23 +7,32 @@
  * places in x agree modulo the strides are neighbours: the rows of a product are all of a tile's
  * lines, one after the other, whatever the strides are. Rows between the lines are computed, too,
  * and dropped. Pixels of few channels are gathered instead, once for every output whose window
- * they are in.
+ * they are in. Pixels of bfloat16 that fill registers, each the window of an output, are multiplied
+ * where they lie.
  *
- * Where an image is larger than the second-level cache, reading x and writing y as float32 takes
- * most of the time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead
+ * Where an image is larger than the second-level cache, reading x and writing y takes most of the
+ * time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead
  * made nothing faster, nor did pixels that are not a multiple of 512 bytes apart (by 3 %). */
 #include "bfloat.h"
 #include "conv_tiles.h"
 #include "gemm_amx.h"
+#include "simd_half.h"
 
 #if !defined(EW_AMX)
 
-/* Columns of a panel, whatever the vectors of this build are. */
-enum { COLUMNS = 32 };
+/* Columns of a panel, and of a register of weights, whatever the vectors of this build are. */
+enum { COLUMNS = 32, LANES = 16, STEPS = 16 };
 
-/* The products of a window by the weights of one output. */
-static float multiplied(const ew_conv_bf16 *p, const float *x, uint32_t oy, uint32_t ox,
-                        const uint16_t *w) {
+/* Element i of x, rounded to bfloat16. */
+static float element(const ew_conv_bf16 *p, const void *x, size_t i) {
+    if (p->x_type == EW_TYPE_bf16) return ew_of_bfloat(((const uint16_t *)x)[i]);
+    return ew_of_bfloat(ew_bfloat_of(((const float *)x)[i]));
+}
+
+/* The products of a window by the weights of one output. `first`: the element of x where the image
+ * and the group begin. */
+static float multiplied(const ew_conv_bf16 *p, const void *x, size_t first, uint32_t oy,
+                        uint32_t ox, const uint16_t *w) {
     const ew_window *s = &p->layout.window;
     const uint32_t c = s->c / p->layout.groups;
     const int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
@@ -33,13 +43,14 @@ static float multiplied(const ew_conv_bf16 *p, const float *x, uint32_t oy, uint
     float sum = 0;
     for (uint32_t i = top; i < bottom; i++)
         for (uint32_t j = left; j < right; j++) {
-            const float *from = x + ((size_t)(line + (int32_t)(i * s->dilation_h)) * s->w +
-                                     (uint32_t)(column + (int32_t)(j * s->dilation_w))) * s->c;
+            const size_t from = first + ((size_t)(line + (int32_t)(i * s->dilation_h)) * s->w +
+                                         (uint32_t)(column + (int32_t)(j * s->dilation_w))) * s->c;
             const uint32_t tap = i * s->kernel_w + j, e = p->is_gathered ? tap * c : 0;
             const uint16_t *run = w + (p->is_gathered ? 0 : (size_t)tap * p->steps * 2 * COLUMNS);
             for (uint32_t k = 0; k < c; k++) {
-                const uint16_t weight = run[(size_t)((e + k) / 2) * 2 * COLUMNS + (e + k) % 2];
-                sum += ew_of_bfloat(ew_bfloat_of(from[k])) * ew_of_bfloat(weight);
+                const uint32_t at = e + k, step = at % (2 * STEPS) / 2;
+                const uint16_t *block = run + (size_t)(at / (2 * STEPS)) * 2 * STEPS * COLUMNS;
+                sum += element(p, x, from + k) * ew_of_bfloat(block[step * 2 * LANES + at % 2]);
             }
         }
     return sum;
@@ -54,19 +65,25 @@ EW_DEFINE(conv_2d_bf16) {
     EW_UNUSED(scratch);
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const ew_conv_tile t = ew_conv_tile_at(l, tile, panels);
-        const float *x = (const float *)operand[0] + (size_t)t.image * s->h * s->w * s->c;
+        const size_t x = (size_t)t.image * s->h * s->w * s->c + t.group * c;
         for (uint32_t line = t.line; line < t.line + t.lines; line++)
             for (uint32_t column = t.column; column < t.column + t.columns; column++) {
-                float *y = (float *)operand[3] + l->y_first + (size_t)t.image * l->y_image +
-                           (size_t)line * l->y_line + (size_t)column * l->y_pixel + t.group * o;
+                const size_t y = l->y_first + (size_t)t.image * l->y_image +
+                                 (size_t)line * l->y_line + (size_t)column * l->y_pixel +
+                                 t.group * o;
                 const uint32_t end = ew_min_u32((t.panel + t.panels) * COLUMNS, o);
                 for (uint32_t n = t.panel * COLUMNS; n < end; n++) {
                     const uint32_t panel = t.group * panels + n / COLUMNS;
-                    const uint16_t *w = (const uint16_t *)operand[1] + n % COLUMNS * 2 +
+                    const uint16_t *w = (const uint16_t *)operand[1] +
                                         (size_t)panel * segments * p->steps * 2 * COLUMNS;
+                    w += n % COLUMNS / LANES * STEPS * LANES * 2 + n % LANES * 2;
                     const float *bias = (const float *)operand[2] + panel * COLUMNS;
-                    const float sum = multiplied(p, x + t.group * c, line, column, w);
-                    y[n] = ew_clamp_f32(bias[n % COLUMNS] + sum, p->low, p->high);
+                    const float sum = multiplied(p, operand[0], x, line, column, w);
+                    const float result = ew_clamp_f32(bias[n % COLUMNS] + sum, p->low, p->high);
+                    if (p->y_type == EW_TYPE_bf16)
+                        ((uint16_t *)operand[3])[y + n] = ew_bfloat_of(result);
+                    else
+                        ((float *)operand[3])[y + n] = result;
                 }
             }
     }
@@ -76,28 +93,49 @@ EW_DEFINE(conv_2d_bf16) {
 
 enum { AT_ONCE = 32 }; /* elements of a register's row */
 
-/* The n numbers at x as bfloat16, then zeros up to a multiple of AT_ONCE. */
-EW_INLINE void stage(uint16_t *y, const float *x, uint32_t n) {
+/* Bytes of an element. */
+EW_INLINE size_t bytes_of(uint32_t type) { return type == EW_TYPE_bf16 ? 2 : 4; }
+
+/* n numbers of bfloat16, then zeros up to a multiple of AT_ONCE. */
+EW_INLINE void stage_narrow(uint16_t *y, const uint8_t *x, uint32_t n) {
 #if defined(__AVX512BF16__)
-    for (; n >= AT_ONCE; n -= AT_ONCE, x += AT_ONCE, y += AT_ONCE)
-        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + EW_LANES),
-                                                           _mm512_loadu_ps(x)));
-    if (n) {
-        const uint32_t mask = (1u << n) - 1;
-        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, x);
-        const __m512 high = _mm512_maskz_loadu_ps((__mmask16)(mask >> EW_LANES), x + EW_LANES);
-        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-    }
+    for (; n >= AT_ONCE; n -= AT_ONCE, x += 2 * AT_ONCE, y += AT_ONCE)
+        _mm512_storeu_si512(y, _mm512_loadu_si512(x));
+    if (n) _mm512_storeu_si512(y, _mm512_maskz_loadu_epi16((1u << n) - 1, x));
 #else
-    for (; n; n -= ew_min_u32(n, AT_ONCE), x += AT_ONCE, y += AT_ONCE)
-        for (uint32_t i = 0; i < AT_ONCE; i++) y[i] = i < n ? ew_bfloat_of(x[i]) : 0;
+    const uint32_t end = ew_divide_up(n, AT_ONCE) * AT_ONCE;
+    ew_copy((uint8_t *)y, x, n * sizeof *y);
+    for (uint32_t i = n; i < end; i++) y[i] = 0;
 #endif
 }
 
-/* So many zeros, a multiple of AT_ONCE. */
+/* The n numbers at x as bfloat16, then zeros up to a multiple of AT_ONCE. */
+EW_INLINE void stage(uint16_t *y, const uint8_t *x, uint32_t n, uint32_t type) {
+    if (type == EW_TYPE_bf16) {
+        stage_narrow(y, x, n);
+        return;
+    }
+    const float *from = (const float *)(const void *)x;
+#if defined(__AVX512BF16__)
+    for (; n >= AT_ONCE; n -= AT_ONCE, from += AT_ONCE, y += AT_ONCE)
+        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + EW_LANES),
+                                                           _mm512_loadu_ps(from)));
+    if (n) {
+        const uint32_t mask = (1u << n) - 1;
+        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, from);
+        const __m512 high = _mm512_maskz_loadu_ps((__mmask16)(mask >> EW_LANES), from + EW_LANES);
+        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+#else
+    for (; n; n -= ew_min_u32(n, AT_ONCE), from += AT_ONCE, y += AT_ONCE)
+        for (uint32_t i = 0; i < AT_ONCE; i++) y[i] = i < n ? ew_bfloat_of(from[i]) : 0;
+#endif
+}
+
+/* So many zeros, and more up to a multiple of AT_ONCE. */
 static inline void zero(uint16_t *y, size_t n) {
     const v_s32 none = v_splat_s32(0);
-    for (; n; n -= AT_ONCE, y += AT_ONCE) __builtin_memcpy(y, &none, sizeof none);
+    for (size_t i = 0; i < n; i += AT_ONCE) __builtin_memcpy(y + i, &none, sizeof none);
 }
 
 /* How x lies in scratch: planes of pixels whose lines and columns agree modulo the strides.
@@ -140,69 +178,89 @@ static uint32_t find_runs(const ew_conv_bf16 *p, const staging *g, uint32_t *seg
     return n;
 }
 
-/* A line of a plane: pixels `stride_w` columns of x apart, from `column` on. */
-static void stage_line(const ew_conv_bf16 *p, const staging *g, const float *x, int32_t line,
-                       int32_t column, uint32_t columns, uint16_t *to) {
+/* Pixels of line `line` of x, `apart` columns from each other, from `column` on; `pixel` elements
+ * each in `to`, of which what follows is written again or zero. */
+static void stage_line(const ew_conv_bf16 *p, const uint8_t *x, int32_t line, int32_t column,
+                       uint32_t columns, uint32_t apart, uint32_t pixel, uint16_t *to) {
     const ew_window *s = &p->layout.window;
     const uint32_t c = s->c / p->layout.groups;
-    const size_t step = (size_t)s->stride_w * s->c;
+    const size_t bytes = bytes_of(p->x_type), step = (size_t)apart * s->c * bytes;
     uint32_t first, last;
-    ew_inside_of(column, columns, s->stride_w, s->w, &first, &last);
+    ew_inside_of(column, columns, apart, s->w, &first, &last);
     if (line < 0 || line >= (int32_t)s->h) first = last = columns;
-    zero(to, (size_t)first * g->pixel);
-    to += (size_t)first * g->pixel;
-    if (first < last)
-        x += ((size_t)line * s->w + (uint32_t)(column + (int32_t)(first * s->stride_w))) * s->c;
-    if (c == g->pixel && step == c) { /* neighbours there and here */
-        stage(to, x, (last - first) * c);
+    zero(to, (size_t)first * pixel);
+    to += (size_t)first * pixel;
+    if (first < last) {
+        const uint32_t at = (uint32_t)(column + (int32_t)(first * apart));
+        x += ((size_t)line * s->w + at) * s->c * bytes;
+    }
+    if (c == pixel && step == c * bytes) { /* neighbours there and here */
+        stage(to, x, (last - first) * c, p->x_type);
         to += (size_t)(last - first) * c;
     } else {
-        for (uint32_t i = first; i < last; i++, x += step, to += g->pixel) stage(to, x, c);
+        for (uint32_t i = first; i < last; i++, x += step, to += pixel) stage(to, x, c, p->x_type);
     }
-    zero(to, (size_t)(columns - last) * g->pixel);
+    zero(to, (size_t)(columns - last) * pixel);
 }
 
-/* The windows of outputs [ox, ox + columns) of line oy, each as one run. What is written beyond a
- * part of one is written again. */
-static void gather_line(const ew_conv_bf16 *p, const staging *g, const float *x, uint32_t oy,
-                        uint32_t ox, uint32_t columns, uint16_t *to) {
+/* The windows of outputs whose first one begins at x, each as one run: x has a tile's lines and
+ * columns, padding included, `pitch` elements a line. What is written beyond a part of a window is
+ * written again. */
+static void gather_line(const ew_conv_bf16 *p, uint32_t pixel, const uint16_t *x, size_t pitch,
+                        uint32_t columns, uint16_t *to) {
     const ew_window *s = &p->layout.window;
-    const uint32_t c = s->c / p->layout.groups, row = s->kernel_w * c;
-    const int is_run = s->dilation_w == 1 && c == s->c;
-    const size_t below = (size_t)s->dilation_h * s->w * s->c, beside = (size_t)s->dilation_w * s->c;
-    const int32_t line = (int32_t)(oy * s->stride_h - s->pad_top);
-    int32_t column = (int32_t)(ox * s->stride_w - s->pad_left);
-    uint32_t top, bottom;
-    ew_inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-    if (top < bottom) x += (size_t)(line + (int32_t)(top * s->dilation_h)) * s->w * s->c;
-    for (uint32_t n = 0; n < columns; n++, column += (int32_t)s->stride_w, to += g->pixel) {
-        uint32_t left, right;
-        ew_inside_of(column, s->kernel_w, s->dilation_w, s->w, &left, &right);
-        const int is_whole = bottom - top == s->kernel_h && right - left == s->kernel_w;
-        zero(is_whole ? to + g->pixel - AT_ONCE : to, is_whole ? AT_ONCE : g->pixel);
-        if (left == right) continue;
-        const float *from = x + (size_t)(column + (int32_t)(left * s->dilation_w)) * s->c;
-        uint16_t *y = to + top * row + left * c;
-        const uint32_t parts = is_run ? 1 : right - left, length = is_run ? (right - left) * c : c;
-        for (uint32_t i = top; i < bottom; i++, from += below, y += row)
-            for (uint32_t j = 0; j < parts; j++) stage(y + j * c, from + j * beside, length);
+    const uint32_t c = s->c / p->layout.groups, step = s->stride_w * c;
+    const uint32_t parts = s->dilation_w == 1 ? 1 : s->kernel_w;
+    const uint32_t length = s->kernel_w / parts * c;
+    for (uint32_t n = 0; n < columns; n++, x += step, to += pixel) {
+        const uint16_t *from = x;
+        uint16_t *y = to;
+        zero(to + pixel - AT_ONCE, AT_ONCE);
+        for (uint32_t i = 0; i < s->kernel_h; i++, from += s->dilation_h * pitch)
+            for (uint32_t j = 0; j < parts; j++, y += length)
+                stage_narrow(y, (const uint8_t *)(from + (size_t)j * s->dilation_w * c), length);
     }
+}
+
+/* The same of a tile; its part of x is rounded first. */
+static void gather_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_tile *t,
+                        const uint8_t *x, uint16_t *to) {
+    const ew_window *s = &p->layout.window;
+    const uint32_t c = s->c / p->layout.groups;
+    const uint32_t lines = (t->lines - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
+    const uint32_t columns = (t->columns - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    const size_t pitch = (size_t)columns * c;
+    uint16_t *rounded = to + ((size_t)g->lines * g->columns + EW_AMX_TILE) * g->pixel;
+    for (uint32_t i = 0; i < lines; i++)
+        stage_line(p, x, (int32_t)(t->line * s->stride_h + i - s->pad_top),
+                   (int32_t)(t->column * s->stride_w - s->pad_left), columns, 1, c,
+                   rounded + i * pitch);
+    for (uint32_t i = 0; i < t->lines; i++)
+        gather_line(p, g->pixel, rounded + i * s->stride_h * pitch, pitch, t->columns,
+                    to + (size_t)i * g->columns * g->pixel);
 }
 
 /* What a tile reads of an image and group. */
 static void stage_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_tile *t,
-                       const float *x, uint16_t *to) {
+                       const uint8_t *x, uint16_t *to) {
     const ew_window *s = &p->layout.window;
     const size_t pitch = (size_t)g->columns * g->pixel;
-    for (uint32_t i = 0; i < t->lines && p->is_gathered; i++)
-        gather_line(p, g, x, t->line + i, t->column, t->columns, to + i * pitch);
-    if (p->is_gathered) return;
     for (uint32_t h = 0; h < g->planes_h; h++)
         for (uint32_t w = 0; w < g->planes_w; w++, to += g->lines * pitch)
             for (uint32_t i = 0; i < t->lines + g->more_lines; i++)
-                stage_line(p, g, x, (int32_t)((t->line + i) * s->stride_h + h - s->pad_top),
+                stage_line(p, x, (int32_t)((t->line + i) * s->stride_h + h - s->pad_top),
                            (int32_t)(t->column * s->stride_w + w - s->pad_left),
-                           t->columns + g->more_columns, to + i * pitch);
+                           t->columns + g->more_columns, s->stride_w, g->pixel, to + i * pitch);
+}
+
+/* Whether the rows of a tile's products lie in x, and those beyond that registers load with them. */
+static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
+    const ew_window *s = &p->layout.window;
+    const uint32_t end = t->column + ew_divide_up(t->columns, EW_AMX_TILE) * EW_AMX_TILE;
+    const int is_line = s->h == 1 && s->oh == 1 && s->kernel_h == 1 && !s->pad_top;
+    const int is_alike = s->w == s->ow && s->kernel_w == 1 && s->stride_w == 1 && !s->pad_left;
+    const int is_whole = p->x_type == EW_TYPE_bf16 && s->c == 2 * p->steps * p->layout.groups;
+    return is_line && is_alike && is_whole && end <= s->ow;
 }
 
 enum { NOWHERE = 0xFFFFFFFF }; /* the place of a row between lines */
@@ -214,45 +272,75 @@ typedef struct {
     const uint32_t *place; /* of rows in y, elements; NULL: they are y_row apart */
 } ew_gemm_bf16;
 
-EW_INLINE void store_first(float *y, v_f32 v, uint32_t n) {
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), (__m512)v);
+/* The first n of a vector's numbers, at most all of them. */
+EW_INLINE void store_first(uint8_t *y, v_f32 v, uint32_t n, const int is_narrow) {
+#if defined(__AVX512BF16__)
+    const __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (is_narrow)
+        _mm256_mask_storeu_epi16(y, mask, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+    else
+        _mm512_mask_storeu_ps(y, mask, (__m512)v);
 #else
-    ew_copy((uint8_t *)y, (const uint8_t *)&v, n * sizeof(float));
+    uint16_t narrow[EW_LANES];
+    if (is_narrow) v_store_bf16(narrow, v);
+    if (is_narrow)
+        ew_copy(y, (const uint8_t *)narrow, n * sizeof *narrow);
+    else
+        ew_copy(y, (const uint8_t *)&v, n * sizeof(float));
 #endif
 }
 
 /* Results of the sums of four vectors, see EW_DEFINE_AMX. */
-EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                      uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
+EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int is_plain,
+                         const ew_gemm_bf16 *g, uint32_t row, uint32_t end, const int32_t *sums,
+                         uint8_t *y) {
     const ew_gemm *p = &g->product;
+    const size_t bytes = is_narrow ? 2 : 4;
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     EW_UNROLL
     for (uint32_t k = 0; k < 4 / vectors; k++, y += p->y_row) {
-        float *to = (float *)(void *)y;
+        uint8_t *to = y;
         if (!is_plain) {
             if (row + k >= end) break;
             if (g->place) {
                 if (g->place[row + k] == NOWHERE) continue;
-                to = (float *)(void *)p->y + g->place[row + k];
+                to = p->y + g->place[row + k] * bytes;
             }
+        }
+        v_f32 sum[4];
+        EW_UNROLL
+        for (uint32_t v = 0; v < vectors; v++) {
+            sum[v] = (v_f32)v_load_s32(sums + k * EW_COLUMNS + v * EW_LANES);
+            sum[v] = v_min(high, v_max(low, sum[v]));
         }
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
-            v_f32 sum = (v_f32)v_load_s32(sums + k * EW_COLUMNS + v * EW_LANES);
-            sum = v_min(high, v_max(low, sum));
-            if (is_plain || p->columns >= vectors * EW_LANES)
-                v_store_f32(to + v * EW_LANES, sum);
+            uint8_t *at = to + v * EW_LANES * bytes;
+            const uint32_t n = is_plain ? EW_LANES : ew_min_u32(p->columns - v * EW_LANES, EW_LANES);
+            if (!is_plain && p->columns < vectors * EW_LANES)
+                store_first(at, sum[v], n, is_narrow);
+            else if (is_narrow)
+                v_store_bf16((uint16_t *)(void *)at, sum[v]);
             else
-                store_first(to + v * EW_LANES, sum,
-                            ew_min_u32(p->columns - v * EW_LANES, EW_LANES));
+                v_store_f32((float *)(void *)at, sum[v]);
         }
     }
+}
+
+EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
+                      uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
+    finish_as(0, vectors, is_plain, g, row, end, sums, y);
+}
+
+EW_INLINE void finish_narrow(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
+                             uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
+    finish_as(1, vectors, is_plain, g, row, end, sums, y);
 }
 
 static int is_plain(const ew_gemm_bf16 *g) { return !g->place; }
 
 EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, finish, is_plain)
+EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, 1, finish_narrow, is_plain)
 
 EW_DEFINE(conv_2d_bf16) {
     const ew_conv_bf16 *p = params;
@@ -265,32 +353,40 @@ EW_DEFINE(conv_2d_bf16) {
     const uint32_t segments = find_runs(p, &g, segment);
     uint32_t *place = segment + segments;
     uint16_t *staged = ew_aligned(place + l->lines_per_tile * g.columns);
+    const size_t x_bytes = bytes_of(p->x_type), y_bytes = bytes_of(p->y_type);
     ew_amx_begin();
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const ew_conv_tile t = ew_conv_tile_at(l, tile, all_panels);
-        const float *x = (const float *)operand[0] + (size_t)t.image * s->h * s->w * s->c;
-        float *y = (float *)operand[3] + l->y_first + (size_t)t.image * l->y_image +
-                   (size_t)t.line * l->y_line + (size_t)t.column * l->y_pixel + t.group * o;
-        stage_tile(p, &g, &t, x + t.group * c, staged);
+        const uint8_t *x = operand[0];
+        x += ((size_t)t.image * s->h * s->w * s->c + t.group * c) * x_bytes;
+        const size_t first = l->y_first + (size_t)t.image * l->y_image +
+                             (size_t)t.line * l->y_line + (size_t)t.column * l->y_pixel +
+                             t.group * o;
+        uint8_t *y = (uint8_t *)operand[3] + first * y_bytes;
         const int is_one = g.columns == t.columns && l->y_line == (uint64_t)t.columns * l->y_pixel;
-        const int is_even = t.lines == 1 || is_one;
+        const int is_even = t.lines == 1 || is_one, is_in_x = is_there(p, &t);
         const uint32_t rows = (t.lines - 1) * g.columns + t.columns;
+        if (p->is_gathered)
+            gather_tile(p, &g, &t, x, staged);
+        else if (!is_in_x)
+            stage_tile(p, &g, &t, x, staged);
         for (uint32_t row = 0, i = 0, j = 0; row < rows && !is_even; row++) {
             place[row] = j < t.columns ? i * l->y_line + j * l->y_pixel : NOWHERE;
             if (++j == g.columns) j = 0, i++;
         }
         ew_gemm_bf16 gemm = {.low = p->low, .high = p->high, .place = is_even ? NULL : place};
         ew_gemm *product = &gemm.product;
-        product->x = (const uint8_t *)staged, product->x_row = (size_t)g.pixel * 2;
+        product->x = is_in_x ? x + (size_t)t.column * s->c * x_bytes : (const uint8_t *)staged;
+        product->x_row = is_in_x ? s->c * x_bytes : (size_t)g.pixel * 2;
         product->segment = segment, product->segments = segments, product->steps = p->steps;
-        product->rows = rows, product->y_row = (size_t)l->y_pixel * sizeof(float);
+        product->rows = rows, product->y_row = l->y_pixel * y_bytes;
         for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
             const size_t packed = (size_t)t.group * all_panels + panel;
             product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
             product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
             product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
-            product->y = (uint8_t *)(y + panel * EW_COLUMNS);
-            gemm_bf16(&gemm);
+            product->y = y + panel * EW_COLUMNS * y_bytes;
+            (p->y_type == EW_TYPE_bf16 ? gemm_bf16_narrow : gemm_bf16)(&gemm);
         }
     }
     ew_amx_end();

@@ -65,7 +65,7 @@ EW_INLINE uint8_t *ew_fill(uint8_t *to, uint32_t value, size_t elements, const u
 
 /* One line of x (NULL: padding) with every channel repeated `multiplier` times, as
  * [stride_w][phase_columns][O]: columns of one phase are stride_w apart in x, so that the taps of
- * neighbouring pixels stand side by side. `bytes` is 1 or 4, `fill` the padding's bits. */
+ * neighbouring pixels stand side by side. `bytes` is 1, 2 or 4, `fill` the padding's bits. */
 EW_INLINE void ew_spread_line(const ew_depthwise_conv_2d *p, const uint8_t *x, const uint32_t bytes,
                               uint32_t fill, uint8_t *to) {
     const ew_window *s = &p->window;

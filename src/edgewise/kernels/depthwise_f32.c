@@ -1,7 +1,19 @@
-/* DEPTHWISE_CONV_2D in float32: vectors of channels of up to four output pixels at once; kernel
+/* DEPTHWISE_CONV_2D in float32, of x and y in float32 or, with EW_NARROW, bfloat16: vectors of channels of up to four output pixels at once; kernel
  * rows in the padding are skipped. See depthwise.h, and depthwise_walk.h for lines that fit the
  * first-level cache. */
 #include "depthwise.h"
+#include "simd_half.h"
+
+/* An element of x and y. */
+#if defined(EW_NARROW)
+typedef uint16_t ew_number;
+EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_bf16(p); }
+EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_bf16(p, v); }
+#else
+typedef float ew_number;
+EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_f32(p); }
+EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_f32(p, v); }
+#endif
 #include "depthwise_walk.h"
 
 /* What the bodies know of a row besides the addresses. */
@@ -12,11 +24,11 @@ typedef struct {
 } row_f32;
 
 EW_INLINE void finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const v_f32 *acc,
-                          size_t y_step, float *y) {
+                          size_t y_step, ew_number *y) {
     v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);
     EW_UNROLL
     for (uint32_t g = 0; g < pixels; g++)
-        v_store_f32(y + g * y_step, v_min(high, v_max(low, acc[g])));
+        ew_store_number(y + g * y_step, v_min(high, v_max(low, acc[g])));
 }
 
 /* Runs `body` for every vector of channels: from channel `c` on, weights and bias at block `b`. */
@@ -33,8 +45,8 @@ enum { VECTORS = 2, SUMS = 2 }; /* at most */
 EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint32_t pixels,
                          const uint32_t kernel, const uint32_t stride, const uint32_t is_direct,
                          const ew_depthwise_conv_2d *p, const row_f32 *r,
-                         const float *const *column, const float *w, const float *bias, uint32_t c,
-                         float *y) {
+                         const ew_number *const *column, const float *w, const float *bias,
+                         uint32_t c, ew_number *y) {
     const uint32_t columns = (pixels - 1) * stride + kernel, size = kernel * kernel * EW_LANES;
     v_f32 acc[VECTORS][SUMS][EW_PIXELS];
     EW_UNROLL
@@ -45,8 +57,8 @@ EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint
             if (sums > 1) acc[v][1][g] = v_splat_f32(0);
         }
     for (uint32_t i = 0; i < r->rows; i++, w += kernel * EW_LANES) {
-        const float *const *from = column + i * (is_direct ? 1 : columns);
-        const float *at = from[0] + c;
+        const ew_number *const *from = column + i * (is_direct ? 1 : columns);
+        const ew_number *at = from[0] + c;
         v_f32 weight[VECTORS][5];
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++)
@@ -57,7 +69,7 @@ EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint
         for (uint32_t k = 0; k < columns; k++, at += r->step)
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++) {
-                v_f32 x = v_load_f32((is_direct ? at : from[k] + c) + v * EW_LANES);
+                v_f32 x = ew_load_number((is_direct ? at : from[k] + c) + v * EW_LANES);
                 EW_UNROLL
                 for (uint32_t g = 0; g < pixels; g++)
                     if (k >= g * stride && k - g * stride < kernel) {
@@ -78,7 +90,7 @@ EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint
 /* A square kernel: every column of x is loaded once for all pixels that it is under. */
 EW_INLINE void square_f32(const uint32_t pixels, const uint32_t kernel, const uint32_t stride,
                           const uint32_t is_direct, const ew_depthwise_conv_2d *p,
-                          const row_f32 *r, const float *const *column, float *y) {
+                          const row_f32 *r, const ew_number *const *column, ew_number *y) {
     const uint32_t size = kernel * kernel * EW_LANES, sums = kernel == 3 ? 1 : 2;
     uint32_t c = 0, last = p->channels - EW_LANES;
     const float *w = r->w, *bias = r->bias;
@@ -92,7 +104,7 @@ EW_INLINE void square_f32(const uint32_t pixels, const uint32_t kernel, const ui
 
 /* Any kernel, tap by tap. `column` has the addresses of the first pixel's taps. */
 EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const row_f32 *r,
-                       const float *const *column, float *y) {
+                       const ew_number *const *column, ew_number *y) {
     uint32_t taps = r->rows * p->window.kernel_w;
     size_t block = (size_t)p->window.kernel_h * p->window.kernel_w * EW_LANES;
     FOR_EACH_BLOCK(p, b, c, {
@@ -102,11 +114,11 @@ EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, con
         EW_UNROLL
         for (uint32_t g = 0; g < pixels; g++) acc[g] = v_load_f32(r->bias + b * EW_LANES);
         for (uint32_t t = 0; t < taps; t++, w += EW_LANES) {
-            const float *at = column[t] + from_c;
+            const ew_number *at = column[t] + from_c;
             v_f32 weight = v_load_f32(w);
             EW_UNROLL
             for (uint32_t g = 0; g < pixels; g++, at += r->pixel_step)
-                acc[g] = v_fma(v_load_f32(at), weight, acc[g]);
+                acc[g] = v_fma(ew_load_number(at), weight, acc[g]);
         }
         finish_f32(pixels, p, acc, r->y_step, y + c);
     })
@@ -114,7 +126,7 @@ EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, con
 
 /* The bodies as functions of their own: inlined side by side, they spill. */
 #define PARAMETERS                                                                                 \
-    const ew_depthwise_conv_2d *p, const row_f32 *r, const float *const *column, float *y
+    const ew_depthwise_conv_2d *p, const row_f32 *r, const ew_number *const *column, ew_number *y
 typedef void group_f32(PARAMETERS);
 #define DEFINE_SQUARE(kernel, stride, pixels, is_direct)                                           \
     static __attribute__((noinline)) void f32_##kernel##x##stride##_##pixels##_##is_direct(        \
@@ -153,7 +165,7 @@ enum { BAND = 4 }; /* output rows that are computed at once */
 
 /* A vector of channels of band_f32. */
 EW_INLINE void band_block(const ew_depthwise_conv_2d *p, const row_f32 *r, const float *w,
-                          const float *bias, const float *x, size_t x_line, float *y,
+                          const float *bias, const ew_number *x, size_t x_line, ew_number *y,
                           size_t y_line) {
     enum { KERNEL = 3, LINES = BAND + KERNEL - 1, COLUMNS = EW_PIXELS + KERNEL - 1 };
     v_f32 weight[KERNEL][KERNEL], acc[BAND][EW_PIXELS];
@@ -166,10 +178,10 @@ EW_INLINE void band_block(const ew_depthwise_conv_2d *p, const row_f32 *r, const
         for (uint32_t g = 0; g < EW_PIXELS; g++) acc[i][g] = v_load_f32(bias);
     EW_UNROLL
     for (uint32_t l = 0; l < LINES; l++, x += x_line) {
-        const float *at = x;
+        const ew_number *at = x;
         EW_UNROLL
         for (uint32_t k = 0; k < COLUMNS; k++, at += r->step) {
-            const v_f32 from = v_load_f32(at);
+            const v_f32 from = ew_load_number(at);
             EW_UNROLL
             for (uint32_t i = 0; i < BAND; i++)
                 EW_UNROLL
@@ -186,7 +198,7 @@ EW_INLINE void band_block(const ew_depthwise_conv_2d *p, const row_f32 *r, const
  * loaded once for up to nine sums, where rows alone load it three times, each time from the
  * second-level cache (14x14x512: 31 us, not 40). Sums are in the order of block_f32. */
 static __attribute__((noinline)) void band_f32(const ew_depthwise_conv_2d *p, const row_f32 *r,
-                                               const float *x, size_t x_line, float *y,
+                                               const ew_number *x, size_t x_line, ew_number *y,
                                                size_t y_line) {
     FOR_EACH_BLOCK(p, b, c, {
         const float *w = r->w + b * 9 * EW_LANES;
@@ -214,19 +226,20 @@ static int is_direct(const ew_window *s, uint32_t ox) {
 /* `n` pixels of an output row from `ox` on, side by side in x. */
 static void plain_group(const ew_depthwise_conv_2d *p, const row_f32 *r, const uint8_t **line,
                         const ew_depthwise_scratch *m, uint32_t ox, uint32_t n, int direct,
-                        float *y) {
+                        ew_number *y) {
     const ew_window *s = &p->window;
-    const float *const *from = (const float *const *)(const void *)m->column;
+    const ew_number *const *from = (const ew_number *const *)(const void *)m->column;
     int is_any = p->body == EW_DEPTHWISE_any;
     uint32_t first = ox * s->stride_w - s->pad_left, apart = is_any ? s->dilation_w : 1;
     uint32_t columns = is_any ? s->kernel_w : direct ? 1 : (n - 1) * s->stride_w + s->kernel_w;
-    ew_find_columns(s, line, r->rows, first, columns, apart, 4, m->zeros, m->column);
+    ew_find_columns(s, line, r->rows, first, columns, apart, sizeof *y, m->zeros,
+                    m->column);
     bodies[p->body][direct ? 0 : n](p, r, from, y);
 }
 
 /* One output row of pixels side by side in x. */
 static void plain_row(const ew_depthwise_conv_2d *p, const row_f32 *r, const uint8_t **line,
-                      const ew_depthwise_scratch *m, float *y) {
+                      const ew_depthwise_scratch *m, ew_number *y) {
     const ew_window *s = &p->window;
     uint32_t most = p->body == EW_DEPTHWISE_any ? 1 : EW_PIXELS; /* of a group in the padding */
     for (uint32_t ox = 0, n; ox < s->ow; ox += n, y += n * r->y_step) {
@@ -238,11 +251,11 @@ static void plain_row(const ew_depthwise_conv_2d *p, const row_f32 *r, const uin
 
 #if EW_LANES == 16
 /* A band from `row` on. */
-static void plain_band(const ew_depthwise_conv_2d *p, const row_f32 *r, uint32_t row, const float *x,
-                       const ew_depthwise_scratch *m, float *y) {
+static void plain_band(const ew_depthwise_conv_2d *p, const row_f32 *r, uint32_t row,
+                       const ew_number *x, const ew_depthwise_scratch *m, ew_number *y) {
     const ew_window *s = &p->window;
     const size_t x_line = (size_t)s->w * s->c, y_line = (size_t)s->ow * p->y_stride;
-    const float *from = x + (row / s->oh * s->h + (row % s->oh - s->pad_top)) * x_line;
+    const ew_number *from = x + (row / s->oh * s->h + (row % s->oh - s->pad_top)) * x_line;
     for (uint32_t ox = 0, n; ox < s->ow; ox += n, y += n * r->y_step) {
         n = ew_min_u32(EW_PIXELS, s->ow - ox);
         if (is_direct(s, ox)) {
@@ -250,7 +263,7 @@ static void plain_band(const ew_depthwise_conv_2d *p, const row_f32 *r, uint32_t
             continue;
         }
         for (uint32_t i = 0; i < BAND; i++) {
-            ew_find_lines(s, row + i, sizeof(float), (const uint8_t *)x, m->line);
+            ew_find_lines(s, row + i, sizeof *x, (const uint8_t *)x, m->line);
             plain_group(p, r, m->line, m, ox, n, 0, y + i * y_line);
         }
     }
@@ -259,21 +272,21 @@ static void plain_band(const ew_depthwise_conv_2d *p, const row_f32 *r, uint32_t
 
 /* One output row from spread rows: `channels` elements of y, of several pixels, at a time. */
 static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
-                       const ew_depthwise_scratch *m, float *y) {
+                       const ew_depthwise_scratch *m, ew_number *y) {
     const ew_window *s = &p->window;
     int is_square = p->body != EW_DEPTHWISE_any;
-    float *edge = (float *)(void *)m->edge;
+    ew_number *edge = (ew_number *)(void *)m->edge;
     uint32_t total = s->ow * s->o, taps = p->rows * s->kernel_w;
     for (uint32_t e = 0, n; e < total; e += n) {
         uint32_t pixels = e + EW_PIXELS * p->channels <= total ? EW_PIXELS : 1;
         n = ew_min_u32(pixels * p->channels, total - e);
         int whole = n == pixels * p->channels && p->y_stride == s->o;
         const uint8_t **from = is_square && pixels > 1 ? m->line : m->column;
-        bodies[p->body][pixels == 1](p, r, (const float *const *)(const void *)from,
+        bodies[p->body][pixels == 1](p, r, (const ew_number *const *)(const void *)from,
                                      whole ? y + e : edge);
         if (!whole)
             for (uint32_t i = 0; i < n; i += s->o) {
-                float *to = y + (size_t)((e + i) / s->o) * p->y_stride;
+                ew_number *to = y + (size_t)((e + i) / s->o) * p->y_stride;
                 for (uint32_t c = 0; c < s->o; c++) to[c] = edge[i + c];
             }
         for (uint32_t i = 0; i < p->rows; i++) m->line[i] += (size_t)n * sizeof *y;
@@ -281,7 +294,11 @@ static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
     }
 }
 
+#if defined(EW_NARROW)
+EW_DEFINE(depthwise_conv_2d_bf16) {
+#else
 EW_DEFINE(depthwise_conv_2d_f32) {
+#endif
     const ew_depthwise_conv_2d *p = params;
     const ew_window *s = &p->window;
 #if EW_LANES > 1
@@ -290,15 +307,15 @@ EW_DEFINE(depthwise_conv_2d_f32) {
         return;
     }
 #endif
-    ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(float));
-    for (uint32_t i = 0; i < p->channels; i++) ((float *)(void *)m.zeros)[i] = 0.0f;
+    ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(ew_number));
+    for (uint32_t i = 0; i < p->channels; i++) ((ew_number *)(void *)m.zeros)[i] = 0;
     row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};
     for (uint32_t row = tile_begin; row < tile_end; row++) {
-        float *y = (float *)operand[3] + (size_t)row * s->ow * p->y_stride;
+        ew_number *y = (ew_number *)operand[3] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {
             r.step = s->o;
             r.pixel_step = r.y_step = p->channels;
-            ew_spread_rows(p, row, operand[0], sizeof(float), 0, &m);
+            ew_spread_rows(p, row, operand[0], sizeof *y, 0, &m);
             spread_row(p, &r, &m, y);
             continue;
         }
@@ -312,7 +329,7 @@ EW_DEFINE(depthwise_conv_2d_f32) {
             continue;
         }
 #endif
-        ew_find_lines(s, row, sizeof(float), operand[0], line);
+        ew_find_lines(s, row, sizeof *y, operand[0], line);
         for (r.rows = s->kernel_h; r.rows && line[0] == NULL; r.rows--, line++)
             r.w += (size_t)s->kernel_w * EW_LANES;
         while (r.rows && line[r.rows - 1] == NULL) r.rows--;

@@ -1,6 +1,6 @@
-/* DEPTHWISE_CONV_2D of float32 with a 3 x 3 kernel, where a block of channels walks along the lines
+/* DEPTHWISE_CONV_2D of floats with a 3 x 3 kernel, where a block of channels walks along the lines
  * of x: its weights stay in registers, every column of x is loaded once per line of y, and no
- * address is looked up. Products are summed column by column. */
+ * address is looked up. Products are summed column by column. x and y are of ew_number. */
 #ifndef EW_DEPTHWISE_WALK_H
 #define EW_DEPTHWISE_WALK_H
 #include "axis.h"
@@ -9,8 +9,9 @@
 /* Lines of y that have the same kernel rows inside x. Distances count elements; x and y are those
  * of the first line. */
 typedef struct {
-    const float *x, *w, *bias; /* w at the first of the rows */
-    float *y;
+    const ew_number *x;
+    const float *w, *bias; /* w at the first of the rows */
+    ew_number *y;
     size_t x_row, x_line, x_pixel, y_line, y_pixel;
     uint32_t lines, columns, outputs, pad, channels;
     float low[EW_LANES], high[EW_LANES];
@@ -36,7 +37,7 @@ static inline int ew_walks_axis(uint32_t size, uint32_t outputs, uint32_t stride
 static inline int ew_walks(const ew_depthwise_conv_2d *p) {
     const ew_window *s = &p->window;
     if (p->is_spread || (p->body != EW_DEPTHWISE_3x1 && p->body != EW_DEPTHWISE_3x2)) return 0;
-    uint64_t bytes = (uint64_t)(EW_WALK * s->w + s->ow) * s->c * sizeof(float);
+    uint64_t bytes = (uint64_t)(EW_WALK * s->w + s->ow) * s->c * sizeof(ew_number);
     if (s->ow <= EW_WALK || bytes > EW_WALK_BYTES || s->dilation_h != 1) return 0;
     return ew_walks_axis(s->h, s->oh, s->stride_h, s->pad_top, 2) &&
            ew_walks_axis(s->w, s->ow, s->stride_w, s->pad_left, s->stride_w == 1 ? 2 : 1);
@@ -51,28 +52,28 @@ EW_INLINE v_f32 ew_column(const uint32_t rows, const v_f32 x[EW_WALK],
 }
 
 /* Loads a column of x; where the next one is. */
-EW_INLINE const float *ew_load_column(const uint32_t rows, const ew_walk *k, const float *x,
-                                      v_f32 column[EW_WALK]) {
+EW_INLINE const ew_number *ew_load_column(const uint32_t rows, const ew_walk *k,
+                                          const ew_number *x, v_f32 column[EW_WALK]) {
     EW_UNROLL
-    for (uint32_t i = 0; i < rows; i++) column[i] = v_load_f32(x + i * k->x_row);
+    for (uint32_t i = 0; i < rows; i++) column[i] = ew_load_number(x + i * k->x_row);
     return x + k->x_pixel;
 }
 
 /* Stores an output; where the next one is. */
-EW_INLINE float *ew_put(const ew_walk *k, v_f32 low, v_f32 high, v_f32 acc, float *y) {
-    v_store_f32(y, v_min(high, v_max(low, acc)));
+EW_INLINE ew_number *ew_put(const ew_walk *k, v_f32 low, v_f32 high, v_f32 acc, ew_number *y) {
+    ew_store_number(y, v_min(high, v_max(low, acc)));
     return y + k->y_pixel;
 }
 
 /* The bounds from memory, where registers are short. */
-EW_INLINE float *ew_put_clamped(const ew_walk *k, v_f32 acc, float *y) {
+EW_INLINE ew_number *ew_put_clamped(const ew_walk *k, v_f32 acc, ew_number *y) {
     return ew_put(k, v_load_f32(k->low), v_load_f32(k->high), acc, y);
 }
 
 /* One line with stride 1: a column is the last of output `done`, the middle one of `next` and the
  * first of the one after it. */
 EW_INLINE void ew_walk_line_1(const uint32_t rows, const ew_walk *k, const v_f32 w[EW_WALK][EW_WALK],
-                              const float *bias, const float *x, float *y) {
+                              const float *bias, const ew_number *x, ew_number *y) {
     v_f32 in[EW_WALK];
     v_f32 done = v_load_f32(bias), next = done, after;
     uint32_t left = k->outputs, skipped = 2 - k->pad;
@@ -97,7 +98,7 @@ EW_INLINE void ew_walk_line_1(const uint32_t rows, const ew_walk *k, const v_f32
 
 /* One line with stride 2: every other column is the last of an output and the first of the next. */
 EW_INLINE void ew_walk_line_2(const uint32_t rows, const ew_walk *k, const v_f32 w[EW_WALK][EW_WALK],
-                              const float *bias, const float *x, float *y) {
+                              const float *bias, const ew_number *x, ew_number *y) {
     v_f32 low = v_load_f32(k->low), high = v_load_f32(k->high), first = v_load_f32(bias);
     v_f32 in[EW_WALK], acc = first;
     uint32_t left = k->outputs, columns = k->columns;
@@ -131,8 +132,8 @@ EW_INLINE void ew_walk_lines(const uint32_t rows, const uint32_t stride, const e
             for (uint32_t j = 0; j < EW_WALK; j++)
                 w[i][j] = v_load_f32(weights + (i * EW_WALK + j) * EW_LANES);
         weights += EW_WALK * EW_WALK * EW_LANES;
-        const float *x = k->x + c;
-        float *y = k->y + c;
+        const ew_number *x = k->x + c;
+        ew_number *y = k->y + c;
         for (uint32_t i = k->lines; i; i--, x += k->x_line, y += k->y_line)
             if (stride == 1)
                 ew_walk_line_1(rows, k, w, biases + b * EW_LANES, x, y);
@@ -175,9 +176,9 @@ static void ew_walk_rows(const ew_depthwise_conv_2d *p, void *const *operand, ui
         k.lines = ew_min_u32(alike_until(&h, oy, last) - oy, most);
         k.bias = operand[2];
         k.w = (const float *)operand[1] + (size_t)v.first * EW_WALK * EW_LANES;
-        k.y = (float *)operand[3] + row * y_line;
+        k.y = (ew_number *)operand[3] + row * y_line;
         uint32_t line = oy * s->stride_h + v.first * s->dilation_h - s->pad_top;
-        k.x = (const float *)operand[0] + ((size_t)image * s->h + line) * x_line;
+        k.x = (const ew_number *)operand[0] + ((size_t)image * s->h + line) * x_line;
         walks[s->stride_w - 1][v.last - v.first - 1](&k);
     }
 }

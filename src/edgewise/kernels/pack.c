@@ -84,20 +84,21 @@ EW_EXPORT void ew_pack_w(uint8_t *y, const uint8_t *w, uint32_t outputs, uint32_
 }
 
 /* Weights [outputs][runs][length] of one group after the other, `per_group` outputs each, rounded
- * to bfloat16: [groups][panels][runs][steps][32][2], zeros beyond; see ew_conv_bf16. */
+ * to bfloat16: [groups][panels][runs][steps / 16][2][16][16][2], zeros beyond; see ew_conv_bf16. */
 EW_EXPORT void ew_pack_bf16(uint16_t *y, const float *w, uint32_t outputs, uint32_t per_group,
                             uint32_t runs, uint32_t length, uint32_t steps) {
-    enum { PANEL = 32, STRIDE = 2 * PANEL };
-    const size_t of_panel = (size_t)runs * steps * STRIDE;
+    enum { PANEL = 32, VECTOR = 16, REGISTER = 16 * VECTOR * 2 };
+    const size_t of_run = (size_t)steps * 2 * PANEL, of_panel = runs * of_run;
     for (uint32_t o = 0; o < outputs; o++) {
         const uint32_t group = o / per_group, channel = o % per_group;
         const uint32_t panel = group * ew_divide_up(per_group, PANEL) + channel / PANEL;
         uint16_t *to = y + panel * of_panel;
         for (size_t i = 0; channel % PANEL == 0 && i < of_panel; i++) to[i] = 0;
-        to += channel % PANEL * 2;
-        for (uint32_t r = 0; r < runs; r++, to += (size_t)steps * STRIDE)
+        to += channel % PANEL / VECTOR * REGISTER + channel % VECTOR * 2;
+        for (uint32_t r = 0; r < runs; r++, to += of_run)
             for (uint32_t e = 0; e < length; e++)
-                to[(size_t)(e / 2) * STRIDE + e % 2] = ew_bfloat_of(*w++);
+                to[(size_t)(e / 32) * 2 * REGISTER + e % 32 / 2 * VECTOR * 2 + e % 2] =
+                    ew_bfloat_of(*w++);
     }
 }
 

@@ -57,17 +57,20 @@ typedef struct {
     uint32_t y_first, y_image, y_line, y_pixel;
 } ew_conv_layout;
 
-/* Convolutions of float32, multiplied as bfloat16: x is rounded on the way, sums are float32. Made
- * for AMX; other builds compute the same, slowly.
- * Operands: x, w bf16, bias f32 [groups][O / groups rounded up to panels], y.
+/* Convolutions of float32 or bfloat16, multiplied as bfloat16: x is rounded on the way, sums are
+ * float32. Made for AMX; other builds compute the same, slowly.
+ * Operands: x, w bf16, bias f32 [O / groups rounded up to panels] for every group, y.
  * y = clamp(bias + acc, low, high). A panel has 32 channels and a lane 2 elements, whatever the
- * vectors are: w is [groups][panels][runs][steps][32][2], zeros beyond (ew_pack_bf16). A run is a
- * tap's C / groups elements, or where is_gathered all of K.
+ * vectors are: w is [groups][panels][runs][steps / 16][2][16][16][2], zeros beyond (ew_pack_bf16),
+ * 16 steps of 16 channels and then of the other 16. A run is a tap's C / groups elements, or where
+ * is_gathered all of K.
  * Tiles: (group, image, block of lines, block of columns, block of panels).
  * Scratch: runs u32; for each pixel of a tile's lines u32; the staged pixels (see staging in
- * conv_bf16.c) of 2 * steps bf16 each, 16 more of them and 128 bytes. */
+ * conv_bf16.c) of 2 * steps bf16 each, 16 more of them; where is_gathered the lines of x under a
+ * tile, padding included, as bf16; 192 bytes. */
 typedef struct {
     ew_conv_layout layout;
+    uint32_t x_type, y_type; /* EW_TYPE_f32 or EW_TYPE_bf16 */
     uint32_t is_gathered;
     uint32_t steps; /* lanes along a run of w, a multiple of 16 */
     float low, high; /* fused activation */
@@ -267,7 +270,8 @@ enum {
 /* Depthwise convolutions; O = C * multiplier. `channels` is O, or where rows are spread (see
  * depthwise.c) a multiple of O and of the block: several pixels together. Weights, biases and
  * scales come in blocks of channels; where O is no multiple, the last block ends at O.
- * f32 operands: x, w f32 [blocks, KH * KW, block], bias f32 [blocks, block], y; a block is EW_LANES.
+ * f32 and bf16 operands: x, w f32 [blocks, KH * KW, block], bias f32 [blocks, block], y; a block is
+ *   EW_LANES.
  * b8 operands: x, w, bias s32 [blocks, block] less the products of x's zero point (of x as it is
  *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_b8. A block is
  *   2 * EW_LANES, in the order of v_zip_s16. w is [blocks, products, 2, EW_LANES] of pairs of s16

@@ -2,6 +2,7 @@
  * x with what they gather in registers. The last vector overlaps the one before it; fewer channels
  * than lanes are read through a buffer. */
 #include "kernel.h"
+#include "simd_half.h"
 
 /* The taps of one output pixel that lie inside x: `rows` lines of `columns` pixels. */
 typedef struct {
@@ -115,9 +116,30 @@ EW_INLINE void average_f32(const uint32_t vectors, const uint32_t n, uint32_t c,
     }
 }
 
+/* The same of bfloat16, whose first element is number i. */
+EW_INLINE v_f32 load_float(const void *x, size_t i, uint32_t n, const int is_narrow) {
+    if (!is_narrow) return load_f32((const float *)x + i, n);
+    const uint16_t *at = (const uint16_t *)x + i;
+    if (n == EW_LANES) return v_load_bf16(at);
+    uint16_t all[EW_LANES] = {0};
+    for (uint32_t k = 0; k < n; k++) all[k] = at[k];
+    return v_load_bf16(all);
+}
+
+EW_INLINE void store_float(void *y, size_t i, v_f32 v, uint32_t n, const int is_narrow) {
+    uint16_t *to = (uint16_t *)y + i, all[EW_LANES];
+    if (!is_narrow) {
+        store_f32((float *)y + i, v, n);
+        return;
+    }
+    v_store_bf16(n == EW_LANES ? to : all, v);
+    for (uint32_t k = 0; k < n && n < EW_LANES; k++) to[k] = all[k];
+}
+
 /* A NaN among the taps makes the result one, as NumPy's maximum does. */
-EW_INLINE void max_f32(const uint32_t vectors, const uint32_t n, uint32_t c, const ew_pool_2d *p,
-                       const taps *t, const float *x, float *y) {
+EW_INLINE void max_floats(const uint32_t vectors, const uint32_t n, uint32_t c,
+                          const int is_narrow, const ew_pool_2d *p, const taps *t, const void *x,
+                          void *y) {
     v_f32 most[8];
     v_s32 is_nan[8];
     EW_UNROLL
@@ -126,14 +148,14 @@ EW_INLINE void max_f32(const uint32_t vectors, const uint32_t n, uint32_t c, con
         is_nan[v] = v_splat_s32(0);
     }
     for (uint32_t i = 0; i < t->rows; i++) {
-        const float *at = x + t->first + i * t->line + c;
+        size_t at = t->first + i * t->line + c;
         for (uint32_t j = 0; j < t->columns; j += 2, at += 2 * t->pixel) {
             /* two at once: one comparison finds a NaN among both */
             size_t next = j + 1 < t->columns ? t->pixel : 0;
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++) {
-                v_f32 a = load_f32(at + v * EW_LANES, n);
-                v_f32 b = load_f32(at + next + v * EW_LANES, n);
+                v_f32 a = load_float(x, at + v * EW_LANES, n, is_narrow);
+                v_f32 b = load_float(x, at + next + v * EW_LANES, n, is_narrow);
                 most[v] = v_max(b, v_max(a, most[v]));
                 is_nan[v] |= v_nan_mask(a) | v_nan_mask(b);
             }
@@ -142,7 +164,7 @@ EW_INLINE void max_f32(const uint32_t vectors, const uint32_t n, uint32_t c, con
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) {
         v_f32 out = v_min(v_splat_f32(p->high_f32), v_max(v_splat_f32(p->low_f32), most[v]));
-        store_f32(y + c + v * EW_LANES, v_or_bits(out, is_nan[v]), n);
+        store_float(y, c + v * EW_LANES, v_or_bits(out, is_nan[v]), n, is_narrow);
     }
 }
 
@@ -171,7 +193,16 @@ EW_DEFINE(max_pool_2d_f32) {
     const ew_window *s = &p->window;
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(float, {
-        FOR_EACH_VECTOR(4, s->c, max_f32, p, &t, operand[0], y);
+        FOR_EACH_VECTOR(4, s->c, max_floats, 0, p, &t, operand[0], y);
+    })
+}
+
+EW_DEFINE(max_pool_2d_bf16) {
+    const ew_pool_2d *p = params;
+    const ew_window *s = &p->window;
+    EW_UNUSED(scratch);
+    FOR_EACH_PIXEL(uint16_t, {
+        FOR_EACH_VECTOR(4, s->c, max_floats, 1, p, &t, operand[0], y);
     })
 }
 

@@ -6,6 +6,7 @@
 #include "broadcast.h"
 #include "fixed.h"
 #include "kernel.h"
+#include "simd_half.h"
 
 /* A position in the reduced dimensions but the last. */
 typedef struct {
@@ -149,12 +150,15 @@ static int32_t start_s32(uint32_t op) {
     }
 
 #define LOAD_F32(at) v_load_f32(at)
+#define LOAD_BF16(at) v_load_bf16(at)
 #define LOAD_S32(at) v_load_s32(at)
 #define LOAD_B8(at) v_load_b8(at, is_signed)
 #define LOAD_S16(at) v_load_s16(at)
 #define ONE_NUMBER(x, i) (x)[i]
+#define ONE_BF16(x, i) ew_of_bfloat((x)[i])
 #define ONE_B8(x, i) ew_stored(x, i, is_signed)
 DEFINE_REDUCE(reduced_f32, f32, float, v_f32, float, LOAD_F32, ONE_NUMBER)
+DEFINE_REDUCE(reduced_bf16, f32, uint16_t, v_f32, float, LOAD_BF16, ONE_BF16)
 DEFINE_REDUCE(reduced_s32, s32, int32_t, v_s32, int32_t, LOAD_S32, ONE_NUMBER)
 DEFINE_REDUCE(reduced_b8, s32, uint8_t, v_s32, int32_t, LOAD_B8, ONE_B8)
 DEFINE_REDUCE(reduced_s16, s32, int16_t, v_s32, int32_t, LOAD_S16, ONE_NUMBER)
@@ -185,6 +189,17 @@ EW_DEFINE(reduce_f32) {
     EW_UNUSED(scratch);
     FOR_EACH_ROW(p, float, float, {
         FOR_OP(reduced_f32, p, x, y, n, 0)
+        if (p->scale != 1.0f)
+            for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] *= p->scale;
+    })
+}
+
+/* float32 of bfloat16. */
+EW_DEFINE(reduce_bf16) {
+    const ew_reduce *p = params;
+    EW_UNUSED(scratch);
+    FOR_EACH_ROW(p, uint16_t, float, {
+        FOR_OP(reduced_bf16, p, x, y, n, 0)
         if (p->scale != 1.0f)
             for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] *= p->scale;
     })

@@ -1,6 +1,7 @@
-/* The 16-bit floats of simd.h, for builds with vectors: loads that widen, stores that round. */
+/* The 16-bit floats of simd.h: loads that widen, stores that round. Without vectors bfloat16 only. */
 #ifndef EW_SIMD_HALF_H
 #define EW_SIMD_HALF_H
+#include "bfloat.h"
 #include "simd.h"
 #if EW_LANES > 1
 /* Finite float16 numbers, as they are. */
@@ -39,5 +40,24 @@ EW_INLINE v_f32 v_load_bf16(const uint16_t *p) {
     __builtin_memcpy(&half, p, sizeof half);
     return (v_f32)(__builtin_convertvector(half, v_wide) << 16);
 }
+
+/* The nearest bfloat16 numbers, halves to even; NaN stays NaN. AMX's instruction makes subnormal
+ * numbers 0. */
+EW_INLINE void v_store_bf16(uint16_t *p, v_f32 v) {
+#if EW_LANES == 16 && defined(__AVX512BF16__)
+    _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
+    typedef uint16_t v_half __attribute__((vector_size(2 * EW_LANES)));
+    typedef uint32_t v_wide __attribute__((vector_size(4 * EW_LANES)));
+    const v_wide bits = (v_wide)v, is_nan = (v_wide)(v != v);
+    const v_wide nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    const v_wide quiet = (bits >> 16 & 0x8000) | 0x7FC0;
+    const v_half half = __builtin_convertvector((nearest & ~is_nan) | (quiet & is_nan), v_half);
+    __builtin_memcpy(p, &half, sizeof half);
+#endif
+}
+#else
+EW_INLINE v_f32 v_load_bf16(const uint16_t *p) { return ew_of_bfloat(*p); }
+EW_INLINE void v_store_bf16(uint16_t *p, v_f32 v) { *p = ew_bfloat_of(v); }
 #endif
 #endif

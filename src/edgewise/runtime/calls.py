@@ -153,6 +153,16 @@ def is_float(*values: Value) -> bool:
     return all(v.dtype is DType.FLOAT32 for v in values)
 
 
+def is_narrow(*values: Value) -> bool:
+    """All are bfloat16."""
+    return all(v.dtype is DType.BFLOAT16 for v in values)
+
+
+def is_real(*values: Value) -> bool:
+    """Each is float32 or bfloat16, which has float32's range."""
+    return all(v.dtype in (DType.FLOAT32, DType.BFLOAT16) for v in values)
+
+
 def is_8_bit(*values: Value) -> bool:
     """All are int8, or all uint8, each with one scale and a zero point that the type holds."""
     dtype = values[0].dtype

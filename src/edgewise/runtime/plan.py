@@ -23,7 +23,8 @@ from edgewise.values import dataclass
 
 
 class Precision(Enum):
-    """What weights of float32 are multiplied in; what is not a product of weights is float32."""
+    """What weights of float32 are multiplied in, and with AMX what lies between such products; all
+    else is float32."""
 
     FLOAT32 = "f32"
     BFLOAT16 = "bf16"  # rounded to it, half the bytes; with AMX x is, too; sums are float32

@@ -185,7 +185,7 @@ def _require_plain(op: Op, *values: Value) -> None:
 
 def bounds(act: Activation, dtype: DType) -> Mapping[str, Number]:
     """The clamp of a fused activation."""
-    if dtype in (DType.FLOAT32, DType.FLOAT16):
+    if dtype in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
         low, high = float_bounds(act)
         return {"low_f32": low, "high_f32": high}
     if not dtype.is_integer:

@@ -10,7 +10,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Site, is_float, require, shape_of
+from edgewise.runtime.calls import Call, Site, is_float, is_real, require, shape_of
 from edgewise.runtime.select import (
     conv_b8,
     conv_f32,
@@ -54,10 +54,11 @@ def fully_connected(site: Site) -> Sequence[Call]:
 
 def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -> Sequence[Call]:
     require(0 not in shape_of(site.node.operand(1)), "the weights are empty")
-    if is_float(site.node.operand(0), site.node.output):
+    if is_real(site.node.operand(0), site.node.output):
         run = fields["kernel_w"] * fields["c"] // groups
         weights = conv_h8.of_site(site, run, fields["o"] // groups)
         if not isinstance(weights, str):
+            require(is_float(site.node.operand(0), site.node.output), "no kernel for bfloat16")
             if groups == 1 and few_rows.takes(weights, fields):
                 return few_rows.hybrid(site, weights, fields["n"], act)
             return conv_h8.product(site, weights, fields, groups, act)

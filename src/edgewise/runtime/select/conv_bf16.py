@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Packed, Site, float_bounds
-from edgewise.runtime.library import Isa, library, pack, structures
+from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
+from edgewise.runtime.library import Fields, Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
-from edgewise.runtime.select.weights import Array, Weights, flat
+from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
 from edgewise.values import dataclass
 
@@ -93,33 +94,56 @@ def calls(
     act: Activation,
     places: dict[str, int],
     why: str = "",
+    lines: dict[str, int] | None = None,
 ) -> Sequence[Call]:
-    """The call for x and a result whose pixels lie as `places` says (of ew_conv_layout)."""
-    if is_dense(window, places):
-        window = flat(window)
+    """The call for x and a result whose pixels lie as `places` says (of ew_conv_layout). `lines`:
+    the window whose lines may be computed alone."""
     staging, target = _Staging.of(window, groups), site.target
-    layout = _layout(window, groups, places, staging, target)
-    steps, lines, columns = staging.pixel // 2, layout.tiles.lines, layout.tiles.columns
     low, high = float_bounds(act)
-    params = pack(
-        "ew_conv_bf16",
-        {
-            "layout": layout.fields,
-            "is_gathered": int(staging.is_gathered),
-            "steps": steps,
-            "low": low,
-            "high": high,
-        },
-    )
-    rows = lines * (columns + staging.more_columns)
-    scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 128
-    scratch += 4 * (staging.runs + rows)
-    matrix = _packed(weights.array, groups, staging.runs, steps)
+    matrix = _packed(weights.array, groups, staging.runs, staging.pixel // 2)
     bias = pad_channels(weights.bias, groups, target.isa)
     why = "; ".join(filter(None, (why, WHY)))
-    operands = (x, matrix, bias, site.node.output)
-    elements = layout.tile_elements
-    return [Call("conv_2d_bf16", params, operands, layout.tiles.count, scratch, elements, why=why)]
+
+    def call(x: Value, y: Value, window: dict[str, int], places: dict[str, int]) -> Call:
+        if is_dense(window, places):
+            window = flat(window)
+        layout = _layout(window, groups, places, staging, target)
+        fields: Fields = {
+            "layout": layout.fields,
+            "x_type": _type(x),
+            "y_type": _type(y),
+            "is_gathered": int(staging.is_gathered),
+            "steps": staging.pixel // 2,
+            "low": low,
+            "high": high,
+        }
+        lines, columns = layout.tiles.lines, layout.tiles.columns
+        rows = lines * (columns + staging.more_columns)
+        scratch = staging.nbytes(lines, columns) + TILE_ROWS * staging.pixel * 2 + 192
+        scratch += 4 * (staging.runs + rows)
+        if staging.is_gathered:
+            spans = (_span(window, "h", lines), _span(window, "w", columns))
+            scratch += 2 * spans[0] * spans[1] * (window["c"] // groups)
+        params, operands = pack("ew_conv_bf16", fields), (x, matrix, bias, y)
+        elements = layout.tile_elements
+        return Call(
+            "conv_2d_bf16", params, operands, layout.tiles.count, scratch, elements, why=why
+        )
+
+    last = call(x, site.node.output, window, places)
+    if lines is None:
+        return [last]
+    return [replace(last, lines=Lines(lines, lambda x, y, part: call(x, y, part, dense(part))))]
+
+
+def _type(value: Value) -> int:
+    return constant("EW_TYPE_bf16" if value.dtype is DType.BFLOAT16 else "EW_TYPE_f32")
+
+
+def _span(window: dict[str, int], axis: str, outputs: int) -> int:
+    """Lines or columns of x, padding included, under so many of y."""
+    taps = (window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"]
+    return (outputs - 1) * window[f"stride_{axis}"] + taps + 1
 
 
 def _layout(
@@ -146,7 +170,7 @@ def _packed(array: Array, groups: int, runs: int, steps: int) -> Packed:
     """Weights [O, ...] as ew_conv_bf16 has them."""
     outputs, per_group = array.shape[0], array.shape[0] // groups
     length = array.size // (outputs * runs)
-    shape = (groups, -(-per_group // 32), runs, steps, 32, 2)
+    shape = (groups, -(-per_group // 32), runs, steps // TILE_STEPS, 2, TILE_STEPS, TILE_ROWS, 2)
 
     def fill(packed: Array) -> None:
         buffer = structures().from_buffer

@@ -11,7 +11,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
-from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
+from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds, is_float, require
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select import computed, conv_bf16
@@ -60,7 +60,8 @@ def calls(
     """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
     it those that pack what is computed. `lines`: the window whose lines may be computed alone."""
     if conv_bf16.pays(site.target, weights, window, groups):
-        return conv_bf16.calls(site, x, weights, window, groups, act, place, why)
+        return conv_bf16.calls(site, x, weights, window, groups, act, place, why, lines)
+    require(is_float(x, site.node.output), "no kernel for bfloat16")
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups
     k = weights.array.size // weights.array.shape[0]

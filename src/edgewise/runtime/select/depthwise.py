@@ -18,11 +18,21 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.conv import Convolution
 from edgewise.ops.window import Axis
-from edgewise.runtime.calls import Call, Lines, Site, is_float, require, shape_of, zero_point
+from edgewise.runtime.calls import (
+    Call,
+    Lines,
+    Site,
+    is_float,
+    is_narrow,
+    require,
+    shape_of,
+    zero_point,
+)
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select import conv_b8, conv_s16
 from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
+from edgewise.runtime.select.typed import typed
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, has_lines, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
@@ -38,9 +48,9 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     assert isinstance(op, Convolution)
     weights: Weights | Stored16
     shape, out = shape_of(x), shape_of(y)
-    if _is_computed(site) and not is_float(x, y):
+    if _is_computed(site) and not (is_float(x, y) or is_narrow(x, y)):
         return _one_by_one(site, op, shape, out)
-    if is_float(x, y):
+    if is_float(x, y) or is_narrow(x, y):
         weights = weights_of(site, channel_axis=3)
     elif x.dtype is DType.INT16:
         weights = Stored16.of(site, channel_axis=3)
@@ -111,7 +121,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
             packed = pack("ew_depthwise_conv_2d", {**fields, "window": window})
             operands = (x, matrix, bias, y)
             count = min(n_tiles, window["n"] * window["oh"])
-            return Call("depthwise_conv_2d_f32", packed, operands, count, scratch, row)
+            return Call(typed("depthwise_conv_2d", x.dtype), packed, operands, count, scratch, row)
 
         last = call(x, y, place)
         return [

@@ -16,6 +16,7 @@ from edgewise.runtime.calls import (
     Site,
     float_bounds,
     is_float,
+    is_narrow,
     require,
     require_8_bit,
     shape_of,
@@ -24,7 +25,7 @@ from edgewise.runtime.library import Fields, pack
 from edgewise.runtime.select.weights import window
 from edgewise.runtime.select.weights_s16 import require_16_bit
 
-_SUFFIX = {DType.FLOAT32: "f32", DType.INT16: "s16"}
+_SUFFIX = {DType.FLOAT32: "f32", DType.BFLOAT16: "bf16", DType.INT16: "s16"}
 
 
 def average_pool_2d(site: Site) -> Sequence[Call]:
@@ -42,7 +43,7 @@ def _pool(site: Site, name: str) -> Sequence[Call]:
     assert isinstance(op, Pool)
     act = op.fused_activation_function
     shape, out = shape_of(x), shape_of(y)
-    if is_float(x, y):
+    if is_float(x, y) or (name == "max_pool_2d" and is_narrow(x, y)):
         low_f32, high_f32 = float_bounds(act)
         bounds: Fields = {"low": 0, "high": 0, "low_f32": low_f32, "high_f32": high_f32}
     else:

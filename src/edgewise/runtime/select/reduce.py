@@ -27,6 +27,7 @@ from edgewise.runtime.calls import (
     Selection,
     Site,
     is_float,
+    is_real,
     require,
     require_8_bit,
     scale,
@@ -34,6 +35,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Fields, constant, pack
+from edgewise.runtime.select.typed import typed
 from edgewise.runtime.select.weights_s16 import require_16_bit
 
 TILE_ELEMENTS = 16384  # of x
@@ -127,11 +129,11 @@ def _walk(shape: tuple[int, ...], axes: set[int]) -> tuple[int, int, Fields]:
 def _numbers(op: Reduction, x: Value, y: Value, count: int) -> tuple[str, Fields]:
     """The kernel, and what it does with sums."""
     none: Fields = {**dict.fromkeys(_INTEGERS, 0), "scale": 1}
-    if is_float(x, y):
+    if is_real(x) and is_float(y):
         if isinstance(op, Mean):
             require(count > 0, "the mean of nothing")
-            return "reduce_f32", {**none, "scale": float(np.float32(1 / count))}
-        return "reduce_f32", none
+            return typed("reduce", x.dtype), {**none, "scale": float(np.float32(1 / count))}
+        return typed("reduce", x.dtype), none
     require(count > 0 or x.dtype in _WIDE, "the reduction of nothing")
     if x.dtype is DType.BOOL:
         return "reduce_b8", none

@@ -9,6 +9,7 @@ from edgewise.runtime.library import kernel_index
 SUFFIXES = {
     DType.FLOAT32: "f32",
     DType.FLOAT16: "f16",
+    DType.BFLOAT16: "bf16",
     DType.FLOAT64: "f64",
     DType.BOOL: "u8",
     DType.INT8: "s8",

@@ -19,7 +19,7 @@ from edgewise.ops.window import Axis, Pads, along
 from edgewise.runtime.calls import (
     Site,
     float_bounds,
-    is_float,
+    is_real,
     require,
     require_8_bit,
     scale,
@@ -128,7 +128,7 @@ class Weights:
         array = site.constant(w, "weights")
         added = site.optional_constant(bias, "biases")
         o = array.shape[channel_axis]
-        if is_float(source, y):
+        if is_real(source, y):
             total = np.zeros(o, np.float32)
             if added is not None:
                 total = real(site.node.operand(bias), added).reshape(-1)
