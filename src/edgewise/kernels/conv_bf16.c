@@ -214,17 +214,9 @@ typedef struct {
     const uint32_t *place; /* of rows in y, elements; NULL: they are y_row apart */
 } ew_gemm_bf16;
 
-EW_INLINE void store_first(float *y, v_f32 v, uint32_t n) {
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), (__m512)v);
-#else
-    ew_copy((uint8_t *)y, (const uint8_t *)&v, n * sizeof(float));
-#endif
-}
-
 /* Results of the sums of four vectors, see EW_DEFINE_AMX. */
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                      uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
+                      uint32_t row, uint32_t end, uint32_t column, const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     EW_UNROLL
@@ -234,25 +226,24 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
             if (row + k >= end) break;
             if (g->place) {
                 if (g->place[row + k] == NOWHERE) continue;
-                to = (float *)(void *)p->y + g->place[row + k];
+                to = (float *)(void *)p->y + g->place[row + k] + column;
             }
         }
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
             v_f32 sum = (v_f32)v_load_s32(sums + k * EW_COLUMNS + v * EW_LANES);
             sum = v_min(high, v_max(low, sum));
-            if (is_plain || p->columns >= vectors * EW_LANES)
+            if (is_plain || p->columns - column >= vectors * EW_LANES)
                 v_store_f32(to + v * EW_LANES, sum);
             else
-                store_first(to + v * EW_LANES, sum,
-                            ew_min_u32(p->columns - v * EW_LANES, EW_LANES));
+                ew_amx_put(to + v * EW_LANES, sum, p->columns - column - v * EW_LANES);
         }
     }
 }
 
 static int is_plain(const ew_gemm_bf16 *g) { return !g->place; }
 
-EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, finish, is_plain)
+EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, 4, finish, is_plain)
 
 EW_DEFINE(conv_2d_bf16) {
     const ew_conv_bf16 *p = params;
@@ -284,14 +275,12 @@ EW_DEFINE(conv_2d_bf16) {
         product->x = (const uint8_t *)staged, product->x_row = (size_t)g.pixel * 2;
         product->segment = segment, product->segments = segments, product->steps = p->steps;
         product->rows = rows, product->y_row = (size_t)l->y_pixel * sizeof(float);
-        for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
-            const size_t packed = (size_t)t.group * all_panels + panel;
-            product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
-            product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
-            product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
-            product->y = (uint8_t *)(y + panel * EW_COLUMNS);
-            gemm_bf16(&gemm);
-        }
+        const size_t packed = (size_t)t.group * all_panels + t.panel;
+        product->columns = ew_min_u32(t.panels * EW_COLUMNS, o - t.panel * EW_COLUMNS);
+        product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
+        product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
+        product->y = (uint8_t *)(y + t.panel * EW_COLUMNS);
+        gemm_bf16(&gemm, 1);
     }
     ew_amx_end();
 }
