@@ -216,7 +216,8 @@ typedef struct {
 
 /* Results of the sums of four vectors, see EW_DEFINE_AMX. */
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                      uint32_t row, uint32_t end, uint32_t column, const int32_t *sums, uint8_t *y) {
+                      uint32_t row, uint32_t end, uint32_t column, const int32_t *sums,
+                      uint8_t *y) {
     const ew_gemm *p = &g->product;
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     EW_UNROLL

@@ -193,13 +193,13 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_
     return rest;
 }
 
-/* EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, is_plain) defines name(g, panels), all rows of a
- * product with results of so many bytes by all its columns, of which there may be more than a
+/* EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, is_plain) defines name(g, panels), all rows of
+ * a product with results of so many bytes by all its columns, of which there may be more than a
  * panel's: panels lie side by side, and so does what goes with columns. One or two `panels` are
- * multiplied at once. While registers multiply, finish(vectors, is_plain, g, row, end, column, sums,
- * y) makes results of what they held before: of so many rows as have the sums of four vectors, none
- * of them from `end` on. For is_plain(g) see above. Parts of results are passed by address: copied
- * as vectors, what was just stored by fields would wait for all stores before it. */
+ * multiplied at once. While registers multiply, finish(vectors, is_plain, g, row, end, column,
+ * sums, y) makes results of what they held before: of so many rows as have the sums of four
+ * vectors, none of them from `end` on. For is_plain(g) see above. What is left of results is passed
+ * by address: copied as a vector, it would wait for all stores before its fields'. */
 #define EW_AMX_FINISH(vectors, is_plain, finish)                                                   \
     finish(vectors, is_plain, &g, rest.row, rest.end, rest.column, rest.sums, rest.y);             \
     rest.row += 4 / vectors;                                                                       \

@@ -59,9 +59,10 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
                                  sizeof(v_s32));
         return;
     }
+    const float *scale = g->scale + column;
     EW_UNROLL
     for (uint32_t i = 0; i < 4; i++)
-        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(g->scale + column + i % vectors * EW_LANES));
+        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(scale + i % vectors * EW_LANES));
     v_bytes bytes = v_narrow_all_x4(is_plain, acc[0], acc[1], acc[2], acc[3], g->output);
     EW_UNROLL
     for (uint32_t k = 0; k < at_once; k++, y += p->y_row)
