@@ -93,6 +93,22 @@ def test_depthwise_walks_keep_their_weights(
             assert not re.search(SPILL, loop), f"{rows}x{stride} spills:\n{loop}"
 
 
+def test_depthwise_bands_keep_their_sums(kernels: ModuleType, tmp_path: Path) -> None:
+    """No vector on the stack while the sums of several rows are held."""
+    chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512")
+    listing = tmp_path / "listing.s"
+    options = (*chosen.options, *kernels.FLAGS, "-DEW_SUFFIX=avx512", "-g0", QUIET)
+    source = ROOT / kernels.KERNELS / "depthwise_f32.c"
+    kernels.Compiler("x86_64").run(options, "-S", source, "-o", listing)
+    bodies = re.findall(
+        r"^ew_band_(\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(bodies) == 6
+    for name, body in bodies:
+        assert body.count("vfmadd") >= 144
+        assert not re.search(r"zmm.*\(%r[sb]p|%r[sb]p\).*zmm", body), name
+
+
 def inner_loops(body: str) -> list[str]:
     """The innermost loops of a function's listing: from a label to the jump back to it."""
     lines = body.split("\n")

@@ -125,13 +125,17 @@ BANDS = [(2, 13, 11, 101), (1, 6, 4, 330), (1, 5, 29, 48), (3, 7, 7, 160), (1, 4
 
 
 @pytest.mark.parametrize("padding", [Padding.SAME, Padding.VALID])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (5, 2)])
 @pytest.mark.parametrize("shape", BANDS, ids=str)
-def test_depthwise_in_bands_of_lines(shape: tuple[int, int, int, int], padding: Padding) -> None:
+def test_depthwise_in_bands_of_lines(
+    shape: tuple[int, int, int, int], kernel: int, stride: int, padding: Padding
+) -> None:
     b, c = Builder(), shape[3]
-    x = b.input("x", shape, DType.FLOAT32)
-    op = DepthwiseConv2D(padding=padding, fused_activation_function=Activation.RELU6)
-    weights = b.constant(real(1, 3, 3, c))
-    check(b.finish(b.node(op, x, weights, b.constant(real(c))).output), [real(*shape)])
+    x = b.input("x", (shape[0], *(n + kernel - 3 for n in shape[1:3]), c), DType.FLOAT32)
+    steps = {"stride_h": stride, "stride_w": stride}
+    op = DepthwiseConv2D(padding=padding, fused_activation_function=Activation.RELU6, **steps)
+    weights = b.constant(real(1, kernel, kernel, c))
+    check(b.finish(b.node(op, x, weights, b.constant(real(c))).output), [real(*x.shape)])
 
 
 # images, h, w, c, o, kernel, stride, what the output lacks of h * stride and w * stride

@@ -235,7 +235,11 @@ def test_a_window_depends_on_itself_alone(stride: int, isa: Isa) -> None:
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
 @pytest.mark.parametrize(
-    ("m", "k", "o"), [(5, 32, 24), (33, 65, 49), (47, 63, 33), (70, 130, 31), (16, 1000, 48)]
+    ("m", "k", "o"),
+    [
+        *((5, 32, 24), (33, 65, 49), (47, 63, 33), (70, 130, 31), (16, 1000, 48)),
+        *((40, 64, 136), (97, 70, 80)),  # the last of several panels has 8 columns, or 16
+    ],
 )
 def test_rows_and_columns_around_whole_tiles(m: int, k: int, o: int, isa: Isa) -> None:
     """Registers of 16 rows, 16 columns and 64 elements; some rows have a zero point, some none."""

@@ -274,26 +274,24 @@ typedef struct {
 
 /* The first n of a vector's numbers, at most all of them. */
 EW_INLINE void store_first(uint8_t *y, v_f32 v, uint32_t n, const int is_narrow) {
+    if (!is_narrow) {
+        ew_amx_put((float *)(void *)y, v, n);
+        return;
+    }
 #if defined(__AVX512BF16__)
-    const __mmask16 mask = (__mmask16)((1u << n) - 1);
-    if (is_narrow)
-        _mm256_mask_storeu_epi16(y, mask, (__m256i)_mm512_cvtneps_pbh((__m512)v));
-    else
-        _mm512_mask_storeu_ps(y, mask, (__m512)v);
+    const __mmask16 mask = n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF;
+    _mm256_mask_storeu_epi16(y, mask, (__m256i)_mm512_cvtneps_pbh((__m512)v));
 #else
     uint16_t narrow[EW_LANES];
-    if (is_narrow) v_store_bf16(narrow, v);
-    if (is_narrow)
-        ew_copy(y, (const uint8_t *)narrow, n * sizeof *narrow);
-    else
-        ew_copy(y, (const uint8_t *)&v, n * sizeof(float));
+    v_store_bf16(narrow, v);
+    ew_copy(y, (const uint8_t *)narrow, ew_min_u32(n, EW_LANES) * sizeof *narrow);
 #endif
 }
 
 /* Results of the sums of four vectors, see EW_DEFINE_AMX. */
 EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int is_plain,
-                         const ew_gemm_bf16 *g, uint32_t row, uint32_t end, const int32_t *sums,
-                         uint8_t *y) {
+                         const ew_gemm_bf16 *g, uint32_t row, uint32_t end, uint32_t column,
+                         const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
     const size_t bytes = is_narrow ? 2 : 4;
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
@@ -304,7 +302,7 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
             if (row + k >= end) break;
             if (g->place) {
                 if (g->place[row + k] == NOWHERE) continue;
-                to = p->y + g->place[row + k] * bytes;
+                to = p->y + (g->place[row + k] + column) * bytes;
             }
         }
         v_f32 sum[4];
@@ -316,9 +314,8 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
             uint8_t *at = to + v * EW_LANES * bytes;
-            const uint32_t n = is_plain ? EW_LANES : ew_min_u32(p->columns - v * EW_LANES, EW_LANES);
-            if (!is_plain && p->columns < vectors * EW_LANES)
-                store_first(at, sum[v], n, is_narrow);
+            if (!is_plain && p->columns - column < vectors * EW_LANES)
+                store_first(at, sum[v], p->columns - column - v * EW_LANES, is_narrow);
             else if (is_narrow)
                 v_store_bf16((uint16_t *)(void *)at, sum[v]);
             else
@@ -328,19 +325,21 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
 }
 
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                      uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
-    finish_as(0, vectors, is_plain, g, row, end, sums, y);
+                      uint32_t row, uint32_t end, uint32_t column, const int32_t *sums,
+                      uint8_t *y) {
+    finish_as(0, vectors, is_plain, g, row, end, column, sums, y);
 }
 
 EW_INLINE void finish_narrow(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                             uint32_t row, uint32_t end, const int32_t *sums, uint8_t *y) {
-    finish_as(1, vectors, is_plain, g, row, end, sums, y);
+                             uint32_t row, uint32_t end, uint32_t column, const int32_t *sums,
+                             uint8_t *y) {
+    finish_as(1, vectors, is_plain, g, row, end, column, sums, y);
 }
 
 static int is_plain(const ew_gemm_bf16 *g) { return !g->place; }
 
-EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, finish, is_plain)
-EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, 1, finish_narrow, is_plain)
+EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, 4, finish, is_plain)
+EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, 1, 2, finish_narrow, is_plain)
 
 EW_DEFINE(conv_2d_bf16) {
     const ew_conv_bf16 *p = params;
@@ -380,14 +379,12 @@ EW_DEFINE(conv_2d_bf16) {
         product->x_row = is_in_x ? s->c * x_bytes : (size_t)g.pixel * 2;
         product->segment = segment, product->segments = segments, product->steps = p->steps;
         product->rows = rows, product->y_row = l->y_pixel * y_bytes;
-        for (uint32_t panel = t.panel; panel < t.panel + t.panels; panel++) {
-            const size_t packed = (size_t)t.group * all_panels + panel;
-            product->columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS);
-            product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
-            product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
-            product->y = y + panel * EW_COLUMNS * y_bytes;
-            (p->y_type == EW_TYPE_bf16 ? gemm_bf16_narrow : gemm_bf16)(&gemm);
-        }
+        const size_t packed = (size_t)t.group * all_panels + t.panel;
+        product->columns = ew_min_u32(t.panels * EW_COLUMNS, o - t.panel * EW_COLUMNS);
+        product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
+        product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
+        product->y = y + t.panel * EW_COLUMNS * y_bytes;
+        (p->y_type == EW_TYPE_bf16 ? gemm_bf16_narrow : gemm_bf16)(&gemm, 1);
     }
     ew_amx_end();
 }

@@ -269,6 +269,7 @@ EW_DEFINE(conv_2d_h8) {
         const uint32_t pixel = tile / panel_tiles % row_tiles * p->rows_per_tile;
         const uint32_t group = tile / panel_tiles / row_tiles;
         const uint32_t rows = ew_min_u32(p->rows_per_tile, pixels - pixel);
+        int32_t has_zeros = 0;
         for (uint32_t r = 0; r < rows; r += EW_LANES) {
             const uint32_t count = ew_min_u32(EW_LANES, rows - r);
             ew_rows found;
@@ -286,22 +287,24 @@ EW_DEFINE(conv_2d_h8) {
             for (uint32_t i = 0; i < count; i++) {
                 row_scale[r + i] = found.scale[i];
                 row_zero[r + i] = -found.zero[i];
+                has_zeros |= found.zero[i];
             }
         }
-        for (uint32_t panel = first; panel < end; panel++) {
+        for (uint32_t panel = first, next; panel < end; panel = next) {
             const size_t packed = (size_t)group * all_panels + panel;
+            const uint32_t after = panel + EW_GEMV_B8;
+            const int is_vector =
+                rows == 1 && blocks == 1 && after <= end && after * EW_COLUMNS <= o;
+            next = is_vector ? after : blocks == 1 ? end : panel + 1;
             for (uint32_t r = 0, n; r < rows; r += n) { /* rows of y that lie evenly */
                 n = is_dense ? rows - r : ew_min_u32(rows - r, s->ow - (pixel + r) % s->ow);
-                uint32_t after = panel + EW_GEMV_B8;
-                const int is_vector =
-                    rows == 1 && blocks == 1 && after <= end && after * EW_COLUMNS <= o;
                 for (uint32_t b = 0; b < blocks; b++) {
                     const uint32_t from = b * p->block, segment = from * sizeof(ew_staged);
                     const size_t at = b * padded + packed * EW_COLUMNS;
                     const int is_last = b + 1 == blocks;
                     const uint32_t end_of_block =
                         is_last ? p->steps : (from + p->block) / EW_PER_LANE;
-                    const ew_gemm_h8 product = {
+                    ew_gemm_h8 product = {
                         .product = {
                             .x = (const uint8_t *)(staged + r * x_row),
                             .x_row = x_row * sizeof(ew_staged),
@@ -314,7 +317,8 @@ EW_DEFINE(conv_2d_h8) {
                                              group * o + panel * EW_COLUMNS),
                             .y_row = p->y_pixel * sizeof(float),
                             .rows = n,
-                            .columns = ew_min_u32(EW_COLUMNS, o - panel * EW_COLUMNS),
+                            .columns = ew_min_u32((next - panel) * EW_COLUMNS,
+                                                  o - panel * EW_COLUMNS),
                             .is_tiled = p->is_tiled,
                         },
                         .scale = (const float *)operand[2] + at,
@@ -322,6 +326,7 @@ EW_DEFINE(conv_2d_h8) {
                         .sums = (const int32_t *)operand[4] + (EW_PER_LANE == 4 ? at : 0),
                         .row_scale = row_scale + r,
                         .row_zero = row_zero + r,
+                        .has_zeros = has_zeros,
                         .is_added = b > 0,
                         .low = is_last ? p->low : -__builtin_inff(),
                         .high = is_last ? p->high : __builtin_inff(),
@@ -331,7 +336,6 @@ EW_DEFINE(conv_2d_h8) {
                     else
                         EW_NAME(gemm_h8)(&product);
                 }
-                if (is_vector) panel = after - 1;
             }
         }
     }

@@ -1,19 +1,7 @@
-/* DEPTHWISE_CONV_2D in float32, of x and y in float32 or, with EW_NARROW, bfloat16: vectors of channels of up to four output pixels at once; kernel
- * rows in the padding are skipped. See depthwise.h, and depthwise_walk.h for lines that fit the
- * first-level cache. */
-#include "depthwise.h"
-#include "simd_half.h"
-
-/* An element of x and y. */
-#if defined(EW_NARROW)
-typedef uint16_t ew_number;
-EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_bf16(p); }
-EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_bf16(p, v); }
-#else
-typedef float ew_number;
-EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_f32(p); }
-EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_f32(p, v); }
-#endif
+/* DEPTHWISE_CONV_2D in float32, of x and y in float32 or, with EW_NARROW, bfloat16: vectors of
+ * channels of up to four output pixels at once; kernel rows in the padding are skipped. See
+ * depthwise.h, depthwise_band.h, and depthwise_walk.h for lines that fit the first-level cache. */
+#include "depthwise_band.h"
 #include "depthwise_walk.h"
 
 /* What the bodies know of a row besides the addresses. */
@@ -22,21 +10,6 @@ typedef struct {
     uint32_t rows; /* kernel rows inside x */
     const float *w, *bias; /* w at the first of these rows */
 } row_f32;
-
-EW_INLINE void finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const v_f32 *acc,
-                          size_t y_step, ew_number *y) {
-    v_f32 low = v_splat_f32(p->low_f32), high = v_splat_f32(p->high_f32);
-    EW_UNROLL
-    for (uint32_t g = 0; g < pixels; g++)
-        ew_store_number(y + g * y_step, v_min(high, v_max(low, acc[g])));
-}
-
-/* Runs `body` for every vector of channels: from channel `c` on, weights and bias at block `b`. */
-#define FOR_EACH_BLOCK(p, b, c, body)                                                              \
-    for (uint32_t b = 0, blocks = ew_divide_up((p)->channels, EW_LANES); b < blocks; b++) {        \
-        uint32_t c = ew_min_u32(b * EW_LANES, (p)->channels - EW_LANES);                           \
-        body                                                                                       \
-    }
 
 enum { VECTORS = 2, SUMS = 2 }; /* at most */
 
@@ -83,7 +56,7 @@ EW_INLINE void block_f32(const uint32_t vectors, const uint32_t sums, const uint
         if (sums > 1)
             EW_UNROLL
             for (uint32_t g = 0; g < pixels; g++) acc[v][0][g] += acc[v][1][g];
-        finish_f32(pixels, p, acc[v][0], r->y_step, y + c + v * EW_LANES);
+        ew_finish_f32(pixels, p, acc[v][0], r->y_step, y + c + v * EW_LANES);
     }
 }
 
@@ -107,7 +80,7 @@ EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, con
                        const ew_number *const *column, ew_number *y) {
     uint32_t taps = r->rows * p->window.kernel_w;
     size_t block = (size_t)p->window.kernel_h * p->window.kernel_w * EW_LANES;
-    FOR_EACH_BLOCK(p, b, c, {
+    EW_FOR_EACH_BLOCK(p, b, c, {
         v_f32 acc[EW_PIXELS];
         const float *w = r->w + b * block;
         uint32_t from_c = EW_LANES == 1 ? c / p->multiplier : c; /* wider ones spread the rows */
@@ -120,7 +93,7 @@ EW_INLINE void any_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, con
             for (uint32_t g = 0; g < pixels; g++, at += r->pixel_step)
                 acc[g] = v_fma(ew_load_number(at), weight, acc[g]);
         }
-        finish_f32(pixels, p, acc, r->y_step, y + c);
+        ew_finish_f32(pixels, p, acc, r->y_step, y + c);
     })
 }
 
@@ -160,62 +133,6 @@ static group_f32 *const bodies[][EW_PIXELS + 1] = {
 #endif
 };
 
-#if EW_LANES == 16
-enum { BAND = 4 }; /* output rows that are computed at once */
-
-/* A vector of channels of band_f32. */
-EW_INLINE void band_block(const ew_depthwise_conv_2d *p, const row_f32 *r, const float *w,
-                          const float *bias, const ew_number *x, size_t x_line, ew_number *y,
-                          size_t y_line) {
-    enum { KERNEL = 3, LINES = BAND + KERNEL - 1, COLUMNS = EW_PIXELS + KERNEL - 1 };
-    v_f32 weight[KERNEL][KERNEL], acc[BAND][EW_PIXELS];
-    EW_UNROLL
-    for (uint32_t t = 0; t < KERNEL * KERNEL; t++)
-        weight[t / KERNEL][t % KERNEL] = v_load_f32(w + t * EW_LANES);
-    EW_UNROLL
-    for (uint32_t i = 0; i < BAND; i++)
-        EW_UNROLL
-        for (uint32_t g = 0; g < EW_PIXELS; g++) acc[i][g] = v_load_f32(bias);
-    EW_UNROLL
-    for (uint32_t l = 0; l < LINES; l++, x += x_line) {
-        const ew_number *at = x;
-        EW_UNROLL
-        for (uint32_t k = 0; k < COLUMNS; k++, at += r->step) {
-            const v_f32 from = ew_load_number(at);
-            EW_UNROLL
-            for (uint32_t i = 0; i < BAND; i++)
-                EW_UNROLL
-                for (uint32_t g = 0; g < EW_PIXELS; g++)
-                    if (l >= i && l - i < KERNEL && k >= g && k - g < KERNEL)
-                        acc[i][g] = v_fma(from, weight[l - i][k - g], acc[i][g]);
-        }
-    }
-    EW_UNROLL
-    for (uint32_t i = 0; i < BAND; i++) finish_f32(EW_PIXELS, p, acc[i], r->y_step, y + i * y_line);
-}
-
-/* BAND rows of EW_PIXELS pixels, all of whose taps lie inside x, of a 3 x 3 kernel: a vector of x is
- * loaded once for up to nine sums, where rows alone load it three times, each time from the
- * second-level cache (14x14x512: 31 us, not 40). Sums are in the order of block_f32. */
-static __attribute__((noinline)) void band_f32(const ew_depthwise_conv_2d *p, const row_f32 *r,
-                                               const ew_number *x, size_t x_line, ew_number *y,
-                                               size_t y_line) {
-    FOR_EACH_BLOCK(p, b, c, {
-        const float *w = r->w + b * 9 * EW_LANES;
-        band_block(p, r, w, r->bias + b * EW_LANES, x + c, x_line, y + c, y_line);
-    })
-}
-
-/* Whether BAND output rows from `row` on, of one image, read no line beyond x. */
-static int is_band(const ew_depthwise_conv_2d *p, uint32_t row, uint32_t end) {
-    const ew_window *s = &p->window;
-    const uint32_t oy = row % s->oh, first = oy - s->pad_top; /* negatives wrap around */
-    if (p->body != EW_DEPTHWISE_3x1 || p->is_spread || s->stride_h != 1 || s->dilation_h != 1)
-        return 0;
-    return end - row >= BAND && s->oh - oy >= BAND && first < s->h && s->h - first >= BAND + 2;
-}
-#endif
-
 /* Whether the taps of EW_PIXELS pixels from `ox` on lie inside the lines of x. */
 static int is_direct(const ew_window *s, uint32_t ox) {
     uint32_t first = ox * s->stride_w - s->pad_left;
@@ -248,27 +165,6 @@ static void plain_row(const ew_depthwise_conv_2d *p, const row_f32 *r, const uin
         plain_group(p, r, line, m, ox, n, direct, y);
     }
 }
-
-#if EW_LANES == 16
-/* A band from `row` on. */
-static void plain_band(const ew_depthwise_conv_2d *p, const row_f32 *r, uint32_t row,
-                       const ew_number *x, const ew_depthwise_scratch *m, ew_number *y) {
-    const ew_window *s = &p->window;
-    const size_t x_line = (size_t)s->w * s->c, y_line = (size_t)s->ow * p->y_stride;
-    const ew_number *from = x + (row / s->oh * s->h + (row % s->oh - s->pad_top)) * x_line;
-    for (uint32_t ox = 0, n; ox < s->ow; ox += n, y += n * r->y_step) {
-        n = ew_min_u32(EW_PIXELS, s->ow - ox);
-        if (is_direct(s, ox)) {
-            band_f32(p, r, from + (size_t)(ox - s->pad_left) * s->c, x_line, y, y_line);
-            continue;
-        }
-        for (uint32_t i = 0; i < BAND; i++) {
-            ew_find_lines(s, row + i, sizeof *x, (const uint8_t *)x, m->line);
-            plain_group(p, r, m->line, m, ox, n, 0, y + i * y_line);
-        }
-    }
-}
-#endif
 
 /* One output row from spread rows: `channels` elements of y, of several pixels, at a time. */
 static void spread_row(const ew_depthwise_conv_2d *p, const row_f32 *r,
@@ -310,6 +206,9 @@ EW_DEFINE(depthwise_conv_2d_f32) {
     ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(ew_number));
     for (uint32_t i = 0; i < p->channels; i++) ((ew_number *)(void *)m.zeros)[i] = 0;
     row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};
+#if EW_LANES == 16
+    const uint32_t bands = ew_rows_of_bands(p);
+#endif
     for (uint32_t row = tile_begin; row < tile_end; row++) {
         ew_number *y = (ew_number *)operand[3] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {
@@ -322,10 +221,11 @@ EW_DEFINE(depthwise_conv_2d_f32) {
         const uint8_t **line = m.line;
         r.w = operand[1];
 #if EW_LANES == 16
-        if (is_band(p, row, tile_end)) {
-            r.rows = s->kernel_h;
-            plain_band(p, &r, row, operand[0], &m, y);
-            row += BAND - 1;
+        const uint32_t image = row / s->oh * s->oh, end = ew_min_u32(tile_end, image + s->oh);
+        if (bands && end - (image > tile_begin ? image : tile_begin) >= bands) {
+            const uint32_t first = ew_min_u32(row, end - bands); /* some rows twice */
+            ew_run_band(p, operand, first, (const ew_number *)(const void *)m.zeros);
+            row = first + bands - 1;
             continue;
         }
 #endif

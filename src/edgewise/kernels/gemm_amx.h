@@ -54,9 +54,14 @@ static inline void ew_amx_end(void) { _tile_release(); }
 
 EW_INLINE void ew_amx_clear(const uint32_t tiles, const uint32_t vectors, ew_amx_sums *sums,
                             const int32_t *bias) {
-    static const int32_t none[4 * EW_LANES];
-    if (!bias) bias = none;
     (void)sums;
+    if (!bias) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        return;
+    }
     _tile_loadd(0, bias, 0); /* the same row 16 times */
     if (vectors > 1) _tile_loadd(1, bias + EW_LANES, 0);
     if (tiles > 1) _tile_loadd(2, bias, 0);
@@ -163,45 +168,59 @@ EW_INLINE void ew_amx_store(const uint32_t tiles, const uint32_t vectors, ew_amx
 }
 #endif
 
-/* Rows [row, end) of a product whose sums are stored, and whose results, from y on, are to be made.
- * `is_plain`: the kernel says so, all columns are results, and rows fill vectors. */
+/* The first n floats of a vector, at most all. */
+EW_INLINE void ew_amx_put(float *y, v_f32 v, uint32_t n) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(y, n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF, (__m512)v);
+#else
+    ew_copy((uint8_t *)y, (const uint8_t *)&v, ew_min_u32(n, EW_LANES) * sizeof(float));
+#endif
+}
+
+/* Rows [row, end) of a product and the columns from `column` on whose sums are stored, and whose
+ * results, from y on, are to be made. `is_plain`: the kernel says so, all columns are results, and
+ * rows fill vectors. */
 typedef struct {
     const int32_t *sums;
     uint8_t *y;
-    uint32_t row, end;
+    uint32_t row, end, column;
     int is_plain;
 } ew_amx_rest;
 
-EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, const int32_t *sums,
-                                     uint32_t row, int is_plain) {
+EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_t bytes,
+                                     const int32_t *sums, uint32_t row, uint32_t column,
+                                     int is_plain) {
     const uint32_t end = ew_min_u32(row + EW_AMX_SUMS / EW_AMX_PITCH(vectors), g->rows);
-    ew_amx_rest rest = {sums, g->y + row * g->y_row, row, end, is_plain};
-    rest.is_plain &= g->columns >= vectors * EW_LANES && (end - row) * vectors % 4 == 0;
+    uint8_t *y = g->y + row * g->y_row + (size_t)column * bytes;
+    ew_amx_rest rest = {sums, y, row, end, column, is_plain};
+    rest.is_plain &= g->columns - column >= vectors * EW_LANES && (end - row) * vectors % 4 == 0;
     return rest;
 }
 
-/* EW_DEFINE_AMX(name, type, is_bf16, finish, is_plain) defines name(g), all rows of a product, and
- * name_pair(g), the same by two panels: columns and what goes with them are those of both. While
- * registers multiply, finish(vectors, is_plain, g, row, end, sums, y) makes results of what they
- * held before: of so many rows as have the sums of four vectors, none of them from `end` on. For
- * is_plain(g) see above. */
+/* EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, is_plain) defines name(g, panels), all rows of
+ * a product with results of so many bytes by all its columns, of which there may be more than a
+ * panel's: panels lie side by side, and so does what goes with columns. One or two `panels` are
+ * multiplied at once. While registers multiply, finish(vectors, is_plain, g, row, end, column,
+ * sums, y) makes results of what they held before: of so many rows as have the sums of four
+ * vectors, none of them from `end` on. For is_plain(g) see above. What is left of results is passed
+ * by address: copied as a vector, it would wait for all stores before its fields'. */
 #define EW_AMX_FINISH(vectors, is_plain, finish)                                                   \
-    finish(vectors, is_plain, &g, rest.row, rest.end, rest.sums, rest.y);                          \
+    finish(vectors, is_plain, &g, rest.row, rest.end, rest.column, rest.sums, rest.y);             \
     rest.row += 4 / vectors;                                                                       \
     rest.sums += 4 / vectors * EW_AMX_PITCH(vectors);                                              \
     rest.y += 4 / vectors * p->y_row
 #define EW_AMX_BLOCK(name, type, is_bf16, finish, tiles, vectors)                                  \
     EW_INLINE void name##_##tiles##x##vectors##_of(const int is_plain, const type g,               \
-                                                   uint32_t first, int32_t *to,                    \
+                                                   uint32_t first, uint32_t column, int32_t *to,   \
                                                    ew_amx_rest rest) {                             \
         const ew_gemm *const p = &g.product;                                                       \
         ew_amx_sums sums[sizeof(ew_amx_sums) == 1 ? 1 : tiles * EW_AMX_TILE];                      \
         const uint8_t *x = p->x + first * p->x_row;                                                \
-        const int8_t *w = p->w;                                                                    \
         const uint32_t steps = p->segments * (p->steps / EW_AMX_STEPS);                            \
         const uint32_t pace = ew_divide_up(16, steps + !steps);                                    \
         const size_t next = (size_t)steps * EW_AMX_STEPS * 4 * EW_COLUMNS;                         \
-        ew_amx_clear(tiles, vectors, sums, p->bias);                                               \
+        const int8_t *w = p->w + column / EW_COLUMNS * next;                                       \
+        ew_amx_clear(tiles, vectors, sums, p->bias ? p->bias + column : NULL);                     \
         for (uint32_t s = 0; s < p->segments; s++) {                                               \
             const uint8_t *from = x + p->segment[s];                                               \
             for (uint32_t i = p->steps; i; i -= EW_AMX_STEPS) {                                    \
@@ -219,22 +238,23 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, const i
         }                                                                                          \
     }                                                                                              \
     static __attribute__((noinline)) void name##_##tiles##x##vectors(                              \
-        const type *g, uint32_t first, int32_t *to, ew_amx_rest rest) {                            \
-        if (rest.is_plain)                                                                         \
-            name##_##tiles##x##vectors##_of(1, *g, first, to, rest);                               \
+        const type *g, uint32_t first, uint32_t column, int32_t *to, const ew_amx_rest *rest) {    \
+        if (rest->is_plain)                                                                        \
+            name##_##tiles##x##vectors##_of(1, *g, first, column, to, *rest);                      \
         else                                                                                       \
-            name##_##tiles##x##vectors##_of(0, *g, first, to, rest);                               \
+            name##_##tiles##x##vectors##_of(0, *g, first, column, to, *rest);                      \
     }
-#define EW_DEFINE_AMX(name, type, is_bf16, finish, plain)                                          \
+#define EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, plain)                                   \
     EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 1)                                                \
     EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 2)                                                \
     EW_AMX_BLOCK(name, type, is_bf16, finish, 2, 1)                                                \
     EW_AMX_BLOCK(name, type, is_bf16, finish, 2, 2)                                                \
     EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 4)                                                \
     static __attribute__((noinline)) void name##_last(const type *given, uint32_t vectors,         \
-                                                      ew_amx_rest rest) {                          \
+                                                      const ew_amx_rest *left) {                   \
         const type g = *given;                                                                     \
         const ew_gemm *const p = &g.product;                                                       \
+        ew_amx_rest rest = *left;                                                                  \
         while (rest.row < rest.end) {                                                              \
             if (vectors == 4) {                                                                    \
                 EW_AMX_FINISH(4, 0, finish);                                                       \
@@ -245,25 +265,33 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, const i
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void name##_of(const type *g, uint32_t vectors) {                                       \
+    static void name(const type *g, uint32_t panels) {                                             \
         int32_t sums[2][EW_AMX_SUMS] __attribute__((aligned(64)));                                 \
         const ew_gemm *const p = &g->product;                                                      \
-        const uint32_t rows = EW_AMX_SUMS / EW_AMX_PITCH(vectors);                                 \
         const int may_be_plain = plain(g);                                                         \
-        ew_amx_rest rest = {sums[0], p->y, 0, 0, 0};                                               \
-        for (uint32_t at = 0, turn = 0; at < p->rows; at += rows, turn ^= 1) {                     \
-            if (vectors == 4)                                                                      \
-                name##_1x4(g, at, sums[turn], rest);                                               \
-            else if (p->rows - at > EW_AMX_TILE)                                                   \
-                (vectors == 2 ? name##_2x2 : name##_2x1)(g, at, sums[turn], rest);                 \
-            else                                                                                   \
-                (vectors == 2 ? name##_1x2 : name##_1x1)(g, at, sums[turn], rest);                 \
-            rest = ew_amx_rest_of(p, vectors, sums[turn], at, may_be_plain);                       \
+        ew_amx_rest rest = {0};                                                                    \
+        uint32_t turn = 0, before = 0;                                                             \
+        for (uint32_t column = 0, vectors; column < p->columns; column += vectors * EW_LANES) {    \
+            const uint32_t left = p->columns - column;                                             \
+            vectors = panels > 1 && left > EW_COLUMNS ? 4 : left > EW_LANES ? 2 : 1;               \
+            const uint32_t rows = EW_AMX_SUMS / EW_AMX_PITCH(vectors);                             \
+            if (before && before != vectors) {                                                     \
+                name##_last(g, before, &rest);                                                     \
+                rest.row = rest.end;                                                               \
+            }                                                                                      \
+            before = vectors;                                                                      \
+            for (uint32_t at = 0; at < p->rows; at += rows, turn ^= 1) {                           \
+                if (vectors == 4)                                                                  \
+                    name##_1x4(g, at, column, sums[turn], &rest);                                  \
+                else if (p->rows - at > EW_AMX_TILE)                                               \
+                    (vectors == 2 ? name##_2x2 : name##_2x1)(g, at, column, sums[turn], &rest);    \
+                else                                                                               \
+                    (vectors == 2 ? name##_1x2 : name##_1x1)(g, at, column, sums[turn], &rest);    \
+                rest = ew_amx_rest_of(p, vectors, bytes, sums[turn], at, column, may_be_plain);    \
+            }                                                                                      \
         }                                                                                          \
-        name##_last(g, vectors, rest);                                                             \
-    }                                                                                              \
-    static void name(const type *g) { name##_of(g, g->product.columns > EW_LANES ? 2 : 1); }       \
-    static void name##_pair(const type *g) { name##_of(g, 4); }
+        name##_last(g, before, &rest);                                                             \
+    }
 #else
 EW_INLINE void ew_amx_begin(void) {}
 EW_INLINE void ew_amx_end(void) {}

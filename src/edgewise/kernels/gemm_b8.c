@@ -41,7 +41,7 @@ EW_DEFINE_TILES(gemm_b8, ew_gemm_b8)
 #if defined(EW_AMX)
 /* Bytes of the sums of four vectors: of rows from `row` on with so many each. */
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_b8 *g, uint32_t row,
-                      uint32_t end, const int32_t *sums, uint8_t *y) {
+                      uint32_t end, uint32_t column, const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
     const uint32_t at_once = 4 / vectors, width = vectors * EW_LANES;
     v_s32 acc[4];
@@ -59,23 +59,24 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
                                  sizeof(v_s32));
         return;
     }
+    const float *scale = g->scale + column;
     EW_UNROLL
     for (uint32_t i = 0; i < 4; i++)
-        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(g->scale + i % vectors * EW_LANES));
+        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(scale + i % vectors * EW_LANES));
     v_bytes bytes = v_narrow_all_x4(is_plain, acc[0], acc[1], acc[2], acc[3], g->output);
     EW_UNROLL
     for (uint32_t k = 0; k < at_once; k++, y += p->y_row)
-        if (is_plain || (row + k < end && p->columns >= width))
+        if (is_plain || (row + k < end && p->columns - column >= width))
             v_store_run(y, bytes, k * width, width);
         else if (row + k < end)
-            v_store_part(y, bytes, k * width, p->columns);
+            v_store_part(y, bytes, k * width, p->columns - column);
 }
 
 static int is_plain(const ew_gemm_b8 *g) {
     return g->scale && !g->product.row_bias && g->output->is_whole;
 }
 
-EW_DEFINE_AMX(amx, ew_gemm_b8, 0, finish, is_plain)
+EW_DEFINE_AMX(amx, ew_gemm_b8, 0, 1, finish, is_plain)
 
 /* Whether sums times the scales of so many columns stay within s32, as `finish` takes them. */
 static int is_bounded(const float *scale, uint32_t columns) {
@@ -92,7 +93,7 @@ static int is_bounded(const float *scale, uint32_t columns) {
 void EW_NAME(gemm_pair_b8)(const ew_gemm_b8 *g) {
 #if defined(EW_AMX)
     if (is_bounded(g->scale, 2 * EW_COLUMNS)) {
-        amx_pair(g);
+        amx(g, 2);
         return;
     }
 #endif
@@ -111,7 +112,7 @@ void EW_NAME(gemm_pair_b8)(const ew_gemm_b8 *g) {
 void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
 #if defined(EW_AMX)
     if (ew_amx_fits(&g->product) && (!g->scale || is_bounded(g->scale, EW_COLUMNS))) {
-        amx(g);
+        amx(g, 1);
         return;
     }
 #endif

@@ -58,49 +58,56 @@ EW_DEFINE_TILES(gemm_h8, ew_gemm_h8)
 #if defined(EW_AMX)
 /* Results of the sums of four vectors: of rows from `row` on with so many each. */
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_h8 *g, uint32_t row,
-                      uint32_t end, const int32_t *sums, uint8_t *y) {
+                      uint32_t end, uint32_t column, const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
-    const uint32_t columns = p->columns, is_added = g->is_added;
-    const int is_whole = is_plain || (!is_added && columns >= vectors * EW_LANES);
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     EW_UNROLL
     for (uint32_t k = 0; k < 4 / vectors; k++) {
         if (!is_plain && row + k >= end) continue;
-        float *to = (float *)(void *)(y + k * p->y_row), edge[2 * EW_COLUMNS];
-        for (uint32_t i = 0; !is_plain && is_added && i < columns; i++) edge[i] = to[i];
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
-            const uint32_t at = v * EW_LANES;
-            const v_s32 acc = v_load_s32(sums + k * EW_AMX_PITCH(vectors) + at);
+            const uint32_t at = column + v * EW_LANES;
+            float *to = (float *)(void *)(y + k * p->y_row) + v * EW_LANES, more[EW_LANES];
+            v_s32 acc = v_load_s32(sums + k * EW_AMX_PITCH(vectors) + v * EW_LANES);
+            v_f32 added = v_load_f32(g->bias + at);
+            if (g->has_zeros) acc += v_load_s32(g->sums + at) * v_splat_s32(g->row_zero[row + k]);
+            if (!is_plain && g->is_added) {
+                const uint32_t columns = ew_min_u32(p->columns - at, EW_LANES);
+                for (uint32_t i = 0; i < columns; i++) more[i] = to[i];
+                added = v_load_f32(more);
+            }
             const v_f32 by = v_load_f32(g->scale + at) * v_splat_f32(g->row_scale[row + k]);
-            const v_f32 more = v_load_f32(!is_plain && is_added ? edge + at : g->bias + at);
-            const v_f32 dot =
-                is_plain ? v_float(acc) : exact(acc, v_load_s32(g->sums + at), g->row_zero[row + k]);
-            const v_f32 sum = v_fma(dot, by, more);
-            v_store_f32((is_whole ? to : edge) + at, v_min(high, v_max(low, sum)));
+            const v_f32 sum = v_min(high, v_max(low, v_fma(v_float(acc), by, added)));
+            if (is_plain)
+                v_store_f32(to, sum);
+            else
+                ew_amx_put(to, sum, p->columns - at);
         }
-        for (uint32_t i = 0; !is_whole && i < columns; i++) to[i] = edge[i];
     }
 }
 
-/* No row has a zero point. */
-static int is_plain(const ew_gemm_h8 *g) {
-    int32_t zeros = 0;
-    for (uint32_t r = 0; r < g->product.rows; r++) zeros |= g->row_zero[r];
-    return !g->is_added && !zeros;
-}
+static int is_plain(const ew_gemm_h8 *g) { return !g->is_added; }
 
-EW_DEFINE_AMX(amx, ew_gemm_h8, 0, finish, is_plain)
+EW_DEFINE_AMX(amx, ew_gemm_h8, 0, 4, finish, is_plain)
 #endif
 
-void EW_NAME(gemm_h8)(const ew_gemm_h8 *g) {
+void EW_NAME(gemm_h8)(ew_gemm_h8 *g) {
 #if defined(EW_AMX)
     if (ew_amx_fits(&g->product)) {
-        amx(g);
+        amx(g, 1);
         return;
     }
 #endif
-    EW_RUN_TILES(g, &g->product);
+    ew_gemm *const p = &g->product;
+    for (uint32_t left = p->columns; left; left -= p->columns) {
+        p->columns = ew_min_u32(left, EW_COLUMNS);
+        EW_RUN_TILES(g, p);
+        p->w += (size_t)p->steps * EW_PER_LANE * EW_COLUMNS;
+        p->y += EW_COLUMNS * sizeof(float);
+        g->scale += EW_COLUMNS;
+        g->bias += EW_COLUMNS;
+        g->sums += EW_PER_LANE == 4 ? EW_COLUMNS : 0;
+    }
 }
 
 static __attribute__((noinline)) void gemv_h8_1x8(const ew_gemm_h8 *g) {

@@ -42,7 +42,7 @@ static void add_product(const matrix *m, const float *x, float *y, ew_staged *st
         after = panel + EW_GEMV_B8;
         const int is_vector = after * EW_COLUMNS <= m->n;
         if (!is_vector) after = panel + 1;
-        const ew_gemm_h8 product = {
+        ew_gemm_h8 product = {
             .product = {
                 .x = (const uint8_t *)staged,
                 .segment = &segment,
@@ -57,11 +57,15 @@ static void add_product(const matrix *m, const float *x, float *y, ew_staged *st
             .bias = y + column,
             .sums = m->sums + (EW_PER_LANE == 4 ? column : 0),
             .row_scale = row.scale,
+            .has_zeros = 1,
             .row_zero = &zero,
             .low = -__builtin_inff(),
             .high = __builtin_inff(),
         };
-        (is_vector ? EW_NAME(gemv_h8) : EW_NAME(gemm_h8))(&product);
+        if (is_vector)
+            EW_NAME(gemv_h8)(&product);
+        else
+            EW_NAME(gemm_h8)(&product);
     }
 #endif
 }
