@@ -153,7 +153,7 @@ def test_a_small_network(found, tmp_path):
     assert found.chosen.score.bytes < 0.65 * found.floats.score.bytes
     assert found.drop(found.chosen) <= 1
     names = {c.name for c in found.candidates}
-    assert {"float32", "static_wi4_ai8", "static_wi8_ai8 + cross_layer"} <= names
+    assert {"float32", "static_wi8_ai8", "static_wi8_ai8 + cross_layer"} <= names
     assert set(found.front) <= names
     layers = {layer.name: layer for layer in found.layers}
     assert {"stem", "depthwise", "dense"} <= set(layers)

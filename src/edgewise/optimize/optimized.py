@@ -13,6 +13,7 @@ from edgewise.optimize.recipe import Recipe
 from edgewise.optimize.search import FLOAT, Option
 from edgewise.values import dataclass
 
+FLOATS = Recipe(FLOAT, techniques=())  # the model as it is
 _Z2 = 1.96**2  # of a 95 % interval
 
 
@@ -75,7 +76,7 @@ class Optimized:
     @property
     def floats(self) -> Candidate:
         """The float model."""
-        return next(c for c in self.candidates if c.recipe == Recipe(FLOAT))
+        return next(c for c in self.candidates if c.recipe == FLOATS)
 
     def drop(self, candidate: Candidate) -> float:
         """Points that a candidate lost on the examples that decide."""
