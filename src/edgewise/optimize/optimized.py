@@ -145,6 +145,25 @@ def prove(true: Score, score: Score, max_drop: float, tries: int) -> Proof:
     return Proof(found, is_met, is_sure, tries, said)
 
 
+def within_chance(count: int, max_drop: float) -> str:
+    """A sentence where `count` examples cannot show that a budget in points is met, even by a model
+    that answers all of them as float does; nothing where they can.
+
+    Of n examples that nobody answers otherwise, McNemar's interval is +-z**2 / (n + z**2).
+    """
+    room = _Z2 / (count + _Z2)
+    budget = max_drop / 100
+    if not 0 < budget < room:
+        return ""
+    needed = math.ceil(_Z2 * (1 - budget) / budget)
+    return (
+        f"a budget of {max_drop:g} points is within chance on {count} examples, those that no "
+        f"choice sees: of a model that answers them all as float does they tell that it is at most "
+        f"{100 * room:.1f} points worse (95 %). It takes {needed:,} such examples, two fifths of "
+        "all (limit)"
+    )
+
+
 def reason(scheme: str, options: Sequence[Option], goal: str) -> str:
     """Why a layer has this type and not a cheaper one."""
     known = {option.scheme: option for option in options}
