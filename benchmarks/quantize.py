@@ -55,11 +55,11 @@ RECIPES = (
     "static_wi8_ai16",
     "static_wi4_ai8",
     "static_wi8_au8",
-    # with techniques: what a recipe does best
-    *("static_wi8_ai8+compensate", "static_wi8_ai8+activations+compensate"),
-    *("static_wi8_ai16+compensate", "dynamic_wi8_afp32+compensate"),
-    *("static_wi4_ai8+compensate", "static_wi4_ai8+activations+compensate"),
-    "weight_only_wi4_afp32+compensate",
+    # with another technique than that of the recipe alone, `compensate`
+    *("static_wi8_ai8+activations+compensate", "static_wi4_ai8+activations+compensate"),
+    # without: samples serve for the ranges alone, or not at all
+    *("weight_only_wi8_afp32+none", "dynamic_wi8_afp32+none", "weight_only_wi4_afp32+none"),
+    *("static_wi8_ai8+none", "static_wi8_ai16+none", "static_wi4_ai8+none"),
 )
 CALIBRATION = 100
 Row = dict[str, object]  # a line of the table: what it is of, and a Score or a refusal
@@ -152,10 +152,12 @@ def measure(name: str, recipes: Sequence[str], args: argparse.Namespace) -> Iter
         for recipe in recipes:
             scheme, *techniques = recipe.split("+")
             scheme, _, least = scheme.partition("@")
-            wanted = Recipe(scheme, (), int(least or 0)).with_techniques(techniques)
-            known = None if techniques else ranges
+            wanted = Recipe(scheme, (), int(least or 0))
+            if techniques:
+                wanted = wanted.with_techniques(t for t in techniques if t != "none")
+            known = ranges if wanted.techniques == () else None
             try:
-                made = quantize(model, wanted, known, samples=given if techniques else None)
+                made = quantize(model, wanted, known, samples=given)
             except NothingToQuantize as reason:
                 why = str(reason).removeprefix(f"{model.file}: ")  # a path of this machine
                 refused = Made("edgewise", refusal=why[:160])

@@ -90,7 +90,8 @@ def probe(data: Path) -> edgewise.Model:
     w = np.linalg.solve(ridge, centred.T @ (np.eye(2)[y] - 0.5)).T.astype(np.float32)
     graph = model.main
     constants = (w, (-w @ mean).astype(np.float32))
-    operands = [graph.outputs[0], *(Value(TensorType.of(a), "", a) for a in constants)]
+    named = zip(("probe/w", "probe/b"), constants, strict=True)
+    operands = [graph.outputs[0], *(Value(TensorType.of(a), name, a) for name, a in named)]
     scores = Value(result_types(FullyConnected(), operands)[0], "scores")
     graph.insert(FullyConnected(), operands, [scores])
     graph.set_outputs([scores])

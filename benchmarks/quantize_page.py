@@ -25,7 +25,8 @@ McNemar's test does not reject; *agree* the share of samples with the class of t
 the mean divergence of the softmax from the float model's; *ms* an inference on one thread, of which
 a tenth are faster (the machine had other work: compare within a row). *in litert* is our file in
 LiteRT, *aeq* AI Edge Quantizer's and *tensorflow* TensorFlow's, both in LiteRT. `@1024`: weights
-from so many elements on, as TensorFlow's converter does; `+`: techniques, of which peers have none.
+from so many elements on, as TensorFlow's converter does; `+`: techniques other than `compensate`,
+which a recipe alone does with its samples (`+none`: none at all); peers have none.
 A peer is bold where ours is worse by more than the 95 % interval of the difference on the same
 samples; what is worse stands behind.
 
@@ -45,10 +46,10 @@ NAMES = {
 GLANCE = (  # recipes of the first table
     "dynamic_wi8_afp32",
     "static_wi8_ai8",
-    "static_wi8_ai8+compensate",
-    "static_wi8_ai16+compensate",
-    "static_wi4_ai8+compensate",
-    "static_wi4_ai8+activations+compensate",
+    "static_wi8_ai16",
+    "weight_only_wi4_afp32",
+    "static_wi4_ai8",
+    "static_wi8_ai8+none",
 )
 Row = dict[str, Any]  # as JSON has it
 

@@ -80,6 +80,19 @@ def test_techniques_by_name_and_in_the_file(terminal, tmp_path, model):
     assert "give --data" in said.err
 
 
+def test_samples_are_used_unless_no_technique_is_wanted(terminal, tmp_path, model):
+    words = "quantize model.tflite --recipe dynamic_wi8_afp32 --data samples.npy"
+    for name, more in (
+        ("a", []),
+        ("b", ["--technique", "compensate"]),
+        ("c", ["--technique", "none"]),
+    ):
+        assert terminal(*words.split(), "-o", f"{name}.tflite", *more).code == 0
+    assert terminal(*words.split()[:4], "-o", "d.tflite").code == 0
+    a, b, c, d = ((tmp_path / f"{name}.tflite").read_bytes() for name in "abcd")
+    assert a == b != c == d
+
+
 def test_a_recipe_and_ranges_in_files(terminal, tmp_path, model):
     recipe = Recipe("static_wi8_ai8", (Scope("float32", "SOFTMAX"),))
     (tmp_path / "r.json").write_text(recipe.to_json())

@@ -16,11 +16,12 @@ import edgewise
 from edgewise.data import open_data
 from edgewise.errors import InputError, InternalError
 from edgewise.measure.optimize_page import optimize_page, verdict
+from edgewise.metrics import paired_difference
 from edgewise.optimize import Recipe, Scope, quantize
 from edgewise.optimize.autopilot import autopilot
 from edgewise.optimize.bench import Bench, Examples, Problem, Score, Trial
 from edgewise.optimize.journal import Journal
-from edgewise.optimize.optimized import Optimized, prove, reason
+from edgewise.optimize.optimized import Optimized, prove, reason, within_chance
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.search import FLOAT, Option, closing_in, common, front, hull, path
 from edgewise.optimize.stations import Station, cluster, processes
@@ -143,6 +144,22 @@ def test_a_budget_is_met_as_measured_or_surely(lost, gained, count, met, sure):
     assert "number 2 of the models" in proof.sentence
 
 
+@pytest.mark.parametrize(
+    ("count", "budget", "needed"), [(40, 1.0, "381"), (380, 1.0, "381"), (381, 1.0, ""), (9, 0, "")]
+)
+def test_a_budget_within_chance_is_told(count, budget, needed):
+    """As many as the interval of no difference takes to fit into the budget."""
+    said = within_chance(count, budget)
+    assert (f"takes {needed} such" in said) if needed else not said
+    if needed:
+        same = np.ones(int(needed), bool)
+        assert (
+            paired_difference(same, same).low
+            >= -budget / 100
+            > paired_difference(same[1:], same[1:]).low
+        )
+
+
 # -- what it finds ------------------------------------------------------------------------------
 
 
@@ -153,7 +170,7 @@ def test_a_small_network(found, tmp_path):
     assert found.chosen.score.bytes < 0.65 * found.floats.score.bytes
     assert found.drop(found.chosen) <= 1
     names = {c.name for c in found.candidates}
-    assert {"float32", "static_wi4_ai8", "static_wi8_ai8 + cross_layer"} <= names
+    assert {"float32", "static_wi8_ai8", "static_wi8_ai8 + cross_layer"} <= names
     assert set(found.front) <= names
     layers = {layer.name: layer for layer in found.layers}
     assert {"stem", "depthwise", "dense"} <= set(layers)

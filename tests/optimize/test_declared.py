@@ -10,7 +10,7 @@ from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 from edgewise.ir.model import Model
 from edgewise.ops.convert import FakeQuant, Quantize
-from edgewise.optimize import calibrate, prepare, quantize
+from edgewise.optimize import Recipe, calibrate, prepare, quantize
 from edgewise.runtime.session import Session
 
 LOW, HIGH = -1.3, 2.9
@@ -61,8 +61,9 @@ def test_the_ranges_are_those_of_training_and_need_no_samples():
 
 def test_what_was_measured_gives_way():
     wide = [5 * x for x in samples()]
+    plain = Recipe("static_wi8_ai8", techniques=())
     by_samples, by_ranges = (
-        quantize(network(), "static_wi8_ai8", samples=wide),
+        quantize(network(), plain, samples=wide),
         quantize(network(), "static_wi8_ai8", calibrate(network(), wide)),
     )
     np.testing.assert_array_equal(outputs(by_samples), outputs(by_ranges))

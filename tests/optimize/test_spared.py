@@ -1,4 +1,5 @@
-"""Which layers keep 8 bits under wi4: the smallest, and those of few inputs, up to a share."""
+"""Which layers keep 8 bits under wi4: the smallest, and those of few inputs, up to a share; and
+which stay float under int8 weights and float data."""
 
 from __future__ import annotations
 
@@ -64,6 +65,35 @@ def test_scopes_and_kinds_of_recipes(recipe, expected):
 )
 def test_the_smallest_and_the_narrowest_up_to_a_share(widths, expected):
     assert wide(network(widths), Recipe("static_wi4_ai8")) == expected
+
+
+@pytest.mark.parametrize("scheme", ["dynamic_wi8_afp32", "weight_only_wi8_afp32"])
+def test_the_smallest_stay_float_where_data_is(scheme):
+    widths = (8, 16, 256, 256)  # 128 weights, 4096, 65536; a 128th is 545
+
+    def floats(recipe: Recipe, widths: tuple[int, ...] = widths) -> str:
+        made = quantize(network(widths), recipe)
+        stored = [v.dtype for v in made.main.constants() if len(v.shape) == 2]
+        return "".join("f" if dtype is DType.FLOAT32 else "i" for dtype in stored)
+
+    assert floats(Recipe(scheme)) == "fii"
+    assert floats(Recipe(scheme), WIDTHS) == "iiii"
+    assert floats(Recipe(scheme, (Scope(scheme, layer="^a$"),))) == "iii"
+    assert floats(Recipe(scheme, (), 5000)) == "ffi"
+    recipe = Recipe("float32", (Scope(scheme, "FULLY_CONNECTED"),))
+    assert floats(recipe) == "iii"
+
+
+def test_a_depthwise_filter_is_as_small_as_it_is():
+    rng, b = np.random.default_rng(0), Builder()
+    x = b.input("x", (1, 6, 6, 16))
+    w = b.constant(rng.normal(size=(1, 3, 3, 16)).astype(np.float32))
+    x = b.depthwise_conv_2d(x, w, label="a")
+    w = b.constant(rng.normal(size=(1200, 1, 1, 16)).astype(np.float32))
+    model = Model()
+    model.add(b.finish(b.conv_2d(x, w, label="b")))
+    found = [s.name for s in schemes(model.main, Recipe("dynamic_wi8_afp32")).values()]
+    assert found == ["float32", "dynamic_wi8_afp32"]
 
 
 def test_compensate_and_quantize_agree():

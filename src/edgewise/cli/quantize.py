@@ -69,9 +69,9 @@ _TYPES = ("float32", "int8", "uint8", "int16")
     "--technique",
     "techniques",
     multiple=True,
-    type=click.Choice([technique.value for technique in Technique]),
+    type=click.Choice([*(technique.value for technique in Technique), "none"]),
     help="What keeps accuracy, before (repeat): alike ranges of channels, by weights or by data; "
-    "rounding for each layer's result.",
+    "rounding for each layer's result (with --data this one is done unless others are named).",
 )
 @click.option("--integers-only", is_flag=True, help="Refuse a model that keeps float operators.")
 @click.option(
@@ -112,7 +112,10 @@ def command(
       edgewise quantize model.tflite -o s.tflite --recipe dynamic_wi8 --technique cross_layer
     """
     check_output(output, overwrite=force)
-    plan = _recipe(recipe).keeping_float(kept).with_techniques(techniques)
+    plan = _recipe(recipe).keeping_float(kept)
+    if techniques:
+        named = [name for name in techniques if name != "none"]
+        plan = plan.with_techniques(named)
     start = time.perf_counter()
     read = api.convert(model)
     ranges = None if ranges_file is None or not plan.is_static else Ranges.load(ranges_file)

@@ -19,6 +19,7 @@ from edgewise.values import dataclass
 
 if TYPE_CHECKING:
     from edgewise.optimize import Ranges, Recipe
+    from edgewise.optimize.observe import Sample
 
 _log = logging.getLogger("edgewise")
 
@@ -114,11 +115,13 @@ def quantized(
 
     is_dynamic = found.scheme.startswith("dynamic")
     recipe = Recipe(found.scheme, min_elements=_LEAST if is_dynamic else 0)
+    ranges, samples = _seen(model, recipe, dataset)
     try:
         return quantize(
             model,
             recipe,
-            _ranges(model, recipe, dataset),
+            ranges,
+            samples=samples,
             input_dtype=ends[0] or DType.FLOAT32,
             output_dtype=ends[1] or DType.FLOAT32,
             integers_only=found.integers_only,
@@ -131,21 +134,24 @@ def quantized(
         return model
 
 
-def _ranges(model: Model, recipe: Recipe, dataset: object) -> Ranges | None:
-    """What the samples show: lists, dicts by input name, or pairs of a signature's key and such."""
+def _seen(
+    model: Model, recipe: Recipe, dataset: object
+) -> tuple[Ranges | None, list[Sample] | None]:
+    """What the samples show: the ranges where they are pairs of a signature's key and arrays;
+    otherwise the samples themselves, lists or dicts by input name."""
     if not recipe.is_static:
-        return None
+        return None, None
     from edgewise.optimize import calibrate
 
     samples = _samples(dataset)
     if not (samples and all(_is_keyed(sample) for sample in samples)):
-        return calibrate(model, [_arrays(sample) for sample in samples])
+        return None, [_arrays(sample) for sample in samples]
     found: Ranges | None = None
     for key in dict.fromkeys(sample[0] for sample in samples):  # type: ignore[index]
         own = [_arrays(s[1]) for s in samples if s[0] == key]  # type: ignore[index]
         ranges = calibrate(model, own, signature=str(key))
         found = ranges if found is None else found.union(ranges)
-    return found
+    return found, None
 
 
 def _is_keyed(sample: object) -> bool:

@@ -17,6 +17,7 @@ not all recipes. Cost: schemes x layers trials of 32 examples and some fifty of 
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from edgewise.ir.model import Model
 from edgewise.optimize.bench import METRICS, Problem
 from edgewise.optimize.evaluate import Crew
 from edgewise.optimize.journal import Journal, fingerprint
-from edgewise.optimize.optimized import Optimized
+from edgewise.optimize.optimized import Optimized, within_chance
 from edgewise.optimize.parted import parted
 from edgewise.optimize.pilot import Pilot
 from edgewise.optimize.prepared import LITERT, prepare
@@ -40,6 +41,8 @@ from edgewise.optimize.search import FLOAT
 from edgewise.optimize.stations import cluster, processes
 from edgewise.optimize.units import units_of
 from edgewise.runtime.workers import cores
+
+_log = logging.getLogger("edgewise")
 
 LIMIT = 600  # examples that are used
 SCHEMES = {
@@ -118,6 +121,8 @@ def autopilot(
             f"metric is one of {', '.join(METRICS)}, of which all but agreement need labels; "
             f"got {chosen!r} and examples {'with' if is_labelled else 'without'} labels"
         )
+    if chance := within_chance(len(examples["proof"]), max_drop):
+        _log.warning("%s: %s", data.name, chance)
     prepared = prepare(model, target)
     data_bytes = b"".join(bytes(as_bytes(c)) for c in format.write(prepare(model)))
     problem = Problem(data_bytes, examples, chosen, target, signature)

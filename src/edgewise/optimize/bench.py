@@ -188,7 +188,8 @@ class Bench:
 
     def make(self, recipe: Recipe) -> Model:
         """The model of a recipe; where that finds nothing to quantize, the float model."""
-        units = tuple(t for t in recipe.techniques if t is not Technique.COMPENSATE)
+        asked = recipe.techniques or ()
+        units = tuple(t for t in asked if t is not Technique.COMPENSATE)
         target = self._problem.target
         samples = self._samples()
         if units not in self._equal:
@@ -198,7 +199,7 @@ class Bench:
         model = self._equal[units]
         plain = replace(recipe, techniques=())
         ranges = None
-        if Technique.COMPENSATE in recipe.techniques:
+        if Technique.COMPENSATE in asked:
             known = self._fitted.setdefault(units, {})
             rounded = plain.with_techniques([Technique.COMPENSATE])
             model = improve(model, rounded, samples, target=target, known=known)

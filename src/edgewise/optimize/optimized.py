@@ -13,6 +13,7 @@ from edgewise.optimize.recipe import Recipe
 from edgewise.optimize.search import FLOAT, Option
 from edgewise.values import dataclass
 
+FLOATS = Recipe(FLOAT, techniques=())  # the model as it is
 _Z2 = 1.96**2  # of a 95 % interval
 
 
@@ -75,7 +76,7 @@ class Optimized:
     @property
     def floats(self) -> Candidate:
         """The float model."""
-        return next(c for c in self.candidates if c.recipe == Recipe(FLOAT))
+        return next(c for c in self.candidates if c.recipe == FLOATS)
 
     def drop(self, candidate: Candidate) -> float:
         """Points that a candidate lost on the examples that decide."""
@@ -142,6 +143,25 @@ def prove(true: Score, score: Score, max_drop: float, tries: int) -> Proof:
     if tries > 1:
         said += f" It is number {tries} of the models that were measured on them."
     return Proof(found, is_met, is_sure, tries, said)
+
+
+def within_chance(count: int, max_drop: float) -> str:
+    """A sentence where `count` examples cannot show that a budget in points is met, even by a model
+    that answers all of them as float does; nothing where they can.
+
+    Of n examples that nobody answers otherwise, McNemar's interval is +-z**2 / (n + z**2).
+    """
+    room = _Z2 / (count + _Z2)
+    budget = max_drop / 100
+    if not 0 < budget < room:
+        return ""
+    needed = math.ceil(_Z2 * (1 - budget) / budget)
+    return (
+        f"a budget of {max_drop:g} points is within chance on {count} examples, those that no "
+        f"choice sees: of a model that answers them all as float does they tell that it is at most "
+        f"{100 * room:.1f} points worse (95 %). It takes {needed:,} such examples, two fifths of "
+        "all (limit)"
+    )
 
 
 def reason(scheme: str, options: Sequence[Option], goal: str) -> str:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from edgewise import format
 from edgewise.optimize.bench import Problem, Score, Trial
 from edgewise.optimize.journal import Journal
-from edgewise.optimize.optimized import Candidate, LayerChoice, Optimized, Proof, prove, reason
+from edgewise.optimize.optimized import (
+    FLOATS,
+    Candidate,
+    LayerChoice,
+    Optimized,
+    Proof,
+    prove,
+    reason,
+)
 from edgewise.optimize.recipe import Mode, Recipe, Scheme, Technique
 from edgewise.optimize.search import FLOAT, Option, closing_in, front, path
 from edgewise.optimize.stations import Station
@@ -50,7 +58,7 @@ class Pilot:
 
     def run(self, notes: tuple[str, ...], skipped: tuple[str, ...]) -> Optimized:
         """All stages."""
-        self._float = self._try([("float32", Recipe(FLOAT))])[0].score
+        self._float = self._try([("float32", FLOATS)])[0].score
         units = self._channels()
         best, compensates = self._uniform(units)
         table = self._sensitivity(units, self._schemes)
@@ -110,7 +118,7 @@ class Pilot:
             return ()
         best = min(usable, key=lambda c: c.score.divergence)
         is_better = best.score.divergence < _BETTER * usable[0].score.divergence
-        return best.recipe.techniques if is_better else ()
+        return best.recipe.techniques or () if is_better else ()
 
     def _uniform(self, units: tuple[Technique, ...]) -> tuple[dict[str, Score], bool]:
         """The score of each scheme for the whole model, the better one of plain and compensated;
@@ -224,7 +232,7 @@ class Pilot:
             c for c in self._candidates.values() if self._drop(c.score) <= self._max_drop + 1e-9
         ]
         fitting.sort(key=lambda c: (self._cost(c.score), c.score.divergence))
-        floats = next(c for c in fitting if c.recipe == Recipe(FLOAT))
+        floats = next(c for c in fitting if c.recipe == FLOATS)
         cheaper = fitting[: fitting.index(floats)][:_TRIES]
         [true] = self._measure([floats.recipe], "proof")
         for tries, candidate in enumerate([*cheaper, floats], 1):

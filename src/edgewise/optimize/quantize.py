@@ -18,6 +18,7 @@ from edgewise.ir.graph import Graph, Node
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
+from edgewise.ops.softmax import Softmax
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.declared import take_declared
 from edgewise.optimize.observe import Sample
@@ -72,8 +73,10 @@ def quantize(
         recipe: a `Recipe`, or the name of a scheme: `static_wi8_ai8`, `dynamic_wi8_afp32`, ...
         ranges: what `calibrate` measured; for static schemes.
         samples: measured with `calibrate` where there are no ranges; also for the recipe's
-            techniques, which change the model and so take no ranges of the old one. These read
-            them several times: a `Data` is read anew each time, an iterator is made a list first.
+            techniques, which change the model and so take no ranges of the old one: without ranges
+            a recipe that leaves them open means `compensate` (`Recipe(..., techniques=())`: none).
+            They read the samples several times: a `Data` is read anew each time, an iterator is
+            made a list first.
         input_dtype, output_dtype: of the float inputs and outputs: float32, int8, uint8, int16.
         integers_only: refuse a model in which some operator would stay float32.
         target: the release that has to run the model: an operator becomes only what that runs.
@@ -88,13 +91,13 @@ def quantize(
     if isinstance(samples, Data):
         samples = Streamed(model, samples)
     ends = (_end(input_dtype, "input_dtype"), _end(output_dtype, "output_dtype"))
-    if recipe.techniques:
-        if ranges is not None:
-            raise QuantizationError(
-                f"recipe {recipe.scheme}: techniques change the model, whose ranges are others "
-                "then; got ranges. Give samples="
-            )
-        if isinstance(samples, Iterator):
+    if recipe.techniques and ranges is not None:
+        raise QuantizationError(
+            f"recipe {recipe.scheme}: techniques change the model, whose ranges are others "
+            "then; got ranges. Give samples="
+        )
+    if ranges is None:
+        if isinstance(samples, Iterator) and recipe.techniques_for(has_samples=True):
             samples = list(samples)
         model = improve(model, recipe, samples, target=target)
     prepared = prepare(model, target)
@@ -115,7 +118,8 @@ def quantize(
     work = [_Work(graph, recipe, ranges, table) for graph in prepared.graphs.values()]
     entries = {id(prepared.graphs[s.graph]) for s in prepared.signatures} | {id(prepared.main)}
     for part in work:
-        part.choose(*(ends if id(part.graph) in entries else (FLOAT32, FLOAT32)))
+        own = ends if id(part.graph) in entries else (FLOAT32, FLOAT32)
+        part.choose(*own, integers_only=integers_only)
     _tell(prepared, recipe, work, integers_only=integers_only)
     for part in work:
         part.rewrite()
@@ -143,7 +147,7 @@ class _Work:
         self.choices: dict[Node, Choice] = {}
         self.types: Types = {}
 
-    def choose(self, input_dtype: DType, output_dtype: DType) -> None:
+    def choose(self, input_dtype: DType, output_dtype: DType, *, integers_only: bool) -> None:
         """Find out what becomes of every node."""
         self.inputs = {v: input_dtype for v in self.graph.inputs if is_float(v)}
         self.outputs = {v: output_dtype for v in self.graph.outputs if is_float(v)}
@@ -158,6 +162,8 @@ class _Work:
                 found = self._static(node, scheme)
                 if isinstance(found, str):
                     self.kept[node] = found
+                    continue
+                if found.data.bits == 8 and not integers_only and self._ends_in_floats(node):
                     continue
                 self.choices[node] = Choice(found)
                 self.types[node] = found.data
@@ -185,6 +191,16 @@ class _Work:
         if self.ranges is None:
             return f"no ranges of @{self.graph.name} were measured"
         return static_scheme(node, scheme, self.target)
+
+    def _ends_in_floats(self, node: Node) -> bool:
+        """A softmax of what a layer computes, whose result is a float output and nothing else: as
+        many numbers are converted before it as behind it, and steps of 1/256 tell nothing of most
+        of a thousand classes."""
+        if not isinstance(node.op, Softmax) or self.recipe.names(node):
+            return False
+        y = node.output
+        is_last = len(y.uses) == 1 and self.outputs.get(y) is FLOAT32
+        return is_last and node.input.producer is not None
 
     def _narrow(self, node: Node, scheme: Scheme) -> None:
         found = narrow(node, scheme, self.target, self.recipe.min_elements)

@@ -16,7 +16,8 @@ A recipe is a scheme for all operators and scopes for some, of which the last th
 
     Recipe("static_wi8_ai8", [Scope("float32", layer="head/.*"), Scope("static_wi8_ai16", "ADD")])
 
-`techniques` are what is done to the float model before, so that it loses less (`techniques.py`).
+`techniques` are what is done to the float model before, so that it loses less (`techniques.py`);
+where a recipe leaves them open, `quantize` does what its samples allow.
 """
 
 from __future__ import annotations
@@ -142,20 +143,21 @@ class Recipe:
     """What all operators become, what some become instead, and what is left as too small.
 
     `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
-    name or member, go before.
+    name or member, go before; an empty tuple: none; None: `compensate` where there are samples.
     """
 
     scheme: str
     scopes: tuple[Scope, ...] = ()
     min_elements: int = 0
-    techniques: tuple[Technique, ...] = ()
+    techniques: tuple[Technique, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises QuantizationError: a scheme or a technique that is not known."""
         Scheme.parse(self.scheme)
         object.__setattr__(self, "scopes", tuple(self.scopes))
-        asked = {technique_named(name) for name in self.techniques}
-        object.__setattr__(self, "techniques", tuple(t for t in Technique if t in asked))
+        if self.techniques is not None:
+            asked = {technique_named(name) for name in self.techniques}
+            object.__setattr__(self, "techniques", tuple(t for t in Technique if t in asked))
 
     def scheme_of(self, node: Node) -> Scheme:
         """What the node is to become."""
@@ -178,8 +180,15 @@ class Recipe:
         return replace(self, scopes=(*self.scopes, *more))
 
     def with_techniques(self, names: Iterable[str | Technique]) -> Recipe:
-        """The same, with these techniques, too."""
-        return replace(self, techniques=(*self.techniques, *map(technique_named, names)))
+        """The same, with these techniques, too, and no others."""
+        known = self.techniques or ()
+        return replace(self, techniques=(*known, *map(technique_named, names)))
+
+    def techniques_for(self, *, has_samples: bool) -> tuple[Technique, ...]:
+        """The techniques, where the recipe leaves them open those that samples allow."""
+        if self.techniques is not None:
+            return self.techniques
+        return (Technique.COMPENSATE,) if has_samples else ()
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""
@@ -194,7 +203,7 @@ class Recipe:
         data: dict[str, object] = {"scheme": self.scheme, "scopes": scopes}
         if self.min_elements:
             data["min_elements"] = self.min_elements
-        if self.techniques:
+        if self.techniques is not None:
             data["techniques"] = [technique.value for technique in self.techniques]
         return json.dumps(data, indent=1)
 
@@ -207,13 +216,13 @@ class Recipe:
             raise QuantizationError(f"recipe: must be JSON; {error}") from error
         _check_keys(data, {"scheme", "scopes", "min_elements", "techniques"}, "a recipe")
         scopes, least = data.get("scopes", []), data.get("min_elements", 0)
-        techniques = data.get("techniques", [])
+        techniques = data.get("techniques")
         if not isinstance(scopes, list) or not isinstance(least, int) or isinstance(least, bool):
             raise QuantizationError(
                 "recipe: scopes must be a list and min_elements a number; "
                 f"got {str(scopes)[:60]} and {str(least)[:60]}"
             )
-        if not isinstance(techniques, list):
+        if not isinstance(techniques, list | None):
             raise QuantizationError(
                 f"recipe: techniques must be a list of names; got {str(techniques)[:60]}"
             )
@@ -222,7 +231,8 @@ class Recipe:
             _check_strings(scope)
         _check_strings({"scheme": data["scheme"]})
         found = tuple(Scope(**scope) for scope in scopes)
-        return cls(data["scheme"], found, least, tuple(map(technique_named, techniques)))
+        named = None if techniques is None else tuple(map(technique_named, techniques))
+        return cls(data["scheme"], found, least, named)
 
     @classmethod
     def of(cls, given: Recipe | str) -> Recipe:

@@ -82,10 +82,11 @@ def descend(
             step = np.where(
                 (gain > 1e-12 * s * s * h) & (target >= low) & (target <= high), step, 0
             )
-            if step.any():
+            group, row = np.nonzero(step)
+            if len(row):
                 moved = True
                 q[:, :, k] += step
-                slope -= (step * s)[:, :, None] * moments[:, None, k, :]
+                slope[group, row] -= (step * s)[group, row, None] * moments[group, k]
         if not moved:
             break
     return q

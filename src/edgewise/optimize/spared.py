@@ -1,6 +1,10 @@
-"""Layers that keep 8 bits where a recipe asks for fewer of all: the smallest and the narrowest.
+"""Layers that keep more bits than a recipe asks for of all: the smallest and the narrowest.
 
-In: a graph and a recipe. Out: the scheme of each node. Under wi4 and wi2 layers keep int8 weights,
+In: a graph and a recipe. Out: the scheme of each node. Where data is float and weights are int8,
+the smallest layers stay float, up to a 128th of the weights: the file grows by 2.3 % at most, and
+LiteRT, which quantizes what depthwise convolutions read by one scale, has lost most there. KL of
+MobileNetV1 0.25 with all int8 / so: `dynamic` in LiteRT 4.7e-2 / 2.0e-3 (in a quarter of the time),
+here 2.8e-3 / 1.7e-3, `weight_only` 2.4e-3 / 1.4e-3. Under wi4 and wi2 layers keep int8 weights,
 the smallest first, which are
 
 - the smallest, until they are a thirty-second of the weights that would have fewer bits: a
@@ -15,33 +19,49 @@ Scopes are obeyed as they are, and weights in blocks lose little anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Graph, Node
-from edgewise.optimize.recipe import Recipe, Scheme
+from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.rules import can_narrow, is_float, is_weight, per_scale
 
-_SMALLEST, _NARROW = 1 / 32, 1 / 3  # of the weights
+_TINY, _SMALLEST, _NARROW = 1 / 128, 1 / 32, 1 / 3  # of the weights
 _FEW = 128  # weights under one scale
 
 
 def schemes(graph: Graph, recipe: Recipe) -> dict[Node, Scheme]:
     """What each node is to become under the recipe."""
     found = {node: recipe.scheme_of(node) for node in graph.nodes}
-    sizes = {node: _size(node) for node, s in found.items() if _is_narrow(s)}
-    ordered = sorted(sizes, key=sizes.__getitem__)
-    whole, spent = sum(sizes.values()), 0
-    for share, is_meant in ((_SMALLEST, lambda node: True), (_NARROW, _is_few)):
-        for node in ordered:
-            is_done = found[node].weight is DType.INT8 or recipe.names(node)
-            if is_done or not sizes[node] or not is_meant(node):
-                continue
-            if spent + sizes[node] > share * whole:
-                break
-            spent += sizes[node]
-            found[node] = replace(found[node], weight=DType.INT8)
-    return found
+    unnamed = {node for node in found if not recipe.names(node)}
+    eight = {node: _count(node) for node, s in found.items() if _is_int8(s)}
+    found |= dict.fromkeys(_smallest(eight, unnamed, _TINY), Scheme(Mode.FLOAT))
+    fewer = {node: _size(node) for node, s in found.items() if _is_narrow(s)}
+    spared = _smallest(fewer, unnamed, _SMALLEST)
+    few = {node for node in unnamed if node in fewer and _is_few(node)}
+    spared = _smallest(fewer, few, _NARROW, spared)
+    return found | {node: replace(found[node], weight=DType.INT8) for node in spared}
+
+
+def _smallest(
+    sizes: Mapping[Node, int], meant: Set[Node], share: float, known: Sequence[Node] = ()
+) -> list[Node]:
+    """The known nodes and the smallest of the meant ones, up to a share of all sizes."""
+    chosen = list(known)
+    limit = share * sum(sizes.values()) - sum(sizes[node] for node in known)
+    for node in sorted(sizes, key=sizes.__getitem__):
+        if node not in meant or node in known or not sizes[node]:
+            continue
+        limit -= sizes[node]
+        if limit < 0:
+            break
+        chosen.append(node)
+    return chosen
+
+
+def _is_int8(scheme: Scheme) -> bool:
+    return scheme.mode in (Mode.DYNAMIC, Mode.WEIGHT_ONLY) and scheme.weight is DType.INT8
 
 
 def _is_narrow(scheme: Scheme) -> bool:
@@ -59,7 +79,9 @@ def _weights(node: Node) -> list[int]:
 
 def _size(node: Node) -> int:
     """How many weights of a node can have fewer than 8 bits."""
-    weights = _weights(node)
-    if not can_narrow(node, weights):
-        return 0
-    return sum(data.size for i in weights if (data := node.operand(i).data) is not None)
+    return _count(node) if can_narrow(node, _weights(node)) else 0
+
+
+def _count(node: Node) -> int:
+    data = [node.operand(i).data for i in _weights(node)]
+    return sum(array.size for array in data if array is not None)

@@ -26,7 +26,8 @@ def improve(
     known: Fitted | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """The float model after the recipe's techniques; the same model where it has none.
+    """The float model after the recipe's techniques (`Recipe.techniques_for`); the same model where
+    there are none.
 
     Args:
         samples: arrays as `calibrate` takes them, gone through several times: a list, or a
@@ -38,7 +39,7 @@ def improve(
     Raises:
         QuantizationError: techniques that need samples, without them.
     """
-    wanted = recipe.techniques
+    wanted = recipe.techniques_for(has_samples=samples is not None)
     if samples is None and set(wanted) - {Technique.CROSS_LAYER}:
         named = ", ".join(t.value for t in wanted if t is not Technique.CROSS_LAYER)
         raise QuantizationError(f"recipe {recipe.scheme}: {named} need samples; got none")
