@@ -55,7 +55,8 @@ class Variant:
 
 
 AVX512 = ("-march=x86-64-v4", "-mavx512vnni")
-AMX = ("-DEW_AMX", "-mavx512vbmi", "-mavx512bf16", "-mamx-tile", "-mamx-int8", "-mamx-bf16")
+AVX512_BF16 = (*AVX512, "-mavx512vbmi", "-mavx512bf16")
+AMX = (*AVX512_BF16, "-DEW_AMX", "-mamx-tile", "-mamx-int8", "-mamx-bf16")
 SCALAR = Variant("scalar", ("-DEW_SCALAR", "-fno-tree-vectorize"))
 VARIANTS = {
     "x86_64": (
@@ -63,7 +64,8 @@ VARIANTS = {
         Variant("baseline", ("-march=x86-64",)),
         Variant("avx2", ("-march=x86-64-v3",)),
         Variant("avx512", AVX512),
-        Variant("amx", (*AVX512, *AMX)),
+        Variant("avx512_bf16", AVX512_BF16),
+        Variant("amx", AMX),
     ),
     "aarch64": (SCALAR, Variant("baseline", ())),
 }

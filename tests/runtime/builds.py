@@ -98,12 +98,13 @@ def _configure(made_by: ModuleType, build: Build) -> None:
     if build.link is not None:
         made_by.LINK = build.link
     if X86_64:
-        *narrow, wide, tiled = made_by.VARIANTS["x86_64"]
-        assert (wide.suffix, tiled.suffix) == ("avx512", "amx")
+        *narrow, wide, dots, tiled = made_by.VARIANTS["x86_64"]
+        assert (wide.suffix, dots.suffix, tiled.suffix) == ("avx512", "avx512_bf16", "amx")
         # GCC 12 takes minutes a file for vectors in two halves, and sanitized tiles are slow
         made_by.VARIANTS["x86_64"] = (
             *narrow,
             made_by.Variant("avx512", WIDE if build.compiler == "zig" else LINKED),
+            made_by.Variant("avx512_bf16", LINKED),
             made_by.Variant("amx", LINKED if build.options else (*WIDE, "-DEW_AMX")),
         )
     if build.compiler == "cc":

@@ -15,11 +15,10 @@ from edgewise.ir.graph import Graph
 from edgewise.ops.boxes import NonMaxSuppressionV4, NonMaxSuppressionV5
 from edgewise.ops.detection import DetectionPostProcess
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
-
-ISAS = [isa for isa in Isa if isa <= host_isa()]
+from tests.isas import ISAS
 
 
 def same(graph: Graph, inputs: list[np.ndarray], tolerance: float) -> None:

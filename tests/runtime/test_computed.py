@@ -10,14 +10,14 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Role
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Target
+from tests.isas import ISAS
 from tests.ops.case import Case
 
 from .freed import BIASES, COMPUTED, WEIGHTS, freed
 from .matrix import cases, is_native, planned, same_results, tolerance_of
 
-ISAS = [isa for isa in Isa if isa <= host_isa()]
 EACH = {"weights": (WEIGHTS, [host_isa()]), "biases": (BIASES, [host_isa()])}
 TOGETHER = {"all": (COMPUTED, ISAS)}
 

@@ -21,11 +21,10 @@ from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.transpose_conv import Conv3DTranspose, TransposeConv
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Kernel, Target
 from edgewise.runtime.planner import plan
-
-ISAS = [isa for isa in Isa if isa <= host_isa()]
+from tests.isas import ISAS
 
 
 def real(*shape: int) -> np.ndarray:

@@ -23,10 +23,10 @@ from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
 from edgewise.runtime.threads import Threads
+from tests.isas import ISAS
 from tests.ops.case import Case, all_cases, inputs_of, model_of
 from tests.ops.litert import prepare, stored
 
-ISAS = [isa for isa in Isa if isa <= host_isa()]
 CASES = [c for c in all_cases() if "hybrid" in c.id and not c.error]
 PRODUCTS = (Conv2D, FullyConnected, BatchMatMul)
 

@@ -17,11 +17,11 @@ from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
+from tests.isas import ISAS
 from tests.ops.case import Case, inputs_of, model_of
 
 from .matrix import cases, planned, same_results, tolerance_of
 
-ISAS = [isa for isa in Isa if isa <= host_isa()]
 CASES = cases()
 
 

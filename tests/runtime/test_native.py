@@ -31,8 +31,7 @@ from edgewise.runtime.planner import plan
 from edgewise.runtime.select import TABLE
 from edgewise.runtime.session import Session
 from edgewise.runtime.specialize import MOST_PLANS
-
-ISAS = [isa for isa in Isa if isa <= host_isa()]
+from tests.isas import ISAS
 
 
 def chain(shape: tuple[object, ...] = (2, 3)) -> Graph:

@@ -15,8 +15,8 @@ from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
+from tests.isas import ISAS
 
-ISAS = [isa for isa in Isa if isa <= host_isa()]
 COUNT = 40_000
 
 

@@ -12,15 +12,15 @@ from edgewise.dtypes import DType
 from edgewise.ir import Quant, TensorType
 from edgewise.ir.evaluate import State, evaluate
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import Isa, host_isa
+from edgewise.runtime.library import host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
+from tests.isas import ISAS
 from tests.ops.case import Case, inputs_of, model_of
 from tests.ops.cases.lstm import integer
 
 from .matrix import cases, is_native, same_results, tolerance_of
 
-ISAS = [isa for isa in Isa if isa <= host_isa()]
 STATEFUL = [
     case
     for case in cases()

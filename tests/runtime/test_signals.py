@@ -8,11 +8,9 @@ import pytest
 from edgewise.dtypes import DType
 from edgewise.ir import Builder
 from edgewise.runtime.executor import Executor
-from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
-
-ISAS = [isa for isa in Isa if isa <= host_isa()]
+from tests.isas import ISAS
 
 # x, lengths: cut, filled up, a single number, radix 4 and 2
 TRANSFORMS = [

@@ -18,7 +18,7 @@
 #include "gemm_amx.h"
 #include "simd_half.h"
 
-#if !defined(EW_AMX)
+#if !defined(EW_AMX) && !defined(__AVX512BF16__)
 
 /* Columns of a panel, and of a register of weights, whatever the vectors of this build are. */
 enum { COLUMNS = 32, LANES = 16, STEPS = 16 };

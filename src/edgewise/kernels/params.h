@@ -34,7 +34,15 @@ enum {
 };
 
 /* Instruction sets a function table exists for, weakest first. */
-enum { EW_ISA_scalar, EW_ISA_baseline, EW_ISA_avx2, EW_ISA_avx512, EW_ISA_amx, EW_ISAS };
+enum {
+    EW_ISA_scalar,
+    EW_ISA_baseline,
+    EW_ISA_avx2,
+    EW_ISA_avx512,
+    EW_ISA_avx512_bf16,
+    EW_ISA_amx,
+    EW_ISAS
+};
 
 /* What stands around a padded tensor. */
 enum { EW_BORDER_value, EW_BORDER_reflect, EW_BORDER_symmetric };

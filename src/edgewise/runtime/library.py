@@ -28,12 +28,13 @@ class Isa(IntEnum):
     BASELINE = 1
     AVX2 = 2
     AVX512 = 3  # F, DQ, BW, VL, VNNI
-    AMX = 4  # AVX-512 with VBMI and BF16, and tiles of INT8 and BF16
+    AVX512_BF16 = 4  # and VBMI; of AMD's processors
+    AMX = 5  # and tiles of INT8 and BF16
 
     @property
     def lanes(self) -> int:
         """32-bit elements of a vector (EW_LANES of simd.h)."""
-        return (1, 4, 8, 16, 16)[self]
+        return (1, 4, 8, 16, 16, 16)[self]
 
 
 class NotBuilt(EdgewiseError, ImportError):

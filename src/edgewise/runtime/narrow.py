@@ -28,7 +28,7 @@ from edgewise.runtime.select import select
 
 def narrow_values(graph: Graph, target: Target) -> None:
     """Give values bfloat16's type, in place."""
-    if target.precision is not Precision.BFLOAT16 or target.isa is not Isa.AMX:
+    if target.precision is not Precision.BFLOAT16 or target.isa < Isa.AVX512_BF16:
         return
     chosen = {v for node in graph.nodes for v in node.outputs if _is_free(v)}
     rules = [(node, *_rules(node, target)) for node in graph.nodes]

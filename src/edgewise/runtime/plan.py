@@ -23,11 +23,11 @@ from edgewise.values import dataclass
 
 
 class Precision(Enum):
-    """What weights of float32 are multiplied in, and with AMX what lies between such products; all
-    else is float32."""
+    """What weights of float32 are multiplied in, and with instructions for it (AMX, AVX512-BF16)
+    what lies between such products; all else is float32."""
 
     FLOAT32 = "f32"
-    BFLOAT16 = "bf16"  # rounded to it, half the bytes; with AMX x is, too; sums are float32
+    BFLOAT16 = "bf16"  # rounded to it, half the bytes; sums are float32
 
     @classmethod
     def of(cls, text: str) -> Precision:

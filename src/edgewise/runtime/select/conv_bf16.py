@@ -1,4 +1,4 @@
-"""Float32 convolutions whose products are of bfloat16, in the tile registers of AMX."""
+"""Float32 convolutions with products of bfloat16: by the tile registers of AMX, or by vdpbf16ps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from edgewise.values import dataclass
 WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
-MOST_WASTE = 8  # products made per product that counts; registers make 16 in a vector's time
+# products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two
+MOST_WASTE = {Isa.AVX512_BF16: 1.5, Isa.AMX: 8.0}
 _FINITE = 3.38e38  # rounds to a finite bfloat16
 _MANY_WEIGHTS = 1 << 19  # bytes; more come from the third-level cache for every tile
 _MOST_STAGED = 1 << 20  # bytes of the least tile
@@ -67,7 +68,8 @@ def _planes(window: dict[str, int], axis: str) -> tuple[int, int]:
 def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) -> bool:
     """Whether bfloat16 is asked for, and the registers gain by it."""
     is_known = weights.source is None and weights.added is None and weights.array.size > 0
-    if target.precision is not Precision.BFLOAT16 or target.isa is not Isa.AMX or not is_known:
+    most = MOST_WASTE.get(target.isa)
+    if target.precision is not Precision.BFLOAT16 or most is None or not is_known:
         return False
     rows = window["n"] * window["oh"] * window["ow"]
     if rows < LEAST_TILE_ROWS:  # most of a register would be empty
@@ -78,7 +80,7 @@ def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) 
     pixels, one = window["oh"] * window["ow"], TILE_ROWS
     pixels_made = -(-window["oh"] * (window["ow"] + staging.more_columns) // one) * one
     made = pixels_made * -(-per_group // one) * one * staging.pixel
-    if made > MOST_WASTE * pixels * per_group * staging.length:
+    if made > most * pixels * per_group * staging.length:
         return False
     w, taps = weights.array, window["kernel_h"] * window["kernel_w"]
     # padding is multiplied, and zero times infinity is NaN
