@@ -206,9 +206,6 @@ EW_DEFINE(depthwise_conv_2d_f32) {
     ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(ew_number));
     for (uint32_t i = 0; i < p->channels; i++) ((ew_number *)(void *)m.zeros)[i] = 0;
     row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};
-#if EW_LANES == 16
-    const uint32_t bands = ew_rows_of_bands(p);
-#endif
     for (uint32_t row = tile_begin; row < tile_end; row++) {
         ew_number *y = (ew_number *)operand[3] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {
@@ -222,10 +219,11 @@ EW_DEFINE(depthwise_conv_2d_f32) {
         r.w = operand[1];
 #if EW_LANES == 16
         const uint32_t image = row / s->oh * s->oh, end = ew_min_u32(tile_end, image + s->oh);
-        if (bands && end - (image > tile_begin ? image : tile_begin) >= bands) {
-            const uint32_t first = ew_min_u32(row, end - bands); /* some rows twice */
-            ew_run_band(p, operand, first, (const ew_number *)(const void *)m.zeros);
-            row = first + bands - 1;
+        const uint32_t rows = ew_rows_of_band(p, end - row);
+        if (rows && end - (image > tile_begin ? image : tile_begin) >= rows) {
+            const uint32_t first = ew_min_u32(row, end - rows); /* some rows twice */
+            ew_run_band(p, operand, first, rows, (const ew_number *)(const void *)m.zeros);
+            row = first + rows - 1;
             continue;
         }
 #endif
