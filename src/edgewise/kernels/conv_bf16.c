@@ -12,7 +12,9 @@
  *
  * Where an image is larger than the second-level cache, reading x and writing y takes most of the
  * time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead
- * made nothing faster, nor did pixels that are not a multiple of 512 bytes apart (by 3 %). */
+ * made nothing faster, nor did pixels that are not a multiple of 512 bytes apart (by 3 %).
+ *
+ * Long because the ways to stage x are read beside the products that read it. */
 #include "bfloat.h"
 #include "conv_tiles.h"
 #include "gemm_amx.h"
