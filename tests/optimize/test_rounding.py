@@ -156,3 +156,12 @@ def test_what_many_vectors_say_is_believed() -> None:
 def test_an_input_that_is_always_zero_tells_nothing() -> None:
     h = np.diag([0.0, 1.0, 4.0])[None]
     np.testing.assert_array_equal(shrunk(h, 10), h)
+
+
+@pytest.mark.parametrize("off", [1.0, 2.0, 1e7])
+def test_moments_that_are_indefinite_by_rounding_round_all_the_same(off):
+    w = np.random.default_rng(0).normal(size=(1, 4, 2))
+    moments = np.array([[[1.0, off], [off, 1.0]]])
+    q = gptq(w, moments, np.full((1, 4, 1), 0.1), -7, 7)
+    assert np.isfinite(q).all()
+    assert np.abs(q).max() <= 7

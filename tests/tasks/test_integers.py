@@ -8,7 +8,7 @@ import pytest
 from edgewise.ir import Builder, Model
 from edgewise.ir.enums import Activation
 from edgewise.metrics import divergence
-from edgewise.optimize import calibrate, quantize
+from edgewise.optimize import Recipe, Scope, calibrate, quantize
 from edgewise.optimize.evaluate import Crew
 from edgewise.tasks.integers import to_integers
 
@@ -54,7 +54,8 @@ def test_blocks_stay_float_where_integers_lose_much(spread: float) -> None:
     found = to_integers(model, "int8", seen, probes, lambda *at: steps.append(at))
     assert steps[-1][0] == steps[-1][1]
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
-    plain = quantize(model, "static_wi8_ai8", calibrate(model, seen))
+    whole = Recipe("static_wi8_ai8", (Scope("static_wi8_ai8", "SOFTMAX"),))
+    plain = quantize(model, whole, calibrate(model, seen))
     true, own, other = (
         np.stack([Crew(m, None).scores(probe) for probe in pictures(24, 2)])
         for m in (model, found.model, plain)

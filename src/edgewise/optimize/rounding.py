@@ -26,6 +26,7 @@ Array = np.ndarray
 
 _BLOCK = 64  # inputs whose corrections reach the others in one matrix product
 _SWEEPS = 4  # of `descend`; the second changes a tenth of what the first does
+_DAMPINGS = 6  # powers of ten that are tried
 _DAMPING = 0.01  # added to the diagonal, relative to its mean, as in the paper
 
 
@@ -109,7 +110,7 @@ def shrunk(moments: Array, count: int) -> Array:
     known = np.maximum((r**2).sum((1, 2)) - k, 1e-12)
     share = np.minimum(variance / known, 1.0)[:, None]
     result = moments * (1 - share[:, :, None])
-    result[:, np.arange(k), np.arange(k)] = diagonal
+    result[:, np.arange(k), np.arange(k)] = np.maximum(diagonal, 0)  # rounded below, at worst
     return result
 
 
@@ -119,9 +120,14 @@ def _inverse_factor(moments: Array, damping: float) -> Array:
     diagonal = np.einsum("kk->k", h)
     h[diagonal == 0, diagonal == 0] = 1.0  # an input that is always 0 is rounded to the nearest
     mean = float(np.mean(np.diagonal(h)))
-    h += damping * mean * np.eye(len(h))
-    inverse = np.linalg.inv(h)
-    return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
+    for more in range(_DAMPINGS):
+        # sums in float32 of what hardly varies may be indefinite: the next power of ten then
+        try:
+            inverse = np.linalg.inv(h + damping * 10**more * mean * np.eye(len(h)))
+            return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
+        except np.linalg.LinAlgError:
+            continue
+    return np.eye(len(h))  # each input alone: rounding to the nearest
 
 
 def _gptq(w: Array, factor: Array, scale: Array, low: int, high: int) -> Array:
