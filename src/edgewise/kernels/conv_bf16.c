@@ -255,7 +255,7 @@ static void stage_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_ti
                            t->columns + g->more_columns, s->stride_w, g->pixel, to + i * pitch);
 }
 
-/* Whether the rows of a tile's products lie in x, and those beyond that registers load with them. */
+/* Whether the rows of a tile's products lie in x, and those beyond that registers load, too. */
 static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     const ew_window *s = &p->layout.window;
     const uint32_t end = t->column + ew_divide_up(t->columns, EW_AMX_TILE) * EW_AMX_TILE;

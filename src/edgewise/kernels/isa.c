@@ -40,8 +40,9 @@ static int may_use_tiles(void) {
 #endif
 }
 
-/* AVX2 with FMA; AVX-512 (F, DQ, BW, VL and VNNI); that with VBMI and BF16; and that with AMX (TILE,
- * INT8 and BF16): where the system saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17 and 18. */
+/* AVX2 with FMA; AVX-512 (F, DQ, BW, VL and VNNI); that with VBMI and BF16; and that with AMX
+ * (TILE, INT8 and BF16): where the system saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17
+ * and 18. */
 static uint32_t isa_of_x86(void) {
     enum { FMA_SAVED_AVX = 1 << 12 | 1 << 27 | 1 << 28, AVX2 = 1 << 5 };
     enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, VNNI = 1 << 11 };
