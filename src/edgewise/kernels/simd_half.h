@@ -1,4 +1,4 @@
-/* The 16-bit floats of simd.h: loads that widen, stores that round. Without vectors bfloat16 only. */
+/* The 16-bit floats of simd.h: loads that widen, stores that round; bfloat16 without vectors. */
 #ifndef EW_SIMD_HALF_H
 #define EW_SIMD_HALF_H
 #include "bfloat.h"
