@@ -188,23 +188,17 @@ EW_DEFINE(average_pool_2d_f32) {
     })
 }
 
-EW_DEFINE(max_pool_2d_f32) {
-    const ew_pool_2d *p = params;
-    const ew_window *s = &p->window;
-    EW_UNUSED(scratch);
-    FOR_EACH_PIXEL(float, {
-        FOR_EACH_VECTOR(4, s->c, max_floats, 0, p, &t, operand[0], y);
-    })
-}
-
-EW_DEFINE(max_pool_2d_bf16) {
-    const ew_pool_2d *p = params;
-    const ew_window *s = &p->window;
-    EW_UNUSED(scratch);
-    FOR_EACH_PIXEL(uint16_t, {
-        FOR_EACH_VECTOR(4, s->c, max_floats, 1, p, &t, operand[0], y);
-    })
-}
+#define DEFINE_MAX_POOL(name, type, is_narrow)                                                     \
+    EW_DEFINE(name) {                                                                              \
+        const ew_pool_2d *p = params;                                                              \
+        const ew_window *s = &p->window;                                                           \
+        EW_UNUSED(scratch);                                                                        \
+        FOR_EACH_PIXEL(type, {                                                                     \
+            FOR_EACH_VECTOR(4, s->c, max_floats, is_narrow, p, &t, operand[0], y);                 \
+        })                                                                                         \
+    }
+DEFINE_MAX_POOL(max_pool_2d_f32, float, 0)
+DEFINE_MAX_POOL(max_pool_2d_bf16, uint16_t, 1)
 
 /* `sum` divided by the number of taps (8 bits: fewer than 2**23, int16: 2**15), halves away from
  * zero. The quotient is at most 2**15, so that the one from float32 is off by one at most, which

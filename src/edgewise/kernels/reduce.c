@@ -184,26 +184,19 @@ DEFINE_REDUCE(reduced_s16, s32, int16_t, v_s32, int32_t, LOAD_S16, ONE_NUMBER)
     default: reduced(p, x, y, n, EW_REDUCE_prod, is_signed); break;                                \
     }
 
-EW_DEFINE(reduce_f32) {
-    const ew_reduce *p = params;
-    EW_UNUSED(scratch);
-    FOR_EACH_ROW(p, float, float, {
-        FOR_OP(reduced_f32, p, x, y, n, 0)
-        if (p->scale != 1.0f)
-            for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] *= p->scale;
-    })
-}
-
-/* float32 of bfloat16. */
-EW_DEFINE(reduce_bf16) {
-    const ew_reduce *p = params;
-    EW_UNUSED(scratch);
-    FOR_EACH_ROW(p, uint16_t, float, {
-        FOR_OP(reduced_bf16, p, x, y, n, 0)
-        if (p->scale != 1.0f)
-            for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] *= p->scale;
-    })
-}
+/* float32 of x. */
+#define DEFINE_FLOATS(name, E, reduced)                                                            \
+    EW_DEFINE(name) {                                                                              \
+        const ew_reduce *p = params;                                                               \
+        EW_UNUSED(scratch);                                                                        \
+        FOR_EACH_ROW(p, E, float, {                                                                \
+            FOR_OP(reduced, p, x, y, n, 0)                                                         \
+            if (p->scale != 1.0f)                                                                  \
+                for (uint32_t i = 0; i < (n ? n : 1); i++) y[i] *= p->scale;                       \
+        })                                                                                         \
+    }
+DEFINE_FLOATS(reduce_f32, float, reduced_f32)
+DEFINE_FLOATS(reduce_bf16, uint16_t, reduced_bf16)
 
 EW_DEFINE(reduce_s32) {
     const ew_reduce *p = params;
