@@ -21,14 +21,14 @@ from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.pool import MaxPool2D
 from edgewise.ops.reduce import Mean
 from edgewise.runtime.calls import Alias, NotNative, Site
-from edgewise.runtime.library import Isa
-from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.plan import Target
 from edgewise.runtime.select import select
+from edgewise.runtime.select.conv_bf16 import multiplies
 
 
 def narrow_values(graph: Graph, target: Target) -> None:
     """Give values bfloat16's type, in place."""
-    if target.precision is not Precision.BFLOAT16 or target.isa < Isa.AVX512_BF16:
+    if not multiplies(target):
         return
     chosen = {v for node in graph.nodes for v in node.outputs if _is_free(v)}
     rules = [(node, *_rules(node, target)) for node in graph.nodes]

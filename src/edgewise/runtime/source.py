@@ -42,6 +42,7 @@ class Source:
     ) -> None:
         self._lock = threading.Lock()
         self._model: Model | None = None
+        self._glimpse: Model | None = None  # what the cache has of it
         self._cache: Cache | None = None
         self._digest, self._name = "", file
         self._file: OpenFile | None = None  # until it is read

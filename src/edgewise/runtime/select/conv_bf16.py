@@ -65,11 +65,15 @@ def _planes(window: dict[str, int], axis: str) -> tuple[int, int]:
     return min(stride, span + 1), span // stride
 
 
+def multiplies(target: Target) -> bool:
+    """Bfloat16 is asked for, and there are instructions for its products."""
+    return target.precision is Precision.BFLOAT16 and target.isa in MOST_WASTE
+
+
 def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) -> bool:
     """Whether bfloat16 is asked for, and the registers gain by it."""
     is_known = weights.source is None and weights.added is None and weights.array.size > 0
-    most = MOST_WASTE.get(target.isa)
-    if target.precision is not Precision.BFLOAT16 or most is None or not is_known:
+    if not multiplies(target) or not is_known:
         return False
     rows = window["n"] * window["oh"] * window["ow"]
     if rows < LEAST_TILE_ROWS:  # most of a register would be empty
@@ -80,7 +84,7 @@ def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) 
     pixels, one = window["oh"] * window["ow"], TILE_ROWS
     pixels_made = -(-window["oh"] * (window["ow"] + staging.more_columns) // one) * one
     made = pixels_made * -(-per_group // one) * one * staging.pixel
-    if made > most * pixels * per_group * staging.length:
+    if made > MOST_WASTE[target.isa] * pixels * per_group * staging.length:
         return False
     w, taps = weights.array, window["kernel_h"] * window["kernel_w"]
     # padding is multiplied, and zero times infinity is NaN
