@@ -15,6 +15,10 @@ def test_operators_page_is_fresh() -> None:
     assert operators.PAGE.read_text() == operators.render(), "run python tools/operators.py"
 
 
+def test_every_operator_has_a_home() -> None:
+    assert operators.HOMES.read_text() == operators.homes(), "run python tools/operators.py"
+
+
 @pytest.mark.ci
 def test_tensorflow_page_is_fresh() -> None:
     made = tensorflow_operations.render()

@@ -1,7 +1,7 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
-    errors, dtypes, files, values < metrics < ir < ops < {format, frontends, passes} < runtime
-        < metadata < data < {optimize, delegates, deploy} < custom < {train, zoo} < tasks
+    errors, {dtypes, lazy}, files, values < metrics < ir < ops < {format, frontends, passes}
+        < runtime < metadata < data < {optimize, delegates, deploy} < custom < {train, zoo} < tasks
         < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
@@ -20,7 +20,12 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "edgewise"
 # Packages of one inner set do not import each other; those of one tuple and different sets may,
 # leftwards.
 LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
-    (frozenset({"errors"}), frozenset({"dtypes"}), frozenset({"files"}), frozenset({"values"})),
+    (
+        frozenset({"errors"}),
+        frozenset({"dtypes", "lazy"}),
+        frozenset({"files"}),
+        frozenset({"values"}),
+    ),
     (frozenset({"metrics"}),),
     (frozenset({"ir"}),),
     (frozenset({"ops"}),),

@@ -1,7 +1,8 @@
-"""docs/operators.md: which operators run on which element types, here and in LiteRT.
+"""docs/operators.md: which operators run on which element types, here and in LiteRT; and
+src/edgewise/ops/homes.py: where they are defined.
 
-    python tools/operators.py            write the page
-    python tools/operators.py --check    fail if it is stale
+    python tools/operators.py            write both
+    python tools/operators.py --check    fail if one is stale
 
 Rows are the registry. What ours takes is found by building and running cases in every type
 (`tests/ops/ours.py`), what LiteRT takes was measured (`tests/ops/accepts.py`).
@@ -28,6 +29,7 @@ from tests.ops.retyped import DTYPES, SCALED  # noqa: E402
 from tests.runtime.test_host_operators import PERMITTED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
+HOMES = ROOT / "src" / "edgewise" / "ops" / "homes.py"
 COLUMNS = tuple(d.text for d in DTYPES)
 RULES = {
     SameScale: "one scale",
@@ -50,6 +52,12 @@ all data, `free` scales, a `fixed range` of the result, or `float only`. How int
 stands in [numerics.md](numerics.md), which cases differ from LiteRT's kernels in
 `tests/ops/differences.py`. Versions: those that are written, of those that {target} has.
 """
+HOMES_HEADING = '''"""Which module defines an operator; made by tools/operators.py.
+
+A test fails when it is stale.
+"""
+
+HOMES = {'''
 REASONS = """
 ## What {target} takes and we do not
 
@@ -87,13 +95,20 @@ Types = dict[tuple[str, str], set[int]]
 
 
 def main() -> None:
-    """Write or check the page."""
+    """Write or check both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if the page is stale")
-    page = render()
-    if parser.parse_args().check and PAGE.read_text() != page:
-        sys.exit(f"{PAGE} is stale; run python tools/operators.py")
-    PAGE.write_text(page)
+    parser.add_argument("--check", action="store_true", help="fail if one is stale")
+    is_check = parser.parse_args().check
+    for file, made in {HOMES: homes(), PAGE: render()}.items():
+        if is_check and file.read_text() != made:
+            sys.exit(f"{file} is stale; run python tools/operators.py")
+        file.write_text(made)
+
+
+def homes() -> str:
+    """The module that says which module defines an operator."""
+    entries = [f'    "{n}": "{c.__module__.split(".")[-1]}",' for n, c in Op.registry.items()]
+    return "\n".join([HOMES_HEADING, *entries, "}", ""])
 
 
 def render() -> str:

@@ -159,7 +159,7 @@ def load_ops(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _require_unknown(name: str) -> None:
-    if name in by_custom():
+    if by_custom(name) is not None:
         raise InputError(f"{name!r} cannot be told: Edgewise has this operator; leave it out")
 
 

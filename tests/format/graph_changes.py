@@ -11,7 +11,7 @@ import numpy as np
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import UNIONS, Kind
 from edgewise.format.schema_enums import ENUMS, BuiltinOperator
-from edgewise.ir.op import by_builtin
+from edgewise.ir.op import Op
 
 from .mutants import mutate
 from .record_picks import (
@@ -118,9 +118,11 @@ def operator_code(model: Record, generator: random.Random) -> bool:
 def _by_operands() -> dict[int, tuple[BuiltinOperator, ...]]:
     """The operators there are, by the number of operands that they need."""
     found: dict[int, list[BuiltinOperator]] = defaultdict(list)
-    for name, cls in by_builtin().items():
+    for cls in Op.registry.values():
+        if not cls.builtin or cls.custom:
+            continue
         needed = sum(not (o.optional or o.variadic) for o in cls.operands)
-        found[max(needed, 1)].append(BuiltinOperator[name])
+        found[max(needed, 1)].append(BuiltinOperator[cls.builtin])
     return {count: tuple(codes) for count, codes in found.items()}
 
 

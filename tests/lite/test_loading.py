@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,33 @@ def test_intermediate_tensors(file: Path, option: str | None) -> None:
 def constants_and_ends(interpreter: lite.Interpreter) -> list[dict[str, Any]]:
     ends = (*interpreter.get_input_details(), *interpreter.get_output_details())
     return [*ends, *(d for d in interpreter.get_tensor_details() if d["shape"].tolist() == [8])]
+
+
+_IMPORTED = """
+import sys
+from edgewise import lite
+import numpy as np
+interpreter = lite.Interpreter(sys.argv[1])
+interpreter.allocate_tensors()
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.zeros((2, 8), np.float32))
+interpreter.invoke()
+print(*(name for name in sys.modules if name.startswith("edgewise.")))
+"""
+
+
+def test_a_first_start_imports_what_the_model_has(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    network((2, 8)).save(path)
+    ran = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, path], capture_output=True, text=True, check=True
+    )
+    imported = set(ran.stdout.split())
+    assert {"edgewise.ops.arithmetic", "edgewise.runtime.select.binary"} <= imported
+    unneeded = {
+        *("ops.lstm", "ops.strings", "ops.stablehlo", "ops.fourier", "passes.pipeline"),
+        *("format.writer", "runtime.select.recurrent", "runtime.select.conv", "runtime.tune"),
+    }
+    assert imported.isdisjoint({f"edgewise.{name}" for name in unneeded})
 
 
 @pytest.mark.quick

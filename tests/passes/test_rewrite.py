@@ -10,9 +10,8 @@ from edgewise.ir import Location
 from edgewise.ir.enums import Activation
 from edgewise.ops.join import Split
 from edgewise.ops.unary import Abs, Neg
-from edgewise.passes import Rule, rewrite
 from edgewise.passes.pattern import PatternBuilder
-from edgewise.passes.rewrite import every
+from edgewise.passes.rewrite import Rule, every, rewrite
 from tests.passes.example import expression, graph_of, ints, normal
 
 

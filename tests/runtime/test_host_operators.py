@@ -12,12 +12,14 @@ from collections.abc import Iterable
 import pytest
 
 from edgewise.ir import Graph
+from edgewise.ir.op import Op
 from edgewise.ops.dense_by_integers import DenseByIntegers
 from edgewise.runtime.counted import kernel_of
 from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Host, Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
+from edgewise.runtime.select import TABLE, function
 from edgewise.runtime.settled import is_settling
 from tests.ops.case import Case, all_cases, model_of
 
@@ -85,3 +87,10 @@ def hosts(graphs: Iterable[tuple[Case, str, Graph]]) -> set[tuple[str, str]]:
 
 def _first(case: Case) -> str:
     return next((a.dtype.text for a in case.args if a is not None), "none")
+
+
+def test_what_selects_kernels_is_there() -> None:
+    """The table names operators and functions, which are imported when they are needed."""
+    assert set(TABLE) - {"opaque"} <= set(Op.registry)
+    for place in TABLE.values():
+        assert callable(function(place))

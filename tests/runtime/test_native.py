@@ -47,7 +47,7 @@ def chain(shape: tuple[object, ...] = (2, 3)) -> Graph:
 @pytest.fixture
 def atan2_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator without a kernel."""
-    monkeypatch.delitem(TABLE, Atan2)
+    monkeypatch.delitem(TABLE, "atan2")
 
 
 @pytest.mark.usefixtures("atan2_on_the_host")

@@ -5,7 +5,13 @@
 records of a file and a Model. Nothing outside this package sees FlatBuffer bytes.
 """
 
-from edgewise.format.reader import load
-from edgewise.format.writer import write
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import names
+
+if TYPE_CHECKING:
+    from edgewise.format.reader import load
+    from edgewise.format.writer import write
 
 __all__ = ["load", "write"]
+__getattr__ = names(__name__, {"load": "reader", "write": "writer"})

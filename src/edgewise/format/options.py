@@ -62,9 +62,9 @@ def read_op(
     if options is None:
         options = record.builtin_options_2
     if code.custom:
-        custom = by_custom().get(code.custom)
+        custom = by_custom(code.custom)
         return _opaque(code, record, options) if custom is None else read_custom(custom, record)
-    cls = by_builtin().get(code.builtin)
+    cls = by_builtin(code.builtin)
     if cls is None:
         return _opaque(code, record, options)
     attributes: dict[str, Any] = {}

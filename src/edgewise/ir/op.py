@@ -22,7 +22,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from functools import cache
 from inspect import get_annotations
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform, get_type_hints
 
@@ -32,6 +31,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape
 from edgewise.ir.graph import Graph
+from edgewise.ir.registry import Registry
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import Quant, TensorType
 from edgewise.values import dataclass
@@ -211,7 +211,7 @@ class Op:
     # `reference` also works on object arrays of Dims: the operator occurs in shape arithmetic
     carries_dims: ClassVar[bool] = False
 
-    registry: ClassVar[dict[str, type[Op]]] = {}
+    registry: ClassVar[Registry[type[Op]]] = Registry()
     names: ClassVar[tuple[str, ...]] = ()  # of the attributes, in order
     _attributes: ClassVar[dict[str, Any]]  # filled on first use: resolving hints is slow
 
@@ -401,16 +401,16 @@ def operator(name: str) -> type[Op]:
     return Op.registry[name]
 
 
-@cache
-def by_builtin() -> dict[str, type[Op]]:
-    """Operator classes by BuiltinOperator name. Call after `edgewise.ops` is imported."""
-    return {cls.builtin: cls for cls in Op.registry.values() if cls.builtin and not cls.custom}
+def by_builtin(name: str) -> type[Op] | None:
+    """The class of a BuiltinOperator, by its name."""
+    cls = Op.registry.get(name.lower())
+    return cls if cls is not None and cls.builtin == name and not cls.custom else None
 
 
-@cache
-def by_custom() -> dict[str, type[Op]]:
-    """Classes of custom operators by their name in a file. Call as `by_builtin`."""
-    return {cls.custom: cls for cls in Op.registry.values() if cls.custom}
+def by_custom(name: str) -> type[Op] | None:
+    """The class of a custom operator, by its name in a file."""
+    cls = Op.registry.get(name.lower())
+    return cls if cls is not None and cls.custom == name else None
 
 
 def _snake(name: str) -> str:

@@ -1,10 +1,10 @@
 """What an operator is, once: one class per operator, one file per family.
 
-Importing this package defines them all; `edgewise.ir.op.Op.registry` lists them.
+A family is imported when one of its operators is asked for; `edgewise.ir.op.Op.registry` lists
+them all.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
+from edgewise.ir.op import Op
+from edgewise.ops.homes import HOMES
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+Op.registry.learn(__name__, HOMES)

@@ -1,9 +1,14 @@
 """Graph -> Graph: rewrite rules, folding, fusing, lowering, and the pipelines made of them."""
 
-from edgewise.passes.pipeline import canonicalize, to_tflite
-from edgewise.passes.report import PipelineReport
-from edgewise.passes.rewrite import Miss, Outcome, Rule, rewrite
-from edgewise.passes.target import load_target, targets
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import names
+
+if TYPE_CHECKING:
+    from edgewise.passes.pipeline import canonicalize, to_tflite
+    from edgewise.passes.report import PipelineReport
+    from edgewise.passes.rewrite import Miss, Outcome, Rule
+    from edgewise.passes.target import load_target, targets
 
 __all__ = [
     "Miss",
@@ -12,7 +17,17 @@ __all__ = [
     "Rule",
     "canonicalize",
     "load_target",
-    "rewrite",
     "targets",
     "to_tflite",
 ]
+_HOMES = {
+    "Miss": "rewrite",
+    "Outcome": "rewrite",
+    "PipelineReport": "report",
+    "Rule": "rewrite",
+    "canonicalize": "pipeline",
+    "load_target": "target",
+    "targets": "target",
+    "to_tflite": "pipeline",
+}
+__getattr__ = names(__name__, _HOMES)

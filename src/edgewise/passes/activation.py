@@ -14,6 +14,7 @@ from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op, Quantized
 from edgewise.ops.activation import Clipped, Relu, Relu0To1, Relu6, ReluN1To1
 from edgewise.ops.arithmetic import Add, Div, Mul, Sub
+from edgewise.ops.dense_by_integers import DenseByIntegers
 from edgewise.ops.pool import AveragePool2D, L2Pool2D, MaxPool2D
 from edgewise.ops.requant import activation_range
 from edgewise.passes.conditions import floats, same_bits
@@ -25,6 +26,7 @@ from edgewise.passes.rewrite import Rule, Verdict, every
 # too, but LiteRT refuses it.
 FUSING: tuple[type[Op], ...] = (
     *LINEAR,
+    DenseByIntegers,
     Add,
     Sub,
     Mul,

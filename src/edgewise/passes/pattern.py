@@ -170,14 +170,14 @@ class Either(Pattern):
 class Result(Pattern):
     """The first result of one of `ops`, on `operands` (None: whatever they are)."""
 
-    ops: tuple[type[Op], ...] = ()
+    ops: tuple[str, ...] = ()
     operands: tuple[Pattern, ...] | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
     shared: bool = False
 
     def may_fit(self, value: Value | None) -> bool:
         node = value.producer if value is not None else None
-        return node is not None and isinstance(node.op, self.ops)
+        return node is not None and node.op.name in self.ops
 
     def match(self, value: Value | None, found: Match) -> Iterator[Match]:
         node = value.producer if value is not None else None
@@ -194,7 +194,7 @@ class Result(Pattern):
             yield from self._operands(node, Match((node,), values))
 
     def _fits(self, node: Node) -> bool:
-        if not isinstance(node.op, self.ops):
+        if node.op.name not in self.ops:
             return False
         for name, wanted in self.attributes.items():
             got = getattr(node.op, name, None)
@@ -254,28 +254,29 @@ class PatternBuilder:
 
     def any(
         self,
-        *ops: type[Op],
+        *ops: type[Op] | str,
         operands: tuple[Pattern, ...] | None = None,
         name: str = "",
         shared: bool = False,
         **attributes: object,
     ) -> Result:
-        """The result of one of several operators; `operands` None: whatever they are."""
-        return Result(name, ops=ops, operands=operands, attributes=attributes, shared=shared)
+        """The result of one of several operators, classes or names; `operands` None: whatever they
+        are."""
+        names = tuple([op if isinstance(op, str) else op.name for op in ops])
+        return Result(name, ops=names, operands=operands, attributes=attributes, shared=shared)
 
     def __getattr__(self, op: str) -> Callable[..., Result]:
         """`p.OPERATOR(*operands, name=, shared=, **attribute conditions)`."""
-        if op.startswith("_") or op not in Op.registry:
+        if op.startswith("_") or not Op.registry.is_known(op):
             raise AttributeError(f"no operator is named {op!r}")
-        cls = operator(op)
 
         def call(
             *operands: Pattern, name: str = "", shared: bool = False, **attributes: object
         ) -> Result:
-            unknown = attributes.keys() - set(cls.names)
+            unknown = attributes.keys() - set(operator(op).names) if attributes else ()
             if unknown:
                 raise TypeError(f"{op} has no attribute {', '.join(sorted(unknown))}")
-            return self.any(cls, operands=operands, name=name, shared=shared, **attributes)
+            return self.any(op, operands=operands, name=name, shared=shared, **attributes)
 
         return call
 

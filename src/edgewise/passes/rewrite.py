@@ -174,8 +174,8 @@ class _Driver:
         for rule in rules:
             pattern = _pattern_of(rule)
             self.depth = max(self.depth, _depth_of(rule))
-            for cls in pattern.ops:
-                self.rules.setdefault(cls.name, []).append((rule, pattern))
+            for name in pattern.ops:
+                self.rules.setdefault(name, []).append((rule, pattern))
         self.work = deque(node for node in graph.nodes if node.op.name in self.rules)
         self.waiting = set(self.work)
         self.counts: Counter[str] = Counter()

@@ -15,28 +15,21 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Node, Value
 from edgewise.ops.batch_matmul import BatchMatMul
-from edgewise.ops.bidirectional import BidirectionalSequenceLSTM, BidirectionalSequenceRNN
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.ops.convert import Dequantize, Quantize
-from edgewise.ops.embedding import EmbeddingLookup
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.join import Concatenation
-from edgewise.ops.lstm import LSTM, UnidirectionalSequenceLSTM
-from edgewise.ops.lstm_layer import LstmLayer
 from edgewise.ops.requant import activation_range
-from edgewise.ops.rnn import RNN, UnidirectionalSequenceRNN
-from edgewise.ops.svdf import SVDF
-from edgewise.ops.transpose_conv import TransposeConv
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
 
 NONE = Activation.NONE
 _BYTES = (DType.INT8, DType.UINT8)
 _STORED = (*_BYTES, DType.INT16)
-_PRODUCTS = (
-    *(BatchMatMul, FullyConnected, Conv2D, DepthwiseConv2D, TransposeConv, SVDF, LstmLayer),
-    *(RNN, UnidirectionalSequenceRNN, BidirectionalSequenceRNN),
-    *(LSTM, UnidirectionalSequenceLSTM, BidirectionalSequenceLSTM, EmbeddingLookup),
+_PRODUCTS = (  # by name: most models have none of them
+    *("batch_matmul", "fully_connected", "conv_2d", "depthwise_conv_2d", "transpose_conv", "svdf"),
+    *("lstm", "lstm_layer", "unidirectional_sequence_lstm", "bidirectional_sequence_lstm"),
+    *("rnn", "unidirectional_sequence_rnn", "bidirectional_sequence_rnn", "embedding_lookup"),
 )
 _NARROW = (DType.INT4, DType.UINT4, DType.INT2)
 

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -171,11 +172,17 @@ class Cache:
         known = self.get(("file", place)) if is_large else None
         if known is not None:
             return str(known[0]["digest"]), None
+        # a file nobody knows will be read: what reads it is imported while the hash is computed
+        reader = threading.Thread(target=import_module, args=("edgewise.format.reader",))
+        if is_large:
+            reader.start()
         data = file.read()
         found = digest_of(data)
+        if is_large:
+            reader.join()
         # a file that was written just now may change again within the clock's resolution
         if is_large and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
-            self.put(("file", place), {"digest": found}, {})
+            self.put_soon(("file", place), {"digest": found}, {})
         return found, data
 
     def _shrink(self) -> None:

@@ -119,7 +119,7 @@ class Source:
         if self._cache is not None and self._find_interface(with_tensors=False) is None:
             fields = write_interface(model)
             if fields is not None:
-                self._cache.put(("interface", self._digest), fields, {})
+                self._cache.put_soon(("interface", self._digest), fields, {})
         self._file = None
         return model
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from edgewise.ir.op import Op
 from edgewise.ops.mediapipe import MaxPoolingWithArgmax2D, MaxUnpooling2D
 from edgewise.ops.window import Axis
 from edgewise.runtime.calls import Call, Selection, Site, float_bounds, require, shape_of
@@ -52,9 +49,3 @@ def max_unpool(site: Site) -> Selection:
         "pad_left": left,
     }
     return [Call("max_unpool_f32", pack("ew_window", fields), (x, places, y), n)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    MaxPoolingWithArgmax2D: max_pool_argmax,
-    MaxUnpooling2D: max_unpool,
-}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.ir.op import Op
 from edgewise.ops.attention import Attention
 from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
 from edgewise.runtime.library import constant, pack
@@ -87,6 +86,3 @@ def _steps(dims: Sequence[tuple[int, int]]) -> list[int]:
 
 def _filled(numbers: Sequence[int], most: int) -> list[int]:
     return [*numbers, *[0] * (most - len(numbers))]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {Attention: attention}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.op import Op
 from edgewise.ir.types import TensorType
-from edgewise.ops.boxes import NonMaxSuppressionV4, NonMaxSuppressionV5
+from edgewise.ops.boxes import NonMaxSuppressionV5
 from edgewise.ops.convert import Dequantize
 from edgewise.ops.detection import DetectionPostProcess
 from edgewise.runtime.calls import Call, Selection, Site, require, scale, shape_of, zero_point
@@ -89,10 +88,3 @@ def _stored(name: str, value: Value) -> dict[str, Number]:
         f"{name}_scale": float(scale(value.type)) if is_stored else 1.0,
         f"{name}_zero": float(zero_point(value.type)) if is_stored else 0.0,
     }
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    NonMaxSuppressionV4: non_max_suppression,
-    NonMaxSuppressionV5: non_max_suppression,
-    DetectionPostProcess: detection,
-}

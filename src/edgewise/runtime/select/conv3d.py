@@ -8,7 +8,7 @@ last one back, i = j + (f + pad - d * p) / s moves on by d * q / s. Rows and col
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -16,7 +16,6 @@ import numpy as np
 
 from edgewise.ir.enums import Padding
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
 from edgewise.ops.conv3d import Conv3D
 from edgewise.ops.transpose_conv import Conv3DTranspose
 from edgewise.ops.window import Axis
@@ -145,9 +144,3 @@ def _calls(site: Site, x: Value, weights: Weights, phases: Sequence[_Phase]) -> 
     n_tiles = n * phases[0].count * phases[1].count if math.prod(shape_of(y)) else 0
     operands = (x, matrix, bias, y)
     return [*before, Call("conv_3d_f32", pack("ew_conv_3d_f32", fields), operands, n_tiles)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Conv3D: conv_3d,
-    Conv3DTranspose: conv_3d_transpose,
-}

@@ -7,14 +7,12 @@ stops the run; exported C, which cannot, has zeros there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.embedding import EmbeddingLookup
-from edgewise.ops.gather import Gather, GatherNd
+from edgewise.ops.gather import Gather
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import constant, pack
 
@@ -105,10 +103,3 @@ def _runs(
     n_tiles = -(-rows // rows_per_tile)
     per_tile = rows_per_tile * math.prod(run) or None
     return [Call("gather", params, (x, indices, y), n_tiles, 4, per_tile)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Gather: gather,
-    GatherNd: gather_nd,
-    EmbeddingLookup: embedding_lookup,
-}

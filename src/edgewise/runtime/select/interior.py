@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.interior import Dilate, StablehloPad
+from edgewise.ops.interior import StablehloPad
 from edgewise.runtime.calls import Selection, Site
 from edgewise.runtime.select.copy import copies, filled, view
 
@@ -42,9 +41,3 @@ def _spread(site: Site, padding: Value, steps: Sequence[int], low: Sequence[int]
     into = y.of(y.elements[tuple(places)])
     fill = [] if into.elements.size == y.elements.size else filled(y, view(padding))
     return [*fill, *copies([(x.of(x.elements[tuple(taken)]), into)])]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Dilate: dilate,
-    StablehloPad: stablehlo_pad,
-}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.ir.enums import CombinerType
-from edgewise.ir.op import Op
 from edgewise.ops.axes import axis_in
-from edgewise.ops.lookup import EmbeddingLookupSparse, HashtableLookup
+from edgewise.ops.lookup import EmbeddingLookupSparse
 from edgewise.ops.reverse import ReverseSequence
 from edgewise.ops.select import Bucketize
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
@@ -108,11 +106,3 @@ def bucketize(site: Site) -> Selection:
     bounds = np.array(op.boundaries, np.float32)
     kernel = typed("bucketize", x.dtype)
     return unary_call(site, kernel, (x, bounds), low=len(bounds))
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    HashtableLookup: hashtable_lookup,
-    EmbeddingLookupSparse: embedding_lookup_sparse,
-    ReverseSequence: reverse_sequence,
-    Bucketize: bucketize,
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,14 +11,9 @@ from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.bitcast import Bitcast
-from edgewise.ops.fill import BroadcastTo, Fill, Tile
-from edgewise.ops.join import Concatenation, Pack, Split, SplitV, Unpack
-from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze, Transpose
-from edgewise.ops.reverse import ReverseV2
-from edgewise.ops.slice import DynamicUpdateSlice, Slice, StridedSlice
-from edgewise.ops.space import BatchToSpaceND, DepthToSpace, SpaceToBatchND, SpaceToDepth
+from edgewise.ops.join import Concatenation, Pack, Unpack
+from edgewise.ops.slice import StridedSlice
+from edgewise.ops.space import DepthToSpace, SpaceToDepth
 from edgewise.runtime.calls import BYTES_8, Alias, Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import constant
 from edgewise.runtime.library import pack as pack_params
@@ -246,28 +241,3 @@ def _placed(site: Site) -> Sequence[Call]:
 def _moved(site: Site, x: View, elements: np.ndarray) -> Selection:
     """y is these elements of x."""
     return copy(x.of(elements), view(site.node.output))
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Bitcast: bitcast,
-    Reshape: alias,
-    Squeeze: alias,
-    ExpandDims: alias,
-    Slice: shown,
-    Transpose: shown,
-    ReverseV2: shown,
-    StridedSlice: strided_slice,
-    DynamicUpdateSlice: dynamic_update_slice,
-    BroadcastTo: broadcast_to,
-    Fill: broadcast_to,
-    Tile: tile,
-    Concatenation: concatenation,
-    Pack: pack,
-    Unpack: unpack,
-    Split: split,
-    SplitV: split,
-    SpaceToDepth: space_to_depth,
-    DepthToSpace: depth_to_space,
-    SpaceToBatchND: space_to_batch,
-    BatchToSpaceND: batch_to_space,
-}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.l2_normalization import EPSILON, L2Normalization
+from edgewise.ops.l2_normalization import EPSILON
 from edgewise.ops.local_response import LocalResponseNormalization
 from edgewise.ops.norm import LayerNorm
 from edgewise.runtime.calls import (
@@ -110,10 +108,3 @@ def _tiles(x: Value, depth: int) -> tuple[int, int, int]:
     rows = math.prod(shape_of(x)) // max(depth, 1)
     rows_per_tile = max(TILE_ELEMENTS // max(depth, 1), 1)
     return rows, rows_per_tile, -(-rows // rows_per_tile)
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    LayerNorm: layer_norm,
-    L2Normalization: l2_normalization,
-    LocalResponseNormalization: local_response,
-}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgewise.dtypes import QUANTIZED
 from edgewise.ir.enums import MirrorPadMode
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.pad import MirrorPad, Pad, PadV2
+from edgewise.ops.pad import MirrorPad
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of, zero_point
 from edgewise.runtime.library import constant, pack
 
@@ -97,10 +96,3 @@ def _merged(
         else:
             dims.append((n, b, m))
     return dims or [(1, 0, 1)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Pad: pad,
-    PadV2: pad,
-    MirrorPad: mirror_pad,
-}

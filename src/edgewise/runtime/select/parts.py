@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
-from edgewise.ir.op import Op
-from edgewise.ops.fourier import Imag, Real
-from edgewise.ops.matrix import MatrixDiag, MatrixSetDiag
 from edgewise.runtime.calls import Selection, Site, require, shape_of
 from edgewise.runtime.select.copy import View, constant_view, copies, filled, view
 
@@ -48,11 +43,3 @@ def _half(site: Site, which: int) -> Selection:
     x, shape = view(site.node.operand(0)), shape_of(site.node.output)
     halves = x.elements.reshape(-1).view(f"u{x.elements.itemsize // 2}").reshape(*shape, 2)
     return copies([(x.of(halves[..., which]), view(site.node.output))])
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    MatrixDiag: matrix_diag,
-    MatrixSetDiag: matrix_set_diag,
-    Real: real,
-    Imag: imag,
-}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
 from edgewise.ops.gather import INDEX
-from edgewise.ops.ranking import ArgMax, ArgMin, TopKV2
+from edgewise.ops.ranking import ArgMin
 from edgewise.ops.scan import Cumsum
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import pack
@@ -84,11 +82,3 @@ def _around(x: Value, axis: int) -> tuple[int, int, int]:
     require(-len(shape) <= axis < len(shape), "the axis is beyond the rank")
     axis %= len(shape)
     return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    ArgMax: arg,
-    ArgMin: arg,
-    TopKV2: topk,
-    Cumsum: cumsum,
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation, LSTMKernelType
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.op import Op
 from edgewise.ops.bidirectional import (
     Bidirectional,
     BidirectionalSequenceLSTM,
@@ -18,10 +17,9 @@ from edgewise.ops.bidirectional import (
     cell_of,
 )
 from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.lstm import LSTM, FullLSTM, UnidirectionalSequenceLSTM
-from edgewise.ops.lstm_layer import LstmLayer
+from edgewise.ops.lstm import LSTM, FullLSTM
 from edgewise.ops.lstm_operands import CELL_STATE, OUTPUT_STATE
-from edgewise.ops.rnn import RNN, Recurrent, UnidirectionalSequenceRNN
+from edgewise.ops.rnn import Recurrent
 from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
 from edgewise.runtime.library import pack
 from edgewise.runtime.select.conv import fully_connected
@@ -189,14 +187,3 @@ def layer(site: Site) -> Selection:
     cell = Cell(recurrent, shape_of(h)[1], [numbers(site, bias)], Activation.TANH)
     steps = recurrence(site, cell, Layer([(x, joined(site, [w]))], last_h, last_c, y))
     return [*(replace(call, moves=None) for call in begin), *steps]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    LstmLayer: layer,
-    UnidirectionalSequenceLSTM: lstm,
-    LSTM: lstm,
-    UnidirectionalSequenceRNN: rnn,
-    RNN: rnn,
-    BidirectionalSequenceLSTM: bidirectional_lstm,
-    BidirectionalSequenceRNN: bidirectional_rnn,
-}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
 from edgewise.ops.reduce import (
     Mean,
     ReduceAll,
@@ -200,6 +198,3 @@ def _numbers_16(op: Reduction, x: Value, y: Value, count: int) -> Fields:
     factor = np.float32(scale(x.type) / scale(y.type))
     require(bool(np.isfinite(factor)), "the scales' quotient is not finite")
     return {"scale": float(factor)}
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = dict.fromkeys(_OPS, reduction)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.runtime.calls import Call, Selection, Site, is_float, require, require_8_bit, shape_of
 from edgewise.runtime.library import constant, pack
@@ -90,9 +88,3 @@ def _resize(
     n_tiles = -(-n * oh // rows_per_tile)
     row = math.prod(shape_of(y)[2:])
     return [Call(kernel, params, (x, *places, y), n_tiles, scratch, rows_per_tile * row or None)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    ResizeBilinear: bilinear,
-    ResizeNearestNeighbor: nearest,
-}

@@ -8,7 +8,7 @@ computed while the model runs and lies outside stops the run, as in gather.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from edgewise.dtypes import INDICES, DType
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Op
 from edgewise.ops.axes import axis_in
-from edgewise.ops.gather import ScatterNd, SegmentSum
+from edgewise.ops.gather import SegmentSum
 from edgewise.ops.segment import (
     UnsortedSegment,
     UnsortedSegmentMax,
@@ -155,12 +155,3 @@ def _scatter(
         },
     )
     return [Call(kernel, params, (updates, indices, y), int(count > 0), 4)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    ScatterNd: scatter_nd,
-    SegmentSum: segments,
-    **dict.fromkeys(_JOINS, segments),
-    SparseToDense: sparse_to_dense,
-    OneHot: one_hot,
-}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgewise.dtypes import INDICES
 from edgewise.ir.enums import LSHProjectionType, RngAlgorithm
-from edgewise.ir.op import Op
-from edgewise.ops.fourier import ComplexAbs, Rfft2d
 from edgewise.ops.lsh_projection import LSHProjection
-from edgewise.ops.random import Drawn, Multinomial, RandomStandardNormal, RandomUniform, halves
+from edgewise.ops.random import Drawn, Multinomial, RandomStandardNormal, halves
 from edgewise.ops.random_bits import StablehloRngBitGenerator
 from edgewise.runtime.calls import Call, Selection, Site, require, shape_of
 from edgewise.runtime.library import Number, pack
@@ -111,14 +109,3 @@ def lsh_projection(site: Site) -> Selection:
     params = pack("ew_lsh_projection", fields)
     operands = (seeds, x, given, site.node.output)
     return [Call("lsh_projection", params, operands, hashes, 4 + item_bytes)]
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Rfft2d: rfft2d,
-    ComplexAbs: complex_abs,
-    RandomUniform: random,
-    RandomStandardNormal: random,
-    Multinomial: multinomial,
-    StablehloRngBitGenerator: random_bits,
-    LSHProjection: lsh_projection,
-}

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ir.op import Op
 from edgewise.ops.softmax import (
-    LogSoftmax,
     Softmax,
     exponentials,
     int16_exponentials,
@@ -112,9 +109,3 @@ def _softmax_s16(
     params = pack("ew_softmax", {**fields, **zeros, "multiplier": m, "shift": shift})
     operands = (x, *int16_tables(), y)
     return Call("softmax_s16", params, operands, n_tiles, 2 * depth, elements)
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    Softmax: softmax,
-    LogSoftmax: log_softmax,
-}

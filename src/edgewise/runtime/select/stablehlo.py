@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.op import Op
 from edgewise.ops.stablehlo import (
     StablehloAdd,
-    StablehloAnd,
     StablehloMaximum,
     StablehloMinimum,
     StablehloMultiply,
-    StablehloShiftLeft,
 )
 from edgewise.runtime.calls import Call, Site
 from edgewise.runtime.select.binary import SAME_BITS, bounds
@@ -53,10 +51,3 @@ def shift_left(site: Site) -> Sequence[Call]:
     """Bits moved up."""
     a, b = site.node.operand(0), site.node.operand(1)
     return binary_call(site, typed("shift_left", a.dtype), (a, b), {})
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Sequence[Call]]] = {
-    **dict.fromkeys(_KERNELS, combine),
-    StablehloAnd: bits,
-    StablehloShiftLeft: shift_left,
-}

@@ -19,10 +19,6 @@ from edgewise.ops.activation import (
     Gelu,
     HardSwish,
     LeakyRelu,
-    Relu,
-    Relu0To1,
-    Relu6,
-    ReluN1To1,
 )
 from edgewise.ops.convert import FakeQuant
 from edgewise.ops.sigmoid import Logistic, Tanh
@@ -64,7 +60,6 @@ _FLOAT: Mapping[type[Op], str] = {
     Ceil: "ceil_f32",
     Round: "round_f32",
 }
-OPERATORS = (*_FLOAT, Gelu, LeakyRelu, Neg, Square, Relu, Relu6, ReluN1To1, Relu0To1)
 _HALVES = 4096  # float16 in a tile: as float32 they stay in the first level of the cache
 _INTEGERS = ("is_signed", "zero", "low", "high")
 _NUMBERS = (*_INTEGERS, "scale", "low_f32", "high_f32")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import ReduceWindowFunction
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
 from edgewise.ops.axes import axes_in
 from edgewise.ops.reduce_window import (
     ReduceWindow,
@@ -204,11 +203,3 @@ def _kernel(name: str, x: Value, join: str) -> str:
         same = {2: DType.INT16, 4: DType.INT32, 8: DType.INT64}.get(x.dtype.numpy.itemsize)
         return typed(name, same or x.dtype)
     return typed(name, x.dtype)
-
-
-TABLE: Mapping[type[Op], Callable[[Site], Selection]] = {
-    StablehloGather: gather,
-    StablehloScatter: scatter,
-    ReduceWindow: reduce_window,
-    StablehloReduceWindow: stablehlo_reduce_window,
-}
