@@ -120,3 +120,15 @@ def test_standard_functions_work() -> None:
     match Point(1, 2):
         case Point(x, y):
             assert (x, y) == (1, 2)
+
+
+def test_defaults_stand_last() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Base:
+        a: int = 1
+
+    with pytest.raises(TypeError, match="fields with defaults stand behind those without"):
+
+        @dataclass(frozen=True, slots=True)
+        class Derived(Base):
+            b: int
