@@ -2,7 +2,7 @@
 
 Tiers (a test without one is `quick`, a parity test without one is `full`):
 
-- `pytest -m quick -n auto`: seconds per area, about a minute in all; for every save.
+- `pytest -m quick -n auto`: seconds per area, a minute or two in all; for every save.
 - `pytest`: the ci tier, which is `quick` and `ci`; for every push.
 - `pytest --full`: everything.
 

@@ -52,7 +52,7 @@ BUILDS: Mapping[str, Build] = {
         ("scalar", "baseline", "avx2"),
         (
             *("-fsanitize=address", "-g1", "-fno-omit-frame-pointer"),
-            # checks are calls, not code in place: compiles in a fifth of the time
+            # checks are calls, not code in place: compiles in a third of the time
             *("--param", "asan-instrumentation-with-call-threshold=0"),
         ),
         "-O1",
@@ -62,7 +62,7 @@ BUILDS: Mapping[str, Build] = {
         "zig",
         ("scalar", "baseline", "avx2", "avx512"),
         ("-fsanitize=undefined", "-fsanitize-trap=undefined", "-fno-stack-protector"),
-        # compiles in a fifth of the time of -O1, and the matrix runs as fast
+        # compiles in an eighth of the time of -O1, and the matrix runs as fast
         "-O0",
         UNLINKED,  # memcpy and memset are Python's
     ),
