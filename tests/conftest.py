@@ -2,9 +2,13 @@
 
 Tiers (a test without one is `quick`, a parity test without one is `full`):
 
-- `pytest -m quick`: seconds per area, under a minute in all; for every save.
+- `pytest -m quick -n auto`: seconds per area, a minute or two in all; for every save.
 - `pytest`: the ci tier, which is `quick` and `ci`; for every push.
 - `pytest --full`: everything.
+
+Of a matrix with `@pytest.mark.sampled(n)`, every n-th case of each operator (the first word of a
+test's id), and one at least, is quick; the others are `ci`. n is prime to the number of
+instruction sets, so that the sample meets all of them.
 
 `parity` tests ask the real TensorFlow Lite. It is never imported here: it aborts the process on
 some models, so it runs in the interpreter that `--oracle-python PATH` names (by default this one,
@@ -15,6 +19,7 @@ from __future__ import annotations
 
 import os
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +28,7 @@ import hypothesis
 import pytest
 
 from edgewise.runtime.places import Places
+from tests.models.table import Table
 from tests.oracle import plugin
 from tests.oracle.plugin import micro_oracle, oracle
 from tests.runtime.sharing import check_sharing
@@ -64,13 +70,27 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--oracle-python {named}: no such file")
     hypothesis.settings.load_profile("full" if config.getoption("--full") else "same")
     config.pluginmanager.register(Clock(), "edgewise-clock")
+    config.pluginmanager.register(Table(), "edgewise-table")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    rows: dict[tuple[str, str], list[pytest.Item]] = {}  # of matrices, by test and operator
     for item in items:
-        if not any(item.get_closest_marker(tier) for tier in TIERS):
+        if any(item.get_closest_marker(tier) for tier in TIERS):
+            continue
+        if item.get_closest_marker("sampled"):
+            test, _, name = item.nodeid.partition("[")
+            operator = name.partition("-")[0] if "-" in name else ""
+            rows.setdefault((test, operator), []).append(item)
+        else:
             parity = item.get_closest_marker("parity")
             item.add_marker(pytest.mark.full if parity else pytest.mark.quick)
+    for (_, operator), row in rows.items():
+        marker = row[0].get_closest_marker("sampled")
+        assert marker is not None
+        step = min(marker.args[0], len(row))
+        for place, item in enumerate(row, zlib.crc32(operator.encode())):
+            item.add_marker(pytest.mark.ci if place % step else pytest.mark.quick)
     if config.getoption("--full"):
         return
     skip = pytest.mark.skip(reason="the full tier runs with --full")

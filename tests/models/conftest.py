@@ -1,29 +1,16 @@
-"""Prints the table of real models at the end of the tests that judged them."""
+"""Where tests of real models put their verdicts, for the table at the end (`table.py`)."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
+from tests.models.table import PROPERTY
 from tests.models.verdict import Verdict
-
-JUDGED: list[Verdict] = []
 
 
 @pytest.fixture
-def judged() -> list[Verdict]:
-    """Where a test puts its verdict to have it printed."""
-    return JUDGED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not JUDGED:
-        return
-    terminalreporter.section("real models against LiteRT")
-    for verdict in sorted(JUDGED, key=lambda v: (v.result, v.kind, v.file)):
-        terminalreporter.write_line(verdict.line)
-    counts = Counter((v.result, v.kind, v.oracle) for v in JUDGED)
-    for (result, kind, oracle), count in sorted(counts.items()):
-        terminalreporter.write_line(f"{count:4d}  {result:11s} {kind:7s} {oracle}")
-    terminalreporter.write_line(f"{len(JUDGED):4d}  files")
+def judged(record_property: Callable[[str, object], None]) -> Callable[[Verdict], None]:
+    """Call it with a verdict to have it printed."""
+    return lambda v: record_property(PROPERTY, [v.result, v.kind, v.file, v.oracle, v.line])

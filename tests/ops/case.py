@@ -10,6 +10,7 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -136,8 +137,13 @@ def inputs_of(case: Case) -> list[np.ndarray]:
     return [d for a, d in pairs if a is not None and d is not None and not (a.const or a.variable)]
 
 
-def all_cases() -> Iterator[Case]:
+@cache
+def all_cases() -> tuple[Case, ...]:
     """Every case of every family, with the quantized variants; error cases included."""
+    return tuple(_all_cases())
+
+
+def _all_cases() -> Iterator[Case]:
     package = import_module("tests.ops.cases")
     for module in iter_modules(package.__path__):
         for case in import_module(f"{package.__name__}.{module.name}").CASES:

@@ -10,11 +10,12 @@ from edgewise.ir import Op, Quant, verify
 from edgewise.ir.evaluate import evaluate
 from tests.ops.case import Case, all_cases, inputs_of, model_of
 
-CASES = list(all_cases())
+CASES = all_cases()
 GOOD = [c for c in CASES if not c.error]
 BAD = [c for c in CASES if c.error]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("case", GOOD, ids=lambda c: c.id)
 def test_inference_equals_evaluation(case: Case) -> None:
     """The inferred types are those of the arrays the reference gives; the model verifies."""
@@ -38,6 +39,7 @@ def test_bad_operands_are_refused(case: Case) -> None:
     assert message.startswith(case.op.name), "an error names the operator first"
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("case", [c for c in GOOD if c.label.endswith("-q")], ids=lambda c: c.id)
 def test_integers_approximate_the_meaning(case: Case) -> None:
     """Integer results, dequantized, lie near the float reference on dequantized operands."""

@@ -194,6 +194,7 @@ def test_the_model_is_the_one_that_was_measured(task, found):
     assert "conv_2d" in kinds
 
 
+@pytest.mark.ci
 def test_interrupted_and_resumed_it_finds_the_same(task, found, tmp_path, monkeypatch):
     model, data = task
     state = tmp_path / "state"

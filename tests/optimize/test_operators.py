@@ -108,6 +108,7 @@ def check_rule(node: Node, dtype: DType) -> None:
             np.testing.assert_array_equal(value.quant.scale, products.astype(np.float32))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", sorted(cases()))
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_rule(name: str, scheme: str) -> None:
@@ -121,6 +122,7 @@ def test_rule(name: str, scheme: str) -> None:
     assert not isinstance(case.op.quantization, NotQuantized)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", sorted(cases()))
 def test_numbers_stay_near(name: str) -> None:
     """Within the quantization steps of operands and result, which the operator may add up."""

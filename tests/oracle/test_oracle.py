@@ -52,6 +52,7 @@ def test_stored_operators_have_inputs_and_both_outputs() -> None:
         assert operator.default.keys() == operator.reference.keys()
 
 
+@pytest.mark.ci
 @needs_data
 def test_stored_inputs_can_be_made_again() -> None:
     for answer in answers.load().values():

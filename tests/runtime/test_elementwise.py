@@ -88,6 +88,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.sampled(7)
 @EACH_ISA
 @pytest.mark.parametrize("tile", [None, 1, 10, 24, 1000])
 @pytest.mark.parametrize("shapes", LAYOUTS, ids=str)

@@ -25,6 +25,7 @@ from .matrix import cases, planned, same_results, tolerance_of
 CASES = cases()
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_kernels_equal_the_reference(case: Case, isa: Isa) -> None:
@@ -46,6 +47,7 @@ def unaligned(array: np.ndarray) -> np.ndarray:
     return moved
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("case", [c for c in CASES if c.args and c.args[0] and c.args[0].shape])
 def test_buffers_need_no_alignment(case: Case) -> None:
     graph = model_of(case).main

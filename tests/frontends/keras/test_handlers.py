@@ -49,6 +49,7 @@ def check(model: Model, name: str) -> None:
         assert np.abs(y - want).max() <= TOLERANCE * max(float(np.ptp(want)), 1e-3)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_keras_s_outputs(name: str) -> None:
     model = converted(name)
@@ -56,6 +57,7 @@ def test_gives_keras_s_outputs(name: str) -> None:
     check(model, name)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_keras_s_outputs_after_canonicalize(name: str) -> None:
     check(canonicalize(converted(name)), name)

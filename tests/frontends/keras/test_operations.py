@@ -66,6 +66,7 @@ def check(model: Model, name: str, case: str) -> None:
         assert np.abs(np.nan_to_num(wide) - exact).max() <= bar * scale, f"output {i}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_gives_keras_s_outputs(name: str, case: str) -> None:
     model = converted(name, case)
@@ -73,6 +74,7 @@ def test_gives_keras_s_outputs(name: str, case: str) -> None:
     check(model, name, case)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_gives_keras_s_outputs_after_canonicalize(name: str, case: str) -> None:
     check(canonicalize(converted(name, case)), name, case)

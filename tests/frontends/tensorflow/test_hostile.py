@@ -116,6 +116,7 @@ def run_frozen(count: int, seed: int, files: list[bytes]) -> None:
     assert peak() - before < MEMORY
 
 
+@pytest.mark.ci
 def test_mutated_saved_models(tmp_path: Path):
     run(150, 1, tmp_path)
 

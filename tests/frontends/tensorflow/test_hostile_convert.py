@@ -25,6 +25,7 @@ def run(make: str, seed: int, count: int) -> None:
     assert {turn.outcome for turn in turns} == {"converted", "refused"}
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("make", [SAVED, FROZEN])
 def test_mutated_files(make: str):
     run(make, 1, 40)
