@@ -25,7 +25,7 @@ from edgewise.ops.activation import (
     ReluN1To1,
 )
 from edgewise.ops.convert import FakeQuant
-from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.sigmoid import Logistic, Swish, Tanh
 from edgewise.ops.table import UnaryTable
 from edgewise.ops.unary import (
     Abs,
@@ -51,6 +51,7 @@ _FLOAT: Mapping[type[Op], str] = {
     HardSwish: "hard_swish_f32",
     Elu: "elu_f32",
     Logistic: "logistic_f32",
+    Swish: "swish_f32",
     Tanh: "tanh_f32",
     Exp: "exp_f32",
     Log: "log_f32",
