@@ -67,12 +67,17 @@ VARIANTS = {
         Variant("avx512_bf16", AVX512_BF16),
         Variant("amx", AMX),
     ),
-    "aarch64": (SCALAR, Variant("baseline", ())),
+    "aarch64": (
+        SCALAR,
+        Variant("baseline", ()),
+        Variant("neon_bf16", ("-march=armv8.2-a+bf16",)),
+    ),
 }
 ZIG_CPU = {
     "-march=x86-64": "-mcpu=x86_64",
     "-march=x86-64-v3": "-mcpu=x86_64_v3",
     "-march=x86-64-v4": "-mcpu=x86_64_v4",
+    "-march=armv8.2-a+bf16": "-mcpu=generic+v8_2a+bf16",
 }
 
 

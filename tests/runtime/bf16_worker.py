@@ -31,6 +31,8 @@ from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.planner import plan
 from edgewise.runtime.select import conv_bf16
+from tests.ops.case import Case, inputs_of, model_of
+from tests.ops.cases import attention
 
 from .guarded import Guarded, Side
 from .isolated import isolate
@@ -188,6 +190,26 @@ def check(op: Op, shape: Shape, of_weights: Shape, target: Target, run_by: Isa, 
     assert np.all(np.isfinite(got[np.isfinite(wanted)]))
 
 
+def check_attention(case: Case, target: Target, run_by: Isa, side: Side) -> bool:
+    """Whether products of bfloat16 are chosen. Raises AssertionError."""
+    graph = model_of(case).main
+    made = plan(graph, target)
+    if "products of bf16" not in made.placement[-1].detail:
+        return False
+    rng = np.random.default_rng(5)
+    q, k, v, *mask = (rng.integers(-3, 4, x.shape).astype(np.float32) for x in inputs_of(case))
+    with Guarded(side) as place:
+        isolated = isolate(made, [q, k, v, *mask])
+        got = next(iter(run_isolated(isolated, replace(target, isa=run_by), place))).copy()
+    # of what is multiplied, only softmax's numbers are rounded: by 2**-8 of them at most
+    sizes = evaluate(graph, [q, k, abs(v), *mask])[0]
+    wanted = evaluate(graph, [q, k, v, *mask])[0]
+    assert np.all(abs(got - wanted) <= 1.01 * 2.0**-8 * sizes + 1e-6)
+    is_rounded = bool(np.any(abs(got - wanted) > 2.0**-14 * sizes))
+    assert is_rounded == (run_by in conv_bf16.MOST_WASTE), "who rounds is another"
+    return True
+
+
 def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser()
@@ -206,6 +228,16 @@ def main() -> None:
                 check(op, shape, of_weights, target, Isa[chosen.run_by.upper()], chosen.memory)
             except AssertionError as error:
                 failures.append(f"{op} {shape} {of_weights} {target}: {error}")
+    attended = 0
+    for case in (c for c in attention.CASES if not c.error):
+        for target in TARGETS:
+            try:
+                by = Isa[chosen.run_by.upper()]
+                attended += check_attention(case, target, by, chosen.memory)
+            except AssertionError as error:
+                failures.append(f"{case.id} {target}: {error}")
+    if attended < 20:
+        failures.append(f"only {attended} attentions have products of bfloat16")
     for image in IMAGES:
         for channels, between in BETWEEN:
             for target in TARGETS if chosen.run_by == "amx" else ():

@@ -15,12 +15,16 @@
  * made nothing faster, nor did pixels that are not a multiple of 512 bytes apart (by 3 %).
  *
  * Long because the ways to stage x are read beside the products that read it. */
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC) && !defined(EW_SCALAR)
+#define EW_NEON_BF16 1
+#define EW_LANES 16 /* four of NEON's: what is staged, packed and summed lies as for AMX */
+#endif
 #include "bfloat.h"
 #include "conv_tiles.h"
 #include "gemm_amx.h"
 #include "simd_half.h"
 
-#if !defined(EW_AMX) && !defined(__AVX512BF16__)
+#if !defined(EW_AMX) && !defined(__AVX512BF16__) && !EW_NEON_BF16
 
 /* Columns of a panel, and of a register of weights, whatever the vectors of this build are. */
 enum { COLUMNS = 32, LANES = 16, STEPS = 16 };
@@ -129,8 +133,9 @@ EW_INLINE void stage(uint16_t *y, const uint8_t *x, uint32_t n, uint32_t type) {
         _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(high, low));
     }
 #else
-    for (; n; n -= ew_min_u32(n, AT_ONCE), from += AT_ONCE, y += AT_ONCE)
-        for (uint32_t i = 0; i < AT_ONCE; i++) y[i] = i < n ? ew_bfloat_of(from[i]) : 0;
+    for (; n >= AT_ONCE; n -= AT_ONCE, from += AT_ONCE, y += AT_ONCE)
+        for (uint32_t i = 0; i < AT_ONCE; i += EW_LANES) v_store_bf16(y + i, v_load_f32(from + i));
+    for (uint32_t i = 0; n && i < AT_ONCE; i++) y[i] = i < n ? ew_bfloat_of(from[i]) : 0;
 #endif
 }
 

@@ -2,13 +2,13 @@
  * What a register holds of 8-bit weights lies in memory as the vector products have it, too: a row
  * is a step of a panel's vector. Weights of bfloat16 lie in the order in which they are loaded,
  * because those of large layers come from far away (3x3 of 7x7x512 by 512: 0.85 of the time).
- * Built for processors with AMX; products of bfloat16 with vdpbf16ps for others that have it; and
- * in plain C (-DEW_AMX alone) for the tests of all. */
+ * Built for processors with AMX; products of bfloat16 with vdpbf16ps or bfmmla for others that have
+ * them; and in plain C (-DEW_AMX alone) for the tests of all. */
 #ifndef EW_GEMM_AMX_H
 #define EW_GEMM_AMX_H
 #include "bfloat.h"
 #include "gemm.h"
-#if defined(EW_AMX) || defined(__AVX512BF16__)
+#if defined(EW_AMX) || defined(__AVX512BF16__) || EW_NEON_BF16
 
 enum {
     EW_AMX_STEPS = 16,  /* along K, of a register */
@@ -176,6 +176,8 @@ EW_INLINE void ew_amx_step(const uint32_t tiles, const uint32_t vectors, const i
                     _mm512_storeu_ps(&sums[r + k][(v + j) * EW_LANES], acc[k][j]);
         }
 }
+#elif EW_NEON_BF16
+#include "gemm_bfmmla.h"
 #else
 /* The bfloat16 at p. */
 static inline float ew_amx_float(const void *p) {

@@ -6,6 +6,8 @@ typedef ew_kernel *const kernel_table[EW_KERNELS];
 extern kernel_table ew_table_scalar, ew_table_baseline;
 #if defined(__x86_64__)
 extern kernel_table ew_table_avx2, ew_table_avx512, ew_table_avx512_bf16, ew_table_amx;
+#elif defined(__aarch64__)
+extern kernel_table ew_table_neon_bf16;
 #endif
 
 #if defined(__x86_64__)
@@ -63,6 +65,17 @@ static uint32_t isa_of_x86(void) {
     if (has_bits(saved, AMX_STATE) && has_bits(has.d, AMX) && may_use_tiles()) return EW_ISA_amx;
     return has_fast_bf16() ? EW_ISA_avx512_bf16 : EW_ISA_avx512;
 }
+#elif defined(__aarch64__)
+/* The C library's, where the process has one: what Linux says of the processor. */
+extern EW_EXPORT unsigned long getauxval(unsigned long type) __attribute__((weak));
+
+static uint32_t isa_of_arm(void) {
+#if defined(__linux__)
+    enum { AT_HWCAP2 = 26, HWCAP2_BF16 = 1 << 14 };
+    if (getauxval && (getauxval(AT_HWCAP2) & HWCAP2_BF16)) return EW_ISA_neon_bf16;
+#endif
+    return EW_ISA_baseline;
+}
 #endif
 
 /* A digest of all that run.h and params.h declare, given by the build. Python has it, too: where
@@ -76,6 +89,8 @@ EW_EXPORT uint32_t ew_abi(void) { return EW_ABI; }
 EW_EXPORT uint32_t ew_isa_supported(void) {
 #if defined(__x86_64__)
     return isa_of_x86();
+#elif defined(__aarch64__)
+    return isa_of_arm();
 #else
     return EW_ISA_baseline;
 #endif
@@ -91,6 +106,8 @@ EW_EXPORT ew_kernel *const *ew_table(uint32_t isa) {
     if (isa == EW_ISA_avx512_bf16) return ew_table_avx512_bf16;
     if (isa == EW_ISA_avx512) return ew_table_avx512;
     if (isa == EW_ISA_avx2) return ew_table_avx2;
+#elif defined(__aarch64__)
+    if (isa == EW_ISA_neon_bf16) return ew_table_neon_bf16;
 #endif
     return isa == EW_ISA_scalar ? ew_table_scalar : ew_table_baseline;
 }

@@ -33,7 +33,7 @@ enum {
     EW_KERNELS
 };
 
-/* Instruction sets a function table exists for, weakest first. */
+/* Instruction sets a function table exists for, weakest first: x86's, then AArch64's. */
 enum {
     EW_ISA_scalar,
     EW_ISA_baseline,
@@ -41,6 +41,7 @@ enum {
     EW_ISA_avx512,
     EW_ISA_avx512_bf16,
     EW_ISA_amx,
+    EW_ISA_neon_bf16,
     EW_ISAS
 };
 

@@ -240,8 +240,10 @@ typedef struct {
 /* Attention: y[b, i] = softmax along j of (scale * q[b, i] . k[b, j] + mask[b, i, j]), times v[b, j].
  * Operands: q [M, D], k [S, D], v [S, N], mask [M, S] (any float where there is none), y [M, N], all
  * f32, for every batch. Rows of q and y are neighbours; strides of broadcast dimensions are 0.
- * Tiles: (batch, block of rows_per_tile rows). Scratch, f32: S and N rounded up to vectors; S * D,
- * N * S, the larger of S and N, rows_at_once, rows_at_once * S. */
+ * Tiles: (batch, block of rows_per_tile rows). Scratch, f32: S and N rounded up to vectors;
+ * rows_at_once, rows_at_once * S, S * D, N * S, the larger of S and N. Where is_bf16, instead of the
+ * last three, bf16: D, S, N and rows_at_once rounded up to 32; S * D, N * S, rows_at_once * the larger
+ * of D and S; then 4224 bytes. */
 typedef struct {
     uint32_t m, s, d, n;
     uint32_t rank; /* of the batch */
@@ -253,6 +255,7 @@ typedef struct {
     uint32_t has_mask, mask_row, mask_column;
     uint32_t rows_per_tile;
     uint32_t rows_at_once; /* whose scores are kept */
+    uint32_t is_bf16; /* products of bf16, in builds that have them */
     float scale;           /* > 0 */
 } ew_attention_f32;
 

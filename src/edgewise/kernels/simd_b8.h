@@ -85,7 +85,7 @@ EW_INLINE v_s32 v_rounded(v_f32 x, const v_output *o) {
     x = v_min(x, o->high);
 #if defined(EW_SATURATE)
     return (v_s32)EW_SATURATE(cvtps_epi32)((v_any_f32)x);
-#elif defined(__aarch64__)
+#elif EW_LANES == 4 && defined(__aarch64__)
     return (v_s32)vcvtnq_s32_f32((float32x4_t)x);
 #else
     return v_bits_of(v_max(x, o->low_f32) + v_splat_f32(12582912.0f)) - v_splat_s32(0x4B400000);
@@ -110,7 +110,7 @@ EW_INLINE v_bytes v_narrow_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output
     bytes = _mm256_permutevar8x32_epi32(bytes, (v_any)order);
 #endif
     return (v_bytes)bytes ^ o->flip;
-#elif defined(__aarch64__)
+#elif EW_LANES == 4 && defined(__aarch64__)
     int16x8_t ab = vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
     int16x8_t cd = vcombine_s16(vqmovn_s32((int32x4_t)c), vqmovn_s32((int32x4_t)d));
     ab = vmaxq_s16(vqaddq_s16(ab, (int16x8_t)o->zero), (int16x8_t)o->low);

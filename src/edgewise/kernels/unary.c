@@ -102,9 +102,11 @@ EW_DEFINE(fake_quant_f64) {
 EW_INLINE v_f32 elu(v_f32 x) {
     return v_where(v_less(x, v_splat_f32(0.0f)), v_expm1_negative(x), x);
 }
+EW_INLINE v_f32 swish(v_f32 x) { return x * v_logistic(x); }
 VECTORS(exp_f32, v_exp)
 VECTORS(log_f32, v_log)
 VECTORS(logistic_f32, v_logistic)
+VECTORS(swish_f32, swish)
 VECTORS(tanh_f32, v_tanh)
 VECTORS(gelu_f32, v_gelu)
 VECTORS(gelu_tanh_f32, v_gelu_tanh)

@@ -1,4 +1,4 @@
-"""LOGISTIC and TANH. On 8 bits a table; on int16 LiteRT's interpolated table of the sigmoid."""
+"""LOGISTIC, TANH and SWISH. On 8 bits a table; on int16 LiteRT's interpolated sigmoid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 
 from edgewise.dtypes import DType
-from edgewise.ir.op import Arithmetic, FixedRange
+from edgewise.ir.dim import Shape
+from edgewise.ir.op import Arithmetic, FixedRange, In, Op, Operand, Out
 from edgewise.ir.types import Quant
 from edgewise.ops import elementary
 from edgewise.ops.fixed_point import power_of_two
@@ -48,6 +49,22 @@ class Logistic(UnaryTable, builtin="LOGISTIC"):
 
     def integer_steps(self, dtype: DType) -> float:
         return 3.0 if dtype is DType.INT16 else 1.5
+
+
+class Swish(Op):
+    """y = x / (1 + e**-x) = x * LOGISTIC(x). Any shape; float32.
+
+    TFLite has no such operator: it is what the product of a value and its sigmoid is to a kernel.
+    """
+
+    operands = (In("x", {DType.FLOAT32}),)
+    results = (Out("y"),)
+
+    def infer(self, x: Operand) -> Shape:
+        return x.shape
+
+    def reference(self, x: Array) -> Array:
+        return x * elementary.logistic(x)
 
 
 class Tanh(UnaryTable, builtin="TANH"):

@@ -31,6 +31,7 @@ from edgewise.passes.rows import ROWS
 from edgewise.passes.spelled_out import SPELLED_OUT
 from edgewise.passes.spelled_scales import SCALES
 from edgewise.passes.stride import hoist_strides
+from edgewise.passes.swishes import SWISHES
 from edgewise.passes.weight_only import WEIGHT_ONLY
 from edgewise.passes.windows import WINDOWS
 
@@ -38,7 +39,7 @@ from edgewise.passes.windows import WINDOWS
 _MOST_ROUNDS = 32  # resizes one after the other
 _SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
 _WHOLE = (*ROWS, *TABLES, *BYTE_TABLES, *RECOMPOSE, *LAYER_NORMS, *ATTENTIONS)
-_FUSE = (*ACTIVATIONS, *PADDING, *WINDOWS)
+_FUSE = (*ACTIVATIONS, *SWISHES, *PADDING, *WINDOWS)
 
 
 def settle_shapes(graph: Graph) -> Sequence[Outcome]:

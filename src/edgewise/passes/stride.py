@@ -26,13 +26,13 @@ from edgewise.ops.activation import Clipped, HardSwish
 from edgewise.ops.arithmetic import Add, Mul, Sub
 from edgewise.ops.conv import Conv2D, Convolution
 from edgewise.ops.pool import MaxPool2D, Pool
-from edgewise.ops.sigmoid import Logistic
+from edgewise.ops.sigmoid import Logistic, Swish
 from edgewise.ops.window import Axis, Pads
 from edgewise.passes.rewrite import Outcome
 from edgewise.passes.windows import axes_of, pads_of
 
 RULE = "stride into the producer"
-THROUGH = (Add, Sub, Mul, Clipped, HardSwish, Logistic)  # elementwise: pixels do not mix
+THROUGH = (Add, Sub, Mul, Clipped, HardSwish, Logistic, Swish)  # elementwise: pixels do not mix
 
 _NONE = Activation.NONE
 Stride = tuple[int, int]

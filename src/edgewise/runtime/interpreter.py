@@ -56,11 +56,11 @@ class Interpreter:
             for caches; False, nowhere; or a folder.
         precision: "f32", or "bf16": float weights of convolutions and fully connected layers are
             rounded to bfloat16, 8 bits of 24, and take half the memory. On processors with AMX
-            (and AMD's with AVX512-BF16) their inputs are rounded, too, and the products are those
-            of bfloat16 (sums stay float32) where that gains; `placement()` says where. Values that
-            only such layers and simple ones between them read are stored as bfloat16, unless
-            `keep_all`. `edgewise benchmark MODEL --vs bf16` measures how far that moves the
-            outputs, and how fast it is.
+            (AMD's with AVX512-BF16, AArch64's with BF16) their inputs are rounded, too, and the
+            products are those of bfloat16 (sums stay float32) where that gains; `placement()` says
+            where. Values that only such layers and simple ones between them read are stored as
+            bfloat16, unless `keep_all`. `edgewise benchmark MODEL --vs bf16` measures how far that
+            moves the outputs, and how fast it is.
 
     Raises:
         FormatError: the file is not a model. ShapeError: the model is not well formed.

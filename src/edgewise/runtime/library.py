@@ -22,7 +22,8 @@ Fields = Mapping[str, "Number | Sequence[Number] | Sequence[Sequence[Number]] | 
 
 
 class Isa(IntEnum):
-    """Instruction sets with a table of kernels, weakest first (EW_ISA_... of params.h)."""
+    """Instruction sets with a table of kernels, weakest first of x86, then AArch64 (EW_ISA_... of
+    params.h)."""
 
     SCALAR = 0
     BASELINE = 1
@@ -30,11 +31,12 @@ class Isa(IntEnum):
     AVX512 = 3  # F, DQ, BW, VL, VNNI
     AVX512_BF16 = 4  # and VBMI; of AMD's processors
     AMX = 5  # and tiles of INT8 and BF16
+    NEON_BF16 = 6  # with bfmmla; AArch64 without is BASELINE
 
     @property
     def lanes(self) -> int:
         """32-bit elements of a vector (EW_LANES of simd.h)."""
-        return (1, 4, 8, 16, 16, 16)[self]
+        return (1, 4, 8, 16, 16, 16, 4)[self]
 
 
 class NotBuilt(EdgewiseError, ImportError):

@@ -23,8 +23,8 @@ from edgewise.values import dataclass
 
 
 class Precision(Enum):
-    """What weights of float32 are multiplied in, and with instructions for it (AMX, AVX512-BF16)
-    what lies between such products; all else is float32."""
+    """What weights of float32 are multiplied in, and with instructions for it (AMX, AVX512-BF16,
+    bfmmla) what lies between such products; all else is float32."""
 
     FLOAT32 = "f32"
     BFLOAT16 = "bf16"  # rounded to it, half the bytes; sums are float32

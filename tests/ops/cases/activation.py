@@ -13,7 +13,7 @@ from edgewise.ops.activation import (
     Relu6,
     ReluN1To1,
 )
-from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.sigmoid import Logistic, Swish, Tanh
 from tests.ops.case import Case, arg, const, weights
 
 ALL = ("int8", "uint8", "int16")
@@ -59,6 +59,10 @@ CASES = [
         for op in (Relu(), Relu6(), ReluN1To1())
     ],
     Case(Relu6(), (const(FAR, "float16"),), label="far-half"),
+    *[
+        Case(Swish(), (arg(shape),), label=label)
+        for shape, label in (((5, 67), "odd"), ((0, 3), "empty"))
+    ],
     *[Case(op, (const(FAR),), label="far") for op in (Logistic(), Tanh(), Elu(), Relu6())],
     prelu((2, 4, 5, 3), (1, 1, 3), label="channel", quantize=BYTES),
     prelu((2, 4, 5, 3), (4, 5, 3), label="element", quantize=BYTES),

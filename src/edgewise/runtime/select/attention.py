@@ -9,8 +9,11 @@ import numpy as np
 
 from edgewise.ops.attention import Attention
 from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
-from edgewise.runtime.library import constant, pack
+from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.select import conv_bf16
+from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS
 
+_SUMS = 4096 + 2 * 64  # bytes: of two rows of registers, and what lies before cache lines
 _LEAST_ROWS = 12  # that share the keys and values they read from the cache
 
 
@@ -37,6 +40,9 @@ def attention(site: Site) -> Selection:
         parts = max(-(-target.tiles_per_thread * target.threads // max(batches, 1)), 1)
     rows = max(-(-m[0] // parts), min(m[0], _LEAST_ROWS), 1)
     at_once = min(max(target.block_bytes // (4 * max(s[0], 1)), _LEAST_ROWS), rows)
+    is_bf16 = (
+        target.isa is not Isa.NEON_BF16 and conv_bf16.multiplies(target) and m[0] >= LEAST_TILE_ROWS
+    )
     params = pack(
         "ew_attention_f32",
         {
@@ -62,15 +68,24 @@ def attention(site: Site) -> Selection:
             "mask_column": seen[-1][1] if seen[-1][0] > 1 else 0,
             "rows_per_tile": rows,
             "rows_at_once": at_once,
+            "is_bf16": int(is_bf16),
             "scale": op.scale,
         },
     )
     s_padded, n_padded = (-(-size // lanes) * lanes for size in (s[0], n[0]))
-    floats = s_padded * (d[0] + at_once) + n_padded * s[0] + max(s_padded, n_padded) + at_once
+    scratch = 4 * (
+        s_padded * (d[0] + at_once) + n_padded * s[0] + max(s_padded, n_padded) + at_once
+    )
+    if is_bf16:
+        most_rows, most_s, most_d, most_n = (-(-i // 32) * 32 for i in (at_once, s[0], d[0], n[0]))
+        packed = most_s * (most_d + most_n)
+        scratch = 4 * at_once * (s_padded + 1) + _SUMS
+        scratch += 2 * (packed + most_rows * max(most_d, most_s))
     operands = (q, k, v, np.zeros(1, np.float32) if mask is None else mask, y)
     n_tiles = batches * -(-m[0] // rows) if math.prod(shape_of(y)) and s[0] and d[0] else 0
     require(n_tiles > 0 or not math.prod(shape_of(y)), "there are no keys")
-    return [Call("attention_f32", params, operands, n_tiles, 4 * floats)]
+    why = conv_bf16.WHY if is_bf16 else ""
+    return [Call("attention_f32", params, operands, n_tiles, scratch, why=why)]
 
 
 def _strided(shape: Sequence[int], perm: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,5 @@
-"""Float32 convolutions with products of bfloat16: by the tile registers of AMX, or by vdpbf16ps."""
+"""Float32 convolutions with products of bfloat16: by the tile registers of AMX, by vdpbf16ps or by
+bfmmla, all of which take what lies as AMX wants it."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ from edgewise.values import dataclass
 WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
-# products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two
-MOST_WASTE = {Isa.AVX512_BF16: 1.5, Isa.AMX: 8.0}
+# products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two,
+# bfmmla four, or two where only half of the units know it
+MOST_WASTE = {Isa.AVX512_BF16: 1.5, Isa.AMX: 8.0, Isa.NEON_BF16: 1.5}
 _FINITE = 3.38e38  # rounds to a finite bfloat16
 _MANY_WEIGHTS = 1 << 19  # bytes; more come from the third-level cache for every tile
 _MOST_STAGED = 1 << 20  # bytes of the least tile
@@ -107,7 +109,7 @@ def calls(
     staging, target = _Staging.of(window, groups), site.target
     low, high = float_bounds(act)
     matrix = _packed(weights.array, groups, staging.runs, staging.pixel // 2)
-    bias = pad_channels(weights.bias, groups, target.isa)
+    bias = pad_channels(weights.bias, groups, Isa.AMX)
     why = "; ".join(filter(None, (why, WHY)))
 
     def call(x: Value, y: Value, window: dict[str, int], places: dict[str, int]) -> Call:
@@ -167,7 +169,7 @@ def _layout(
         shape |= dict.fromkeys(ones, 1)
     k = staging.runs * staging.pixel * 2  # bytes
     result, blocks = (0, 4) if k * window["o"] > _MANY_WEIGHTS else (4, 2)
-    target = replace(target, block_bytes=blocks * target.block_bytes)
+    target = replace(target, isa=Isa.AMX, block_bytes=blocks * target.block_bytes)
     tiles = Tiles.of(shape, groups, k, target, 2, result, 2 * TILE_ROWS)
     return Layout(window, groups, places, is_dense(window, places), tiles)
 

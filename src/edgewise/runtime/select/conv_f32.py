@@ -27,7 +27,7 @@ _SMALL_BYTES = 16 * 1024  # half of a first-level cache
 _FAR_BYTES, _LEAST_ROWS = 1 << 20, 64
 # types of 16 bits that instruction sets widen as they load them
 _BOTH = ("f16", "bf16")
-NARROW = {Isa.BASELINE: ("bf16",), **{isa: _BOTH for isa in Isa if isa >= Isa.AVX2}}
+NARROW = {isa: _BOTH if isa.lanes > 4 else ("bf16",) for isa in Isa if isa.lanes > 1}
 _FEW = 4096  # weights whose size does not matter
 
 

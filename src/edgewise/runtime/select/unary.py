@@ -21,7 +21,7 @@ from edgewise.ops.activation import (
     LeakyRelu,
 )
 from edgewise.ops.convert import FakeQuant
-from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.sigmoid import Logistic, Swish, Tanh
 from edgewise.ops.table import UnaryTable
 from edgewise.ops.unary import (
     Abs,
@@ -47,6 +47,7 @@ _FLOAT: Mapping[type[Op], str] = {
     HardSwish: "hard_swish_f32",
     Elu: "elu_f32",
     Logistic: "logistic_f32",
+    Swish: "swish_f32",
     Tanh: "tanh_f32",
     Exp: "exp_f32",
     Log: "log_f32",
