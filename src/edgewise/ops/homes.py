@@ -169,6 +169,7 @@ HOMES = {
     "sub": "arithmetic",
     "sum": "reduce",
     "svdf": "svdf",
+    "swish": "sigmoid",
     "tanh": "sigmoid",
     "tflite_detection_postprocess": "detection",
     "tile": "fill",

@@ -53,6 +53,7 @@ TABLE = {
     "hard_swish": "unary.unary",
     "elu": "unary.unary",
     "logistic": "unary.unary",
+    "swish": "unary.unary",
     "tanh": "unary.unary",
     "exp": "unary.unary",
     "log": "unary.unary",
