@@ -15,7 +15,7 @@ from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Value
 from edgewise.ops.arithmetic import Add, Mul
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.sigmoid import Logistic
+from edgewise.ops.sigmoid import Tanh
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa
 from edgewise.runtime.plan import Kernel, Plan, Precision, Target
@@ -31,7 +31,7 @@ RNG = np.random.default_rng(11)
 Layer = tuple[str, int, tuple[int, int], tuple[int, int], tuple[int, int], Padding]
 SAME, VALID = Padding.SAME, Padding.VALID
 EXPAND: Layer = ("float", 40, (1, 1), (1, 1), (1, 1), SAME)
-SWISH: Layer = ("swish", 0, (1, 1), (1, 1), (1, 1), SAME)  # two operators
+GATED: Layer = ("gated", 0, (1, 1), (1, 1), (1, 1), SAME)  # x * tanh(x): two operators
 ADD: Layer = ("add", 0, (1, 1), (1, 1), (1, 1), SAME)  # of the result before the last two
 HYBRID: Layer = ("hybrid", 48, (1, 1), (1, 1), (1, 1), SAME)
 
@@ -50,8 +50,8 @@ CHAINS: list[tuple[tuple[int, int, int], list[Layer]]] = [
     ((31, 8, 3), [("float", 32, (3, 3), (2, 2), (1, 1), SAME), around(3), EXPAND, around(3)]),
     ((26, 7, 24), [HYBRID, around(3, 1, 3), around(3, 1, 1, VALID)]),
     ((29, 11, 5), [EXPAND, ("float", 40, (2, 3), (3, 1), (1, 2), VALID), around(2, 3)]),
-    ((25, 9, 24), [HYBRID, SWISH, around(3), SWISH, EXPAND]),
-    ((25, 9, 24), [EXPAND, around(3, 2), SWISH, HYBRID, around(3), HYBRID, ADD, around(5)]),
+    ((25, 9, 24), [HYBRID, GATED, around(3), GATED, EXPAND]),
+    ((25, 9, 24), [EXPAND, around(3, 2), GATED, HYBRID, around(3), HYBRID, ADD, around(5)]),
     ((24, 9, 6), [("float", 6, (1, 1), (1, 1), (1, 1), SAME), around(3), EXPAND]),  # spread rows
     ((37, 6, 8), [EXPAND, ("float", 48, (1, 1), (4, 1), (1, 1), SAME), around(4, 2)]),
     ((12, 10, 20), [EXPAND, ("depthwise", 2, (3, 3), (1, 1), (1, 1), SAME), EXPAND]),
@@ -62,10 +62,10 @@ def network(b: Builder, x: Value, layers: Sequence[Layer]) -> list[Value]:
     """The layers' results."""
     found = []
     for kind, o, kernel, stride, dilation, padding in layers:
-        if kind == "swish":
-            found.append(b.node(Logistic(), x).output)
-        if kind in ("swish", "add"):
-            joined = b.node(Mul(), x, found[-1]) if kind == "swish" else b.node(Add(), x, found[-3])
+        if kind == "gated":
+            found.append(b.node(Tanh(), x).output)
+        if kind in ("gated", "add"):
+            joined = b.node(Mul(), x, found[-1]) if kind == "gated" else b.node(Add(), x, found[-3])
             found.append(x := joined.output)
             continue
         c = x.shape[3]
@@ -136,14 +136,14 @@ def test_what_others_read_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_others_read_inside_a_group() -> None:
-    """The operand of a swish that is locked to a convolution is an output of the graph."""
+    """The operand of two operators that are locked to a convolution is an output of the graph."""
     b = Builder()
     x = b.input("x", (1, 20, 16, 24), DType.FLOAT32)
-    results = network(b, x, [HYBRID, SWISH, around(3)])
+    results = network(b, x, [HYBRID, GATED, around(3)])
     assert len(strips_of(plan(b.finish(results[-1]), Target(Isa.BASELINE, block_bytes=2000)))) == 4
     b = Builder()
     x = b.input("x", (1, 20, 16, 24), DType.FLOAT32)
-    results = network(b, x, [HYBRID, SWISH, around(3)])
+    results = network(b, x, [HYBRID, GATED, around(3)])
     graph = b.finish(results[-1], results[0])
     assert strips_of(plan(graph, Target(Isa.BASELINE, block_bytes=2000))) == []
 
