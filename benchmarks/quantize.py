@@ -55,8 +55,9 @@ RECIPES = (
     "static_wi8_ai16",
     "static_wi4_ai8",
     "static_wi8_au8",
-    # with another technique than that of the recipe alone, `compensate`
-    *("static_wi8_ai8+activations+compensate", "static_wi4_ai8+activations+compensate"),
+    # with another technique than those of the recipe alone
+    "static_wi8_ai8+activations+compensate+correct_biases",
+    "static_wi4_ai8+activations+compensate+correct_biases",
     # without: samples serve for the ranges alone, or not at all
     *("weight_only_wi8_afp32+none", "dynamic_wi8_afp32+none", "weight_only_wi4_afp32+none"),
     *("static_wi8_ai8+none", "static_wi8_ai16+none", "static_wi4_ai8+none"),

@@ -20,6 +20,7 @@ from edgewise.optimize import (
     calibrate,
     channel_maxima,
     compensate,
+    correct_biases,
     cross_layer,
     improve,
     quantize,
@@ -29,7 +30,7 @@ from edgewise.optimize.equalize import apply
 from edgewise.runtime.session import Session
 from tests.optimize.networks import residual, samples
 
-ALL = ("compensate", "cross_layer", "activations")
+ALL = ("compensate", "cross_layer", "activations", "correct_biases")
 
 
 def outputs(model: Model) -> np.ndarray:
@@ -79,11 +80,11 @@ def test_they_are_the_functions_one_after_the_other():
     model, recipe = residual(), Recipe("static_wi4_ai8", techniques=ALL)
     given = samples(model)
     by_hand = cross_layer(model).model
-    by_hand = activations(by_hand, channel_maxima(by_hand, given)).model
-    by_hand = compensate(by_hand, recipe, given)
+    true = activations(by_hand, channel_maxima(by_hand, given)).model
+    by_hand = compensate(true, recipe, given)
     np.testing.assert_array_equal(outputs(improve(model, recipe, given)), outputs(by_hand))
     plain = Recipe(recipe.scheme)
-    whole = quantize(by_hand, plain, calibrate(by_hand, given))
+    whole = correct_biases(quantize(by_hand, plain, calibrate(by_hand, given)), true, given)
     np.testing.assert_array_equal(
         outputs(quantize(model, recipe, samples=iter(given))), outputs(whole)
     )
@@ -115,7 +116,7 @@ def test_techniques_go_through_data_again_and_keep_none_of_it():
 def test_they_need_samples_and_take_no_ranges():
     model = residual()
     recipe = Recipe("static_wi8_ai8", techniques=ALL)
-    with pytest.raises(QuantizationError, match=r"activations, compensate need samples; got none"):
+    with pytest.raises(QuantizationError, match=r"compensate, correct_biases need samples; got"):
         quantize(model, recipe)
     with pytest.raises(QuantizationError, match=r"change the model.* Give samples="):
         quantize(model, recipe, calibrate(model, samples(model)))

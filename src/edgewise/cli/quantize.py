@@ -70,8 +70,9 @@ _TYPES = ("float32", "int8", "uint8", "int16")
     "techniques",
     multiple=True,
     type=click.Choice([*(technique.value for technique in Technique), "none"]),
-    help="What keeps accuracy, before (repeat): alike ranges of channels, by weights or by data; "
-    "rounding for each layer's result (with --data this one is done unless others are named).",
+    help="What keeps accuracy (repeat): alike ranges of channels, by weights or by data; rounding "
+    "for each layer's result; biases that take mean errors (with --data the last two, this one of "
+    "static recipes, are done unless others are named).",
 )
 @click.option("--integers-only", is_flag=True, help="Refuse a model that keeps float operators.")
 @click.option(

@@ -1,5 +1,6 @@
 """Smaller models: recipes, calibration, quantization."""
 
+from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compensate import Rounding, compensate
 from edgewise.optimize.equalize import activations, cross_layer
@@ -28,6 +29,7 @@ __all__ = [
     "calibrate",
     "channel_maxima",
     "compensate",
+    "correct_biases",
     "cross_layer",
     "improve",
     "prepare",

@@ -21,6 +21,7 @@ from edgewise.errors import EdgewiseError, InputError, InternalError
 from edgewise.files import as_bytes, write_atomically
 from edgewise.ir.model import Model
 from edgewise.metrics import agreement, are_correct, divergence
+from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compare import least_probability
 from edgewise.optimize.compensate import Fitted
@@ -189,14 +190,14 @@ class Bench:
     def make(self, recipe: Recipe) -> Model:
         """The model of a recipe; where that finds nothing to quantize, the float model."""
         asked = recipe.techniques or ()
-        units = tuple(t for t in asked if t is not Technique.COMPENSATE)
+        units = tuple(t for t in asked if t in (Technique.CROSS_LAYER, Technique.ACTIVATIONS))
         target = self._problem.target
         samples = self._samples()
         if units not in self._equal:
             self._equal[units] = improve(
                 self._model, Recipe("float32", techniques=units), samples, target=target
             )
-        model = self._equal[units]
+        model = true = self._equal[units]
         plain = replace(recipe, techniques=())
         ranges = None
         if Technique.COMPENSATE in asked:
@@ -208,9 +209,12 @@ class Bench:
                 self._ranges[units] = calibrate(prepare(model, target), samples)
             ranges = self._ranges[units]
         try:
-            return quantize(model, plain, ranges, samples=samples, target=target)
+            made = quantize(model, plain, ranges, samples=samples, target=target)
         except NothingToQuantize:
             return prepare(model, target)
+        if Technique.CORRECT_BIASES in asked:
+            made = correct_biases(made, true, samples)
+        return made
 
     def _samples(self) -> Sequence[Sample]:
         """What calibration takes: arrays by name of the input."""

@@ -28,6 +28,8 @@ _FEW = 32  # examples that layers are looked at on: KL resolves what accuracy do
 _BETTER = 0.95  # the share of divergence that a technique has to leave at most, to be used
 _WIDTH = 4  # recipes of a path that are measured at a time, whatever the workers
 _CONVERSIONS = 300  # bytes in a file of a QUANTIZE and a DEQUANTIZE
+# what integer weights are compensated by
+_TECHNIQUES = (Technique.COMPENSATE, Technique.CORRECT_BIASES)
 _TRIES = 8  # candidates that the third part is asked about, before the float model
 
 
@@ -63,7 +65,7 @@ class Pilot:
         best, compensates = self._uniform(units)
         table = self._sensitivity(units, self._schemes)
         first = table if not units else self._sensitivity((), [self._probe])
-        techniques = (*units, *(Technique.COMPENSATE,) * compensates)
+        techniques = (*units, *_TECHNIQUES * compensates)
         options = self._options(table, best)
         for name, schemes in self._families().items():
             self._mixed(name, options, schemes, techniques)
@@ -125,7 +127,7 @@ class Pilot:
         whether compensating helps where weights are narrowest."""
         named: list[tuple[str, Recipe]] = []
         for scheme in self._schemes:
-            kinds = [units] + [(*units, Technique.COMPENSATE)] * _is_rounded(scheme)
+            kinds = [units] + [(*units, *_TECHNIQUES)] * _is_rounded(scheme)
             named += [(_named(scheme, k), Recipe(scheme, techniques=k)) for k in kinds]
         best: dict[str, Score] = {}
         helped: dict[str, bool] = {}

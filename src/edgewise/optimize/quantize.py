@@ -19,12 +19,14 @@ from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
 from edgewise.ops.softmax import Softmax
+from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
+from edgewise.optimize.compensate import compensate
 from edgewise.optimize.declared import take_declared
 from edgewise.optimize.observe import Sample
 from edgewise.optimize.prepared import LITERT, prepare
 from edgewise.optimize.ranges import Range, Ranges
-from edgewise.optimize.recipe import Mode, Recipe, Scheme
+from edgewise.optimize.recipe import Mode, Recipe, Scheme, Technique
 from edgewise.optimize.regions import Types, settle
 from edgewise.optimize.rewrite import Choice, rewrite
 from edgewise.optimize.rules import (
@@ -39,7 +41,7 @@ from edgewise.optimize.rules import (
 from edgewise.optimize.scales import Scales
 from edgewise.optimize.spared import schemes
 from edgewise.optimize.streamed import Streamed
-from edgewise.optimize.techniques import improve
+from edgewise.optimize.techniques import equalized
 from edgewise.passes.target import Target, load_target
 
 _log = logging.getLogger("edgewise")
@@ -74,7 +76,8 @@ def quantize(
         ranges: what `calibrate` measured; for static schemes.
         samples: measured with `calibrate` where there are no ranges; also for the recipe's
             techniques, which change the model and so take no ranges of the old one: without ranges
-            a recipe that leaves them open means `compensate` (`Recipe(..., techniques=())`: none).
+            a recipe that leaves them open means `compensate`, and where it is static
+            `correct_biases` (`Recipe(..., techniques=())`: none).
             They read the samples several times: a `Data` is read anew each time, an iterator is
             made a list first.
         input_dtype, output_dtype: of the float inputs and outputs: float32, int8, uint8, int16.
@@ -96,10 +99,13 @@ def quantize(
             f"recipe {recipe.scheme}: techniques change the model, whose ranges are others "
             "then; got ranges. Give samples="
         )
-    if ranges is None:
-        if isinstance(samples, Iterator) and recipe.techniques_for(has_samples=True):
-            samples = list(samples)
-        model = improve(model, recipe, samples, target=target)
+    wanted = recipe.techniques_for(has_samples=samples is not None) if ranges is None else ()
+    if isinstance(samples, Iterator) and wanted:
+        samples = list(samples)
+    true = model if ranges is not None else equalized(model, recipe, samples)
+    model = true
+    if Technique.COMPENSATE in wanted:
+        model = compensate(true, recipe, samples or (), target=target)
     prepared = prepare(model, target)
     declared: dict[str, dict[str, Range]] = {}
     if recipe.is_static:
@@ -124,6 +130,8 @@ def quantize(
     for part in work:
         part.rewrite()
     verify(prepared)
+    if Technique.CORRECT_BIASES in wanted:
+        prepared = correct_biases(prepared, true, samples or ())
     return prepared
 
 

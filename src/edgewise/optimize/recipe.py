@@ -16,8 +16,9 @@ A recipe is a scheme for all operators and scopes for some, of which the last th
 
     Recipe("static_wi8_ai8", [Scope("float32", layer="head/.*"), Scope("static_wi8_ai16", "ADD")])
 
-`techniques` are what is done to the float model before, so that it loses less (`techniques.py`);
-where a recipe leaves them open, `quantize` does what its samples allow.
+`techniques` are what is done so that it loses less, to the float model before (`techniques.py`) and
+to the quantized one behind (`biases.py`); where a recipe leaves them open, `quantize` does what its
+samples allow.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Technique(Enum):
     CROSS_LAYER = "cross_layer"
     ACTIVATIONS = "activations"
     COMPENSATE = "compensate"
+    CORRECT_BIASES = "correct_biases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Recipe:
     """What all operators become, what some become instead, and what is left as too small.
 
     `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
-    name or member, go before; an empty tuple: none; None: `compensate` where there are samples.
+    name or member; an empty tuple: none; None: where there are samples `compensate`, and with a
+    static scheme `correct_biases`.
     """
 
     scheme: str
@@ -188,7 +191,9 @@ class Recipe:
         """The techniques, where the recipe leaves them open those that samples allow."""
         if self.techniques is not None:
             return self.techniques
-        return (Technique.COMPENSATE,) if has_samples else ()
+        if not has_samples:
+            return ()
+        return (Technique.COMPENSATE, *(Technique.CORRECT_BIASES,) * self.is_static)
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""

@@ -26,8 +26,8 @@ def improve(
     known: Fitted | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """The float model after the recipe's techniques (`Recipe.techniques_for`); the same model where
-    there are none.
+    """The float model after those of the recipe's techniques (`Recipe.techniques_for`) that change
+    it; the same model where there are none.
 
     Args:
         samples: arrays as `calibrate` takes them, gone through several times: a list, or a
@@ -39,6 +39,17 @@ def improve(
     Raises:
         QuantizationError: techniques that need samples, without them.
     """
+    model = equalized(model, recipe, samples)
+    if Technique.COMPENSATE in recipe.techniques_for(has_samples=samples is not None):
+        model = compensate(
+            model, recipe, samples or (), target=target, known=known, progress=progress
+        )
+    return model
+
+
+def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) -> Model:
+    """The model in the units of channels that the recipe's techniques choose: it computes what it
+    did, and is what the quantized one is to be like. Raises as `improve`."""
     wanted = recipe.techniques_for(has_samples=samples is not None)
     if samples is None and set(wanted) - {Technique.CROSS_LAYER}:
         named = ", ".join(t.value for t in wanted if t is not Technique.CROSS_LAYER)
@@ -47,8 +58,4 @@ def improve(
         model = cross_layer(model).model
     if Technique.ACTIVATIONS in wanted:
         model = activations(model, channel_maxima(model, samples or ())).model
-    if Technique.COMPENSATE in wanted:
-        model = compensate(
-            model, recipe, samples or (), target=target, known=known, progress=progress
-        )
     return model
