@@ -22,11 +22,11 @@ from edgewise.optimize import (
     compensate,
     correct_biases,
     cross_layer,
-    improve,
     quantize,
 )
 from edgewise.optimize.channels import groups
 from edgewise.optimize.equalize import apply
+from edgewise.optimize.techniques import equalized
 from edgewise.runtime.session import Session
 from tests.optimize.networks import residual, samples
 
@@ -82,13 +82,14 @@ def test_they_are_the_functions_one_after_the_other():
     by_hand = cross_layer(model).model
     true = activations(by_hand, channel_maxima(by_hand, given)).model
     by_hand = compensate(true, recipe, given)
-    np.testing.assert_array_equal(outputs(improve(model, recipe, given)), outputs(by_hand))
+    made = compensate(equalized(model, recipe, given), recipe, given)
+    np.testing.assert_array_equal(outputs(made), outputs(by_hand))
     plain = Recipe(recipe.scheme)
     whole = correct_biases(quantize(by_hand, plain, calibrate(by_hand, given)), true, given)
     np.testing.assert_array_equal(
         outputs(quantize(model, recipe, samples=iter(given))), outputs(whole)
     )
-    assert (outputs(improve(model, plain, None)) == outputs(model)).all()
+    assert (outputs(equalized(model, plain, None)) == outputs(model)).all()
 
 
 def test_techniques_go_through_data_again_and_keep_none_of_it():

@@ -10,7 +10,6 @@ from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
 from edgewise.optimize.recipe import Recipe, Scheme, Scope, Technique
-from edgewise.optimize.techniques import improve
 
 __all__ = [
     "KL",
@@ -31,7 +30,6 @@ __all__ = [
     "compensate",
     "correct_biases",
     "cross_layer",
-    "improve",
     "prepare",
     "quantize",
 ]

@@ -24,14 +24,14 @@ from edgewise.metrics import agreement, are_correct, divergence
 from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compare import least_probability
-from edgewise.optimize.compensate import Fitted
+from edgewise.optimize.compensate import Fitted, compensate
 from edgewise.optimize.evaluate import TOP, Crew
 from edgewise.optimize.observe import Sample
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import NothingToQuantize, quantize
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Recipe, Technique
-from edgewise.optimize.techniques import improve
+from edgewise.optimize.techniques import equalized
 from edgewise.values import dataclass
 
 PARTS = ("calibration", "search", "proof")
@@ -194,16 +194,14 @@ class Bench:
         target = self._problem.target
         samples = self._samples()
         if units not in self._equal:
-            self._equal[units] = improve(
-                self._model, Recipe("float32", techniques=units), samples, target=target
-            )
+            equalizing = Recipe("float32", techniques=units)
+            self._equal[units] = equalized(self._model, equalizing, samples)
         model = true = self._equal[units]
         plain = replace(recipe, techniques=())
         ranges = None
         if Technique.COMPENSATE in asked:
             known = self._fitted.setdefault(units, {})
-            rounded = plain.with_techniques([Technique.COMPENSATE])
-            model = improve(model, rounded, samples, target=target, known=known)
+            model = compensate(true, plain, samples, target=target, known=known)
         elif recipe.is_static:
             if units not in self._ranges:
                 self._ranges[units] = calibrate(prepare(model, target), samples)

@@ -37,6 +37,7 @@ from edgewise.optimize.observe import Sample, arrays_of, observe
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.weights import stored
 from edgewise.passes.linear import LINEAR, layout
+from edgewise.runtime.calls import FLOAT_BOUNDS
 from edgewise.runtime.session import Session
 from edgewise.runtime.workers import cores
 from edgewise.values import dataclass
@@ -45,12 +46,6 @@ Array = np.ndarray
 
 _ENOUGH = 48  # samples, which are kept; as good as 100 for networks of ImageNet
 _LEAST_SHARE = 0.1  # a channel that hardly ever varies is not pushed far for what it does then
-_VARYING = {  # results that move with the bias
-    Activation.NONE: (-np.inf, np.inf),
-    Activation.RELU: (0.0, np.inf),
-    Activation.RELU6: (0.0, 6.0),
-    Activation.RELU_N1_TO_1: (-1.0, 1.0),
-}
 
 
 def correct_biases(
@@ -101,8 +96,12 @@ def _observed(
     ends: dict[Value, tuple[float, float]] = {}
     for node in graph.nodes:
         act = getattr(node.op, "fused_activation_function", Activation.NONE)
-        if isinstance(node.op, LINEAR) and act in _VARYING and node.output.dtype is DType.FLOAT32:
-            ends[node.output] = _VARYING[act]
+        if (
+            isinstance(node.op, LINEAR)
+            and act in FLOAT_BOUNDS
+            and node.output.dtype is DType.FLOAT32
+        ):
+            ends[node.output] = FLOAT_BOUNDS[act]  # between them it moves with the bias
     means: dict[Value, list[Array]] = {value: [] for value in ends}
     shares: dict[Value, list[Array]] = {value: [] for value in ends}
     for seen in observe(prepared, given, signature=signature, threads=cores()):

@@ -167,21 +167,21 @@ class Cache:
         """SHA-256 of a file, and its bytes where they were read for it: a large file that was
         hashed before and has since kept its place, size and times is not. Raises OSError."""
         stat = file.stat()
+        if stat.st_size < _LARGE_BYTES:
+            data = file.read()
+            return digest_of(data), data
         place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        is_large = stat.st_size >= _LARGE_BYTES
-        known = self.get(("file", place)) if is_large else None
+        known = self.get(("file", place))
         if known is not None:
             return str(known[0]["digest"]), None
         # a file nobody knows will be read: what reads it is imported while the hash is computed
         reader = threading.Thread(target=import_module, args=("edgewise.format.reader",))
-        if is_large:
-            reader.start()
+        reader.start()
         data = file.read()
         found = digest_of(data)
-        if is_large:
-            reader.join()
+        reader.join()
         # a file that was written just now may change again within the clock's resolution
-        if is_large and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
+        if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
             self.put_soon(("file", place), {"digest": found}, {})
         return found, data
 

@@ -10,9 +10,9 @@ Labels and what pixels become are taken from the model (`edgewise.metadata`). Wh
 the range of a quantized input tells what its pixels are, and `labels=` and `normalize=` say more.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from edgewise.lazy import names
 from edgewise.tasks.classifier import ImageClassifier
 from edgewise.tasks.classify import Guess
 from edgewise.tasks.detect import Box, Detection, ObjectDetector
@@ -37,8 +37,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """What trains is imported when it is asked for: who runs a model does not wait for it."""
-    if name != "train_image_classifier":
-        raise AttributeError(f"edgewise.tasks has no attribute {name!r}")
-    return import_module("edgewise.tasks.training").train_image_classifier
+# what trains is imported when it is asked for: who runs a model does not wait for it
+__getattr__ = names(__name__, {"train_image_classifier": "training"})
