@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from edgewise.lite import Interpreter as LiteInterpreter
 from edgewise.runtime import cache as caches
 from edgewise.runtime import planner
 from edgewise.runtime.cache import Cache
+from edgewise.runtime.digest import Digest
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan
 from edgewise.runtime.stored import read_interface, write_interface
@@ -297,15 +299,30 @@ def test_a_large_file_that_was_not_touched_is_not_hashed_again(
     cache, path = Cache(tmp_path / "cache"), tmp_path / "large"
     path.write_bytes(bytes(caches._LARGE_BYTES))
     file = OpenFile(path)
-    digest, data = cache.digest(file)
-    assert data == path.read_bytes()
+    wanted = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def found() -> tuple[str, bytes | None]:
+        digest, data = cache.digest(file)
+        return str(digest), data
+
+    assert found() == (wanted, path.read_bytes())
     monkeypatch.setattr(caches, "_SETTLED_S", -1.0)
-    assert cache.digest(file) == (digest, data)
-    with monkeypatch.context() as patch:
-        patch.setattr(caches, "digest_of", None)
-        assert cache.digest(file) == (digest, None)
+    assert found() == (wanted, path.read_bytes())
+    assert cache.digest(file)[0].is_known
+    assert found() == (wanted, None)
     path.write_bytes(bytes(caches._LARGE_BYTES - 1) + b"1")
-    assert cache.digest(file)[0] != digest
+    assert found()[0] != wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_computes_a_digest_that_a_thread_was_computing() -> None:
+    data = bytes(1 << 26)
+    made = Digest.soon(data, lambda _: None)
+    child = os.fork()
+    if not child:
+        os._exit(0 if str(made) == hashlib.sha256(data).hexdigest() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert str(made) == hashlib.sha256(data).hexdigest()
 
 
 def test_limits_hold_for_cached_plans(file: Path, tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgewise.files import OpenFile
+from edgewise.runtime.digest import Digest
 from edgewise.runtime.library import library, structures
 from edgewise.runtime.stored import Arrays, Json
 
@@ -163,27 +163,25 @@ class Cache:
         """Remove what is stored under a key."""
         self._remove(self.path(key))
 
-    def digest(self, file: OpenFile) -> tuple[str, bytes | None]:
-        """SHA-256 of a file, and its bytes where they were read for it: a large file that was
-        hashed before and has since kept its place, size and times is not. Raises OSError."""
+    def digest(self, file: OpenFile) -> tuple[Digest, bytes | None]:
+        """Of a file, and its bytes where they were read for it: a large file that was hashed
+        before and has since kept its place, size and times is not. Raises OSError."""
         stat = file.stat()
         if stat.st_size < _LARGE_BYTES:
             data = file.read()
-            return digest_of(data), data
+            return Digest.of(data), data
         place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         known = self.get(("file", place))
         if known is not None:
-            return str(known[0]["digest"]), None
-        # a file nobody knows will be read: what reads it is imported while the hash is computed
-        reader = threading.Thread(target=import_module, args=("edgewise.format.reader",))
-        reader.start()
+            return Digest(str(known[0]["digest"])), None
         data = file.read()
-        found = digest_of(data)
-        reader.join()
-        # a file that was written just now may change again within the clock's resolution
-        if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
-            self.put_soon(("file", place), {"digest": found}, {})
-        return found, data
+
+        def note(digest: str) -> None:
+            # a file that was written just now may change again within the clock's resolution
+            if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
+                self.put_soon(("file", place), {"digest": digest}, {})
+
+        return Digest.soon(data, note), data
 
     def _shrink(self) -> None:
         with os.scandir(self.folder) as files:
@@ -220,11 +218,6 @@ def touch(path: Path) -> None:
     with suppress(OSError):
         if time.time() - path.stat().st_mtime > _FRESH_S:
             os.utime(path)
-
-
-def digest_of(data: bytes) -> str:
-    """SHA-256 of a model's bytes."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _encode(fields: Json, arrays: Arrays) -> Iterator[bytes | memoryview]:

@@ -13,10 +13,11 @@ from edgewise.errors import FormatError
 from edgewise.files import OpenFile, read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
-from edgewise.runtime.cache import Cache, default_folder, digest_of
+from edgewise.runtime.cache import Cache, default_folder
+from edgewise.runtime.digest import Digest
 from edgewise.runtime.library import NotBuilt, library
 from edgewise.runtime.specialize import Stored
-from edgewise.runtime.stored import read_interface, write_interface
+from edgewise.runtime.stored import Json, read_interface, write_interface
 
 CacheOption = bool | str | os.PathLike[str]
 
@@ -44,7 +45,7 @@ class Source:
         self._model: Model | None = None
         self._glimpse: Model | None = None  # what the cache has of it
         self._cache: Cache | None = None
-        self._digest, self._name = "", file
+        self._digest, self._name = Digest(), file
         self._file: OpenFile | None = None  # until it is read
         self._data: bytes | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
@@ -57,15 +58,19 @@ class Source:
             try:
                 origin = self._origin
                 if isinstance(origin, bytes):
-                    self._digest = digest_of(origin)
+                    self._digest = Digest.of(origin)
                 else:
                     self._file = OpenFile(origin)
                     self._digest, self._data = self._cache.digest(self._file)
             except OSError:
                 self._cache = None  # reading it says what is wrong
-        self._glimpse = self._find_interface(with_tensors)
+        self._unsaved: Json | None = None  # the interface, until the digest is known
+        if self._digest.is_known:
+            self._glimpse = self._find_interface(with_tensors)
         if self._glimpse is None:
             self._model = self._read()
+            if self._cache is not None:
+                self._unsaved = write_interface(self._model)
         self._data = None
 
     @property
@@ -94,13 +99,13 @@ class Source:
 
     def stored(self, graph: str) -> Stored | None:
         """The cached plans of a graph; None where there is no cache."""
-        return None if self._cache is None else Stored(self._cache, self._digest, graph)
+        return None if self._cache is None else Stored(self._cache, self._known_digest, graph)
 
     def _find_interface(self, with_tensors: bool) -> Model | None:
         """The interface that the cache has."""
         if self._cache is None:
             return None
-        found = self._cache.get(("interface", self._digest))
+        found = self._cache.get(("interface", str(self._digest)))
         try:
             return None if found is None else read_interface(found[0], with_tensors=with_tensors)
         except (LookupError, TypeError, ValueError):
@@ -116,12 +121,17 @@ class Source:
         else:
             model = load(self._data or self._read_hashed(), file=os.fspath(origin))
         _recognize(model)
-        if self._cache is not None and self._find_interface(with_tensors=False) is None:
-            fields = write_interface(model)
-            if fields is not None:
-                self._cache.put_soon(("interface", self._digest), fields, {})
         self._file = None
         return model
+
+    def _known_digest(self) -> str:
+        """The digest, when it is needed and what was read is stored under it."""
+        digest = str(self._digest)
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None and self._cache is not None:
+            self._cache.put_soon(("interface", digest), unsaved, {})
+        return digest
 
     def _read_hashed(self) -> bytes:
         """The bytes of the file, which must still be the one that was hashed."""
@@ -129,7 +139,7 @@ class Source:
         if self._cache is None or self._file is None:
             return read_model_file(self._origin)
         digest, data = self._cache.digest(self._file)
-        if digest != self._digest:
+        if str(digest) != str(self._digest):
             raise FormatError(
                 "has changed since the interpreter was made; make a new one",
                 file=os.fspath(self._origin),

@@ -40,14 +40,14 @@ class Stored:
     """Plans of one graph of one file in the cache."""
 
     cache: Cache
-    digest: str  # of the file
+    digest: Callable[[], str]  # of the file; may wait until it is computed
     graph: str
 
     def get(
         self, shapes: Shapes, target: Target, graph: Callable[[], Graph]
     ) -> tuple[Plan, dict[str, int]] | None:
         """The plan and what its graph demands (`limits.demand_of`)."""
-        key = ("plan", self.digest, self.graph, shapes, target)
+        key = ("plan", self.digest(), self.graph, shapes, target)
         found = self.cache.get(key)
         if found is None:
             return None
@@ -71,7 +71,7 @@ class Stored:
         """Store a plan, at once or without waiting; `numbers` are those of its variables in the
         graph."""
         fields, arrays = write_plan(made, numbers)
-        key = ("plan", self.digest, self.graph, shapes, made.target)
+        key = ("plan", self.digest(), self.graph, shapes, made.target)
         write = self.cache.put_soon if is_soon else self.cache.put
         write(key, {**fields, "demand": dict(demand)}, arrays)
 
