@@ -106,6 +106,8 @@ class Executor:
         hosts = plan.code.hosts
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
+        # a run needs neither the threads nor the time
+        self._starts_plainly = threads.count == 1 and self._clock is None
         remember(self)
 
     def run(
@@ -159,12 +161,11 @@ class Executor:
             self._bind(self._state)
         if self.has_names:
             self._bind_named(self._resources)
-        if self._threads.count > 1 or self._clock is not None:
-            self._start(serial)
-            self._walk(self._io, None)
-            return self._outputs
         run = self._run
-        run.serial = serial
+        if self._starts_plainly:
+            run.serial = serial
+        else:
+            self._start(serial)
         try:
             while status := self._ew_run(run):
                 self._handle(status, self._io)

@@ -167,10 +167,8 @@ class Session:
     def _run_again(self, executor: Executor) -> list[np.ndarray]:
         """What `run` does, of which for a small network nothing is left but this."""
         turns = self._turns
-        turns.enter()
+        serial = turns.again(executor)
         try:
-            serial = turns.number()
-            turns.begin(executor)
             if executor.has_names:
                 with self._resources.lock:
                     return executor.repeat(serial)

@@ -39,6 +39,15 @@ class Turns:
                 "this interpreter is running in another thread; make one interpreter per thread"
             )
 
+    def again(self, running: Cancellable) -> int:
+        """`enter` and `begin` a run that may start at once; its number. Less than the three calls:
+        of a run that takes microseconds every call is a part."""
+        if not self._lock.acquire(False):
+            self.enter()
+        self._running = running  # before it has a number, by which `cancel` would stop it
+        self.serial = serial = self.serial % 0xFFFFFFFF + 1
+        return serial
+
     def leave(self) -> None:
         """End it."""
         self._running = None
