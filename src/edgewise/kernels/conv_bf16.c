@@ -282,7 +282,7 @@ typedef struct {
 /* The first n of a vector's numbers, at most all of them. */
 EW_INLINE void store_first(uint8_t *y, v_f32 v, uint32_t n, const int is_narrow) {
     if (!is_narrow) {
-        ew_amx_put((float *)(void *)y, v, n);
+        v_store_first_f32((float *)(void *)y, v, n);
         return;
     }
 #if defined(__AVX512BF16__)

@@ -215,15 +215,6 @@ EW_INLINE void ew_amx_store(const uint32_t tiles, const uint32_t vectors, ew_amx
 }
 #endif
 
-/* The first n floats of a vector, at most all. */
-EW_INLINE void ew_amx_put(float *y, v_f32 v, uint32_t n) {
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(y, n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF, (__m512)v);
-#else
-    ew_copy((uint8_t *)y, (const uint8_t *)&v, ew_min_u32(n, EW_LANES) * sizeof(float));
-#endif
-}
-
 /* Rows [row, end) of a product and the columns from `column` on whose sums are stored, and whose
  * results, from y on, are to be made. `is_plain`: the kernel says so, all columns are results, and
  * rows fill vectors. */

@@ -171,10 +171,14 @@ TILES
 static void aside(micro_kernel *kernel, const ew_patch *patch, ew_panel *panel,
                   uint32_t rows, const float *x, size_t x_stride, float *y, size_t y_stride) {
     float edge[MOST_ROWS * EW_LANES * 3];
-    uint32_t width = panel->vectors * EW_LANES;
+    const uint32_t width = panel->vectors * EW_LANES, last = width - EW_LANES;
     kernel(patch, panel, 1, x, x_stride, edge, width);
-    for (uint32_t r = 0; r < rows; r++)
-        for (uint32_t c = 0; c < panel->columns; c++) y[r * y_stride + c] = edge[r * width + c];
+    for (uint32_t r = 0; r < rows; r++) {
+        const float *from = edge + r * width;
+        float *to = y + r * y_stride;
+        for (uint32_t c = 0; c < last; c += EW_LANES) v_store_f32(to + c, v_load_f32(from + c));
+        v_store_first_f32(to + last, v_load_f32(from + last), panel->columns - last);
+    }
 }
 
 void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,

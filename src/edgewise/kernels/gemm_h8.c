@@ -81,7 +81,7 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
             if (is_plain)
                 v_store_f32(to, sum);
             else
-                ew_amx_put(to, sum, p->columns - at);
+                v_store_first_f32(to, sum, p->columns - at);
         }
     }
 }

@@ -128,6 +128,17 @@ EW_INLINE void v_store_s16(void *p, v_s32 v) {
 }
 #endif
 
+/* The first n floats of a vector, at most all. */
+EW_INLINE void v_store_first_f32(float *p, v_f32 v, uint32_t n) {
+#if EW_LANES == 16 && defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF, (__m512)v);
+#else
+    float all[EW_LANES];
+    v_store_f32(all, v);
+    for (uint32_t i = 0; i < n && i < EW_LANES; i++) p[i] = all[i];
+#endif
+}
+
 #if EW_LANES == 16 && defined(__AVX512F__)
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm512_fmadd_ps(a, b, c); }
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm512_min_ps(a, b); }
