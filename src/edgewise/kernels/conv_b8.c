@@ -246,6 +246,16 @@ static void sum_rows(const ew_conv_b8 *p, const ew_staging *g, const uint32_t *s
     }
 }
 
+/* So many steps of panels of 4 bits as such of 8: a tile does it once for all its rows. */
+static void widen(int8_t *restrict to, const uint8_t *restrict w, size_t steps) {
+    enum { VECTOR = EW_LANES * EW_PER_LANE };
+    for (; steps; steps--, w += VECTOR, to += 2 * VECTOR)
+        for (uint32_t i = 0; i < VECTOR; i++) {
+            to[i] = (int8_t)((w[i] & 15) - 8);
+            to[VECTOR + i] = (int8_t)((w[i] >> 4) - 8);
+        }
+}
+
 EW_DEFINE(conv_2d_b8) {
     const ew_conv_b8 *p = params;
     const ew_conv_layout *l = &p->layout;
@@ -258,7 +268,8 @@ EW_DEFINE(conv_2d_b8) {
     uint32_t *segment = scratch;
     int32_t *sums = (int32_t *)scratch + segments;
     uint32_t pixels = p->w_zero ? l->lines_per_tile * l->columns_per_tile : 0;
-    uint8_t *staged = ew_aligned(sums + pixels);
+    int8_t *widened = (int8_t *)ew_aligned(sums + pixels);
+    uint8_t *staged = (uint8_t *)widened + (p->is_narrow ? 2 * segments * run_bytes : 0);
     if (p->is_tiled) ew_amx_begin();
     ew_find_runs(l, &g, sizeof(ew_staged), segment);
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
@@ -284,6 +295,12 @@ EW_DEFINE(conv_2d_b8) {
             at_once = panel + most <= t.panel + t.panels ? most : 1;
             if (is_vector && (panel + at_once) * EW_COLUMNS > o) at_once = 1;
             product->columns = ew_min_u32(at_once * EW_COLUMNS, o - panel * EW_COLUMNS);
+            const int is_widened = p->is_narrow && !(is_vector && at_once == EW_GEMV_B8);
+            const int8_t *w = (const int8_t *)operand[1] + packed * segments * run_bytes / (1 + p->is_narrow);
+            if (is_widened) {
+                widen(widened, (const uint8_t *)w, (size_t)at_once * segments * p->steps);
+                w = widened;
+            }
             product->bias = (const int32_t *)operand[2] + at;
             gemm.scale = (const float *)operand[3] + at;
             for (uint32_t i = 0; i < t.lines; i++) {
@@ -294,8 +311,7 @@ EW_DEFINE(conv_2d_b8) {
                 product->segment = segment + first * g.runs;
                 product->segments = (last - first) * g.runs;
                 product->x = staged + i * g.stride_h * g.pitch;
-                product->w = (const int8_t *)operand[1] +
-                             (packed * segments + first * g.runs) * run_bytes;
+                product->w = w + first * g.runs * run_bytes;
                 if (p->w_zero) {
                     product->row_bias = sums + i * l->columns_per_tile;
                     if (panel == t.panel)
@@ -306,7 +322,7 @@ EW_DEFINE(conv_2d_b8) {
                              (size_t)line * l->y_line + (size_t)t.column * l->y_pixel +
                              t.group * o + panel * EW_COLUMNS;
                 if (is_vector && at_once == EW_GEMV_B8)
-                    EW_NAME(gemv_b8)(&gemm);
+                    EW_NAME(gemv_b8)(&gemm, (int)p->is_narrow);
                 else if (at_once == 2)
                     EW_NAME(gemm_pair_b8)(&gemm);
                 else

@@ -36,32 +36,37 @@ static void move_on(const ew_window *s, uint32_t count, pixel_at *at) {
     at->image++;
 }
 
-static patch patch_of(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at pixel) {
+/* Those of `count` output pixels from `pixel` on. */
+static void find_patches(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at pixel,
+                         uint32_t count, patch *found) {
     const ew_window *s = &p->window;
-    const uint32_t c = s->c / p->groups;
-    const int32_t at_h = (int32_t)(pixel.line * s->stride_h - s->pad_top);
-    const int32_t at_w = (int32_t)(pixel.column * s->stride_w - s->pad_left);
+    const uint32_t c = s->c / p->groups, span = (s->kernel_w - 1) * s->dilation_w;
     const int is_run = s->dilation_w == 1 && p->groups == 1; /* a line's taps are neighbours */
-    uint32_t top, bottom, left, right;
-    ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-    ew_inside_of(at_w, s->kernel_w, s->dilation_w, s->w, &left, &right);
-    if (left == right) bottom = top;
-    x += (size_t)pixel.image * s->h * s->w * s->c + group * c;
-    if (bottom > top)
-        x += ((size_t)(at_h + (int32_t)(top * s->dilation_h)) * s->w +
-              (size_t)(at_w + (int32_t)(left * s->dilation_w))) * s->c;
     const size_t row = (size_t)s->kernel_w * c;
-    patch found = {
-        .x = x,
-        .lines = bottom - top,
-        .runs = is_run ? 1 : right - left,
-        .length = is_run ? (size_t)(right - left) * c : c,
-        .above = top * row,
-        .below = (s->kernel_h - bottom) * row,
-        .left = (size_t)left * c,
-        .right = (size_t)(s->kernel_w - right) * c,
-    };
-    return found;
+    for (uint32_t r = 0, n; r < count; r += n, move_on(s, n, &pixel)) { /* pixels of one line */
+        const int32_t at_h = (int32_t)(pixel.line * s->stride_h - s->pad_top);
+        int32_t at_w = (int32_t)(pixel.column * s->stride_w - s->pad_left);
+        uint32_t top, bottom;
+        n = ew_min_u32(count - r, s->ow - pixel.column);
+        ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+        const float *line = x + (size_t)pixel.image * s->h * s->w * s->c + group * c;
+        if (bottom > top) line += (size_t)(at_h + (int32_t)(top * s->dilation_h)) * s->w * s->c;
+        for (uint32_t i = 0; i < n; i++, found++, at_w += (int32_t)s->stride_w) {
+            uint32_t left = 0, right = s->kernel_w, last = bottom;
+            if (at_w < 0 || (uint32_t)at_w + span >= s->w)
+                ew_inside_of(at_w, s->kernel_w, s->dilation_w, s->w, &left, &right);
+            if (left == right) last = top;
+            found->x = line;
+            if (last > top) found->x += (size_t)(at_w + (int32_t)(left * s->dilation_w)) * s->c;
+            found->lines = last - top;
+            found->runs = is_run ? 1 : right - left;
+            found->length = is_run ? (size_t)(right - left) * c : c;
+            found->above = top * row;
+            found->below = (s->kernel_h - last) * row;
+            found->left = (size_t)left * c;
+            found->right = (size_t)(s->kernel_w - right) * c;
+        }
+    }
 }
 
 #if EW_LANES > 1
@@ -121,28 +126,30 @@ static ew_range ranges_of_windows(const ew_conv_h8 *p, const float *x, uint32_t 
         uint32_t top, bottom;
         n = ew_min_u32(count - r, s->ow - pixel.column);
         ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-        ew_range all = ew_no_range();
-        for (uint32_t i = top; i < bottom; i++) {
-            const uint32_t line = pixel.image * s->h + (uint32_t)at_h + i * s->dilation_h;
-            keep_line(p, x, group, line, lines);
-            size_t at = (size_t)(line % lines->count) * lines->pitch + pixel.column * s->stride_w;
-            for (uint32_t j = 0; j < s->kernel_w; j++, at += s->dilation_w) {
-                int32_t h[EW_LANES] = {0}, d[EW_LANES] = {0};
-                if (s->stride_w == 1) {
+        const uint32_t first = pixel.image * s->h + (uint32_t)at_h;
+        for (uint32_t i = top; i < bottom; i++)
+            keep_line(p, x, group, first + i * s->dilation_h, lines);
+        for (uint32_t e = 0; e < n;) { /* of neighbours in x, those that are stride_w apart */
+            const uint32_t begin = e * s->stride_w;
+            ew_range all = ew_no_range();
+            for (uint32_t i = top; i < bottom; i++) {
+                const uint32_t slot = (first + i * s->dilation_h) % lines->count;
+                size_t at = (size_t)slot * lines->pitch + pixel.column * s->stride_w + begin;
+                for (uint32_t j = 0; j < s->kernel_w; j++, at += s->dilation_w) {
                     all.high = v_max_s32(v_load_s32(lines->high + at), all.high);
                     all.deep = v_max_s32(v_load_s32(lines->deep + at), all.deep);
-                    continue;
                 }
-                for (uint32_t e = 0; e < n; e++) {
-                    h[e] = lines->high[at + e * s->stride_w];
-                    d[e] = lines->deep[at + e * s->stride_w];
-                }
-                all.high = v_max_s32(v_load_s32(h), all.high);
-                all.deep = v_max_s32(v_load_s32(d), all.deep);
+            }
+            if (s->stride_w == 1) { /* the next line's overwrite more */
+                __builtin_memcpy(high + r, &all.high, sizeof all.high);
+                __builtin_memcpy(deep + r, &all.deep, sizeof all.deep);
+                break;
+            }
+            for (; e < n && e * s->stride_w - begin < EW_LANES; e++) {
+                high[r + e] = all.high[e * s->stride_w - begin];
+                deep[r + e] = all.deep[e * s->stride_w - begin];
             }
         }
-        __builtin_memcpy(high + r, &all.high, sizeof all.high); /* the next line's overwrite more */
-        __builtin_memcpy(deep + r, &all.deep, sizeof all.deep);
     }
     const ew_range found = {v_load_s32(high), v_load_s32(deep)};
     return found;
@@ -164,8 +171,7 @@ static void stage(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at 
     const size_t x_line = (size_t)s->dilation_h * s->w * s->c;
     patch at[EW_LANES];
     ew_range range[EW_LANES];
-    for (uint32_t r = 0; r < count; r++, move_on(s, 1, &pixel))
-        at[r] = patch_of(p, x, group, pixel);
+    find_patches(p, x, group, pixel, count, at);
     for (uint32_t r = 0; r < EW_LANES && !ranges; r++) {
         range[r] = ew_no_range();
         for (uint32_t i = 0; r < count && i < at[r].lines; i++)

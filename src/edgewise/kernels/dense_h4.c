@@ -59,14 +59,6 @@ enum {
     ELEMENT = sizeof(ew_staged),
 };
 
-/* The elements of K that part number `part` of a lane multiplies. */
-EW_INLINE v_s32 unpacked(v_s32 eight, const uint32_t part) {
-    const v_s32 mask = v_splat_s32(EW_PER_LANE == 4 ? 0x0F0F0F0F : 0x000F000F);
-    const v_s32 moved = (eight >> (int32_t)(4 * part)) & mask;
-    if (EW_PER_LANE == 4) return (v_s32)((v_bytes)moved - v_splat_bytes(8));
-    return (v_s32)((v_s16)moved - (int16_t)8);
-}
-
 /* The sums of one block. With x, the mask and the weights, 15 registers. */
 EW_INLINE void multiply(const uint32_t rows, const uint32_t vectors, const ew_few_rows *g,
                         const uint8_t *x, const uint8_t *w, uint32_t eights,
@@ -88,7 +80,7 @@ EW_INLINE void multiply(const uint32_t rows, const uint32_t vectors, const ew_fe
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++) {
                 const v_s32 eight = v_load_s32(w + v / 2 * panel + v % 2 * 4 * EW_LANES);
-                const v_s32 weights = unpacked(eight, part);
+                const v_s32 weights = v_narrow_weights(eight, part);
                 EW_UNROLL
                 for (uint32_t r = 0; r < rows; r++)
                     acc[r * vectors + v] =

@@ -89,23 +89,28 @@ EW_INLINE void ew_multiply(const uint32_t rows, const uint32_t vectors, const ui
 /* One row of one segment by EW_GEMV_B8 panels: each broadcast of x serves 8 vectors, where a panel
  * alone has 2. */
 enum { EW_SUMS = EW_GEMV_B8 * EW_VECTORS };
-EW_INLINE void ew_multiply_row(const uint32_t lane, const ew_gemm *g, v_s32 acc[EW_SUMS]) {
+EW_INLINE void ew_multiply_row(const uint32_t lane, const int is_narrow, const ew_gemm *g,
+                               v_s32 acc[EW_SUMS]) {
     const size_t bytes = EW_LANES * lane; /* of a vector of weights */
-    const size_t panel = (size_t)g->steps * EW_VECTORS * bytes;
+    const size_t step = (is_narrow ? 1 : EW_VECTORS) * bytes, panel = g->steps * step;
     const uint8_t *x = g->x + g->segment[0];
     const int8_t *w = g->w;
     const v_s32 more = v_splat_s32(g->row_bias ? g->row_bias[0] : 0);
     EW_UNROLL
     for (uint32_t v = 0; v < EW_SUMS; v++)
         acc[v] = g->bias ? v_load_s32(g->bias + v * EW_LANES) + more : more;
-    for (uint32_t i = g->steps; i; i--, x += sizeof(int32_t), w += EW_VECTORS * bytes) {
+    for (uint32_t i = g->steps; i; i--, x += sizeof(int32_t), w += step) {
         int32_t elements;
         __builtin_memcpy(&elements, x, sizeof elements);
         v_s32 from = v_splat_s32(elements);
         EW_UNROLL
         for (uint32_t v = 0; v < EW_SUMS; v++) {
-            v_s32 weights =
-                v_load_weights(lane, w + v / EW_VECTORS * panel + v % EW_VECTORS * bytes);
+            const int8_t *at = w + v / EW_VECTORS * panel;
+            v_s32 weights;
+            if (is_narrow)
+                weights = v_narrow_weights(v_load_weights(lane, at), v % EW_VECTORS);
+            else
+                weights = v_load_weights(lane, at + v % EW_VECTORS * bytes);
             acc[v] = v_dot_lane(lane, from, weights, acc[v]);
         }
     }

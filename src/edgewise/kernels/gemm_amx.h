@@ -3,7 +3,8 @@
  * is a step of a panel's vector. Weights of bfloat16 lie in the order in which they are loaded,
  * because those of large layers come from far away (3x3 of 7x7x512 by 512: 0.85 of the time).
  * Built for processors with AMX; products of bfloat16 with vdpbf16ps or bfmmla for others that have
- * them; and in plain C (-DEW_AMX alone) for the tests of all. */
+ * them; and in plain C (-DEW_AMX alone) for the tests of all. Long because each stands in for the
+ * others. */
 #ifndef EW_GEMM_AMX_H
 #define EW_GEMM_AMX_H
 #include "bfloat.h"
@@ -15,6 +16,7 @@ enum {
     EW_AMX_TILE = 16,   /* rows of a register */
     EW_AMX_SUMS = 1024, /* of four registers */
     EW_AMX_LEAST = 5,   /* rows that are worth a register */
+    EW_AMX_LINES = 32,  /* cache lines of a step of a panel */
     EW_AMX_FEW = 512,   /* bytes of K by which two panels are multiplied at once: making results of
                            whole cache lines is what counts, more would come from far away */
 };
@@ -215,6 +217,14 @@ EW_INLINE void ew_amx_store(const uint32_t tiles, const uint32_t vectors, ew_amx
 }
 #endif
 
+/* A step of the next panel comes from far away in large layers: the share of it that is fetched
+ * while rows from `first` on, of so many, are multiplied by a step of this one. */
+EW_INLINE void ew_amx_fetch(const int8_t *w, uint32_t first, uint32_t rows) {
+    const uint32_t share = ew_divide_up(EW_AMX_LINES, ew_divide_up(rows, 2 * EW_AMX_TILE));
+    w += first / (2 * EW_AMX_TILE) * share * 64;
+    for (uint32_t n = 0; n < share; n++) __builtin_prefetch(w + n * 64, 0, 2);
+}
+
 /* Rows [row, end) of a product and the columns from `column` on whose sums are stored, and whose
  * results, from y on, are to be made. `is_plain`: the kernel says so, all columns are results, and
  * rows fill vectors. */
@@ -263,6 +273,8 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_
             const uint8_t *from = x + p->segment[s];                                               \
             for (uint32_t i = p->steps; i; i -= EW_AMX_STEPS) {                                    \
                 ew_amx_step(tiles, vectors, is_bf16, sums, from, p->x_row, w, next);               \
+                if (vectors == 2 && !is_bf16 && column + EW_COLUMNS < p->columns)                  \
+                    ew_amx_fetch(w + next, first, p->rows);                                        \
                 from += EW_AMX_STEPS * 4;                                                          \
                 w += EW_AMX_STEPS * 4 * EW_COLUMNS;                                                \
                 for (uint32_t n = pace; n && rest.row < rest.end; n--) {                           \

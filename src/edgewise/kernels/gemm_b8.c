@@ -119,9 +119,9 @@ void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
     EW_RUN_TILES(g, &g->product);
 }
 
-static __attribute__((noinline)) void gemv_b8_1x8(const ew_gemm_b8 *g) {
+EW_INLINE void row(const int is_narrow, const ew_gemm_b8 *g) {
     v_s32 acc[EW_SUMS];
-    ew_multiply_row(EW_PER_LANE, &g->product, acc);
+    ew_multiply_row(EW_PER_LANE, is_narrow, &g->product, acc);
     EW_UNROLL
     for (uint32_t v = 0; v < EW_SUMS; v += 4) {
         const float *scale = g->scale + v * EW_LANES;
@@ -133,7 +133,10 @@ static __attribute__((noinline)) void gemv_b8_1x8(const ew_gemm_b8 *g) {
     }
 }
 
-void EW_NAME(gemv_b8)(const ew_gemm_b8 *g) {
-    gemv_b8_1x8(g);
+static __attribute__((noinline)) void gemv_b8_1x8(const ew_gemm_b8 *g) { row(0, g); }
+static __attribute__((noinline)) void gemv_b4_1x8(const ew_gemm_b8 *g) { row(1, g); }
+
+void EW_NAME(gemv_b8)(const ew_gemm_b8 *g, int is_narrow) {
+    (is_narrow ? gemv_b4_1x8 : gemv_b8_1x8)(g);
 }
 #endif

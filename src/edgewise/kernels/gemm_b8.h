@@ -49,7 +49,7 @@ void EW_NAME(gemm_b8)(const ew_gemm_b8 *g);
 void EW_NAME(gemm_pair_b8)(const ew_gemm_b8 *g);
 
 /* The same for one row of one segment and the EW_GEMV_B8 panels from g->product.w on, all columns
- * of which are stored. */
-void EW_NAME(gemv_b8)(const ew_gemm_b8 *g);
+ * of which are stored. Weights of 4 bits, where `is_narrow`, are unpacked on the way. */
+void EW_NAME(gemv_b8)(const ew_gemm_b8 *g, int is_narrow);
 #endif
 #endif

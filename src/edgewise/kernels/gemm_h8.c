@@ -112,7 +112,7 @@ void EW_NAME(gemm_h8)(ew_gemm_h8 *g) {
 
 static __attribute__((noinline)) void gemv_h8_1x8(const ew_gemm_h8 *g) {
     v_s32 acc[EW_SUMS];
-    ew_multiply_row(EW_PER_LANE, &g->product, acc);
+    ew_multiply_row(EW_PER_LANE, 0, &g->product, acc);
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     const v_f32 row_scale = v_splat_f32(g->row_scale[0]);
     const int32_t row_zero = g->row_zero[0];

@@ -57,7 +57,7 @@ void EW_NAME(gemm_s16)(const ew_gemm_s16 *g) {
 
 static __attribute__((noinline)) void gemv_s16_1x8(const ew_gemm_s16 *g) {
     v_s32 acc[EW_SUMS];
-    ew_multiply_row(LANE, &g->product, acc);
+    ew_multiply_row(LANE, 0, &g->product, acc);
     EW_UNROLL
     for (uint32_t v = 0; v < EW_SUMS; v++) round_column(1, 1, g, v, acc + v);
     EW_UNROLL

@@ -80,8 +80,11 @@ typedef struct {
  * Operands: x, w, bias s32 [O], scale f32 [O] (finite), y.
  * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
  * w stands for w - w_zero. With 16 lanes, a lane of w has 4 elements (else 2), x is staged as u8
- * and bias is less x_zero (as u8) times the sums of w - w_zero.
- * Scratch: segments u32, where w_zero pixels of a tile s32, the staged lines, 128 bytes; if
+ * and bias is less x_zero (as u8) times the sums of w - w_zero. Where is_narrow, with vectors only,
+ * w is w + 8 in four bits: of a step of a panel, byte i has element i and above it that of the second
+ * vector.
+ * Scratch: segments u32, where w_zero pixels of a tile s32, where is_narrow two panels of s8, the
+ * staged lines, 128 bytes, where is_narrow 64 more; if
  * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
 typedef struct {
     ew_conv_layout layout;
@@ -90,6 +93,7 @@ typedef struct {
     int32_t low, high; /* stored integers */
     uint32_t steps;    /* lanes along a run of w */
     uint32_t is_tiled; /* steps are a multiple of 16, and 16 rows behind the staged lines memory */
+    uint32_t is_narrow;
 } ew_conv_b8;
 
 /* 8-bit weights that the model computes, packed as ew_conv_b8 takes them, and the biases that go with

@@ -156,12 +156,29 @@ EW_INLINE void ew_quantize_x1(ew_row row, const float *x, ew_staged *y) {
     _mm_storeu_si128((__m128i *)y, _mm512_cvtusepi32_epi8(q)); /* saturated at 255 */
 }
 #endif
+#if EW_LANES == 16 && defined(__AVX512BW__)
+/* Two vectors to four: narrowed together, they take fewer instructions than one by one. */
+EW_INLINE void ew_quantize_vectors(const uint32_t n, ew_row row, const float *x, ew_staged *y) {
+    const __m512 by = _mm512_set1_ps(row.inverse);
+    const __m512i zero = _mm512_set1_epi16((int16_t)row.zero);
+    const __m512i columns = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    __m512i q[4];
+    EW_UNROLL
+    for (uint32_t i = 0; i < n; i++)
+        q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + EW_LANES * i), by));
+    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
+    const __m512i b =
+        n > 2 ? _mm512_add_epi16(_mm512_packs_epi32(q[2], q[n - 1]), zero) : a;
+    __m512i bytes = _mm512_packus_epi16(a, b); /* [column][vector] of four elements */
+    bytes = _mm512_permutexvar_epi32(columns, bytes);
+    _mm512_mask_storeu_epi32(y, (__mmask16)((1u << 4 * n) - 1), bytes);
+}
+#endif
 #if EW_LANES > 1
 /* Two vectors of elements. */
 EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
 #if EW_LANES == 16 && defined(__AVX512BW__)
-    ew_quantize_x1(row, x, y);
-    ew_quantize_x1(row, x + EW_LANES, y + EW_LANES);
+    ew_quantize_vectors(2, row, x, y);
 #else
     const v_f32 by = v_splat_f32(row.inverse);
     v_f32 a = v_load_f32(x) * by, b = v_load_f32(x + EW_LANES) * by;
@@ -183,22 +200,6 @@ EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
 #endif
 #endif
 }
-#if EW_LANES == 16 && defined(__AVX512BW__)
-/* Four: narrowed together, they take half as many instructions as two at a time. */
-EW_INLINE void ew_quantize_x4(ew_row row, const float *x, ew_staged *y) {
-    const __m512 by = _mm512_set1_ps(row.inverse);
-    const __m512i zero = _mm512_set1_epi16((int16_t)row.zero);
-    const __m512i columns = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    __m512i q[4];
-    EW_UNROLL
-    for (uint32_t i = 0; i < 4; i++)
-        q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * i), by));
-    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
-    const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
-    const __m512i bytes = _mm512_packus_epi16(a, b); /* [column][vector] of four elements */
-    _mm512_storeu_si512(y, _mm512_permutexvar_epi32(columns, bytes));
-}
-#endif
 #endif
 
 /* x [n] into y [n], and nothing beyond it. */
@@ -206,21 +207,35 @@ EW_INLINE void ew_quantize_run(ew_row row, const float *x, size_t n, ew_staged *
     size_t e = 0;
 #if EW_LANES > 1
     enum { AT_ONCE = 2 * EW_LANES };
-    if (n >= AT_ONCE) {
 #if EW_LANES == 16 && defined(__AVX512BW__)
-        for (; e + 2 * AT_ONCE <= n; e += 2 * AT_ONCE) ew_quantize_x4(row, x + e, y + e);
-#endif
-        for (; e + AT_ONCE <= n; e += AT_ONCE) ew_quantize_x2(row, x + e, y + e);
-        if (e < n) ew_quantize_x2(row, x + n - AT_ONCE, y + n - AT_ONCE);
+    if (n == 3 * EW_LANES) {
+        ew_quantize_vectors(3, row, x, y);
         return;
     }
+    for (; e + 2 * AT_ONCE <= n; e += 2 * AT_ONCE) ew_quantize_vectors(4, row, x + e, y + e);
+    if (e == n) return;
+    if (e && n - e > AT_ONCE) { /* the last vectors overlap those before them, here and below */
+        ew_quantize_vectors(4, row, x + n - 2 * AT_ONCE, y + n - 2 * AT_ONCE);
+        return;
+    }
+#endif
+    for (; e + AT_ONCE <= n; e += AT_ONCE) ew_quantize_x2(row, x + e, y + e);
+    if (e == n) return;
 #if EW_LANES == 16 && defined(__AVX512BW__)
-    if (n >= EW_LANES) {
+    if (n - e <= EW_LANES && n >= EW_LANES) {
+        ew_quantize_x1(row, x + n - EW_LANES, y + n - EW_LANES);
+        return;
+    }
+    if (n >= EW_LANES && n < AT_ONCE) {
         ew_quantize_x1(row, x, y);
         ew_quantize_x1(row, x + n - EW_LANES, y + n - EW_LANES);
         return;
     }
 #endif
+    if (n >= AT_ONCE) {
+        ew_quantize_x2(row, x + n - AT_ONCE, y + n - AT_ONCE);
+        return;
+    }
 #endif
     for (; e < n; e++) y[e] = ew_staged_of(row, x[e]);
 }

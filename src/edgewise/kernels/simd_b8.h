@@ -30,6 +30,15 @@ EW_INLINE v_s32 v_load_weights(const uint32_t lane, const int8_t *p) {
 #endif
 }
 
+/* Elements of 4 bits, moved by 8, of which a lane of a product holds EW_PER_LANE: those that stand
+ * above `part` others. */
+EW_INLINE v_s32 v_narrow_weights(v_s32 packed, const uint32_t part) {
+    const v_s32 mask = v_splat_s32(EW_PER_LANE == 4 ? 0x0F0F0F0F : 0x000F000F);
+    const v_s32 moved = (packed >> (int32_t)(4 * part)) & mask;
+    if (EW_PER_LANE == 4) return (v_s32)((v_bytes)moved - v_splat_bytes(8));
+    return (v_s32)((v_s16)moved - (int16_t)8);
+}
+
 /* acc + the products of the `lane` elements of each lane: u8 by s8, or two s16 by two. */
 EW_INLINE v_s32 v_dot_lane(const uint32_t lane, v_s32 x, v_s32 w, v_s32 acc) {
     return lane == 4 ? v_dot_u8_s8(x, w, acc) : v_dot_s16(x, w, acc);

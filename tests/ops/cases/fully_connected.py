@@ -53,6 +53,18 @@ def sixteen(x, w, w_dtype, *, bias=2**30, label):
     )
 
 
+def eight_by_four(x, w, quant, *, label, no_litert=""):
+    """int8 by weights of 4 bits."""
+    return Case(
+        FullyConnected(),
+        (arg(x, "int8", quant=Quant(0.03, 5)), weights(w, "int4", quant=quant), None),
+        label=label,
+        results=(TensorType(None, DType.INT8, Quant(0.02, -3)),),
+        no_litert=no_litert,
+    )
+
+
+SCALED = "its kernel for 4-bit weights scales with a 32-bit multiplier"
 PER_ROW = Quant(np.linspace(0.002, 0.01, 7), axis=0)
 WIDE = Quant(np.linspace(0.002, 0.01, 35), axis=0)
 WIDE_BLOCKS = Quant(np.linspace(0.02, 0.1, 105).reshape(35, 3), axis=1, block_size=32)
@@ -82,16 +94,9 @@ CASES = [
     hybrid((1, 200), (35, 200), WIDE, label="hybrid-few"),
     hybrid((5, 96), (35, 96), WIDE_BLOCKS, "int4", label="hybrid-blocks"),
     hybrid((1, 96), (35, 96), WIDE_BLOCKS, label="hybrid-blocks-row"),
-    Case(
-        FullyConnected(),
-        (
-            arg((3, 64), "int8", quant=Quant(0.03, 5)),
-            weights((7, 64), "int4", quant=PER_ROW),
-            None,
-        ),
-        label="int4",
-        results=(TensorType(None, DType.INT8, Quant(0.02, -3)),),
-    ),
+    eight_by_four((3, 64), (7, 64), PER_ROW, label="int4"),
+    eight_by_four((1, 67), (300, 67), Quant(0.03), label="8x4-row", no_litert=SCALED),
+    eight_by_four((29, 67), (35, 67), WIDE, label="8x4-wide", no_litert=SCALED),
     sixteen((3, 65), (7, 65), "int8", label="16x8"),
     sixteen((2, 1203), (35, 1203), "int8", bias=2**40, label="16x8-wide"),
     sixteen((1, 1204), (160, 1204), "int8", label="16x8-wide-row"),

@@ -47,6 +47,7 @@ class Stored:
     source: View | None = None
     flip: int = 0
     added: Value | None = None
+    is_narrow: bool = False  # they are known, and fit 4 bits
 
     @classmethod
     def of(cls, site: Site, channel_axis: int, *, x: int = 0, w: int = 1, bias: int = 2) -> Stored:
@@ -81,7 +82,9 @@ class Stored:
             return cls(array, zero, total, scales, source, 128 * is_moved, computed)
         if is_moved:
             array = (array ^ np.uint8(128)).view(np.int8)
-        return cls(array.astype(np.int8, copy=False), zero, total, scales, added=computed)
+        is_narrow = value.dtype.bits <= 4
+        array = array.astype(np.int8, copy=False)
+        return cls(array, zero, total, scales, added=computed, is_narrow=is_narrow)
 
 
 def output_range(y: Value, act: Activation) -> tuple[int, int]:
@@ -112,6 +115,21 @@ def pack_weights(
         )
 
     return Packed(shape, np.dtype(np.int8), fill), sums
+
+
+def narrowed(panels: Packed) -> Packed:
+    """Panels of `pack_weights` whose elements have 4 bits, as `ew_conv_b8` has them."""
+    *before, columns, step = panels.shape
+    half = columns * step // 2
+
+    def fill(packed: Array) -> None:
+        wide = np.empty(panels.shape, np.int8)
+        panels.fill(wide)
+        first, second = np.moveaxis(wide.view(np.uint8).reshape(*before, 2, half) + 8, -2, 0)
+        packed[...] = second << 4
+        packed |= first
+
+    return Packed((*before, half), np.dtype(np.uint8), fill)
 
 
 def per_lane(isa: Isa) -> int:
