@@ -38,7 +38,7 @@ from edgewise.ops.pad import Pad
 from edgewise.optimize.channels import Group, groups
 from edgewise.optimize.equalize import apply, below_caps, set_constant
 from edgewise.optimize.observe import Sample, observe
-from edgewise.passes.linear import channels_in, layout
+from edgewise.passes.linear import channels_in, channels_out, layout
 from edgewise.runtime.calls import FLOAT_BOUNDS
 from edgewise.values import dataclass
 
@@ -174,7 +174,7 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
         return
     low, high = FLOAT_BOUNDS[_act(block.depthwise)]
     d += u[:, 0, 0, idle] @ np.clip(c[idle], low, high)  # what they have been: constants
-    noise = (v**2).sum((0, 1, 2)) * (u**2).sum((0, 1, 2))  # of a step's rounding, in the result
+    noise = (v**2).sum((0, 1, 2)) * (_weight(block) @ u[:, 0, 0] ** 2)  # of a step's rounding
     copies = {int(channel): [int(channel)] for channel in np.flatnonzero(~idle)}
     for channel in np.flatnonzero(idle):
         source = max(copies, key=lambda k: noise[k] / len(copies[k]) ** 2)
@@ -192,6 +192,18 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
     ):
         set_constant(graph, node, layout(node).w, weights)
         set_constant(graph, node, layout(node).bias, bias)
+
+
+def _weight(block: _Block) -> Array:
+    """What noise of each channel behind the block is multiplied by, where a depthwise layer reads
+    it, else 1 [O]."""
+    y = block.pointwise.output
+    norms = np.ones(channels_out(block.pointwise))
+    for node in y.consumers:
+        w = node.operand(layout(node).w).data if isinstance(node.op, DepthwiseConv2D) else None
+        if w is not None and w.shape[3] == norms.size:
+            norms = (w.astype(np.float64) ** 2).sum((0, 1, 2))
+    return norms
 
 
 def _numbers(node: Node) -> tuple[Array, Array]:
