@@ -25,9 +25,9 @@ McNemar's test does not reject; *agree* the share of samples with the class of t
 the mean divergence of the softmax from the float model's; *ms* an inference on one thread, of which
 a tenth are faster (the machine had other work: compare within a row). *in litert* is our file in
 LiteRT, *aeq* AI Edge Quantizer's and *tensorflow* TensorFlow's, both in LiteRT. `@1024`: weights
-from so many elements on, as TensorFlow's converter does; `+`: techniques other than `compensate`
-and, of static recipes, `correct_biases`, which a recipe alone does with its samples (`+none`: none
-at all); peers have none.
+from so many elements on, as TensorFlow's converter does; `+`: techniques other than `compensate`,
+of static recipes `correct_biases`, and with int8 data `finer_steps`, which a recipe alone does with
+its samples (`+none`: none at all); peers have none.
 A peer is bold where ours is worse by more than the 95 % interval of the difference on the same
 samples; what is worse stands behind.
 

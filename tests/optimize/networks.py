@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
 import edgewise.ops  # noqa: F401  (defines what the builder calls)
 from edgewise.api import Model  # which can save itself
-from edgewise.ir import Builder, Value
+from edgewise.dtypes import DType
+from edgewise.ir import Builder, Graph, Value
 from edgewise.ir.enums import Activation, Padding
+from edgewise.ops.control import If, While
 from edgewise.optimize import Ranges, calibrate
 
 RELU6 = Activation.RELU6
@@ -19,8 +22,8 @@ SAMPLES = 12
 class _Network:
     """A builder with random weights, the same in every run."""
 
-    def __init__(self) -> None:
-        self.b, self.rng = Builder(), np.random.default_rng(11)
+    def __init__(self, name: str = "main", seed: int = 11) -> None:
+        self.b, self.rng = Builder(name), np.random.default_rng(seed)
 
     def weights(self, *shape: int, label: str) -> Value:
         fan = np.prod(shape[1:]) if len(shape) > 1 else 8
@@ -44,9 +47,10 @@ class _Network:
     def ints(self, *values: int) -> Value:
         return self.b.constant(np.array(values, np.int32))
 
-    def finish(self, *outputs: Value) -> Model:
+    def finish(self, *outputs: Value, others: Sequence[Graph] = ()) -> Model:
         model = Model()
-        model.add(self.b.finish(*outputs))
+        for graph in (self.b.finish(*outputs), *others):
+            model.add(graph)
         return model
 
 
@@ -90,7 +94,39 @@ def scaled() -> Model:
     return n.finish(wide, narrow)
 
 
-NETWORKS = {"residual": residual, "interrupted": interrupted, "scaled": scaled}
+def looped() -> Model:
+    """A block that runs three times, each time with one of two branches in it, and once more in a
+    loop of its own."""
+    shape, kinds = (1, 6, 6, 8), [((), DType.INT32), ((1, 6, 6, 8), DType.FLOAT32)]
+    even, odd = _Network("even", 1), _Network("odd", 2)
+    y = even.depthwise(even.b.input("x", shape), "even")
+    other = odd.conv(odd.b.input("x", shape), 8, 1, "odd", Activation.NONE)
+    branches = even.b.finish(y), odd.b.finish(odd.b.logistic(other))
+    step, until = _Network("step", 3), _Network("until")
+    count, x = (step.b.input(f"carried{i}", *kind) for i, kind in enumerate(kinds))
+    is_even = step.b.less(step.b.floor_mod(count, step.ints(2)), step.ints(1))
+    chosen = step.b.node(If(then=branches[0], otherwise=branches[1]), is_even, x).outputs[0]
+    y = step.b.add(x, step.conv(chosen, 8, 3, "inside", Activation.NONE), label="sum")
+    one = step.b.constant(np.int32(1))
+    body = step.b.finish(step.b.add(count, one), y)
+    count, _ = (until.b.input(f"carried{i}", *kind) for i, kind in enumerate(kinds))
+    cond = until.b.finish(until.b.less(count, until.b.constant(np.int32(3))))
+    n = _Network()
+    x = n.conv(n.b.input("image", (1, 6, 6, 3)), 8, 3, "stem")
+    loop = While(cond=cond, body=body)
+    x = n.b.node(loop, n.b.constant(np.int32(0)), x).outputs[1]
+    x = n.conv(x, 8, 1, "between")
+    x = n.b.node(loop, n.b.constant(np.int32(2)), x).outputs[1]
+    result = n.conv(x, 4, 1, "head", Activation.NONE)
+    return n.finish(result, others=[cond, body, *branches])
+
+
+NETWORKS = {
+    "residual": residual,
+    "interrupted": interrupted,
+    "scaled": scaled,
+    "looped": looped,
+}
 
 
 def samples(model: Model) -> list[list[np.ndarray]]:

@@ -27,6 +27,8 @@ from edgewise.optimize.compensate import _MOST
 from edgewise.runtime.session import Session
 
 CHANNELS, CLASSES = 24, 40
+# where samples allow all of them
+ALL = (Technique.FINER_STEPS, Technique.COMPENSATE, Technique.CORRECT_BIASES)
 
 
 @cache
@@ -97,7 +99,7 @@ def test_with_samples_a_recipe_loses_less(scheme, less):
 
 def test_what_a_recipe_leaves_open_is_compensated_where_there_are_samples():
     given, scheme = samples(1), "static_wi8_ai8"
-    by_name = Recipe(scheme, techniques=(Technique.COMPENSATE, Technique.CORRECT_BIASES))
+    by_name = Recipe(scheme, techniques=ALL)
     whole = outputs(quantize(separable(), by_name, samples=given))
     np.testing.assert_array_equal(
         outputs(quantize(separable(), scheme, samples=iter(given))), whole
@@ -117,9 +119,9 @@ def test_open_and_none_are_told_apart_in_the_file():
     for recipe in (left_open, none):
         assert Recipe.from_json(recipe.to_json()) == recipe
         assert Recipe.from_json(recipe.keeping_float(["x"]).to_json()) != recipe
-    both = (Technique.COMPENSATE, Technique.CORRECT_BIASES)
-    assert left_open.techniques_for(has_samples=True) == both
-    assert Recipe("float16").techniques_for(has_samples=True) == both[:1]
+    assert left_open.techniques_for(has_samples=True) == ALL
+    assert Recipe("static_wi8_ai16").techniques_for(has_samples=True) == ALL[1:]
+    assert Recipe("float16").techniques_for(has_samples=True) == ALL[1:2]
     assert left_open.techniques_for(has_samples=False) == ()
     assert none.techniques_for(has_samples=True) == ()
 

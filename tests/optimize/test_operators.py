@@ -14,6 +14,7 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.graph import Graph, Node
 from edgewise.ir.model import Model
 from edgewise.ir.op import FixedRange, NotQuantized, Role, SameScale
+from edgewise.ops.control import Control
 from edgewise.ops.convert import Dequantize, FakeQuant, Quantize
 from edgewise.optimize import calibrate, prepare, quantize
 from edgewise.optimize.rules import is_data
@@ -24,7 +25,7 @@ SCHEMES = {
     "static_wi8_au8": DType.UINT8,
     "static_wi8_ai16": DType.INT16,
 }
-CONVERSIONS = (Quantize, Dequantize)
+OTHERS = (Quantize, Dequantize, Control)  # tested elsewhere
 # have a rule, and stay float all the same: LiteRT has no int8 kernel
 KEPT = {"l2_pool_2d", "reverse_sequence"}
 
@@ -46,7 +47,7 @@ def cases() -> dict[str, Case]:
             continue
         if any(a is not None and a.quant is not None for a in case.args) or 0 in first.shape:
             continue
-        if isinstance(case.op, CONVERSIONS) or isinstance(getattr(case.op, "padding", 0), tuple):
+        if isinstance(case.op, OTHERS) or isinstance(getattr(case.op, "padding", 0), tuple):
             continue
         found[name] = case
     return found

@@ -31,7 +31,7 @@ from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import NothingToQuantize, quantize
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Recipe, Technique
-from edgewise.optimize.techniques import equalized
+from edgewise.optimize.techniques import UNITS, equalized
 from edgewise.values import dataclass
 
 PARTS = ("calibration", "search", "proof")
@@ -190,7 +190,7 @@ class Bench:
     def make(self, recipe: Recipe) -> Model:
         """The model of a recipe; where that finds nothing to quantize, the float model."""
         asked = recipe.techniques or ()
-        units = tuple(t for t in asked if t in (Technique.CROSS_LAYER, Technique.ACTIVATIONS))
+        units = tuple(t for t in asked if t in UNITS)
         target = self._problem.target
         samples = self._samples()
         if units not in self._equal:

@@ -2,22 +2,21 @@
 
 The model runs natively, one sample a core. Of a value a histogram is kept and two averages: memory
 does not grow with the number of samples, and but for the moving average their order is no matter.
-Values inside of loops and branches are not looked at.
+Inside of loops and branches the values of all rounds count; a graph that no sample enters has no
+ranges.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as Members
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from edgewise.data import Data
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, QuantizationError, listing
-from edgewise.ir.graph import Node, Value
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model
 from edgewise.optimize.histogram import Histogram
 from edgewise.optimize.methods import Method, MinMax, MovingAverage
@@ -29,6 +28,7 @@ from edgewise.runtime.workers import cores, ordered
 
 _log = logging.getLogger("edgewise")
 
+Key = tuple[Graph, Value | str]  # a value, or one inside of an operator by its `inside_name`
 FEW = 10  # samples; 100 to 500 are usual
 _MOST_SHOWN = 10
 
@@ -78,12 +78,9 @@ def calibrate(
     else:
         numbered = ((f"sample {i}", s) for i, s in enumerate(samples))
     given = ((name, arrays_of(s, entry, len(graph.inputs))) for name, s in numbered)
-    recurrent = [node for node in graph.nodes if node.op.inside]
-    observe = Observers(
-        graph, partial(_look, recurrent, set(graph.inputs)), stateless=not keep_state
-    )
-    seen: dict[Value | str, Histogram] = {}
-    averages: dict[Value | str, Range] = {}
+    observe = Observers(graph, _Seen, stateless=not keep_state)
+    seen: dict[Key, Histogram] = {}
+    averages: dict[Key, Range] = {}
     momentum = method.momentum if isinstance(method, MovingAverage) else 0.9
     broken: list[str] = []
     done = 0
@@ -91,12 +88,12 @@ def calibrate(
         done += 1
         if progress is not None:
             progress(done, total)
-        if isinstance(found, str):
-            broken.append(found)
+        if found.broken:
+            broken.append(found.broken)
             continue
-        for value, one in found.items():
-            seen[value] = seen[value] + one if value in seen else one
-            averages[value] = _average(averages.get(value), one, momentum)
+        for key, one in found.seen.items():
+            seen[key] = seen[key] + one if key in seen else one
+            averages[key] = _average(averages.get(key), one, momentum)
     if broken:
         raise QuantizationError(
             listing(broken, "samples give numbers that are not finite", most=_MOST_SHOWN)
@@ -105,11 +102,12 @@ def calibrate(
     if not done:
         raise InputError("calibration needs at least one sample; got none")
     _warn(done, seen)
-    ranges = {
-        v if isinstance(v, str) else v.name: _within(method(h, averages[v]), h)
-        for v, h in seen.items()
-    }
-    return Ranges({graph.name: ranges})
+    ranges: dict[str, dict[str, Range]] = {graph.name: {}}
+    for (where, what), histogram in seen.items():
+        name = what if isinstance(what, str) else what.name
+        found_range = _within(method(histogram, averages[where, what]), histogram)
+        ranges.setdefault(where.name, {})[name] = found_range
+    return Ranges(ranges)
 
 
 def _average(before: Range | None, one: Histogram, momentum: float) -> Range:
@@ -125,26 +123,36 @@ def _within(found: Range, seen: Histogram) -> Range:
     return Range(low, max(min(found.high, seen.high), low))
 
 
-def _look(
-    recurrent: Sequence[Node], inputs: Members[Value], name: str, values: Mapping[Value, np.ndarray]
-) -> dict[Value | str, Histogram] | str:
-    """What the float values of one sample are; or where the first is that is not finite."""
-    found: dict[Value | str, Histogram] = {}
-    for value, array in values.items():
-        is_state = value.is_variable and value not in inputs
-        if value.dtype is not DType.FLOAT32 or not array.size or is_state:
-            continue
-        if not np.isfinite(array).all():
-            kind = "NaN" if np.isnan(array).any() else "an infinity"
-            return f"{name}: {kind} first in {_place(value)}"
-        found[value] = Histogram.of(array)
-    for node in recurrent:
-        if node.output.dtype is DType.FLOAT32:
-            operands = [_operand(v, values) for v in node.inputs]
-            absent = [None] * (len(node.op.operands) - len(operands))
-            inside = node.op.seen_inside([*operands, *absent])
-            found |= {inside_name(node, key): Histogram.of(a) for key, a in inside.items()}
-    return found
+class _Seen:
+    """What the float values of one sample are, all runs of a graph together; and `broken`: where
+    the first is that is not finite."""
+
+    def __init__(self, name: str) -> None:
+        self.seen: dict[Key, Histogram] = {}
+        self.broken = ""
+        self._name = name
+
+    def __call__(self, graph: Graph, values: Mapping[Value, np.ndarray]) -> None:
+        """Look at a run of a graph."""
+        for value, array in values.items():
+            is_state = value.is_variable and value not in graph.inputs
+            if value.dtype is not DType.FLOAT32 or not array.size or is_state:
+                continue
+            if not np.isfinite(array).all():
+                kind = "NaN" if np.isnan(array).any() else "an infinity"
+                self.broken = self.broken or f"{self._name}: {kind} first in {_place(value)}"
+                return
+            self._add((graph, value), array)
+        for node in graph.nodes:
+            if node.op.inside and node.output.dtype is DType.FLOAT32:
+                operands = [_operand(v, values) for v in node.inputs]
+                absent = [None] * (len(node.op.operands) - len(operands))
+                for key, array in node.op.seen_inside([*operands, *absent]).items():
+                    self._add((graph, inside_name(node, key)), array)
+
+    def _add(self, key: Key, array: np.ndarray) -> None:
+        one = Histogram.of(array)
+        self.seen[key] = self.seen[key] + one if key in self.seen else one
 
 
 def _operand(value: Value | None, values: Mapping[Value, np.ndarray]) -> np.ndarray | None:
@@ -160,7 +168,7 @@ def _place(value: Value) -> str:
     return f"input {value.name!r}" if value.producer is None else str(value.producer)
 
 
-def _warn(count: int, seen: Mapping[Value | str, Histogram]) -> None:
+def _warn(count: int, seen: Mapping[Key, Histogram]) -> None:
     """Say what may spoil the ranges."""
     if count < FEW:
         _log.warning(
@@ -169,10 +177,13 @@ def _warn(count: int, seen: Mapping[Value | str, Histogram]) -> None:
             count,
             "s"[: count != 1],
         )
-    values = [v for v in seen if isinstance(v, Value)]
-    same = [v for v in values if seen[v].low == seen[v].high and seen[v].total > 1]
+    same = [
+        (value, h.low)
+        for (_, value), h in seen.items()
+        if isinstance(value, Value) and h.low == h.high and h.total > 1
+    ]
     if same and count > 1:
-        shown = [f"{_place(v)} is always {seen[v].low:g}" for v in same]
+        shown = [f"{_place(value)} is always {number:g}" for value, number in same]
         _log.warning(
             "%s\nA layer whose result never changes is dead, or the samples do not reach it",
             listing(shown, "values are constant over all samples", most=_MOST_SHOWN),

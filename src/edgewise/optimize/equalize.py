@@ -141,11 +141,11 @@ def _by_activations(found: list[Group], maxima: Maxima, alpha: float) -> dict[Gr
             scales = _ratio(scales**alpha, w ** (1 - alpha))
         # the unit of a whole tensor is free: the middle channel keeps its own
         scales = np.where(is_live, scales / np.exp(np.log(scales[is_live]).mean()), 1.0)
-        chosen[group] = _below_caps(group, _bounded(scales), maxima)
+        chosen[group] = below_caps(group, _bounded(scales), maxima)
     return chosen
 
 
-def _below_caps(group: Group, scales: Array, maxima: Maxima) -> Array:
+def below_caps(group: Group, scales: Array, maxima: Maxima) -> Array:
     """Scales under which caps cut off what they did: a channel that reaches its cap keeps its
     unit, the others stay below it, y / s < cap."""
     if not group.caps:

@@ -17,9 +17,10 @@ from edgewise.errors import InputError
 from edgewise.ir.build import name_values
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model, Signature
+from edgewise.optimize.bodies import Look, Rounds
 from edgewise.runtime.session import Session
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Look)
 
 # Of each inference the arrays: one, a sequence in the order of the signature's inputs, or a dict by
 # their names.
@@ -76,34 +77,33 @@ def channel_maxima(
 
 
 class Observers(Generic[T]):
-    """Sessions of one graph, as many as threads ask for; each sample's values, and the variables'
-    before it, go through `look`, whose result is kept of them. Without `stateless` variables keep
-    what the sample before left in them: one thread may ask then."""
+    """Sessions of one graph, as many as threads ask for. For each sample `begin` makes what looks
+    at the values, and the variables' before it: of the graph, and of each run of a graph inside
+    (`bodies.Rounds`). Without `stateless` variables keep what the sample before left in them: one
+    thread may ask then."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        look: Callable[[str, Mapping[Value, np.ndarray]], T],
-        *,
-        stateless: bool = True,
-    ) -> None:
-        self._graph, self._look, self._stateless = graph, look, stateless
-        self._free: SimpleQueue[Session] = SimpleQueue()
+    def __init__(self, graph: Graph, begin: Callable[[str], T], *, stateless: bool = True) -> None:
+        self._graph, self._begin, self._stateless = graph, begin, stateless
+        self._free: SimpleQueue[tuple[Session, Rounds]] = SimpleQueue()
 
     def __call__(self, name: str, arrays: Sequence[np.ndarray]) -> T:
         """Run a sample, given in the order of the graph's inputs, from any thread."""
         try:
-            session = self._free.get_nowait()
+            session, rounds = self._free.get_nowait()
         except Empty:
             session = Session(self._graph, keep_all=True, stateless=self._stateless)
+            rounds = Rounds()
         try:
             known = {} if self._stateless else session.variables()
             before = {value: np.array(array) for value, array in known.items()}
             session.run(list(arrays))
             values = before | dict(zip(self._graph.inputs, arrays, strict=True)) | session.kept
-            return self._look(name, values)
+            look = self._begin(name)
+            look(self._graph, values)
+            rounds.show(self._graph, values, look)
+            return look
         finally:
-            self._free.put(session)
+            self._free.put((session, rounds))
 
 
 def arrays_of(sample: Sample, entry: Signature, count: int) -> list[np.ndarray]:

@@ -20,6 +20,7 @@ from edgewise.optimize.optimized import (
 from edgewise.optimize.recipe import Mode, Recipe, Scheme, Technique
 from edgewise.optimize.search import FLOAT, Option, closing_in, front, path
 from edgewise.optimize.stations import Station
+from edgewise.optimize.techniques import UNITS
 from edgewise.optimize.units import Unit, recipe_of
 
 _log = logging.getLogger("edgewise")
@@ -113,7 +114,7 @@ class Pilot:
         probe = self._probe
         if Scheme.parse(probe).mode is not Mode.STATIC:
             return ()
-        kinds = [(), (Technique.CROSS_LAYER,), (Technique.ACTIVATIONS,)]
+        kinds = [(), *((technique,) for technique in UNITS)]
         found = self._try([(_named(probe, k), Recipe(probe, techniques=k)) for k in kinds])
         usable = [c for c in found if not c.score.error]
         if not usable:

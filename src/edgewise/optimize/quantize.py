@@ -9,7 +9,7 @@ in, one QUANTIZE or DEQUANTIZE serves all who want it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from edgewise.data import Data
 from edgewise.dtypes import DType
@@ -18,8 +18,10 @@ from edgewise.ir.graph import Graph, Node
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
+from edgewise.ops.control import Control
 from edgewise.ops.softmax import Softmax
 from edgewise.optimize.biases import correct_biases
+from edgewise.optimize.bodies import deciding
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compensate import compensate
 from edgewise.optimize.declared import take_declared
@@ -121,7 +123,8 @@ def quantize(
         known = {} if ranges is None else dict(ranges)
         ranges = Ranges({name: {**known.get(name, {}), **own} for name, own in declared.items()})
     table = None if target is None else load_target(target)
-    work = [_Work(graph, recipe, ranges, table) for graph in prepared.graphs.values()]
+    held = deciding(prepared)
+    work = [_Work(graph, recipe, ranges, table, held) for graph in prepared.graphs.values()]
     entries = {id(prepared.graphs[s.graph]) for s in prepared.signatures} | {id(prepared.main)}
     for part in work:
         own = ends if id(part.graph) in entries else (FLOAT32, FLOAT32)
@@ -144,12 +147,18 @@ def _end(given: DType | str, name: str) -> DType:
 
 
 class _Work:
-    """One graph on its way. `kept`: nodes that stay float against the recipe, and why."""
+    """One graph on its way. `held`: nodes that decide how often a loop runs. `kept`: those that
+    stay float against the recipe, and why."""
 
     def __init__(
-        self, graph: Graph, recipe: Recipe, ranges: Ranges | None, target: Target | None
+        self,
+        graph: Graph,
+        recipe: Recipe,
+        ranges: Ranges | None,
+        target: Target | None,
+        held: Set[Node],
     ) -> None:
-        self.graph, self.recipe, self.target = graph, recipe, target
+        self.graph, self.recipe, self.target, self.held = graph, recipe, target, held
         self.ranges = None if ranges is None else ranges.get(graph.name)
         self.kept: dict[Node, str] = {}
         self.choices: dict[Node, Choice] = {}
@@ -165,6 +174,10 @@ class _Work:
                 continue
             self.types[node] = FLOAT32
             if is_quantized(node):
+                continue
+            if isinstance(node.op, Control):
+                if integers_only:
+                    self.kept[node] = "what it hands to its graphs stays float32"
                 continue
             if scheme.mode is Mode.STATIC:
                 found = self._static(node, scheme)
@@ -196,6 +209,8 @@ class _Work:
             )
 
     def _static(self, node: Node, scheme: Scheme) -> Scheme | str:
+        if node in self.held and not self.recipe.names(node):
+            return "it decides how often a loop runs"
         if self.ranges is None:
             return f"no ranges of @{self.graph.name} were measured"
         return static_scheme(node, scheme, self.target)

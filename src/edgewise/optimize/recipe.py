@@ -57,6 +57,7 @@ class Technique(Enum):
 
     CROSS_LAYER = "cross_layer"
     ACTIVATIONS = "activations"
+    FINER_STEPS = "finer_steps"
     COMPENSATE = "compensate"
     CORRECT_BIASES = "correct_biases"
 
@@ -145,8 +146,8 @@ class Recipe:
     """What all operators become, what some become instead, and what is left as too small.
 
     `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
-    name or member; an empty tuple: none; None: where there are samples `compensate`, and with a
-    static scheme `correct_biases`.
+    name or member; an empty tuple: none; None: where there are samples `compensate`, with a static
+    scheme `correct_biases`, and with one of int8 data for all `finer_steps`.
     """
 
     scheme: str
@@ -193,7 +194,13 @@ class Recipe:
             return self.techniques
         if not has_samples:
             return ()
-        return (Technique.COMPENSATE, *(Technique.CORRECT_BIASES,) * self.is_static)
+        scheme = Scheme.parse(self.scheme)
+        is_narrow = scheme.mode is Mode.STATIC and scheme.data is DType.INT8
+        return (
+            *(Technique.FINER_STEPS,) * is_narrow,
+            Technique.COMPENSATE,
+            *(Technique.CORRECT_BIASES,) * self.is_static,
+        )
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""

@@ -1,7 +1,7 @@
-"""Techniques of a recipe that choose units: a float Model in, one that quantizing hurts less out.
+"""Techniques of a recipe that go first: a float Model in, one that quantizing hurts less out.
 
-They go first (`equalize.py`, `quantize.py`), because rounding works on the weights as they
-are stored: what `compensate` decides would not survive other units.
+They choose units of channels (`equalize.py`, `finer.py`) and go first, because rounding works on
+the weights as they are stored: what `compensate` decides would not survive other units.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterable
 from edgewise.errors import QuantizationError
 from edgewise.ir.model import Model
 from edgewise.optimize.equalize import activations, cross_layer
+from edgewise.optimize.finer import finer_steps
 from edgewise.optimize.observe import Sample, channel_maxima
 from edgewise.optimize.recipe import Recipe, Technique
+
+UNITS = (Technique.CROSS_LAYER, Technique.ACTIVATIONS, Technique.FINER_STEPS)
 
 
 def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) -> Model:
@@ -31,4 +34,6 @@ def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) ->
         model = cross_layer(model).model
     if Technique.ACTIVATIONS in wanted:
         model = activations(model, channel_maxima(model, samples or ())).model
+    if Technique.FINER_STEPS in wanted:
+        model = finer_steps(model, samples or ())
     return model

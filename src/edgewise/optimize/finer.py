@@ -1,0 +1,214 @@
+"""Finer steps for what depthwise layers read, at no cost: units of channels, and idle channels.
+
+In: a float Model and samples. Out: a float Model that computes the same, in which
+
+- channels that only depthwise layers read fill the range of their tensor: these layers have a scale
+  for each channel's weights, which bears any unit. Other inputs reach beyond the samples, and less
+  often where the samples differ little: a channel is given room for max + (max - mean), of the
+  samples' own maxima;
+- channels that can compute nothing but zero (the first layers of MobileNets have a quarter and
+  more) carry copies of the channels whose rounding weighs most in the pointwise layer behind the
+  depthwise one. n copies that are 1/n of a step apart, each weighed by 1/n, round like one with
+  steps of 1/n.
+
+KL of `static_wi8_ai8` on pictures beside calibration, against without: MobileNetV1 0.25 at 128
+pixels 0.48 (units alone 0.85, copies that are not apart 0.87), at 224 0.80 (0.96), MobileNetV2 with
+a probe 0.40, EfficientNet-Lite0 0.96, keyword spotting 0.51, MNIST 0.92. With room for the samples
+alone Lite0 is worse (1.33), as features of rare classes are met later; with other readers than
+depthwise layers, too (1.54). Channels of MobileNetV1 vary by a tenth around numbers far from zero;
+moving those away would be worth more, but what depthwise layers pad with, zero, must be a number of
+the tensor. Weights fitted to the rounded data that they read take 5 % of a layer's error at most.
+
+**Source:** ours; splitting channels, Zhao et al. (2019), "Improving Neural Network Quantization
+without Retraining using Outlier Channel Splitting", there with channels added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from edgewise.ir.build import name_values
+from edgewise.ir.enums import Activation
+from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.model import Model
+from edgewise.ir.verify import verify
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.ops.pad import Pad
+from edgewise.optimize.channels import Group, groups
+from edgewise.optimize.equalize import apply, below_caps, set_constant
+from edgewise.optimize.observe import Sample, observe
+from edgewise.passes.linear import channels_in, channels_out, layout
+from edgewise.runtime.calls import FLOAT_BOUNDS
+from edgewise.values import dataclass
+
+Array = np.ndarray
+
+_MOST = 16  # times finer steps: more would lie beyond 8 bits of the others'
+_SURE = 2.0  # how far inputs of an idle channel may exceed the samples'
+_LEVELS = 255  # steps of 8 bits
+_FROM_ZERO = (Activation.RELU, Activation.RELU6)
+
+
+def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None = None) -> Model:
+    """The model with other units and copies of channels in its main graph; the same one where no
+    depthwise layer reads what may change.
+
+    Raises:
+        InputError: no samples, or arrays that are not those of the inputs.
+    """
+    result = model.copy()
+    graph = result.main
+    name_values(graph)
+    found = [g for g in groups(graph) if all(isinstance(n.op, DepthwiseConv2D) for n in g.readers)]
+    if not found:
+        return model
+    read = [n.operand(layout(n).x) for g in found for n in g.writers if isinstance(n.op, Conv2D)]
+    wanted = dict.fromkeys([*(v for g in found for v in g.values), *read])
+    reaches = _reaches(wanted, observe(result, samples, threads=threads))
+    scales = {group: _filling(group, reaches) for group in found}
+    apply(graph, scales)
+    for group in found:
+        if (block := _block(group)) is not None:
+            x = block.first.operand(layout(block.first).x)
+            _share(graph, block, _most(group, reaches) / scales[group], reaches[x].most)
+    graph.tensors = []  # positions in the file that was read; no longer true
+    name_values(graph)
+    verify(result)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Of a value by channel [C] the largest |element| of all samples, and the mean of the largest
+    of each."""
+
+    most: Array
+    mean: Array
+
+    @property
+    def expected(self) -> Array:
+        """What other inputs may reach."""
+        return 2 * self.most - self.mean
+
+
+def _reaches(
+    values: Iterable[Value], observations: Iterable[dict[Value, Array]]
+) -> dict[Value, _Reach]:
+    totals: dict[Value, Array] = {}
+    most: dict[Value, Array] = {}
+    wanted, count = list(values), 0
+    for seen in observations:
+        count += 1
+        for value in wanted:
+            x = np.abs(seen[value])
+            largest = x.max(tuple(range(x.ndim - 1)), initial=0).astype(np.float64)
+            most[value] = np.maximum(most.get(value, 0), largest)
+            totals[value] = totals.get(value, 0) + largest
+    return {value: _Reach(most[value], totals[value] / count) for value in wanted}
+
+
+def _most(group: Group, reaches: dict[Value, _Reach]) -> Array:
+    return np.asarray(np.max([reaches[v].most for v in group.values], axis=0))
+
+
+def _filling(group: Group, reaches: dict[Value, _Reach]) -> Array:
+    """The scales [C] under which channels fill the range of the largest."""
+    most = _most(group, reaches)
+    expected = {v.name: reaches[v].expected for v in group.values}
+    top = float(most.max())
+    if not top:
+        return np.ones_like(most)
+    largest = np.max(list(expected.values()), axis=0)
+    scales = np.where(most > 0, np.clip(largest / top, 1 / _MOST, 1.0), 1.0)
+    return np.where(most > 0, below_caps(group, scales, expected), 1.0)
+
+
+# -- idle channels ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A convolution, a depthwise one that alone reads it, and a pointwise one that alone reads
+    that. All have constant weights and biases."""
+
+    first: Node
+    depthwise: Node
+    pointwise: Node
+
+
+def _block(group: Group) -> _Block | None:
+    """The block around a group; None where there is another."""
+    first, depthwise = group.writers[0], group.readers[0]
+    pointwise, *others = depthwise.output.consumers or [first]
+    is_chain = not (group.writers[1:] or group.readers[1:] or others or depthwise.output.is_output)
+    between = [v.producer for v in group.values if v.producer is not first]
+    if not is_chain or not all(n is not None and isinstance(n.op, Pad) for n in between):
+        return None
+    if not isinstance(first.op, Conv2D) or not isinstance(pointwise.op, Conv2D):
+        return None
+    nodes = (first, depthwise, pointwise)
+    operands = [node.optional(i) for node in nodes for i in (layout(node).w, layout(node).bias)]
+    if any(v is None or v.data is None or not v.dtype.is_float for v in operands):
+        return None
+    is_known = first.op.fused_activation_function in _FROM_ZERO and _act(depthwise) in FLOAT_BOUNDS
+    shapes = [node.operand(layout(node).w).shape for node in nodes]
+    is_whole = channels_in(first) == shapes[0][3] and channels_in(pointwise) == shapes[2][3]
+    is_single = shapes[1][3] == group.channels and shapes[2][1:3] == (1, 1)
+    return _Block(*nodes) if is_known and is_whole and is_single else None
+
+
+def _act(node: Node) -> Activation:
+    found = getattr(node.op, "fused_activation_function", Activation.NONE)
+    assert isinstance(found, Activation)
+    return found
+
+
+def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
+    """Give copies to idle channels. `most`, `read`: what the channels between the first two layers
+    reach, and those that the first one reads."""
+    layers = [_numbers(node) for node in (block.first, block.depthwise, block.pointwise)]
+    (w, b), (v, c), (u, d) = layers  # [C, H, W, I], [1, H, W, C], [O, 1, 1, C] and biases
+    idle = b + _SURE * (np.abs(w) * read).sum((1, 2, 3)) <= 0
+    if not idle.any() or idle.all():
+        return
+    low, high = FLOAT_BOUNDS[_act(block.depthwise)]
+    d += u[:, 0, 0, idle] @ np.clip(c[idle], low, high)  # what they have been: constants
+    noise = (v**2).sum((0, 1, 2)) * (_weight(block) @ u[:, 0, 0] ** 2)  # of a step's rounding
+    copies = {int(channel): [int(channel)] for channel in np.flatnonzero(~idle)}
+    for channel in np.flatnonzero(idle):
+        source = max(copies, key=lambda k: noise[k] / len(copies[k]) ** 2)
+        copies[source].append(int(channel))
+    step = most.max() / _LEVELS
+    for source, channels in copies.items():
+        count = len(channels)
+        apart = ((np.arange(count) + 0.5) / count - 0.5) * step
+        w[channels], v[..., channels] = w[source], v[..., [source]]
+        u[..., channels] = u[..., [source]] / count
+        b[channels] = b[source] + apart
+        c[channels] = c[source] - apart * v[..., source].sum()
+    for node, (weights, bias) in zip(
+        (block.first, block.depthwise, block.pointwise), layers, strict=True
+    ):
+        set_constant(graph, node, layout(node).w, weights)
+        set_constant(graph, node, layout(node).bias, bias)
+
+
+def _weight(block: _Block) -> Array:
+    """What noise of each channel behind the block is multiplied by, where a depthwise layer reads
+    it, else 1 [O]."""
+    y = block.pointwise.output
+    norms = np.ones(channels_out(block.pointwise))
+    for node in y.consumers:
+        w = node.operand(layout(node).w).data if isinstance(node.op, DepthwiseConv2D) else None
+        if w is not None and w.shape[3] == norms.size:
+            norms = (w.astype(np.float64) ** 2).sum((0, 1, 2))
+    return norms
+
+
+def _numbers(node: Node) -> tuple[Array, Array]:
+    """Weights and bias, float64."""
+    found = [node.operand(i).data for i in (layout(node).w, layout(node).bias)]
+    weights, bias = (np.array(x, np.float64) for x in found)
+    return weights, bias

@@ -1,0 +1,168 @@
+"""optimize/finer.py: what depthwise layers read gets finer steps, and the network computes what it
+did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise.dtypes import DType
+from edgewise.ir.build import Builder
+from edgewise.ir.enums import Activation, Padding
+from edgewise.ir.graph import Value
+from edgewise.ir.model import Model
+from edgewise.metrics import Difference
+from edgewise.ops.conv import Conv2D, DepthwiseConv2D
+from edgewise.optimize import Recipe, Scope, Technique, channel_maxima, finer_steps, quantize
+from edgewise.runtime.session import Session
+
+from .networks import residual
+from .networks import samples as samples_of
+from .test_defaults import samples, separable
+
+WITHOUT = (Technique.COMPENSATE, Technique.CORRECT_BIASES)
+
+
+def block(
+    idle: int,
+    act: Activation = Activation.RELU6,
+    padding: Padding = Padding.SAME,
+    small: float = 1,
+) -> Model:
+    """A convolution, a depthwise and a pointwise one; of the channels between them the last ones
+    are zero, whatever the input, and two vary little around what is far from zero; the second one
+    is `small`, which the depthwise layer makes up for."""
+    rng, b, live, count = np.random.default_rng(5), Builder("main"), 2, 2 + idle
+    sizes = np.array([1, small] + [1] * idle)
+
+    def constant(data: np.ndarray) -> Value:
+        return b.constant(data.astype(np.float32))
+
+    w = rng.normal(0, 0.05, (count, 3, 3, 3))
+    w[live:] *= 1e-6
+    w *= sizes[:, None, None, None]
+    bias = np.where(np.arange(count) < live, 3.0, -1.0) * sizes
+    x = b.input("x", (1, 12, 12, 3))
+    y = b.conv_2d(x, constant(w), constant(bias), fused_activation_function=Activation.RELU6)
+    w = rng.normal(0, 2, (1, 3, 3, count))
+    w = (w - w.mean((1, 2), keepdims=True)) / sizes
+    offset = rng.normal(1, 0.5, count)
+    y = b.depthwise_conv_2d(
+        y, constant(w), constant(offset), fused_activation_function=act, padding=padding
+    )
+    w, bias = rng.normal(0, 1, (4, 1, 1, count)), rng.normal(0, 1, 4)
+    model = Model()
+    model.add(b.finish(b.conv_2d(y, constant(w), constant(bias), label="pointwise")))
+    return model
+
+
+def outputs(model: Model, given: list[np.ndarray]) -> np.ndarray:
+    session = Session(model.main, stateless=True)
+    return np.stack([session.run([x])[0] for x in given])
+
+
+def between(model: Model) -> np.ndarray:
+    """The largest number of each channel that the depthwise layer reads."""
+    [node] = [n for n in model.main.nodes if isinstance(n.op, DepthwiseConv2D)]
+    return channel_maxima(model, samples(1))[node.input.name]
+
+
+def test_a_network_computes_what_it_did():
+    made = finer_steps(separable(), samples(1))
+    np.testing.assert_allclose(
+        outputs(made, samples(2)), outputs(separable(), samples(2)), atol=2e-3
+    )
+
+
+@pytest.mark.parametrize("act", [Activation.NONE, Activation.RELU, Activation.RELU6])
+@pytest.mark.parametrize("padding", [Padding.SAME, Padding.VALID])
+def test_idle_channels_carry_copies(act: Activation, padding: Padding) -> None:
+    model = block(2, act, padding)
+    made = finer_steps(model, samples(1))
+    assert (between(model) > 0).tolist() == [True, True, False, False]
+    assert (between(made) > 0).all()
+    exact, ours = (outputs(m, samples(2)) for m in (model, made))
+    assert Difference.of(exact, ours).snr > 45
+    assert len(made.to_bytes()) == len(model.to_bytes())
+
+
+@pytest.mark.parametrize(
+    ("idle", "small", "least"), [(0, 1, -0.1), (2, 1, 3), (6, 1, 6), (0, 0.1, 10)]
+)
+def test_rounding_costs_less(idle: int, small: float, least: float) -> None:
+    """dB that are gained: two copies take 6 of what is rounded before the depthwise layer, four 12,
+    and ten times finer steps of one of two channels nearly 20."""
+    model = block(idle, small=small)
+    exact = outputs(model, samples(2))
+    kept = (Scope("float32", layer="^pointwise"),)
+    before, after = (
+        Difference.of(exact, outputs(quantize(model, recipe, samples=samples(1)), samples(2))).snr
+        for recipe in (
+            Recipe("static_wi8_ai8", kept, techniques=WITHOUT),
+            Recipe("static_wi8_ai8", kept),
+        )
+    )
+    assert after - before > least
+
+
+def test_what_may_wake_up_is_no_idle_channel():
+    """A channel that is zero on the samples, and may be more on inputs of twice their size."""
+    model = block(1)
+    first = next(node for node in model.main.nodes if isinstance(node.op, Conv2D))
+    weights = np.array(first.operand(1).data)
+    reach = np.abs(np.stack(samples(1))).max((0, 1, 2, 3))
+    weights[2] = 0.6 / (9 * reach.sum())  # with its bias of -1, at most -0.4 on the samples
+    model.main.set_input(first, 1, Value(first.operand(1).type, "w", weights))
+    made = finer_steps(model, samples(1))
+    assert between(model).tolist()[2] == between(made).tolist()[2] == 0
+
+
+def test_channels_have_room_for_what_samples_did_not_reach():
+    """Samples whose maxima are 1 and 3: their mean is 2, and 3 + (3 - 2) is expected."""
+    b = Builder("main")
+    x = b.input("x", (1, 1, 1, 2))
+    eye = np.eye(2, dtype=np.float32).reshape(2, 1, 1, 2)
+    y = b.conv_2d(x, b.constant(eye), None)
+    w = b.constant(np.ones((1, 1, 1, 2), np.float32))
+    model = Model()
+    model.add(b.finish(b.depthwise_conv_2d(y, w, None)))
+    given = [np.array([[[[first, 8.0]]]], np.float32) for first in (1, 3)]
+    made = finer_steps(model, given)
+    assert [float(outputs(made, given).ravel()[i]) for i in (0, 2)] == [1, 3]
+    first = next(node for node in made.main.nodes if isinstance(node.op, Conv2D))
+    np.testing.assert_allclose(np.diag(first.operand(1).data[:, 0, 0]), [8 / 4, 1])
+
+
+def test_a_model_without_depthwise_layers_is_the_same():
+    b = Builder("main")
+    w = b.constant(np.ones((4, 1, 1, 3), np.float32))
+    model = Model()
+    model.add(b.finish(b.conv_2d(b.input("x", (1, 4, 4, 3)), w, None)))
+    assert finer_steps(model, []) is model
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        ("static_wi8_ai8", True),
+        ("static_wi4_ai8", True),
+        ("static_wi8_au8", False),
+        ("static_wi8_ai16", False),
+        ("dynamic_wi8_afp32", False),
+    ],
+)
+def test_it_is_done_where_data_is_int8(scheme: str, expected: bool) -> None:
+    wanted = Recipe(scheme).techniques_for(has_samples=True)
+    assert (Technique.FINER_STEPS in wanted) == expected
+
+
+def test_residual_networks_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Values that an ADD or other layers read keep their units."""
+    model = residual()
+    given = samples_of(model)
+    made = finer_steps(model, given)
+    for x in given:
+        [exact], [ours] = (Session(m.main).run(x) for m in (model, made))
+        np.testing.assert_allclose(ours, exact, atol=1e-5)
+    changed = quantize(model, "static_wi8_ai8", samples=given)
+    assert any(v.dtype is DType.INT8 for v in changed.main.values())
