@@ -33,7 +33,7 @@ FUNCTIONS = {
     Exp(): (np.exp, 1.1),
     Log(): (np.log, 1.0),
     Logistic(): (_logistic, 2.5),
-    Tanh(): (np.tanh, 5.5),
+    Tanh(): (np.tanh, 6.3),
     Elu(): (lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), 1.1),
     Sin(): (np.sin, 0.51),
     Cos(): (np.cos, 0.51),
