@@ -18,7 +18,7 @@ from edgewise.ir.types import TensorType
 from edgewise.ir.verify import verify
 from edgewise.ops.conv import DepthwiseConv2D
 from edgewise.optimize.channels import Group, groups, places
-from edgewise.passes.linear import LINEAR, channels_in, layout, per_input, per_output
+from edgewise.passes.linear import LINEAR, channels_in, layout, per_input, per_output, wide
 from edgewise.values import dataclass
 
 Array = np.ndarray
@@ -88,11 +88,11 @@ def apply(graph: Graph, scales: Mapping[Group, Array]) -> None:
         assert at is not None
         bias = None if at.bias is None else node.optional(at.bias)
         if at.bias is not None and bias is not None and out is not None:
-            set_constant(graph, node, at.bias, _wide(bias) / out)
+            set_constant(graph, node, at.bias, wide(bias) / out)
         set_constant(graph, node, at.weights, _scaled(node, _weights(node), into, out))
     for group, s in scales.items():
         for node, index in group.parameters:
-            set_constant(graph, node, index, _wide(node.operand(index)) / s)
+            set_constant(graph, node, index, wide(node.operand(index)) / s)
 
 
 class _Weights:
@@ -198,7 +198,7 @@ def _scaled(node: Node, w: Array, into: Array | None, out: Array | None) -> Arra
 def _weights(node: Node) -> Array:
     at = places(node)
     assert at is not None
-    return _wide(node.operand(at.weights))
+    return wide(node.operand(at.weights))
 
 
 def set_constant(graph: Graph, node: Node, index: int, data: Array) -> None:
@@ -220,8 +220,3 @@ def _ratio(a: Array, b: Array) -> Array:
 
 def _bounded(scales: Array) -> Array:
     return np.clip(scales, 1 / _LARGEST, _LARGEST)
-
-
-def _wide(value: Value) -> Array:
-    assert value.data is not None
-    return value.data.astype(np.float64)

@@ -39,7 +39,7 @@ from edgewise.ops.pad import Pad
 from edgewise.optimize.channels import Group, groups
 from edgewise.optimize.equalize import apply, below_caps, set_constant
 from edgewise.optimize.observe import Sample, observe
-from edgewise.passes.linear import channels_in, channels_out, layout
+from edgewise.passes.linear import channels_in, channels_out, constant_weights, layout, wide
 from edgewise.runtime.calls import FLOAT_BOUNDS
 from edgewise.values import dataclass
 
@@ -149,8 +149,7 @@ def _block(group: Group) -> _Block | None:
     if not isinstance(first.op, Conv2D) or not isinstance(pointwise.op, Conv2D):
         return None
     nodes = (first, depthwise, pointwise)
-    operands = [node.optional(i) for node in nodes for i in (layout(node).w, layout(node).bias)]
-    if any(v is None or v.data is None or not v.dtype.is_float for v in operands):
+    if any(constant_weights(n) is not True or n.optional(layout(n).bias) is None for n in nodes):
         return None
     is_known = first.op.fused_activation_function in _FROM_ZERO and _act(depthwise) in FLOAT_BOUNDS
     shapes = [node.operand(layout(node).w).shape for node in nodes]
@@ -208,7 +207,5 @@ def _weight(block: _Block) -> Array:
 
 
 def _numbers(node: Node) -> tuple[Array, Array]:
-    """Weights and bias, float64."""
-    found = [node.operand(i).data for i in (layout(node).w, layout(node).bias)]
-    weights, bias = (np.array(x, np.float64) for x in found)
-    return weights, bias
+    """Weights and bias."""
+    return wide(node.operand(layout(node).w)), wide(node.operand(layout(node).bias))

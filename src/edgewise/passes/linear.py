@@ -151,9 +151,9 @@ def scale_output(
 ) -> Value:
     """The node with its result times `scale` [O] plus `offset` [O], both float64."""
     places = layout(node)
-    w = _wide(node.operand(places.w)) * per_output(node, scale)
+    w = wide(node.operand(places.w)) * per_output(node, scale)
     bias = node.optional(places.bias)
-    total = offset if bias is None else _wide(bias).reshape(-1) * scale + offset
+    total = offset if bias is None else wide(bias).reshape(-1) * scale + offset
     op = node.op.replace(fused_activation_function=activation)
     return _rebuilt(b, node, op, node.operand(places.x), w, total)
 
@@ -163,9 +163,9 @@ def scale_input(
 ) -> Value:
     """The node on `x` such that it sees `x * scale + offset` (both [C], float64)."""
     places = layout(node)
-    w = _wide(node.operand(places.w))
+    w = wide(node.operand(places.w))
     bias = node.optional(places.bias)
-    total = None if bias is None else _wide(bias).reshape(-1)
+    total = None if bias is None else wide(bias).reshape(-1)
     if offset is not None:
         moved = (w * per_input(node, offset)).sum(
             tuple(i for i in range(w.ndim) if i != places.output_axis)
@@ -199,6 +199,7 @@ def _constant(
     return b.constant(stored, name=old.name if old is not None else fresh)
 
 
-def _wide(value: Value) -> np.ndarray:
+def wide(value: Value) -> np.ndarray:
+    """The numbers of a constant, float64, to compute with; a copy."""
     assert value.data is not None
     return value.data.astype(np.float64)
