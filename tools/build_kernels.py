@@ -32,7 +32,7 @@ KERNELS = Path("src/edgewise/kernels")
 LIBRARY = KERNELS / "edgewise_kernels.so"
 STRUCTURES = Path("src/edgewise/runtime/_structures.py")
 # compiled for the weakest processor only
-ONCE = ("checksum.c", "isa.c", "pack.c", "posix.c", "run.c", "threads.c")
+ONCE = ("checksum.c", "isa.c", "pack.c", "posix.c", "python.c", "run.c", "threads.c")
 
 FLAGS = (
     *("-std=c11", "-O3", "-ffreestanding", "-fPIC", "-fvisibility=hidden", "-fwrapv"),

@@ -36,6 +36,17 @@ typedef struct {
     long (*syscall)(long number, ...);
 } ew_libc;
 
+/* Functions of CPython; `void *` are objects but in the two of threads. */
+typedef struct {
+    void *(*as_pointer)(void *number);    /* PyLong_AsVoidPtr */
+    void *(*from_long)(long number);      /* PyLong_FromLong */
+    void *(*save_thread)(void);           /* PyEval_SaveThread */
+    void (*restore_thread)(void *thread); /* PyEval_RestoreThread */
+} ew_python;
+
+/* Functions for CPython (python.c). */
+enum { EW_PYTHON_again, EW_PYTHON_take, EW_PYTHON_give };
+
 enum {
     EW_MAX_OPERANDS = 16, /* of a kernel */
     EW_MAX_LOCKED = 7,    /* steps that follow another tile by tile */
@@ -53,6 +64,7 @@ enum {
     EW_RUN_deadline,
     EW_RUN_iterations, /* max_iterations is reached by the WHILE step `stopped` */
     EW_RUN_outside,    /* an index lies outside of what the kernel step `stopped` picks from */
+    EW_RUN_busy,       /* another thread has the turn (python.c) */
 };
 
 /* A WHILE or IF that is being run. */
@@ -62,6 +74,12 @@ typedef struct {
     uint32_t is_body; /* WHILE: the body, not the condition */
     uint32_t reserved;
 } ew_frame;
+
+/* What the runs of a session share, of which one goes on at a time. */
+typedef struct {
+    uint32_t is_taken;
+    uint32_t serial; /* of the last run */
+} ew_turn;
 
 /* A plan with its memory, and how far it has run. */
 typedef struct {
@@ -82,6 +100,7 @@ typedef struct {
 
     const uint32_t *cancelled; /* the run stops when this holds `serial`, its own number */
     uint32_t serial;
+    ew_turn *turn; /* of python.c */
     uint64_t (*clock)(void *system); /* ns; needed where deadline is not 0 */
     void *system;
     uint64_t deadline;       /* in the clock's time; 0: none */
@@ -118,6 +137,7 @@ uint32_t ew_pool_start(ew_pool *pool, uint32_t n_threads, const ew_platform *pla
 void ew_pool_stop(ew_pool *pool);
 void ew_pool_run(void *pool, ew_task *task, void *job, const void *step, uint32_t n);
 uint32_t ew_platform_of(const ew_libc *libc, ew_platform *platform);
+const void *ew_python_method(const ew_python *functions, uint32_t which);
 void ew_pack_f32(const float *w, uint32_t groups, uint32_t o, uint32_t k, uint32_t lanes,
                  float *to);
 

@@ -256,8 +256,9 @@ class Subgraph:
             outputs = self.session.run(self._feed, self._into)
         except EdgewiseError as error:
             raise _as_runtime_error(error) from error
-        for index in self._updated:  # the next run goes on from there, as LiteRT's
-            self._arrays[index][...] = self.session.variables()[self.value(index)]
+        if self._updated:
+            for index in self._updated:  # the next run goes on from there, as LiteRT's
+                self._arrays[index][...] = self.session.variables()[self.value(index)]
         if outputs is self._shown:
             return
         kept = self.session.kept

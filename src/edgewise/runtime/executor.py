@@ -23,6 +23,7 @@ from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
 from edgewise.runtime.code import operands_of
 from edgewise.runtime.forks import remember
+from edgewise.runtime.functions import Function, again
 from edgewise.runtime.library import constant, kernel_table, library, structures
 from edgewise.runtime.limits import Limits, iteration_guard
 from edgewise.runtime.memory import aligned, allocate
@@ -99,6 +100,7 @@ class Executor:
         self._outputs: list[np.ndarray] = []
         self._state: State = {}
         self._resources = Resources()
+        self._turn: np.ndarray | None = None
         self._first: Executor | None = None  # what runs for a CALL_ONCE
         self._bound: Resources | None = None  # whose variables are ours, as long as none changes
         self._changes = 0
@@ -106,8 +108,6 @@ class Executor:
         hosts = plan.code.hosts
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
-        # a run needs neither the threads nor the time
-        self._starts_plainly = threads.count == 1 and self._clock is None
         remember(self)
 
     def run(
@@ -161,18 +161,26 @@ class Executor:
             self._bind(self._state)
         if self.has_names:
             self._bind_named(self._resources)
-        run = self._run
-        if self._starts_plainly:
-            run.serial = serial
-        else:
-            self._start(serial)
+        self._start(serial)
+        self._walk(self._io, None)
+        return self._outputs
+
+    def function(self, turn: np.ndarray) -> Function | None:
+        """Takes an `ew_turn` and repeats the last run: what `functions.again` makes; `resume` goes
+        on where C returned before the end. None where a run needs more than that."""
+        if self._views or self.has_names or self._clock is not None:
+            return None
+        self._turn = turn  # C has its address
+        return again(self._run, turn)
+
+    def resume(self, status: int) -> None:
+        """Go on with a run that C returned from. Raises: as `run`."""
         try:
-            while status := self._ew_run(run):
-                self._handle(status, self._io)
+            self._handle(status, self._io)
         except BaseException:
             self._begin_anew()
             raise
-        return self._outputs
+        self._walk(self._io, None)
 
     def _bind_arrays(
         self, inputs: Sequence[np.ndarray], into: Sequence[np.ndarray] | None

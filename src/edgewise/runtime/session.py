@@ -27,6 +27,7 @@ from edgewise.ir.resources import Resources
 from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.forks import remember
+from edgewise.runtime.library import constant
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement, Precision
 from edgewise.runtime.shapes import Shapes
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from edgewise.runtime.staged import Staged
 
 _log = logging.getLogger("edgewise")
+
+# the tuples of arrays of the last run, what does it again, what goes on where that returned early
+# (`Executor.function`), and the outputs
+Again = tuple[object, object, Callable[[], int], Callable[[int], object], list[np.ndarray]]
+_NEVER: Again = (object(), None, int, int, [])
 
 
 class Session:
@@ -85,9 +91,7 @@ class Session:
         self._turns = Turns()
         self._has_names: bool | None = None
         self._expected: list[tuple[Shape | None, np.dtype[np.generic]]] | None = None
-        # the tuples of arrays of the last run and its executor, where nothing else has to be done
-        # to run it again
-        self._again: tuple[object, object, Executor | None] = (None, None, None)
+        self._again = _NEVER
         self._limits, self._threads = limits, Threads(num_threads)
         self._executors: Executors | None = None
         if native:
@@ -115,16 +119,21 @@ class Session:
             BusyError: another thread is running this session.
             LimitError, CancelledError: the run was stopped; the session is as usable as before.
         """
-        last_inputs, last_into, again = self._again
-        if again is not None and inputs is last_inputs and into is last_into:
+        last_inputs, last_into, again, resume, outputs = self._again
+        if inputs is last_inputs and into is last_into:
             try:
-                return self._run_again(again)
+                status = again()
+                if status and status != constant("EW_RUN_busy"):
+                    self._go_on(resume, status)
+                    status = 0
+                if not status:
+                    return outputs
             except Unfit:
                 pass  # a variable has another type now; nothing has run
         self._check(inputs)
         self._turns.enter()
         try:
-            self._again = (None, None, None)
+            self._again = _NEVER
             self._turns.number()
             if self.kept:
                 self.kept = {}
@@ -146,7 +155,8 @@ class Session:
             executors.save()
             starts_anew = self.stateless and executor.has_variables
             if executor.can_repeat and self.progress is None and not starts_anew:
-                self._again = (inputs, into, executor)
+                again = executor.function(self._turns.words) or partial(self._repeat, executor)
+                self._again = (inputs, into, again, executor.resume, outputs)
             return outputs
         except MemoryError as error:
             raise LimitError(f"the run needs more memory than there is: {error}") from error
@@ -164,20 +174,27 @@ class Session:
             has_names = self._has_names
         return self._resources.lock if has_names else nullcontext()
 
-    def _run_again(self, executor: Executor) -> list[np.ndarray]:
-        """What `run` does, of which for a small network nothing is left but this."""
-        turns = self._turns
-        serial = turns.again(executor)
+    def _repeat(self, executor: Executor) -> int:
+        """What a function of C's does where a run needs nothing but its turn; 0. Raises Unfit."""
+        self._turns.enter()
         try:
-            if executor.has_names:
-                with self._resources.lock:
-                    return executor.repeat(serial)
-            return executor.repeat(serial)
+            self._turns.number()
+            self._turns.begin(executor)
+            with self._names_of(executor):
+                executor.repeat(self._turns.serial)
         except Unfit:
-            self._again = (None, None, None)
+            self._again = _NEVER
             raise
         finally:
-            turns.leave()
+            self._turns.leave()
+        return 0
+
+    def _go_on(self, resume: Callable[[int], object], status: int) -> None:
+        """After a function of C's that returned with its turn."""
+        try:
+            resume(status)
+        finally:
+            self._turns.leave()
 
     def _check(self, inputs: Sequence[np.ndarray]) -> None:
         """Raise InputError where the graph cannot run on these."""
@@ -202,12 +219,13 @@ class Session:
                 self._limits.check(demand_of(self.graph))
             return
         self._inputs = self.graph.inputs
-        self._expected, self._again = None, (None, None, None)
+        self._expected, self._again = None, _NEVER
         self._shapes.give(self.graph, shapes, self._accept)
 
     def _accept(self) -> None:
         """The graph has other shapes now."""
         self._limits.check(demand_of(self.graph))
+        self._turns.forget()
         if self._executors is not None:
             self._executors.clear()
 
@@ -233,16 +251,14 @@ class Session:
     def close(self) -> None:
         """End the threads; a later run starts them anew. Raises BusyError."""
         self._turns.enter()
-        try:
-            self._again = (None, None, None)  # it runs in these threads
-            self._threads.close()
-        finally:
-            self._turns.leave()
+        self._again = _NEVER  # it runs in these threads
+        self._turns = Turns()  # and who is about to run it finds the old turn taken for ever
+        self._threads.close()
 
     def after_fork(self) -> None:
         """In the child no thread but this one is there, and none runs the session."""
         self._threads.forget()
-        self._again = (None, None, None)
+        self._again = _NEVER
         self._turns.after_fork()
         self._resources.lock = threading.Lock()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Protocol
 
+import numpy as np
+
 from edgewise.errors import CancelledError, EdgewiseError
+from edgewise.runtime.functions import lock_of
 
 
 class BusyError(EdgewiseError, RuntimeError):
@@ -27,35 +29,35 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.serial = 0
+        # an `ew_turn`: whether somebody runs, and the number of the last run
+        self.words = np.zeros(2, np.uint32)
+        self._take, self._give = lock_of(self.words)
         self._cancelled = 0
-        self._lock = threading.Lock()
         self._running: Cancellable | None = None
+
+    @property
+    def serial(self) -> int:
+        """The number of the last run."""
+        return int(self.words[1])
 
     def enter(self) -> None:
         """Begin what only one thread may do. Raises BusyError."""
-        if not self._lock.acquire(False):
+        if not self._take():
             raise BusyError(
                 "this interpreter is running in another thread; make one interpreter per thread"
             )
 
-    def again(self, running: Cancellable) -> int:
-        """`enter` and `begin` a run that may start at once; its number. Less than the three calls:
-        of a run that takes microseconds every call is a part."""
-        if not self._lock.acquire(False):
-            self.enter()
-        self._running = running  # before it has a number, by which `cancel` would stop it
-        self.serial = serial = self.serial % 0xFFFFFFFF + 1
-        return serial
-
     def leave(self) -> None:
-        """End it."""
+        """End it. What ran is still what `cancel` asks: C may run it again."""
+        self._give()
+
+    def forget(self) -> None:
+        """Nothing of what ran may be used any more."""
         self._running = None
-        self._lock.release()
 
     def number(self) -> int:
         """That of the next run: 32 bits, and not 0."""
-        self.serial = serial = self.serial % 0xFFFFFFFF + 1
+        self.words[1] = serial = self.serial % 0xFFFFFFFF + 1
         return serial
 
     def begin(self, running: Cancellable) -> None:
@@ -77,4 +79,5 @@ class Turns:
 
     def after_fork(self) -> None:
         """In the child no thread runs the session."""
-        self._lock = threading.Lock()
+        self.words[0] = 0
+        self._take, self._give = lock_of(self.words)
