@@ -3,19 +3,31 @@
 #define EW_EXPONENTIALS_H
 #include "math.h"
 
+/* Over all lanes, by halves: one after the other each would wait for the one before. */
+#define EW_OVER_LANES(name, join)                                                                  \
+    EW_INLINE float name(v_f32 x) {                                                                \
+        float lane[EW_LANES];                                                                      \
+        v_store_f32(lane, x);                                                                      \
+        EW_UNROLL for (uint32_t n = EW_LANES / 2; n; n /= 2)                                       \
+            EW_UNROLL for (uint32_t l = 0; l < n; l++) lane[l] = join(lane[l], lane[l + n]);       \
+        return lane[0];                                                                            \
+    }
+EW_INLINE float ew_larger(float a, float b) { return b > a ? b : a; }
+EW_INLINE float ew_added(float a, float b) { return a + b; }
+EW_OVER_LANES(v_largest, ew_larger)
+EW_OVER_LANES(v_sum, ew_added)
+
 /* The largest of n numbers, any number where one of them is NaN. */
 EW_INLINE float largest_f32(const float *x, uint32_t n) {
     float largest = -__builtin_inff();
     uint32_t i = 0;
     if (n >= 2 * EW_LANES) {
-        float lanes[EW_LANES];
         v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
         for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
             a = v_max(a, v_load_f32(x + i));
             b = v_max(b, v_load_f32(x + i + EW_LANES));
         }
-        v_store_f32(lanes, v_max(a, b));
-        for (uint32_t l = 0; l < EW_LANES; l++) largest = lanes[l] > largest ? lanes[l] : largest;
+        largest = v_largest(v_max(a, b));
     }
     for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
     return largest;
@@ -25,14 +37,12 @@ EW_INLINE float sum_f32(const float *x, uint32_t n) {
     float sum = 0.0f;
     uint32_t i = 0;
     if (n >= 2 * EW_LANES) {
-        float lanes[EW_LANES];
         v_f32 a = v_load_f32(x), b = v_load_f32(x + EW_LANES);
         for (i = 2 * EW_LANES; i + 2 * EW_LANES <= n; i += 2 * EW_LANES) {
             a += v_load_f32(x + i);
             b += v_load_f32(x + i + EW_LANES);
         }
-        v_store_f32(lanes, a + b);
-        for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
+        sum = v_sum(a + b);
     }
     for (; i < n; i++) sum += x[i];
     return sum;
@@ -40,7 +50,7 @@ EW_INLINE float sum_f32(const float *x, uint32_t n) {
 
 /* y = e**((x - largest) * beta) for n numbers; their sum. y may be x. */
 EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float largest, float beta) {
-    float lanes[EW_LANES], sum = 0.0f;
+    float sum = 0.0f;
     v_f32 total = v_splat_f32(0.0f);
     size_t i = 0;
     for (; i + EW_LANES <= n; i += EW_LANES) {
@@ -54,9 +64,7 @@ EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float large
         v_store_f32(rest, v_exp_flushed(v_load_f32(rest)));
         for (size_t k = 0; k < n - i; k++) sum += y[i + k] = rest[k];
     }
-    v_store_f32(lanes, total);
-    for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
-    return sum;
+    return sum + v_sum(total);
 }
 
 static void scale_f32(float *y, uint32_t n, float scale) {

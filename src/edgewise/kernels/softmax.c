@@ -3,7 +3,10 @@
 #include "fixed.h"
 #include "knots.h"
 
-/* Rows one after the other; short ones as one run of exponentials, since each alone is a rest. */
+/* Rows that take each step one after the other: what one waits for others compute. */
+enum { ROWS = 8 };
+
+/* Short rows are one run of exponentials, since each alone is a rest. */
 EW_DEFINE(softmax_f32) {
     const ew_softmax *p = params;
     const uint32_t n = p->depth, row = tile_begin * p->rows_per_tile;
@@ -12,8 +15,15 @@ EW_DEFINE(softmax_f32) {
     float *y = (float *)operand[1] + (size_t)row * n;
     EW_UNUSED(scratch);
     if (n >= 4 * EW_LANES) {
-        for (uint32_t r = 0; r < rows; r++, x += n, y += n)
-            scale_f32(y, n, 1.0f / exponentials_f32(x, y, n, largest_f32(x, n), p->beta));
+        float of_row[ROWS];
+        for (uint32_t r = 0, at_once; r < rows; r += at_once) {
+            at_once = ew_min_u32(ROWS, rows - r);
+            for (uint32_t k = 0; k < at_once; k++) of_row[k] = largest_f32(x + k * n, n);
+            for (uint32_t k = 0; k < at_once; k++)
+                of_row[k] = exponentials_f32(x + k * n, y + k * n, n, of_row[k], p->beta);
+            for (uint32_t k = 0; k < at_once; k++) scale_f32(y + k * n, n, 1.0f / of_row[k]);
+            x += (size_t)at_once * n, y += (size_t)at_once * n;
+        }
         return;
     }
     for (uint32_t r = 0; r < rows; r++) {

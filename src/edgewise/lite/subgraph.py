@@ -6,6 +6,7 @@ asked for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from edgewise.ir.types import MAX_SIZE
 from edgewise.lite.details import Details, operator_details, stored_shape, tensor_details
 from edgewise.runtime.executor import DEFAULT_LIMITS
 from edgewise.runtime.limits import Limits
+from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Precision
 from edgewise.runtime.session import Session
 from edgewise.runtime.source import Source
@@ -301,7 +303,11 @@ class Subgraph:
 
     def _zeros(self, index: int) -> np.ndarray:
         dtype, shape = self.value(index).dtype, self.shape(index)
-        return np.zeros(shape, dtype.numpy) if dtype.bits else np.full(shape, b"", object)
+        if not dtype.bits:
+            return np.full(shape, b"", object)
+        # NumPy's own begin between two cache lines, of which each vector takes parts then
+        count = math.prod(shape) * dtype.numpy.itemsize
+        return allocate(count).view(dtype.numpy).reshape(shape)
 
 
 def _as_bytes(text: object) -> bytes:

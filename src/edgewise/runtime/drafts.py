@@ -19,7 +19,7 @@ from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
 from edgewise.ops.control import If, While
 from edgewise.ops.state import CallOnce, VarHandle
-from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site, require
+from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site
 from edgewise.runtime.choices import AS_PLANNED, Choices
 from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
@@ -29,6 +29,7 @@ from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
+from edgewise.runtime.select.move import as_copy
 from edgewise.runtime.work import is_worth_sharing, work_of
 from edgewise.values import dataclass
 
@@ -57,6 +58,8 @@ class Drafts:
     names: Names | None = None  # variables that operators name; None where Host steps have them
     unsettled: str = ""  # why
     choices: Choices = field(default_factory=dict)
+    inputs: Sequence[Value] = ()  # of the graph
+    outputs: Sequence[Value] = ()
     groups: list[Group] = field(default_factory=list)
     aliases: dict[Value, Value] = field(default_factory=dict)
     folded: dict[Value, np.ndarray] = field(default_factory=dict)
@@ -220,10 +223,14 @@ class Drafts:
     def _select(self, node: Node, target: Target, tile: int | None) -> Selection:
         require_scales(node)
         selection = select(Site(node, target, self.known, tile))
-        if isinstance(selection, Alias):
-            # the variable may change before the result is read
-            require(not is_variable(node.operand(0)), "it is a view of a variable")
+        if isinstance(selection, Alias) and self._is_apart(node):
+            return as_copy(node)
         return selection
+
+    def _is_apart(self, node: Node) -> bool:
+        """A variable may change before the result is read; a caller does not get what it gave."""
+        x = self.root(node.operand(0))
+        return is_variable(x) or (x in self.inputs and node.output in self.outputs)
 
     # -- groups -------------------------------------------------------------------------------
 

@@ -90,10 +90,7 @@ class Executor:
             if place.region is Region.IO and place.offset >= plan.n_inputs:
                 fresh.setdefault(place.offset, index)
         self._direct = {index: place for place, index in fresh.items()}
-        self._are_direct = all(
-            index in self._direct and o.shape == plan.io[o.offset].shape
-            for index, o in enumerate(plan.outputs)
-        )
+        self._are_direct = len(self._direct) == len(plan.outputs)
         # the run that `repeat` does again: the arrays whose addresses C has, and the outputs
         self.can_repeat = False
         self._io: Sequence[np.ndarray] = ()
@@ -146,10 +143,8 @@ class Executor:
         self._walk(io, before_step)
         if self._kept:
             self._io = io
-        if not self._are_direct:
-            return self._results(io, into)
-        outputs = [io[place] for place in self._direct.values()]
-        if are_lasting and not (self._kept or before_step):
+        outputs = self._results(io, into)
+        if self._are_direct and are_lasting and not (self._kept or before_step):
             self.can_repeat, self._io, self._outputs = True, io, outputs
         return outputs
 
@@ -199,7 +194,7 @@ class Executor:
             io.append(np.empty(shape, dtype))
         if into is not None:
             for index, place in self._direct.items():
-                io[place] = into[index]
+                io[place] = into[index].reshape(self.plan.io[place].shape)
         for index, array in enumerate(io, Region.IO):
             try:
                 regions[index] = from_buffer(array)
@@ -225,18 +220,15 @@ class Executor:
         self, io: Sequence[np.ndarray], into: Sequence[np.ndarray] | None
     ) -> list[np.ndarray]:
         """The outputs in arrays of their own."""
-        outputs = self.plan.outputs
-        found = [self._view(o, io) for o in outputs]
-        if len(self._direct) == len(outputs):
-            return found
+        found = [self._view(o, io) for o in self.plan.outputs]
         for index, array in enumerate(found):
-            if index in self._direct:
-                continue
-            if into is None:
-                found[index] = array.copy()
-            else:
-                into[index][...] = array
+            is_ours = index not in self._direct
+            if into is not None:
+                if is_ours:
+                    into[index][...] = array
                 found[index] = into[index]
+            elif is_ours:
+                found[index] = array.copy()
         return found
 
     # -- the run ------------------------------------------------------------------------------

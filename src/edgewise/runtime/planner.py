@@ -77,6 +77,7 @@ def _plan(
     """`drafts`: without any yet. `originals`: the caller's value for each that the graph had before
     it was rewritten."""
     names = drafts.names
+    drafts.inputs, drafts.outputs = graph.inputs, graph.outputs
     for node in graph.nodes:
         drafts.add(lineage.numbers[node], node)
     if names is not None:

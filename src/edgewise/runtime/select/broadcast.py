@@ -18,7 +18,7 @@ from edgewise.runtime.library import Fields, Isa, Number, constant, pack
 from edgewise.values import dataclass
 
 BITS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}  # suffixes of kernels that move n bytes
-PER_TILE = 16384  # elements of y, where nobody asks for another number
+PER_TILE = 4096  # elements of y, where nobody asks for another number: three fit into the L1 cache
 _PATTERN_BYTES = 2048  # of scratch for an operand that repeats
 _PATTERN_BYTES_SCALAR = 512  # where memory is that of a microcontroller
 _NUMBERS = (

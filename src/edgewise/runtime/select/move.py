@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
-from edgewise.ir.graph import Value
+from edgewise.ir.graph import Node, Value
 from edgewise.ops.join import Concatenation, Pack, Unpack
 from edgewise.ops.slice import StridedSlice
 from edgewise.ops.space import DepthToSpace, SpaceToDepth
@@ -27,6 +27,12 @@ def alias(site: Site) -> Alias:
     x, y = site.node.operand(0), site.node.output
     require(x.dtype is y.dtype, "x and y have different dtypes")
     return Alias()
+
+
+def as_copy(node: Node) -> Sequence[Call]:
+    """What `alias` says, for bytes that must be apart."""
+    x, y = view(node.operand(0)), view(node.output)
+    return copy(x.of(x.elements.reshape(-1)), y.of(y.elements.reshape(-1)))
 
 
 def bitcast(site: Site) -> Selection:
