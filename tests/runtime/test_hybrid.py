@@ -39,8 +39,8 @@ def kernels_of(graph: Graph) -> str:
 QUANTIZED = [c for c in CASES if "x quantized per row" in kernels_of(model_of(c).main)]
 
 
-def quantized(rows: np.ndarray) -> np.ndarray:
-    """Rows [M, K] as what their 8-bit integers stand for, float64."""
+def integers(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [M, K] as integers less their zero points, and the scales [M, 1]."""
     part = np.float32(1) / np.float32(255)
     low = np.minimum(rows.min(1, keepdims=True), np.float32(0))
     high = np.maximum(rows.max(1, keepdims=True), np.float32(0))
@@ -48,7 +48,12 @@ def quantized(rows: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         inverse = np.where(scale >= 2.0**-126, np.float32(1) / scale, np.float32(0))
     zero = -np.rint(low * inverse)
-    q = np.minimum(np.rint(rows * inverse), 255 - zero)
+    return np.minimum(np.rint(rows * inverse), 255 - zero), scale
+
+
+def quantized(rows: np.ndarray) -> np.ndarray:
+    """Rows [M, K] as what their 8-bit integers stand for, float64."""
+    q, scale = integers(rows)
     return q.astype(np.float64) * scale
 
 
@@ -188,6 +193,28 @@ def dense(m: int, k: int = 48, o: int = 40) -> Graph:
     w = rng.integers(-127, 128, (o, k)).astype(np.int8)
     scale = Quant(rng.uniform(0.001, 0.01, o).astype(np.float32), axis=0)
     return b.finish(b.node(FullyConnected(), x, b.constant(w, quant=scale), None).output)
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("m", [1, 3, 40])
+@pytest.mark.parametrize("k", [48, 512, 513, 1100])
+def test_the_largest_sums_and_zero_points(k: int, m: int, isa: Isa) -> None:
+    """Floats hold all sums of 512 products and their zero points' share (`gemm_h8.c`), beyond that
+    only integers do; results are those of integers to the bit."""
+    rng = np.random.default_rng(k)
+    w = rng.integers(-127, 128, (72, k))
+    w[::3], w[1::3] = 127, -127
+    w[:, 0] -= np.sign(w[:, 0]) * rng.integers(0, 2, 72)  # odd sums and even ones
+    x = rng.uniform(-1, 1, (m, k)).astype(np.float32)
+    x[::3], x[1::3, 1:] = -np.abs(x[::3]), np.abs(x[1::3, 1:])
+    x[::3, 1:] = x[::3, :1]  # all of them the lowest number
+    b = Builder()
+    constant = b.constant(w.astype(np.int8), quant=Quant(0.01))
+    made = b.node(FullyConnected(), b.input("x", x.shape, DType.FLOAT32), constant, None)
+    [got] = Executor(plan(b.finish(made.output), Target(isa))).run([x], {}, None)
+    q, scale = integers(x)
+    sums = q.astype(np.int64) @ w.T
+    np.testing.assert_array_equal(got, sums.astype(np.float32) * (scale * np.float32(0.01)))
 
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())

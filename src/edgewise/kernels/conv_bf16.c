@@ -295,13 +295,24 @@ EW_INLINE void store_first(uint8_t *y, v_f32 v, uint32_t n, const int is_narrow)
 #endif
 }
 
+/* What results are clamped to. */
+typedef struct {
+    v_f32 low, high;
+} bounds;
+
+EW_INLINE bounds bounds_at(const uint32_t vectors, const ew_gemm_bf16 *g, uint32_t column) {
+    const bounds found = {v_splat_f32(g->low), v_splat_f32(g->high)};
+    (void)vectors;
+    (void)column;
+    return found;
+}
+
 /* Results of the sums of four vectors, see EW_DEFINE_AMX. */
 EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int is_plain,
-                         const ew_gemm_bf16 *g, uint32_t row, uint32_t end, uint32_t column,
-                         const int32_t *sums, uint8_t *y) {
+                         const ew_gemm_bf16 *g, const bounds *around, uint32_t row, uint32_t end,
+                         uint32_t column, const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
     const size_t bytes = is_narrow ? 2 : 4;
-    const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     EW_UNROLL
     for (uint32_t k = 0; k < 4 / vectors; k++, y += p->y_row) {
         uint8_t *to = y;
@@ -316,7 +327,7 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
             sum[v] = (v_f32)v_load_s32(sums + k * EW_COLUMNS + v * EW_LANES);
-            sum[v] = v_min(high, v_max(low, sum[v]));
+            sum[v] = v_min(around->high, v_max(around->low, sum[v]));
         }
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
@@ -332,21 +343,21 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
 }
 
 EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                      uint32_t row, uint32_t end, uint32_t column, const int32_t *sums,
-                      uint8_t *y) {
-    finish_as(0, vectors, is_plain, g, row, end, column, sums, y);
+                      const bounds *around, uint32_t row, uint32_t end, uint32_t column,
+                      const int32_t *sums, uint8_t *y) {
+    finish_as(0, vectors, is_plain, g, around, row, end, column, sums, y);
 }
 
 EW_INLINE void finish_narrow(const uint32_t vectors, const int is_plain, const ew_gemm_bf16 *g,
-                             uint32_t row, uint32_t end, uint32_t column, const int32_t *sums,
-                             uint8_t *y) {
-    finish_as(1, vectors, is_plain, g, row, end, column, sums, y);
+                             const bounds *around, uint32_t row, uint32_t end, uint32_t column,
+                             const int32_t *sums, uint8_t *y) {
+    finish_as(1, vectors, is_plain, g, around, row, end, column, sums, y);
 }
 
 static int is_plain(const ew_gemm_bf16 *g) { return !g->place; }
 
-EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, 1, 4, finish, is_plain)
-EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, 1, 2, finish_narrow, is_plain)
+EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, bounds, 1, 4, finish, is_plain)
+EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, bounds, 1, 2, finish_narrow, is_plain)
 
 EW_DEFINE(conv_2d_bf16) {
     const ew_conv_bf16 *p = params;

@@ -264,10 +264,9 @@ EW_DEFINE(conv_2d_h8) {
     const size_t panel_bytes = (size_t)p->steps * EW_PER_LANE * EW_COLUMNS;
     const int is_dense = p->y_line == s->ow * p->y_pixel && p->y_image == s->oh * p->y_line;
     const int is_dense_x = is_pixelwise(p);
-    float *row_scale = scratch;
-    int32_t *row_zero = (int32_t *)(row_scale + p->rows_per_tile);
+    float *row_scale = scratch, *row_zero = row_scale + p->rows_per_tile;
     line_ranges lines;
-    ew_staged *staged = ew_aligned(keep_none(p, row_zero + p->rows_per_tile, &lines));
+    ew_staged *staged = ew_aligned(keep_none(p, (int32_t *)(row_zero + p->rows_per_tile), &lines));
     if (p->is_tiled) ew_amx_begin();
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t first = tile % panel_tiles * p->panels_per_tile;
@@ -292,7 +291,7 @@ EW_DEFINE(conv_2d_h8) {
             }
             for (uint32_t i = 0; i < count; i++) {
                 row_scale[r + i] = found.scale[i];
-                row_zero[r + i] = -found.zero[i];
+                row_zero[r + i] = (float)-found.zero[i];
                 has_zeros |= found.zero[i];
             }
         }

@@ -245,19 +245,25 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_
     return rest;
 }
 
-/* EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, is_plain) defines name(g, panels), all rows of
- * a product with results of so many bytes by all its columns, of which there may be more than a
- * panel's: panels lie side by side, and so does what goes with columns. One or two `panels` are
- * multiplied at once. While registers multiply, finish(vectors, is_plain, g, row, end, column,
- * sums, y) makes results of what they held before: of so many rows as have the sums of four
- * vectors, none of them from `end` on. For is_plain(g) see above. What is left of results is passed
- * by address: copied as a vector, it would wait for all stores before its fields'. */
+/* EW_DEFINE_AMX(name, type, shared, is_bf16, bytes, finish, is_plain) defines name(g, panels), all
+ * rows of a product with results of so many bytes by all its columns, of which there may be more
+ * than a panel's: panels lie side by side, and so does what goes with columns. One or two `panels`
+ * are multiplied at once. While registers multiply, finish(vectors, is_plain, g, around, row, end,
+ * column, sums, y) makes results of what they held before: of so many rows as have the sums of four
+ * vectors, none of them from `end` on. `around` is what shared##_at(vectors, g, column) has loaded
+ * once for all rows of a register. For is_plain(g) see above. What is left of results is passed by
+ * address: copied as a vector, it would wait for all stores before its fields'. */
 #define EW_AMX_FINISH(vectors, is_plain, finish)                                                   \
-    finish(vectors, is_plain, &g, rest.row, rest.end, rest.column, rest.sums, rest.y);             \
+    finish(vectors, is_plain, &g, &around, rest.row, rest.end, rest.column, rest.sums, rest.y);    \
     rest.row += 4 / vectors;                                                                       \
     rest.sums += 4 / vectors * EW_AMX_PITCH(vectors);                                              \
     rest.y += 4 / vectors * p->y_row
-#define EW_AMX_BLOCK(name, type, is_bf16, finish, tiles, vectors)                                  \
+#define EW_AMX_REST(vectors, shared, finish)                                                       \
+    const shared around = shared##_at(vectors, &g, rest.column);                                   \
+    while (rest.row < rest.end) {                                                                  \
+        EW_AMX_FINISH(vectors, 0, finish);                                                         \
+    }
+#define EW_AMX_BLOCK(name, type, shared, is_bf16, finish, tiles, vectors)                          \
     EW_INLINE void name##_##tiles##x##vectors##_of(const int is_plain, const type g,               \
                                                    uint32_t first, uint32_t column, int32_t *to,   \
                                                    ew_amx_rest rest) {                             \
@@ -268,6 +274,7 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_
         const uint32_t pace = ew_divide_up(16, steps + !steps);                                    \
         const size_t next = (size_t)steps * EW_AMX_STEPS * 4 * EW_COLUMNS;                         \
         const int8_t *w = p->w + column / EW_COLUMNS * next;                                       \
+        const shared around = shared##_at(vectors, &g, rest.column);                               \
         ew_amx_clear(tiles, vectors, sums, p->bias ? p->bias + column : NULL);                     \
         for (uint32_t s = 0; s < p->segments; s++) {                                               \
             const uint8_t *from = x + p->segment[s];                                               \
@@ -294,25 +301,23 @@ EW_INLINE ew_amx_rest ew_amx_rest_of(const ew_gemm *g, uint32_t vectors, uint32_
         else                                                                                       \
             name##_##tiles##x##vectors##_of(0, *g, first, column, to, *rest);                      \
     }
-#define EW_DEFINE_AMX(name, type, is_bf16, bytes, finish, plain)                                   \
-    EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 1)                                                \
-    EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 2)                                                \
-    EW_AMX_BLOCK(name, type, is_bf16, finish, 2, 1)                                                \
-    EW_AMX_BLOCK(name, type, is_bf16, finish, 2, 2)                                                \
-    EW_AMX_BLOCK(name, type, is_bf16, finish, 1, 4)                                                \
+#define EW_DEFINE_AMX(name, type, shared, is_bf16, bytes, finish, plain)                           \
+    EW_AMX_BLOCK(name, type, shared, is_bf16, finish, 1, 1)                                        \
+    EW_AMX_BLOCK(name, type, shared, is_bf16, finish, 1, 2)                                        \
+    EW_AMX_BLOCK(name, type, shared, is_bf16, finish, 2, 1)                                        \
+    EW_AMX_BLOCK(name, type, shared, is_bf16, finish, 2, 2)                                        \
+    EW_AMX_BLOCK(name, type, shared, is_bf16, finish, 1, 4)                                        \
     static __attribute__((noinline)) void name##_last(const type *given, uint32_t vectors,         \
                                                       const ew_amx_rest *left) {                   \
         const type g = *given;                                                                     \
         const ew_gemm *const p = &g.product;                                                       \
         ew_amx_rest rest = *left;                                                                  \
-        while (rest.row < rest.end) {                                                              \
-            if (vectors == 4) {                                                                    \
-                EW_AMX_FINISH(4, 0, finish);                                                       \
-            } else if (vectors == 2) {                                                             \
-                EW_AMX_FINISH(2, 0, finish);                                                       \
-            } else {                                                                               \
-                EW_AMX_FINISH(1, 0, finish);                                                       \
-            }                                                                                      \
+        if (vectors == 4) {                                                                        \
+            EW_AMX_REST(4, shared, finish);                                                        \
+        } else if (vectors == 2) {                                                                 \
+            EW_AMX_REST(2, shared, finish);                                                        \
+        } else {                                                                                   \
+            EW_AMX_REST(1, shared, finish);                                                        \
         }                                                                                          \
     }                                                                                              \
     static void name(const type *g, uint32_t panels) {                                             \

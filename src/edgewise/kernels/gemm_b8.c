@@ -39,9 +39,24 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b
 EW_DEFINE_TILES(gemm_b8, ew_gemm_b8)
 
 #if defined(EW_AMX)
+/* The scales of some columns, if there are any. */
+typedef struct {
+    v_f32 scale[4];
+} columns;
+
+EW_INLINE columns columns_at(const uint32_t vectors, const ew_gemm_b8 *g, uint32_t column) {
+    columns found;
+    EW_UNROLL
+    for (uint32_t v = 0; v < vectors; v++)
+        found.scale[v] =
+            g->scale ? v_load_f32(g->scale + column + v * EW_LANES) : v_splat_f32(0.0f);
+    return found;
+}
+
 /* Bytes of the sums of four vectors: of rows from `row` on with so many each. */
-EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_b8 *g, uint32_t row,
-                      uint32_t end, uint32_t column, const int32_t *sums, uint8_t *y) {
+EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_b8 *g,
+                      const columns *around, uint32_t row, uint32_t end, uint32_t column,
+                      const int32_t *sums, uint8_t *y) {
     const ew_gemm *p = &g->product;
     const uint32_t at_once = 4 / vectors, width = vectors * EW_LANES;
     v_s32 acc[4];
@@ -59,10 +74,9 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
                                  sizeof(v_s32));
         return;
     }
-    const float *scale = g->scale + column;
     EW_UNROLL
     for (uint32_t i = 0; i < 4; i++)
-        acc[i] = v_nearest(v_float(acc[i]) * v_load_f32(scale + i % vectors * EW_LANES));
+        acc[i] = v_nearest(v_float(acc[i]) * around->scale[i % vectors]);
     v_bytes bytes = v_narrow_all_x4(is_plain, acc[0], acc[1], acc[2], acc[3], g->output);
     EW_UNROLL
     for (uint32_t k = 0; k < at_once; k++, y += p->y_row)
@@ -76,7 +90,7 @@ static int is_plain(const ew_gemm_b8 *g) {
     return g->scale && !g->product.row_bias && g->output->is_whole;
 }
 
-EW_DEFINE_AMX(amx, ew_gemm_b8, 0, 1, finish, is_plain)
+EW_DEFINE_AMX(amx, ew_gemm_b8, columns, 0, 1, finish, is_plain)
 
 /* Whether sums times the scales of so many columns stay within s32, as `finish` takes them. */
 static int is_bounded(const float *scale, uint32_t columns) {

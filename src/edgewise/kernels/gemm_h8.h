@@ -14,7 +14,7 @@ typedef struct {
     const float *scale, *bias; /* [columns] */
     const int32_t *sums;       /* [columns] */
     const float *row_scale;    /* [rows] */
-    const int32_t *row_zero;   /* [rows] */
+    const float *row_zero;     /* [rows] */
     int32_t has_zeros;         /* some of them are not 0 */
     uint32_t is_added;
     float low, high;

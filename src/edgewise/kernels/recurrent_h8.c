@@ -36,7 +36,7 @@ static void add_product(const matrix *m, const float *x, float *y, ew_staged *st
 #else
     const uint32_t panels = ew_divide_up(m->n, EW_COLUMNS), segment = 0;
     const uint32_t steps = ew_divide_up(m->k, EW_PER_LANE);
-    const int32_t zero = -row.zero[0];
+    const float zero = (float)-row.zero[0];
     for (uint32_t panel = 0, after; panel < panels; panel = after) {
         const uint32_t column = panel * EW_COLUMNS;
         after = panel + EW_GEMV_B8;

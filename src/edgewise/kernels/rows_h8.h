@@ -12,7 +12,8 @@ typedef int16_t ew_staged; /* without the zero point */
 #endif
 
 /* The greatest of 0, x... and of 0, -x..., each as its bits, which compare as integers do: what is
- * not finite is greater than all numbers, so that no NaN is lost. */
+ * not finite is greater than all numbers, so that no NaN is lost. While a range is being found,
+ * `deep` is the greatest of x's bits as unsigned numbers: a negative x where there is one. */
 typedef struct {
     v_s32 high, deep;
 } ew_range;
@@ -23,6 +24,17 @@ typedef struct {
     int32_t zero[EW_LANES];
 } ew_rows;
 
+/* The greater of unsigned numbers. */
+EW_INLINE v_s32 ew_max_bits(v_s32 a, v_s32 b) {
+#if EW_LANES == 1
+    return (uint32_t)a > (uint32_t)b ? a : b;
+#else
+    typedef uint32_t bits __attribute__((vector_size(sizeof a)));
+    const v_s32 mask = (bits)a > (bits)b;
+    return (mask & a) | (~mask & b);
+#endif
+}
+
 EW_INLINE ew_range ew_no_range(void) {
     ew_range r = {v_splat_s32(0), v_splat_s32(0)};
     return r;
@@ -30,7 +42,7 @@ EW_INLINE ew_range ew_no_range(void) {
 
 EW_INLINE ew_range ew_wider(ew_range r, v_f32 x) {
     r.high = v_max_s32(v_bits_of(x), r.high);
-    r.deep = v_max_s32(v_bits_of(x) ^ v_splat_s32(INT32_MIN), r.deep);
+    r.deep = ew_max_bits(v_bits_of(x), r.deep);
     return r;
 }
 
@@ -74,11 +86,11 @@ EW_INLINE ew_range ew_range_of(ew_range r, const float *x, size_t n) {
     for (uint32_t i = 0; i < EW_LANES / (2 * by); i++) {                                           \
         v_s32 a = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(0));                        \
         v_s32 b = __builtin_shufflevector(v[2 * i], v[2 * i + 1], pick(by));                       \
-        v[i] = v_max_s32(a, b);                                                                    \
+        v[i] = is_unsigned ? ew_max_bits(a, b) : v_max_s32(a, b);                                  \
     }
 
 /* Lane i is the greatest lane of v[i]. */
-EW_INLINE v_s32 ew_fold(v_s32 v[EW_LANES]) {
+EW_INLINE v_s32 ew_fold(const int is_unsigned, v_s32 v[EW_LANES]) {
     EW_FOLD(1, EW_PICK1)
     EW_FOLD(2, EW_PICK2)
 #if EW_LANES > 4
@@ -100,11 +112,12 @@ EW_INLINE ew_range ew_ranges_of(const ew_range range[EW_LANES]) {
         highs[i] = range[i].high;
         deeps[i] = range[i].deep;
     }
-    ew_range all = {ew_fold(highs), ew_fold(deeps)};
-    return all;
+    ew_range all = {ew_fold(0, highs), ew_fold(1, deeps)};
 #else
-    return range[0];
+    ew_range all = range[0];
 #endif
+    all.deep = v_max_s32(all.deep ^ v_splat_s32(INT32_MIN), v_splat_s32(0)); /* -x, or 0 */
+    return all;
 }
 
 /* Scales and zero points of EW_LANES rows from their ranges, a lane each. */

@@ -34,7 +34,7 @@ from edgewise.values import dataclass
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h
 _ALIGNMENT = 64  # bytes
-_LEAST_K = 48  # that registers multiply: results in float cost more than those in 8 bits
+_LEAST_K = 36  # that registers multiply: results in float cost more than those in 8 bits
 _LEAST_ROWS = 24  # of a tile, which reads all weights
 # The same where registers multiply, which is over sooner (resnet50 takes 0.85 of the time of 24).
 _LEAST_TILED, _MOST_TILED = 64, 128
