@@ -16,7 +16,8 @@ from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
 from edgewise.metrics import divergence
 from edgewise.optimize import calibrate, quantize
-from edgewise.optimize.compensate import Rounding, compensate
+from edgewise.optimize.compensate import compensate
+from edgewise.optimize.grid import Rounding
 from edgewise.optimize.recipe import Recipe, Scope, Technique
 
 from .test_defaults import divergence as separate

@@ -10,6 +10,7 @@ from edgewise.ir.enums import Padding
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
 from edgewise.optimize.moments import as_matrix, from_matrix, moments
+from edgewise.optimize.readers import readers, vectors
 from edgewise.optimize.rounding import descend, error, fitted, gptq, nearest, shrunk
 
 RNG = np.random.default_rng(11)
@@ -98,7 +99,9 @@ def test_moments_tell_the_power_of_the_results(kind: str) -> None:
     (node,) = graph.nodes
     x = graph.inputs[0]
     samples = [RNG.normal(0.5, 1, x.shape).astype(np.float32) for _ in range(3)]
-    found = moments(node, [(2 * s, s) for s in samples])
+    [reader] = readers(node)
+    met = [vectors(node, reader, s) for s in samples]
+    found = moments((2 * v, v) for v in met)
     y = np.concatenate(
         [evaluate(graph, [s])[0].reshape(-1, node.output.shape[-1]) for s in samples]
     )
