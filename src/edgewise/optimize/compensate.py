@@ -15,9 +15,9 @@ Three things are decided for each linear layer, from the moments of what it read
   (2019), section 4.2, with measured means.
 
 Layers follow each other: each is fitted to what it reads where those before it are on their grid,
-and its weights first make up for a part of what is wrong there (`rounding.fitted`). Of more than
-127 samples 64 to 127 count, evenly apart. Layers of more than `_MOST` inputs stay as they are:
-moments of 8192 take half a gigabyte, and minutes.
+and its weights first make up for a part of what is wrong there (`rounding.fitted`). A gate of a
+recurrent layer is a linear layer here (`readers.py`). Of more than 127 samples 64 to 127 count,
+evenly apart. Layers of more than `_MOST` inputs stay as they are: 8192 take gigabytes, and minutes.
 """
 
 from __future__ import annotations
@@ -96,8 +96,9 @@ def compensate(
     asked = schemes(graph, recipe)
     stored = {node: _stored(node, scheme, recipe, table) for node, scheme in asked.items()}
     layers = {node: scheme for node, scheme in stored.items() if scheme is not None}
-    given = [arrays_of(s, entry, len(graph.inputs)) for s in evenly(samples, _ENOUGH)]
-    if not given:
+    kept = evenly(samples, _ENOUGH) if layers else []
+    given = [arrays_of(sample, entry, len(graph.inputs)) for sample in kept]
+    if layers and not given:
         raise InputError("calibration needs at least one sample; got none")
     walks = [Walk(g, given, threads=threads) for g in (true.graphs[entry.graph], graph)]
     decided = {} if known is None else known

@@ -138,7 +138,9 @@ def fitted(w: Array, moments: Array, gaps: Array) -> Array:
     **Source:** least squares as in GPTAQ (Li et al., 2025), which takes the whole step.
     """
     ridge = _RIDGE * np.einsum("gkk->gk", moments).mean(1) + np.finfo(np.float32).tiny
-    regular = moments + ridge[:, None, None] * np.eye(moments.shape[1])
+    k = np.arange(moments.shape[1])
+    regular = moments.copy()
+    regular[:, k, k] += ridge[:, None]
     step = np.linalg.solve(regular, gaps.transpose(0, 2, 1)).transpose(0, 2, 1)
     return w + _PART * np.matmul(w, step)
 
