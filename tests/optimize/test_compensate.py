@@ -9,14 +9,20 @@ import pytest
 
 import edgewise
 from edgewise.dtypes import DType
+from edgewise.errors import QuantizationError
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate
 from edgewise.ir.model import Model
 from edgewise.metrics import divergence
 from edgewise.optimize import calibrate, quantize
-from edgewise.optimize.compensate import Rounding, compensate
-from edgewise.optimize.recipe import Recipe, Scope
+from edgewise.optimize.compensate import compensate
+from edgewise.optimize.grid import Rounding
+from edgewise.optimize.recipe import Recipe, Scope, Technique
+
+from .test_defaults import divergence as separate
+from .test_defaults import samples as smooth
+from .test_defaults import separable
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -148,13 +154,37 @@ def test_weights_that_two_layers_read_stay() -> None:
     np.testing.assert_array_equal(kept.data, w.data)
 
 
-def test_progress_and_the_same_result_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_and_the_same_result_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
     whole = compensate(network(), "static_wi4_ai8", samples(5), progress=lambda *n: seen.append(n))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    monkeypatch.setattr("edgewise.optimize.moments.BUDGET", 1)
+    monkeypatch.setattr("edgewise.optimize.walk.BUDGET", 1)
     parts = compensate(network(), "static_wi4_ai8", samples(5))
     np.testing.assert_array_equal(outputs(whole, samples(2)), outputs(parts, samples(2)))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "most"), [("weight_only_wi8_afp32", 0.9), ("dynamic_wi4_afp32", 1)]
+)
+def test_layers_make_up_for_those_before_them(
+    scheme: str, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On samples that calibrate nothing."""
+
+    def lost() -> float:
+        recipe = Recipe(scheme, techniques=[Technique.COMPENSATE])
+        return separate(quantize(separable(), recipe, samples=smooth(1)))
+
+    ours = lost()
+    monkeypatch.setattr("edgewise.optimize.rounding._PART", 0)
+    assert ours < most * lost()
+
+
+def test_numbers_that_are_not_finite_are_told_of_all_layers() -> None:
+    given = samples(3)
+    given[1][0, 2, 3, 4] = np.inf
+    with pytest.raises(QuantizationError, match="4 layers read numbers that are not finite"):
+        compensate(network(), "static_wi4_ai8", given)
 
 
 @pytest.mark.ci

@@ -8,10 +8,10 @@ import pytest
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Padding
 from edgewise.ir.evaluate import evaluate
-from edgewise.ir.graph import Node
 from edgewise.ir.model import Model
-from edgewise.optimize.moments import as_matrix, batches, from_matrix, moments
-from edgewise.optimize.rounding import descend, error, gptq, nearest, shrunk
+from edgewise.optimize.moments import as_matrix, from_matrix, moments
+from edgewise.optimize.readers import readers, vectors
+from edgewise.optimize.rounding import descend, error, fitted, gptq, nearest, shrunk
 
 RNG = np.random.default_rng(11)
 
@@ -99,7 +99,9 @@ def test_moments_tell_the_power_of_the_results(kind: str) -> None:
     (node,) = graph.nodes
     x = graph.inputs[0]
     samples = [RNG.normal(0.5, 1, x.shape).astype(np.float32) for _ in range(3)]
-    found = moments([node], [{x: s} for s in samples])[node]
+    [reader] = readers(node)
+    met = [vectors(node, reader, s) for s in samples]
+    found = moments((2 * v, v) for v in met)
     y = np.concatenate(
         [evaluate(graph, [s])[0].reshape(-1, node.output.shape[-1]) for s in samples]
     )
@@ -113,6 +115,8 @@ def test_moments_tell_the_power_of_the_results(kind: str) -> None:
     np.testing.assert_allclose(spread.reshape(-1), y.var(0), rtol=1e-3)
     mean = np.einsum("gok,gk->go", w, found.mean)
     np.testing.assert_allclose(mean.reshape(-1), y.mean(0), rtol=1e-3, atol=1e-4)
+    for gap, ours in ((found.gap, found.mean), (found.varying_gaps, found.covariance)):
+        np.testing.assert_allclose(gap, ours, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["plain", "grouped", "depthwise", "dense"])
@@ -121,13 +125,6 @@ def test_weights_come_back_from_matrices(kind: str) -> None:
     w = node.operand(1).data
     assert w is not None
     np.testing.assert_array_equal(from_matrix(node, as_matrix(node, w), w.shape), w)
-
-
-def test_batches_fit_into_the_budget() -> None:
-    nodes: list[Node] = [next(layer("plain").main.nodes) for _ in range(5)]
-    size = 36 * 36 * 4
-    assert [len(b) for b in batches(nodes, 2 * size)] == [2, 2, 1]
-    assert [len(b) for b in batches(nodes, 1)] == [1] * 5
 
 
 def test_what_few_vectors_seem_to_say_is_not_believed() -> None:
@@ -165,3 +162,18 @@ def test_moments_that_are_indefinite_by_rounding_round_all_the_same(off):
     q = gptq(w, moments, np.full((1, 4, 1), 0.1), -7, 7)
     assert np.isfinite(q).all()
     assert np.abs(q).max() <= 7
+
+
+def test_weights_make_up_for_what_is_wrong_in_what_they_read() -> None:
+    """x is what t was where neighbours are alike, with an error that the others tell in part."""
+    t = RNG.normal(0, 1, (2, 4000, 5)) @ RNG.normal(0, 1, (2, 5, 5))
+    x = t + 0.3 * t[..., ::-1] * (np.arange(5) < 2) + RNG.normal(0, 0.1, t.shape)
+    w = RNG.normal(0, 1, (2, 3, 5))
+    h, gaps = (np.matmul(a.transpose(0, 2, 1), x) / x.shape[1] for a in (x, t - x))
+    meant = np.matmul(t, w.transpose(0, 2, 1))
+    before, after = (
+        ((np.matmul(x, v.transpose(0, 2, 1)) - meant) ** 2).mean() for v in (w, fitted(w, h, gaps))
+    )
+    assert after < 0.5 * before
+    np.testing.assert_array_equal(fitted(w, h, 0 * h), w)
+    np.testing.assert_array_equal(fitted(w, 0 * h, 0 * h), w)

@@ -2,9 +2,10 @@
 
 from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
-from edgewise.optimize.compensate import Rounding, compensate
+from edgewise.optimize.compensate import compensate
 from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.finer import finer_steps
+from edgewise.optimize.grid import Rounding
 from edgewise.optimize.methods import KL, MSE, MinMax, MovingAverage, Percentile
 from edgewise.optimize.observe import channel_maxima
 from edgewise.optimize.prepared import prepare

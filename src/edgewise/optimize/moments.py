@@ -1,32 +1,26 @@
 """Moments of what linear layers read, over samples: what rounding weighs errors by.
 
-In: linear nodes and what they read, sample by sample. Out: per node the means over the vectors x
-[K] that its weights meet: K counts the taps and input channels of one output, in the order of the
-weights, and G the groups (of a depthwise convolution: its channels).
+In: vectors that weights meet (`readers.py`) in the float model, and where layers before are
+rounded, sample by sample. Out: the means over these vectors [K]: K counts the taps and input
+channels of one output, in the order of the weights, and G the groups (of a depthwise convolution:
+its channels).
 
-Memory: x x^T is K**2 numbers, 85 MB for a 3x3 convolution of 512 channels; `batches` says which
-layers fit together, and the samples are read once for each batch.
+Memory: x x^T is K**2 numbers, 85 MB for a 3x3 convolution of 512 channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgewise.ir.graph import Node, Value
+from edgewise.ir.graph import Node
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.window import windows
-from edgewise.passes.linear import layout
 from edgewise.values import dataclass
 
 Array = np.ndarray
 
-BUDGET = 512 << 20  # bytes of moments at once
-_VECTORS = 256  # of one sample; neighbouring pixels tell little that is new
 _TELLING = 16  # of one sample: its vectors are alike, and tell as much as so many others
-ROUNDED = (Conv2D, DepthwiseConv2D, FullyConnected)  # operators whose weights can be rounded
 
 
 def as_matrix(node: Node, w: Array) -> Array:
@@ -52,88 +46,41 @@ def from_matrix(node: Node, matrix: Array, shape: Sequence[int]) -> Array:
     return matrix.reshape(shape)
 
 
-def batches(nodes: Iterable[Node], budget: int = BUDGET) -> Iterator[list[Node]]:
-    """The nodes in runs whose moments fit into `budget` bytes together (one alone may not)."""
-    batch: list[Node] = []
-    total = 0
-    for node in nodes:
-        w = node.operand(layout(node).w).data
-        assert w is not None
-        groups, _, k = as_matrix(node, w).shape
-        size = groups * k * k * 4
-        if batch and total + size > budget:
-            yield batch
-            batch, total = [], 0
-        batch.append(node)
-        total += size
-    if batch:
-        yield batch
-
-
 @dataclass(frozen=True, slots=True)
 class Moments:
     """Of the vectors x that G groups of weights meet: mean x [G, K], mean x x^T [G, K, K], and how
-    many they were, of each sample the first `_TELLING` counted."""
+    many they were, of each sample the first `_TELLING` counted; and of the gap t - x to what they
+    are in the float model, mean (t - x) [G, K] and mean (t - x) x^T [G, K, K]."""
 
     mean: Array
     second: Array
-    count: int = 0
+    count: int
+    gap: Array
+    gaps: Array
 
     @property
     def covariance(self) -> Array:
         """What is left of `second` where a bias takes the mean away, [G, K, K]."""
         return self.second - self.mean[:, :, None] * self.mean[:, None, :]
 
-
-def moments(
-    nodes: Sequence[Node], observations: Iterable[Mapping[Value, Array]]
-) -> dict[Node, Moments]:
-    """The moments, float32, of each node.
-
-    Args:
-        nodes: of `ROUNDED` operators.
-        observations: per sample the arrays of values, among them what the nodes read.
-    """
-    sums: dict[Node, tuple[int, Array, Array, int]] = {}
-    for seen in observations:
-        for node in nodes:
-            x = _vectors(node, seen[node.operand(layout(node).x)])
-            count, mean, second, telling = sums.get(node, (0, 0, 0, 0))
-            sums[node] = (
-                count + x.shape[1],
-                mean + x.sum(1),
-                second + np.matmul(x.transpose(0, 2, 1), x),
-                telling + min(x.shape[1], _TELLING),
-            )
-    return {
-        node: Moments(mean / np.float32(count or 1), second / np.float32(count or 1), telling)
-        for node, (count, mean, second, telling) in sums.items()
-    }
+    @property
+    def varying_gaps(self) -> Array:
+        """What is left of `gaps` then."""
+        return self.gaps - self.gap[:, :, None] * self.mean[:, None, :]
 
 
-def _vectors(node: Node, x: Array) -> Array:
-    """Vectors that the weights of a node meet, float32 [G, N, K]; of more than `_VECTORS` pixels
-    every n-th one."""
-    w = node.operand(layout(node).w).data
-    assert w is not None
-    x = x.astype(np.float32, copy=False)
-    if isinstance(node.op, FullyConnected):
-        rows = x.reshape(-1, w.shape[1])
-        return rows[:: _every(len(rows))][None]
-    assert isinstance(node.op, Conv2D | DepthwiseConv2D)
-    view = windows(x, *node.op.axes(w.shape), node.op.padding)
-    n, oh, ow, kh, kw, c = view.shape
-    picked = np.arange(n * oh * ow)[:: _every(n * oh * ow)]
-    taps = view[picked // (oh * ow), picked // ow % oh, picked % ow]  # [N, KH, KW, C]
-    if isinstance(node.op, DepthwiseConv2D):
-        return np.ascontiguousarray(taps.reshape(len(picked), kh * kw, c).transpose(2, 0, 1))
-    per_group = w.shape[3]
-    parts = taps.reshape(len(picked), kh, kw, c // per_group, per_group)
-    return np.ascontiguousarray(
-        parts.transpose(3, 0, 1, 2, 4).reshape(c // per_group, len(picked), -1)
-    )
-
-
-def _every(vectors: int) -> int:
-    """A step that leaves about `_VECTORS`; odd, so that columns of pixels are not picked alone."""
-    return max(vectors // _VECTORS, 1) | 1
+def moments(met: Iterable[tuple[Array, Array]]) -> Moments:
+    """The moments, float32, of vectors [G, N, K] in the float model and where it is rounded, by
+    sample."""
+    vectors, telling = 0, 0
+    sums: list[Array] = []
+    for t, x in met:
+        found = []
+        with np.errstate(invalid="ignore", over="ignore"):  # the caller tells what is not finite
+            for part in (x, t - x):
+                found += [part.sum(1), np.matmul(part.transpose(0, 2, 1), x)]
+        sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+        vectors += x.shape[1]
+        telling += min(x.shape[1], _TELLING)
+    mean, second, gap, gaps = (a / np.float32(vectors or 1) for a in sums)
+    return Moments(mean, second, telling, gap, gaps)
