@@ -119,6 +119,29 @@ def test_short_lines_are_widened_for_large_weights(size: int, o: int, is_widened
     assert names == ["pad"] * is_widened + ["conv_2d_f32"]
 
 
+@pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize(
+    ("size", "padding", "o", "nbytes"),
+    [
+        (7, Padding.SAME, 3, 4 * 9 * 9 * 2),
+        (7, Padding.VALID, 3, 0),  # no border
+        (30, Padding.SAME, 1, 0),  # much more than border
+        (7, Padding.SAME, 320, 0),  # work for several threads
+    ],
+)
+def test_small_images_are_staged_with_their_padding(
+    size: int, padding: Padding, o: int, nbytes: int, isa: Isa
+) -> None:
+    b = Builder()
+    x = b.input("x", (3, size, size, 2), DType.FLOAT32)
+    node = b.node(Conv2D(padding=padding), x, b.constant(real(o, 3, 3, 2)), b.constant(real(o)))
+    graph = b.finish(node.output)
+    made = plan(graph, Target(isa))
+    assert made.scratch_bytes >= nbytes * (isa.lanes > 1)
+    assert (made.scratch_bytes == 0) == (nbytes == 0 or isa.lanes == 1)
+    check(graph, [real(*x.shape)])
+
+
 # n, h, w, c: too long for a block of channels to walk along lines
 BANDS = [(2, 13, 11, 101), (1, 6, 4, 330), (1, 5, 29, 48), (3, 7, 7, 160), (1, 4, 9, 144)]
 
@@ -143,6 +166,8 @@ TRANSPOSED = [
     (2, 3, 1, 4, 9, (4, 2), (2, 3), (1, 2)),
     (1, 2, 7, 1, 24, (1, 5), (3, 1), (2, 0)),  # phases without taps
     (1, 1, 1, 5, 16, (5, 4), (1, 2), (0, 1)),
+    (3, 7, 6, 2, 5, (3, 4), (1, 1), (0, 0)),  # small images, staged with their padding
+    (2, 5, 6, 3, 4, (2, 3), (2, 3), (1, 2)),
 ]
 
 

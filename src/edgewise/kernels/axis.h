@@ -16,17 +16,21 @@ typedef struct {
     uint32_t whole, whole_end;
 } axis;
 
+/* Small convolutions feel each division. */
+static inline uint32_t quotient(uint32_t a, uint32_t b) { return b == 1 ? a : a / b; }
+
 static inline axis axis_of(uint32_t size, uint32_t kernel, uint32_t stride, uint32_t dilation,
                            uint32_t pad, uint32_t outputs) {
     axis a = {size, kernel, stride, dilation, (int32_t)pad, 0, 0};
     int32_t extent = kernel ? (int32_t)((kernel - 1) * dilation + 1) : 0;
     int32_t room = (int32_t)size + a.pad - extent; /* of the window inside x */
-    if (a.pad > 0) a.whole = ew_min_u32(ew_divide_up(pad, stride), outputs);
-    if (room >= 0) a.whole_end = ew_min_u32((uint32_t)room / stride + 1, outputs);
+    if (a.pad > 0) a.whole = ew_min_u32(quotient(pad + stride - 1, stride), outputs);
+    if (room >= 0) a.whole_end = ew_min_u32(quotient((uint32_t)room, stride) + 1, outputs);
     return a;
 }
 
 static inline taps taps_at(const axis *a, uint32_t output) {
+    if (output >= a->whole && output < a->whole_end) return (taps){0, a->kernel};
     int32_t at = (int32_t)(output * a->stride) - a->pad; /* of the first tap */
     taps t = {0, a->kernel};
     if (at < 0) t.first = ew_min_u32(ew_divide_up((uint32_t)-at, a->dilation), a->kernel);

@@ -1,9 +1,11 @@
 /* CONV_2D and FULLY_CONNECTED of float32, without a copy of x: output pixels whose patches have the
  * same taps inside x form rectangles (the interior, and rows and columns near the border), and
  * taps in the padding are not computed. Neighbouring pixels of a rectangle lie a fixed distance
- * apart in x and in y, which is all that the micro-kernels need to know of them. */
+ * apart in x and in y, which is all that the micro-kernels need to know of them. An image of few
+ * pixels is mostly border: it is staged with its padding, and is one rectangle. */
 #include "axis.h"
 #include "gemm_f32.h"
+#include "simd.h"
 
 /* The function for the type of the weights. */
 #if EW_LANES > 4
@@ -37,22 +39,25 @@ typedef struct {
     uint32_t group, row, row_end, column, column_end, panel, panel_end;
 } tile;
 
+/* Where part `*index` of `size` begins, in parts of `per`; `*index` becomes the part of what is
+ * divided next. Small convolutions feel each division. */
+static uint32_t part_at(uint32_t size, uint32_t per, uint32_t *index) {
+    if (size <= per) return 0;
+    uint32_t parts = ew_divide_up(size, per), part = *index % parts;
+    *index /= parts;
+    return part * per;
+}
+
 static tile tile_at(const conv *k, uint32_t index) {
     const ew_conv_2d_f32 *p = k->p;
     const ew_window *w = &p->window;
-    uint32_t panels = k->panels;
     uint32_t rows = w->n * w->oh;
-    uint32_t panel_tiles = ew_divide_up(panels, p->panels_per_tile);
-    uint32_t column_tiles = ew_divide_up(w->ow, p->columns_per_tile);
-    uint32_t row_tiles = ew_divide_up(rows, p->rows_per_tile);
     tile t;
-    t.panel = index % panel_tiles * p->panels_per_tile;
-    index /= panel_tiles;
-    t.column = index % column_tiles * p->columns_per_tile;
-    index /= column_tiles;
-    t.row = index % row_tiles * p->rows_per_tile;
-    t.group = index / row_tiles;
-    t.panel_end = ew_min_u32(t.panel + p->panels_per_tile, panels);
+    t.panel = part_at(k->panels, p->panels_per_tile, &index);
+    t.column = part_at(w->ow, p->columns_per_tile, &index);
+    t.row = part_at(rows, p->rows_per_tile, &index);
+    t.group = index;
+    t.panel_end = ew_min_u32(t.panel + p->panels_per_tile, k->panels);
     t.column_end = ew_min_u32(t.column + p->columns_per_tile, w->ow);
     t.row_end = ew_min_u32(t.row + p->rows_per_tile, rows);
     return t;
@@ -128,7 +133,7 @@ static void rectangle(const conv *k, const tile *t, ew_panel *panel, const float
 static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t first) {
     const ew_window *w = &k->p->window;
     for (uint32_t row = t->row, row_end; row < t->row_end; row = row_end) {
-        uint32_t image = row / w->oh, top = image * w->oh;
+        uint32_t image = w->n == 1 ? 0 : row / w->oh, top = image * w->oh;
         uint32_t oy = row - top, last = ew_min_u32(t->row_end - top, w->oh);
         const float *x = k->x + (size_t)image * w->h * w->w * w->c + (size_t)t->group * k->c;
         float *y = k->y + (size_t)image * k->p->y_image + (size_t)t->group * k->o + first;
@@ -140,23 +145,22 @@ static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t f
     }
 }
 
-EW_DEFINE(conv_2d_f32) {
-    const ew_conv_2d_f32 *p = params;
+static void convolve(const ew_conv_2d_f32 *p, const float *x, const void *weights,
+                     const float *bias, float *y, uint32_t tile_begin, uint32_t tile_end) {
     const ew_window *w = &p->window;
     conv k = {.p = p,
               .h = axis_of(w->h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->oh),
               .w = axis_of(w->w, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->ow),
-              .x = operand[0],
-              .weights = operand[1],
-              .bias = operand[2],
-              .y = (float *)operand[3] + p->y_first,
-              .c = w->c / p->groups,
-              .o = w->o / p->groups};
+              .x = x,
+              .weights = weights,
+              .bias = bias,
+              .y = y + p->y_first,
+              .c = p->groups == 1 ? w->c : w->c / p->groups,
+              .o = p->groups == 1 ? w->o : w->o / p->groups};
     k.depth = w->kernel_h * w->kernel_w * k.c;
     k.panels = ew_panels(k.o);
     k.whole = k.o == k.panels * 2 * EW_LANES ? k.panels : k.panels - 1;
     const int is_near = k.depth * k.o * (uint64_t)sizeof(float) <= EW_NEAR;
-    EW_UNUSED(scratch);
     for (uint32_t index = tile_begin; index < tile_end; index++) {
         tile t = tile_at(&k, index);
         uint32_t rows = t.row_end - t.row, columns = t.column_end - t.column;
@@ -169,6 +173,56 @@ EW_DEFINE(conv_2d_f32) {
             n = panel.count = is_near && i < k.whole ? ew_min_u32(t.panel_end, k.whole) - i : 1;
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);
         }
+    }
+}
+
+/* The elements of x, of `size` pixels or lines, that lie inside a staged axis of `staged`: `count`
+ * from `from` on, which come to `to`. */
+typedef struct {
+    uint32_t from, to, count;
+} overlap;
+
+static overlap overlap_of(uint32_t size, uint32_t pad, uint32_t staged) {
+    int32_t before = (int32_t)pad; /* negative where x begins before what is staged */
+    overlap o = {.from = before < 0 ? -pad : 0, .to = before > 0 ? pad : 0};
+    int32_t count = ew_min_s32((int32_t)(size - o.from), (int32_t)(staged - o.to));
+    o.count = (uint32_t)ew_max_s32(count, 0);
+    return o;
+}
+
+/* The parameters of one image that is staged at `to`, with all windows inside. */
+static ew_conv_2d_f32 stage(const ew_conv_2d_f32 *p, const float *x, float *to) {
+    const ew_window *w = &p->window;
+    ew_conv_2d_f32 staged = *p;
+    uint32_t h = (w->oh - 1) * w->stride_h + (w->kernel_h - 1) * w->dilation_h + 1;
+    uint32_t columns = (w->ow - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
+    overlap v = overlap_of(w->h, w->pad_top, h), u = overlap_of(w->w, w->pad_left, columns);
+    size_t line = (size_t)columns * w->c, bytes = (size_t)u.count * w->c * sizeof(float);
+    for (size_t i = 0, n = h * line; i < n; i += EW_LANES)
+        v_store_first_f32(to + i, v_splat_f32(0), n - i < EW_LANES ? (uint32_t)(n - i) : EW_LANES);
+    x += ((size_t)v.from * w->w + u.from) * w->c;
+    to += v.to * line + (size_t)u.to * w->c;
+    for (uint32_t i = 0; i < v.count; i++, x += (size_t)w->w * w->c, to += line)
+        ew_copy((uint8_t *)to, (const uint8_t *)x, bytes);
+    staged.window.n = 1;
+    staged.window.h = h;
+    staged.window.w = columns;
+    staged.window.pad_top = staged.window.pad_left = 0;
+    return staged;
+}
+
+EW_DEFINE(conv_2d_f32) {
+    const ew_conv_2d_f32 *p = params;
+    const float *x = operand[0];
+    float *y = operand[3];
+    if (!p->is_staged) {
+        convolve(p, x, operand[1], operand[2], y, tile_begin, tile_end);
+        return;
+    }
+    for (uint32_t i = tile_begin; i < tile_end; i++) {
+        size_t image = (size_t)p->window.h * p->window.w * p->window.c;
+        const ew_conv_2d_f32 staged = stage(p, x + i * image, scratch);
+        convolve(&staged, scratch, operand[1], operand[2], y + (size_t)i * p->y_image, 0, 1);
     }
 }
 

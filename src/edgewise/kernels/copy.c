@@ -16,7 +16,7 @@ static uint32_t rows_of(const ew_strided_copy *p, uint32_t outer) {
 
 static cursor seek(const ew_strided_copy *p, uint32_t outer, uint32_t row, const uint8_t *x, uint8_t *y) {
     cursor c = {x + p->x_offset, y + p->y_offset, {0}};
-    for (uint32_t d = outer; d-- > 0; row /= p->dims[d]) {
+    for (uint32_t d = outer; row > 0 && d-- > 0; row /= p->dims[d]) { /* divisions take long */
         c.at[d] = row % p->dims[d];
         c.x += c.at[d] * p->x_stride[d];
         c.y += c.at[d] * p->y_stride[d];
@@ -74,14 +74,29 @@ static void copy_line(uint32_t size, uint8_t *y, int64_t ys, const uint8_t *x, i
         line_64(y, ys, x, xs, n);
 }
 
+/* So many lines, some bytes apart. */
+static void copy_lines(uint32_t size, uint8_t *y, int64_t ys, int64_t y_line, const uint8_t *x,
+                       int64_t xs, int64_t x_line, uint32_t n, uint32_t lines) {
+    const int is_dense = xs == (int64_t)size && ys == (int64_t)size;
+    for (; lines > 0; lines--, y += y_line, x += x_line)
+        if (is_dense)
+            ew_copy(y, x, (size_t)n * size);
+        else
+            copy_line(size, y, ys, x, xs, n);
+}
+
 /* What tile `tile` covers: rows [row, end) and n elements of the last dimension from `start` on. */
 typedef struct {
     uint32_t row, end, start, n;
 } part;
 
 static part part_of(const ew_strided_copy *p, uint32_t rows, uint32_t inner, uint32_t tile) {
-    uint32_t parts = ew_divide_up(inner, p->inner_per_tile);
-    part t = {.row = tile / parts * p->rows_per_tile, .start = tile % parts * p->inner_per_tile};
+    part t = {.row = tile * p->rows_per_tile};
+    if (inner > p->inner_per_tile) {
+        uint32_t parts = ew_divide_up(inner, p->inner_per_tile);
+        t.row = tile / parts * p->rows_per_tile;
+        t.start = tile % parts * p->inner_per_tile;
+    }
     t.end = ew_min_u32(t.row + p->rows_per_tile, rows);
     t.n = ew_min_u32(inner - t.start, p->inner_per_tile);
     return t;
@@ -92,11 +107,19 @@ EW_DEFINE(copy) {
     uint32_t last = p->rank - 1, rows = rows_of(p, last);
     int64_t xs = p->x_stride[last], ys = p->y_stride[last];
     EW_UNUSED(scratch);
+    const uint32_t outer = last ? last - 1 : 0; /* the dimension of lines */
+    const uint32_t lines = last ? p->dims[outer] : 1;
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         part t = part_of(p, rows, p->dims[last], tile);
         cursor c = seek(p, last, t.row, operand[0], operand[1]);
-        for (; t.row < t.end; t.row++, advance(p, last, &c))
-            copy_line(p->element_bytes, c.y + t.start * ys, ys, c.x + t.start * xs, xs, t.n);
+        for (uint32_t n; t.row < t.end; t.row += n, advance(p, outer, &c)) {
+            n = ew_min_u32(t.end - t.row, lines - c.at[outer]);
+            copy_lines(p->element_bytes, c.y + t.start * ys, ys, p->y_stride[outer],
+                       c.x + t.start * xs, xs, p->x_stride[outer], t.n, n);
+            c.x -= c.at[outer] * p->x_stride[outer];
+            c.y -= c.at[outer] * p->y_stride[outer];
+            c.at[outer] = 0;
+        }
     }
 }
 

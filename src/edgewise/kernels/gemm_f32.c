@@ -82,6 +82,13 @@ EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const uint32_t 
     }
 }
 
+/* Of `rows` vectors, the first n elements. */
+static __attribute__((noinline)) void store_first(uint32_t rows, uint32_t n, const float *from,
+                                                  float *y, size_t y_stride) {
+    for (uint32_t r = 0; r < rows; r++, from += EW_LANES, y += y_stride)
+        v_store_first_f32(y, v_load_f32(from), n);
+}
+
 /* `rows` rows by `panels` neighbouring panels, of which w and bias are the first one's. Returns what
  * is fetched next. */
 EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
@@ -130,12 +137,18 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
             }
         }
     }
-    v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+    const v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
+    const int is_part = panels == 1 && panel->columns < width; /* of the last vector, y has less */
+    float edge[MOST_ROWS * EW_LANES], *last = y + (all - 1) * EW_LANES;
+    float *to = is_part ? edge : last;
+    const size_t stride = is_part ? EW_LANES : y_stride;
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r++)
         EW_UNROLL
         for (uint32_t v = 0; v < all; v++)
-            v_store_f32(y + r * y_stride + v * EW_LANES, v_min(high, v_max(low, acc[r][v])));
+            v_store_f32(v + 1 < all ? y + r * y_stride + v * EW_LANES : to + r * stride,
+                        v_min(high, v_max(low, acc[r][v])));
+    if (is_part) store_first(rows, panel->columns - (all - 1) * EW_LANES, edge, last, y_stride);
     return ahead;
 }
 
@@ -167,35 +180,20 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t 
 TILES
 #define NAME(rows, vectors) gemm_f32_##rows##x##vectors,
 
-/* Columns beyond those of the panel are computed aside. */
-static void aside(micro_kernel *kernel, const ew_patch *patch, ew_panel *panel,
-                  uint32_t rows, const float *x, size_t x_stride, float *y, size_t y_stride) {
-    float edge[MOST_ROWS * EW_LANES * 3];
-    const uint32_t width = panel->vectors * EW_LANES, last = width - EW_LANES;
-    kernel(patch, panel, 1, x, x_stride, edge, width);
-    for (uint32_t r = 0; r < rows; r++) {
-        const float *from = edge + r * width;
-        float *to = y + r * y_stride;
-        for (uint32_t c = 0; c < last; c += EW_LANES) v_store_f32(to + c, v_load_f32(from + c));
-        v_store_first_f32(to + last, v_load_f32(from + last), panel->columns - last);
-    }
-}
-
 void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
                          size_t x_stride, float *y, size_t y_stride) {
     static const uint32_t most_rows[] = {ROWS1, ROWS2, ROWS3};
     static micro_kernel *const kernels[][MOST_ROWS] = {{NAMES1}, {NAMES2}, {NAMES3}};
-    uint32_t blocks = ew_divide_up(n, most_rows[panel->vectors - 1]);
+    const uint32_t most = most_rows[panel->vectors - 1];
+    if (n <= most) {
+        kernels[panel->vectors - 1][n - 1](patch, panel, 1, x, x_stride, y, y_stride);
+        return;
+    }
+    uint32_t blocks = ew_divide_up(n, most);
     uint32_t rows = n / blocks + 1, longer = n % blocks; /* so many blocks have a row more */
     for (uint32_t part = longer; blocks > 0; rows--, blocks -= part, part = blocks) {
         if (!part) continue; /* and there may be no kernel for so many rows */
-        micro_kernel *kernel = kernels[panel->vectors - 1][rows - 1];
-        if (panel->columns == panel->vectors * EW_LANES)
-            kernel(patch, panel, part, x, x_stride, y, y_stride);
-        else
-            for (uint32_t i = 0; i < part; i++)
-                aside(kernel, patch, panel, rows, x + i * rows * x_stride, x_stride,
-                      y + i * rows * y_stride, y_stride);
+        kernels[panel->vectors - 1][rows - 1](patch, panel, part, x, x_stride, y, y_stride);
         x += part * rows * x_stride;
         y += part * rows * y_stride;
     }

@@ -19,11 +19,14 @@ typedef struct {
  * C / groups, are packed by vectors of the instruction set (gemm_f32.h, ew_pack_f32), and so are
  * biases [O / groups rounded up to vectors].
  * Tiles: (group, block of output rows of all N * OH, block of output columns, block of panels).
+ * Where is_staged, without groups, an image is a tile; x and the padding around it are put into
+ * scratch first: f32 [(OH - 1) * stride + (KH - 1) * dilation + 1][the same of W][C].
  * Pixels of y lie y_pixel elements apart, its lines y_line, images y_image; the first is y_first. */
 typedef struct {
     ew_window window;
     uint32_t groups;
     uint32_t rows_per_tile, columns_per_tile, panels_per_tile;
+    uint32_t is_staged;
     uint32_t w_type; /* EW_TYPE_f32; with vectors bf16; with 8 lanes or more f16 */
     uint32_t y_first, y_image, y_line, y_pixel;
     float low, high; /* fused activation */

@@ -4,11 +4,12 @@
 #include "kernel.h"
 #include "simd_half.h"
 
-/* The taps of one output pixel that lie inside x: `rows` lines of `columns` pixels. */
+/* The taps of output pixels that lie inside x: `rows` lines of `columns` pixels each. */
 typedef struct {
     size_t first_line, first; /* first element of the first line and tap */
     uint32_t rows, columns;
     size_t line, pixel; /* elements between lines and pixels */
+    uint32_t pixels, channels; /* neighbours with all columns inside, and the channels of all */
 } taps;
 
 static void clip_taps(uint32_t at, uint32_t stride, uint32_t pad, uint32_t kernel, uint32_t size,
@@ -19,7 +20,9 @@ static void clip_taps(uint32_t at, uint32_t stride, uint32_t pad, uint32_t kerne
     *count = end > *begin ? end - *begin : 0;
 }
 
-/* The taps of output row `row` (of all N * OH), and then those of its pixel `ox`. */
+/* The taps of output row `row` (of all N * OH), and then those of its pixel `ox`. Where windows
+ * move by a pixel, they are those of the following ones, too: the channels of all lie beside each
+ * other in each tap and in y, as if they were those of one pixel. */
 static taps taps_of_row(const ew_window *s, uint32_t row) {
     taps t = {.line = (size_t)s->w * s->c, .pixel = s->c};
     uint32_t top;
@@ -28,15 +31,19 @@ static taps taps_of_row(const ew_window *s, uint32_t row) {
     return t;
 }
 
-EW_INLINE void find_pixel(const ew_window *s, uint32_t ox, taps *t) {
+EW_INLINE void find_pixels(const ew_pool_2d *p, uint32_t ox, taps *t) {
+    const ew_window *s = &p->window;
     uint32_t left;
     clip_taps(ox, s->stride_w, s->pad_left, s->kernel_w, s->w, &left, &t->columns);
     t->first = t->first_line + (size_t)left * s->c;
+    int is_run = t->columns == s->kernel_w && s->stride_w == 1 && p->y_stride == s->c;
+    t->pixels = is_run ? ew_min_u32(s->ow - ox, s->w - left - s->kernel_w + 1) : 1;
+    t->channels = t->pixels * s->c;
 }
 
 /* Calls body(vectors, lanes, channel, ...) so that all channels are covered: `most` vectors, one, or
  * what is fewer than a vector. */
-#define FOR_EACH_VECTOR(most, channels, body, ...)                                                       \
+#define FOR_EACH_VECTOR(most, channels, body, ...)                                                 \
     do {                                                                                           \
         uint32_t c = 0;                                                                            \
         for (; c + (most)*EW_LANES <= (channels); c += (most)*EW_LANES)                            \
@@ -50,20 +57,14 @@ EW_INLINE void find_pixel(const ew_window *s, uint32_t ox, taps *t) {
 
 /* `n` elements, the other lanes 0. */
 EW_INLINE v_f32 load_f32(const float *x, uint32_t n) {
-    if (n == EW_LANES) return v_load_f32(x);
-    float all[EW_LANES] = {0};
-    for (uint32_t i = 0; i < n; i++) all[i] = x[i];
-    return v_load_f32(all);
+    return n == EW_LANES ? v_load_f32(x) : v_load_first_f32(x, n);
 }
 
 EW_INLINE void store_f32(float *y, v_f32 v, uint32_t n) {
-    if (n == EW_LANES) {
+    if (n == EW_LANES)
         v_store_f32(y, v);
-        return;
-    }
-    float all[EW_LANES];
-    v_store_f32(all, v);
-    for (uint32_t i = 0; i < n; i++) y[i] = all[i];
+    else
+        v_store_first_f32(y, v, n);
 }
 
 /* Elements of integer pools. */
@@ -83,9 +84,17 @@ EW_INLINE void store_vector(uint8_t *y, v_s32 v, const uint32_t kind) {
 
 EW_INLINE v_s32 load_integers(const uint8_t *x, uint32_t n, const uint32_t kind) {
     if (n == EW_LANES) return load_vector(x, kind);
+#if EW_LANES == 16 && defined(__AVX512F__)
+    const __mmask16 first = (__mmask16)((1u << n) - 1);
+    if (kind == OF_S16)
+        return (v_s32)_mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(first, x));
+    const __m128i v = _mm_maskz_loadu_epi8(first, x);
+    return (v_s32)(kind == OF_S8 ? _mm512_cvtepi8_epi32(v) : _mm512_cvtepu8_epi32(v));
+#else
     uint8_t all[2 * EW_LANES] = {0};
     for (uint32_t i = 0; i < n * BYTES(kind); i++) all[i] = x[i];
     return load_vector(all, kind);
+#endif
 }
 
 EW_INLINE void store_integers(uint8_t *y, v_s32 v, uint32_t n, const uint32_t kind) {
@@ -168,13 +177,13 @@ EW_INLINE void max_floats(const uint32_t vectors, const uint32_t n, uint32_t c,
     }
 }
 
-/* Runs the statement for every output pixel with its taps `t` and its first element in y. */
+/* Runs the statement for all output pixels with their taps `t` and their first element in y. */
 #define FOR_EACH_PIXEL(type, ...)                                                                  \
     for (uint32_t row = tile_begin; row < tile_end; row++) {                                       \
         taps t = taps_of_row(s, row);                                                              \
         type *y = (type *)operand[1] + (size_t)row * s->ow * p->y_stride;                          \
-        for (uint32_t ox = 0; ox < s->ow; ox++, y += p->y_stride) {                                \
-            find_pixel(s, ox, &t);                                                                 \
+        for (uint32_t ox = 0; ox < s->ow; ox += t.pixels, y += t.pixels * p->y_stride) {           \
+            find_pixels(p, ox, &t);                                                                \
             __VA_ARGS__                                                                            \
         }                                                                                          \
     }
@@ -184,7 +193,7 @@ EW_DEFINE(average_pool_2d_f32) {
     const ew_window *s = &p->window;
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(float, {
-        FOR_EACH_VECTOR(8, s->c, average_f32, p, &t, operand[0], y);
+        FOR_EACH_VECTOR(8, t.channels, average_f32, p, &t, operand[0], y);
     })
 }
 
@@ -194,7 +203,7 @@ EW_DEFINE(average_pool_2d_f32) {
         const ew_window *s = &p->window;                                                           \
         EW_UNUSED(scratch);                                                                        \
         FOR_EACH_PIXEL(type, {                                                                     \
-            FOR_EACH_VECTOR(4, s->c, max_floats, is_narrow, p, &t, operand[0], y);                 \
+            FOR_EACH_VECTOR(4, t.channels, max_floats, is_narrow, p, &t, operand[0], y);             \
         })                                                                                         \
     }
 DEFINE_MAX_POOL(max_pool_2d_f32, float, 0)
@@ -279,7 +288,7 @@ EW_INLINE void max_bytes(const uint32_t vectors, uint32_t c, const uint32_t is_s
 
 EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
                             const uint8_t *x, uint8_t *y) {
-    uint32_t channels = p->window.c, c = 0;
+    uint32_t channels = t->channels, c = 0;
     if (channels < EW_BYTES) {
         FOR_EACH_VECTOR(8, channels, max_integers, is_signed, p, t, x, y);
         return;
@@ -292,7 +301,7 @@ EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const
 #else
 EW_INLINE void max_channels(const uint32_t is_signed, const ew_pool_2d *p, const taps *t,
                             const uint8_t *x, uint8_t *y) {
-    FOR_EACH_VECTOR(8, p->window.c, max_integers, is_signed, p, t, x, y);
+    FOR_EACH_VECTOR(8, t->channels, max_integers, is_signed, p, t, x, y);
 }
 #endif
 
@@ -302,9 +311,9 @@ EW_DEFINE(average_pool_2d_b8) {
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(uint8_t, {
         if (p->is_signed)
-            FOR_EACH_VECTOR(8, s->c, average_integers, OF_S8, p, &t, operand[0], y);
+            FOR_EACH_VECTOR(8, t.channels, average_integers, OF_S8, p, &t, operand[0], y);
         else
-            FOR_EACH_VECTOR(8, s->c, average_integers, OF_U8, p, &t, operand[0], y);
+            FOR_EACH_VECTOR(8, t.channels, average_integers, OF_U8, p, &t, operand[0], y);
     })
 }
 
@@ -325,7 +334,7 @@ EW_DEFINE(average_pool_2d_s16) {
     const ew_window *s = &p->window;
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(int16_t, {
-        FOR_EACH_VECTOR(8, s->c, average_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
+        FOR_EACH_VECTOR(8, t.channels, average_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
     })
 }
 
@@ -334,6 +343,6 @@ EW_DEFINE(max_pool_2d_s16) {
     const ew_window *s = &p->window;
     EW_UNUSED(scratch);
     FOR_EACH_PIXEL(int16_t, {
-        FOR_EACH_VECTOR(8, s->c, max_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
+        FOR_EACH_VECTOR(8, t.channels, max_integers, OF_S16, p, &t, operand[0], (uint8_t *)y);
     })
 }

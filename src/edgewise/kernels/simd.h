@@ -128,6 +128,20 @@ EW_INLINE void v_store_s16(void *p, v_s32 v) {
 }
 #endif
 
+/* The first n floats, the other lanes 0. */
+EW_INLINE v_f32 v_load_first_f32(const float *p, uint32_t n) {
+#if EW_LANES == 16 && defined(__AVX512F__) /* a vector would wait for what is stored in parts */
+    return (v_f32)_mm512_maskz_loadu_ps(n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF, p);
+#elif EW_LANES == 8
+    const __m256i lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    return (v_f32)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lanes));
+#else
+    float all[EW_LANES] = {0};
+    for (uint32_t i = 0; i < n && i < EW_LANES; i++) all[i] = p[i];
+    return v_load_f32(all);
+#endif
+}
+
 /* The first n floats of a vector, at most all. */
 EW_INLINE void v_store_first_f32(float *p, v_f32 v, uint32_t n) {
 #if EW_LANES == 16 && defined(__AVX512F__)

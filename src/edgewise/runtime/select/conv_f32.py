@@ -29,6 +29,9 @@ _FAR_BYTES, _LEAST_ROWS = 1 << 20, 64
 _BOTH = ("f16", "bf16")
 NARROW = {isa: _BOTH if isa.lanes > 4 else ("bf16",) for isa in Isa if isa.lanes > 1}
 _FEW = 4096  # weights whose size does not matter
+# Of an image that is staged with its padding, and products of a vector of weights by an element: a
+# microsecond of work, which no two threads share.
+_STAGED_BYTES, _STAGED_PRODUCTS = 8 * 1024, 8 * 1024
 
 
 def product(
@@ -78,7 +81,8 @@ def calls(
     matrix, bias, before = packed(replace(weights, array=array), groups, lanes, kind)
 
     def call(x: Value, y: Value, window: dict[str, int], place: dict[str, int]) -> Call:
-        tiles = _Tiles.of(site.target, window, groups, k, o)
+        staged = _staged(site.target, window, groups, k, o)
+        tiles = _Tiles.of(site.target, window, groups, k, o, is_staged=staged > 0)
         params = pack(
             "ew_conv_2d_f32",
             {
@@ -87,6 +91,7 @@ def calls(
                 "rows_per_tile": tiles.rows,
                 "columns_per_tile": tiles.columns,
                 "panels_per_tile": tiles.panels,
+                "is_staged": int(staged > 0),
                 "w_type": constant(f"EW_TYPE_{kind}"),
                 **place,
                 "low": low,
@@ -96,13 +101,39 @@ def calls(
         is_dense = place["y_pixel"] == window["o"] and place["y_line"] == window["ow"] * window["o"]
         elements = tiles.elements if is_dense and not place["y_first"] else None
         operands = (x, matrix, bias, y)
-        return Call("conv_2d_f32", params, operands, tiles.count, 0, elements, why=why)
+        return Call("conv_2d_f32", params, operands, tiles.count, staged, elements, why=why)
 
     last = call(x, site.node.output, window, place)
     if lines is not None and not widening:
         some = Lines(lines, lambda x, y, part: call(x, y, flat(part), dense(flat(part))))
         last = replace(last, lines=some)
     return [*widening, *before, last]
+
+
+def _staged(target: Target, window: dict[str, int], groups: int, k: int, o: int) -> int:
+    """Bytes of an image with its padding, where few pixels are multiplied by few weights.
+
+    Else pixels near the border are multiplied on their own, by fewer taps: a call of a micro-kernel
+    for each of their kinds, where an image has hardly any others. Memory is what the scalar build
+    is short of.
+    """
+    taps = window["kernel_h"] * window["kernel_w"]
+    if groups != 1 or taps == 0 or target.isa.lanes == 1:
+        return 0
+    sides = [
+        (window[out] - 1) * window[f"stride_{axis}"]
+        + (window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"]
+        + 1
+        for out, axis in (("oh", "h"), ("ow", "w"))
+    ]
+    pads = window["pad_top"], window["pad_left"]
+    sizes = window["h"], window["w"]
+    if all(pad == 0 and side <= size for pad, side, size in zip(pads, sides, sizes, strict=True)):
+        return 0
+    nbytes = 4 * sides[0] * sides[1] * window["c"]
+    products = window["oh"] * window["ow"] * k * _divide_up(o, target.isa.lanes)
+    is_small = nbytes <= _STAGED_BYTES and products <= _STAGED_PRODUCTS
+    return nbytes if is_small else 0
 
 
 def _widened(
@@ -216,12 +247,16 @@ class _Tiles:
     elements: int | None
 
     @classmethod
-    def of(cls, target: Target, window: dict[str, int], groups: int, k: int, o: int) -> _Tiles:
-        """For weights [groups, o, k]."""
+    def of(
+        cls, target: Target, window: dict[str, int], groups: int, k: int, o: int, *, is_staged: bool
+    ) -> _Tiles:
+        """For weights [groups, o, k]; where x is staged, an image is a tile."""
         lines, ow, c = window["n"] * window["oh"], window["ow"], window["c"] // groups
         pixels, panels = lines * ow, panels_of(o, target.isa.lanes)
         if pixels == 0:
             return cls(1, 1, panels, 0, None)
+        if is_staged:
+            return cls(window["oh"], ow, panels, window["n"], window["oh"] * ow * o)
         is_small = 4 * k * o <= _SMALL_BYTES
         budget = max(target.block_bytes, _SMALL_BYTES if is_small else 0)
         step = _ROWS[target.isa.lanes]
