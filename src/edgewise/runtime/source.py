@@ -47,7 +47,7 @@ class Source:
         self._cache: Cache | None = None
         self._digest, self._name = Digest(), file
         self._file: OpenFile | None = None  # until it is read
-        self._data: bytes | None = None  # of the file, between hashing and reading it
+        self._data: memoryview | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
             self._model = model.copy()
             _recognize(self._model)
@@ -133,7 +133,7 @@ class Source:
             self._cache.put_soon(("interface", digest), unsaved, {})
         return digest
 
-    def _read_hashed(self) -> bytes:
+    def _read_hashed(self) -> bytes | memoryview:
         """The bytes of the file, which must still be the one that was hashed."""
         assert not isinstance(self._origin, bytes)
         if self._cache is None or self._file is None:
