@@ -4,7 +4,6 @@ bfmmla, all of which take what lies as AMX wants it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from edgewise.runtime.plan import Precision, Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has

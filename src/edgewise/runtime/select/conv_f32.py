@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from edgewise.runtime.select import computed, conv_bf16
 from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.pad import padded
 from edgewise.runtime.select.weights import Array, Weights, dense, flat, has_lines
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 _ROWS = {1: 4, 4: 4, 8: 6, 16: 14}  # by lanes: of the common micro-kernel
 _SMALL_BYTES = 16 * 1024  # half of a first-level cache

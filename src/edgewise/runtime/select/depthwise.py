@@ -9,7 +9,6 @@ pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import lcm
 
 import numpy as np
@@ -36,6 +35,7 @@ from edgewise.runtime.select.typed import typed
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, has_lines, window
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
+from edgewise.values import replace
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
 _ADDRESS = 8  # bytes
