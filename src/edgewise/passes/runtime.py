@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from edgewise.ir.graph import Graph
 from edgewise.ir.infer import infer_graph
-from edgewise.passes.composites import place_composites
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.lineage import Lineage
 from edgewise.passes.listed import listed
@@ -55,7 +54,10 @@ def to_runtime(graph: Graph, lineage: Lineage | None = None) -> Lineage:
     Cost: at most 10 ms per 100 operators, held by a test.
     """
     lineage = Lineage.of(graph) if lineage is None else lineage
-    lineage.take(place_composites(graph))
+    if any(node.op.name == "stablehlo_composite" for node in graph.nodes):
+        from edgewise.passes.composites import place_composites
+
+        lineage.take(place_composites(graph))
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
     lineage.take(rewrite(graph, listed(_NORMS)))
     lineage.take(rewrite(graph, listed(_PLAIN)))

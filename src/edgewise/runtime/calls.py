@@ -181,6 +181,17 @@ def require_8_bit(*values: Value) -> None:
     require(is_8_bit(*values), f"no kernel for {names} (with these scales)")
 
 
+def require_16_bit(*values: Value) -> None:
+    """Raise NotNative unless all are int16 with one scale and the zero point 0."""
+    for value in values:
+        quant = value.quant
+        require(value.dtype is DType.INT16, f"no kernel for int16 with {value.dtype.text}")
+        require(
+            quant is not None and quant.scale.size == 1 and zero_point(value.type) == 0,
+            "int16 has a zero point, several scales, or none",
+        )
+
+
 def zero_point(type_: TensorType) -> int:
     """The only zero point."""
     assert type_.quant is not None

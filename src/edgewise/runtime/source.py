@@ -163,9 +163,7 @@ def _recognize(model: Model) -> None:
     """Find recurrent layers, which are loops; of those that stay loops, what can go before them.
     What looks for them brings all operators and passes with it: not at import, and not for a model
     without loops (a fifth of a warm start)."""
-    from edgewise.ops.control import While
-
-    if any(isinstance(node.op, While) for g in model.graphs.values() for node in g.nodes):
+    if any(node.op.name == "while" for g in model.graphs.values() for node in g.nodes):
         from edgewise.passes.before_loops import move_products
         from edgewise.passes.recurrent import recognize_layers
 

@@ -167,7 +167,6 @@ class Executors:
         from edgewise.ops.opaque import require_supported
         from edgewise.runtime.plannable import NotPlannable
         from edgewise.runtime.planner import plan
-        from edgewise.runtime.staged import staged
 
         require_supported([self._graph()])
         try:
@@ -180,6 +179,8 @@ class Executors:
             except NotPlannable:
                 if self._keep:
                     raise
+                from edgewise.runtime.staged import staged
+
                 return staged(graph, originals or {}, target, self._threads, self._limits)
             self._limits.check_plan(made)
         except NotBuilt as error:

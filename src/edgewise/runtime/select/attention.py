@@ -40,9 +40,7 @@ def attention(site: Site) -> Selection:
         parts = max(-(-target.tiles_per_thread * target.threads // max(batches, 1)), 1)
     rows = max(-(-m[0] // parts), min(m[0], _LEAST_ROWS), 1)
     at_once = min(max(target.block_bytes // (4 * max(s[0], 1)), _LEAST_ROWS), rows)
-    is_bf16 = (
-        target.isa is not Isa.NEON_BF16 and conv_bf16.multiplies(target) and m[0] >= LEAST_TILE_ROWS
-    )
+    is_bf16 = target.isa is not Isa.NEON_BF16 and target.multiplies_bf16 and m[0] >= LEAST_TILE_ROWS
     params = pack(
         "ew_attention_f32",
         {

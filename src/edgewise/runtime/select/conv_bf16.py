@@ -12,7 +12,7 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Fields, Isa, constant, library, pack, structures
-from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.plan import Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
@@ -66,15 +66,10 @@ def _planes(window: dict[str, int], axis: str) -> tuple[int, int]:
     return min(stride, span + 1), span // stride
 
 
-def multiplies(target: Target) -> bool:
-    """Bfloat16 is asked for, and there are instructions for its products."""
-    return target.precision is Precision.BFLOAT16 and target.isa in MOST_WASTE
-
-
 def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) -> bool:
-    """Whether bfloat16 is asked for, and the registers gain by it."""
+    """Whether the registers gain by it, where they multiply bfloat16 (`Target.multiplies_bf16`)."""
     is_known = weights.source is None and weights.added is None and weights.array.size > 0
-    if not multiplies(target) or not is_known:
+    if not is_known:
         return False
     rows = window["n"] * window["oh"] * window["ow"]
     if rows < LEAST_TILE_ROWS:  # most of a register would be empty
