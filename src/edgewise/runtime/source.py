@@ -14,6 +14,7 @@ from edgewise.files import OpenFile, read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.runtime.cache import Cache, default_folder
+from edgewise.runtime.collecting import nothing_collected
 from edgewise.runtime.digest import Digest
 from edgewise.runtime.library import NotBuilt, library
 from edgewise.runtime.specialize import Stored
@@ -111,6 +112,7 @@ class Source:
         except (LookupError, TypeError, ValueError):
             return None
 
+    @nothing_collected()
     def _read(self) -> Model:
         # the reader brings all operators with it
         from edgewise.format import load

@@ -16,6 +16,7 @@ from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import reachable
 from edgewise.runtime.cache import Cache
+from edgewise.runtime.collecting import nothing_collected
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
@@ -162,6 +163,7 @@ class Executors:
         self._limits.check_plan(made)
         return Executor(made, threads=self._threads, limits=self._limits)
 
+    @nothing_collected()
     def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Runnable | str:
         # what plans is imported where something is planned: a warm start needs none of it
         from edgewise.ops.opaque import require_supported
