@@ -34,6 +34,10 @@ class Listed:
             for need in self.needs.split(", ")
         )
 
+    def rules_for(self, operators: Set[str]) -> Sequence[Rule]:
+        """The rules, where they may fit."""
+        return self.rules() if self.may_fit(operators) else ()
+
     def rules(self) -> Sequence[Rule]:
         """The rules; imports their module."""
         module, name = self.name.split(".")

@@ -189,19 +189,11 @@ class _Driver:
             return
         self.operators, self.rules = operators, {}
         for given in self.given:
-            if isinstance(given, Rule):
-                self.add(given)
-                continue
-            self.depth = max(self.depth, given.depth)
-            if given.may_fit(operators):
-                for rule in given.rules():
-                    self.add(rule)
-
-    def add(self, rule: Rule) -> None:
-        pattern = _pattern_of(rule)
-        self.depth = max(self.depth, _depth_of(rule))
-        for name in pattern.ops:
-            self.rules.setdefault(name, []).append((rule, pattern))
+            self.depth = max(self.depth, _depth_of(given))
+            for rule in (given,) if isinstance(given, Rule) else given.rules_for(operators):
+                pattern = _pattern_of(rule)
+                for name in pattern.ops:
+                    self.rules.setdefault(name, []).append((rule, pattern))
 
     def run(self) -> Outcome:
         while self.work:
@@ -301,8 +293,8 @@ def _pattern_of(rule: Rule) -> Result:
 
 
 @cache
-def _depth_of(rule: Rule) -> int:
-    return _pattern_of(rule).depth
+def _depth_of(given: Rule | Listed) -> int:
+    return _pattern_of(given).depth if isinstance(given, Rule) else given.depth
 
 
 def _verdict(rule: Rule, match: Match) -> Verdict:

@@ -18,6 +18,7 @@ from edgewise.values import dataclass
 Known = Callable[[Value], np.ndarray | None]  # a value's array, where it is known while planning
 
 BYTES_8 = (DType.INT8, DType.UINT8)
+BY_BF16 = "products of bf16"  # a `why` of float products
 FLOAT_BOUNDS = {
     Activation.NONE: (-np.inf, np.inf),
     Activation.RELU: (0.0, np.inf),

@@ -10,7 +10,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
+from edgewise.runtime.calls import BY_BF16, Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Fields, Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
@@ -18,7 +18,6 @@ from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
 from edgewise.values import dataclass, replace
 
-WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
 # products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two,
@@ -104,7 +103,7 @@ def calls(
     low, high = float_bounds(act)
     matrix = _packed(weights.array, groups, staging.runs, staging.pixel // 2)
     bias = pad_channels(weights.bias, groups, Isa.AMX)
-    why = "; ".join(filter(None, (why, WHY)))
+    why = "; ".join(filter(None, (why, BY_BF16)))
 
     def call(x: Value, y: Value, window: dict[str, int], places: dict[str, int]) -> Call:
         if is_dense(window, places):
