@@ -49,6 +49,16 @@ def test_constants_are_views_of_the_file() -> None:
     assert weights.data.flags.aligned
 
 
+def test_constants_are_views_of_memory_that_cannot_change() -> None:
+    data = bytearray(small_file())
+    models = load(memoryview(data).toreadonly()), load(memoryview(data)), load(data)
+    file = np.frombuffer(data, np.uint8)
+    shared = [[np.shares_memory(v.data, file) for v in m.main.constants()] for m in models]
+    assert all(shared[0])
+    assert shared[0]
+    assert not any([*shared[1], *shared[2]])
+
+
 RULES: dict[str, tuple[Callable[[Record], object], str]] = {
     "version": (lambda m: setattr(m, "version", 4), "only schema version 3 is known; .* says 4"),
     "tensor": (
