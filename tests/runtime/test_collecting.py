@@ -27,9 +27,15 @@ def is_on(request: pytest.FixtureRequest) -> Iterator[bool]:
 
 @pytest.mark.quick
 def test_it_is_left_as_it_was(is_on: bool) -> None:
-    with pytest.raises(KeyError), nothing_collected(), nothing_collected():
+    @nothing_collected()
+    def fail() -> None:
+        with nothing_collected():
+            assert not gc.isenabled()
         assert not gc.isenabled()
         raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert gc.isenabled() is is_on
 
 
