@@ -19,6 +19,10 @@ def test_every_operator_has_a_home() -> None:
     assert operators.HOMES.read_text() == operators.homes(), "run python tools/operators.py"
 
 
+def test_what_rules_need_is_known() -> None:
+    assert operators.NEEDS.read_text() == operators.needs(), "run python tools/operators.py"
+
+
 @pytest.mark.ci
 def test_tensorflow_page_is_fresh() -> None:
     made = tensorflow_operations.render()

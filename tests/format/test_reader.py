@@ -14,10 +14,10 @@ from edgewise.errors import FormatError, UnsupportedOp
 from edgewise.format import load, write
 from edgewise.format.container import model_chunks, read_model
 from edgewise.format.record import Record
-from edgewise.format.schema_enums import BuiltinOperator
 from edgewise.ir import Builder, Model, Quant, Sym
 from edgewise.ir.enums import Activation
 from edgewise.ops.opaque import Opaque, require_supported
+from tests.format.codes import BuiltinOperator
 from tests.format.models import ints, make, one_tensor
 from tests.format.test_hostile import small_file
 
@@ -47,6 +47,16 @@ def test_constants_are_views_of_the_file() -> None:
     assert not weights.data.flags.owndata
     assert not weights.data.flags.writeable
     assert weights.data.flags.aligned
+
+
+def test_constants_are_views_of_memory_that_cannot_change() -> None:
+    data = bytearray(small_file())
+    models = load(memoryview(data).toreadonly()), load(memoryview(data)), load(data)
+    file = np.frombuffer(data, np.uint8)
+    shared = [[np.shares_memory(v.data, file) for v in m.main.constants()] for m in models]
+    assert all(shared[0])
+    assert shared[0]
+    assert not any([*shared[1], *shared[2]])
 
 
 RULES: dict[str, tuple[Callable[[Record], object], str]] = {
@@ -202,7 +212,7 @@ def test_no_subgraph() -> None:
 def _relu(*tensors: Record) -> bytes:
     op = make("Operator", inputs=ints(0), outputs=ints(1))
     graph = make("SubGraph", tensors=list(tensors), inputs=ints(0), outputs=ints(1), operators=[op])
-    code = make("OperatorCode", builtin_code=BuiltinOperator.RELU)
+    code = make("OperatorCode", builtin_code=BuiltinOperator.RELU.value)
     record = make("Model", version=3, operator_codes=[code], subgraphs=[graph])
     record.buffers = [make("Buffer")]
     return b"".join(model_chunks(record))
@@ -299,9 +309,11 @@ def _unknown() -> bytes:
         ),
     ]
     codes = [
-        make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM, custom_code="Own", version=4),
-        make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM, custom_code="FlexSoftplus"),
-        make("OperatorCode", builtin_code=BuiltinOperator.CONCAT_EMBEDDINGS),
+        make(
+            "OperatorCode", builtin_code=BuiltinOperator.CUSTOM.value, custom_code="Own", version=4
+        ),
+        make("OperatorCode", builtin_code=BuiltinOperator.CUSTOM.value, custom_code="FlexSoftplus"),
+        make("OperatorCode", builtin_code=BuiltinOperator.CONCAT_EMBEDDINGS.value),
     ]
     tensors = [x, y, z, make("Tensor", name="out", shape=ints(2))]
     graph = make("SubGraph", tensors=tensors, inputs=ints(0), outputs=ints(3), operators=ops)
@@ -355,7 +367,7 @@ def test_subgraphs_that_run_each_other() -> None:
         options = make("CallOptions", subgraph=index)
         return make("SubGraph", operators=[make("Operator", builtin_options=options)])
 
-    code = make("OperatorCode", builtin_code=BuiltinOperator.CALL)
+    code = make("OperatorCode", builtin_code=BuiltinOperator.CALL.value)
     for targets, message in (((1, 0), "runs itself"), ((1, 2), "runs subgraph 2; there are 2")):
         subgraphs = [call(index) for index in targets]
         record = make("Model", version=3, operator_codes=[code], subgraphs=subgraphs)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from edgewise.format.schema import ROOT_TABLE, ROWS, UNIONS, Field, Kind, table
-from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.format.schema_enums import BUILTIN_OPERATORS, ENUMS
 from edgewise.format.schema_metadata import METADATA_ENUMS, METADATA_ROWS, METADATA_UNIONS, ROOT
+from tests.format.codes import BuiltinOperator
 from tests.oracle.litert import Oracle
 
 # Of the canonical text that `_facts` makes; it changes when the schema is changed on purpose.
-DIGEST = "f81c5d14b86d368d249b725b5b9fad412ee5de9b27b01986122f1520264c6929"
+DIGEST = "714756cdcc9adeffa0e5edb9e349e8268f48cf202ed3202c6abd698719393eff"
 
 
 def _facts() -> list[str]:
@@ -26,6 +27,7 @@ def _facts() -> list[str]:
         for f in table(name).fields
     ]
     lines += [f"{name} {','.join(members)}" for name, members in sorted(UNIONS.items())]
+    lines.append(f"operators {' '.join(BUILTIN_OPERATORS)}")
     for name, enum in sorted(ENUMS.items()):
         lines.append(f"{name} {enum.scalar} {[(c, m.name) for c, m in enum.members.items()]}")
     return lines
@@ -100,6 +102,7 @@ def test_agrees_with_the_generated_schema(oracle: Oracle) -> None:
     for name in ENUMS.keys() - {kind.__name__ for kind in METADATA_ENUMS}:
         enum = ENUMS[name]
         ours |= {f"enum {name} {m.name}={code}" for code, m in enum.members.items()}
+    ours |= {f"enum BuiltinOperator {member.name}={member.value}" for member in BuiltinOperator}
     assert sorted(ours - theirs) == []
     assert sorted(theirs - ours) == []
 

@@ -301,7 +301,7 @@ def test_a_large_file_that_was_not_touched_is_not_hashed_again(
     file = OpenFile(path)
     wanted = hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def found() -> tuple[str, bytes | None]:
+    def found() -> tuple[str, memoryview | None]:
         digest, data = cache.digest(file)
         return str(digest), data
 
@@ -316,7 +316,7 @@ def test_a_large_file_that_was_not_touched_is_not_hashed_again(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_computes_a_digest_that_a_thread_was_computing() -> None:
-    data = bytes(1 << 26)
+    data = memoryview(bytes(1 << 26))
     made = Digest.soon(data, lambda _: None)
     child = os.fork()
     if not child:

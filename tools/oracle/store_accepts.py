@@ -24,8 +24,8 @@ from tools.oracle.store_target import highest_version  # noqa: E402
 
 from edgewise.errors import EdgewiseError  # noqa: E402
 from edgewise.format.container import model_chunks  # noqa: E402
-from edgewise.format.schema_enums import BuiltinOperator  # noqa: E402
 from edgewise.format.writer import model_record  # noqa: E402
+from tests.format.codes import BuiltinOperator  # noqa: E402
 from tests.ops import accepts, litert  # noqa: E402
 from tests.ops.case import Case, inputs_of  # noqa: E402
 from tests.ops.ours import bases  # noqa: E402

@@ -27,10 +27,10 @@ from edgewise.errors import ConversionError, EdgewiseError  # noqa: E402
 from edgewise.format import write  # noqa: E402
 from edgewise.format.container import model_chunks  # noqa: E402
 from edgewise.format.record import record_type  # noqa: E402
-from edgewise.format.schema_enums import BuiltinOperator  # noqa: E402
 from edgewise.ir.nesting import reachable  # noqa: E402
 from edgewise.ir.op import Role  # noqa: E402
 from edgewise.passes import target  # noqa: E402
+from tests.format.codes import BuiltinOperator  # noqa: E402
 from tests.ops import litert  # noqa: E402
 from tests.ops.case import Arg, Case, all_cases, inputs_of, model_of  # noqa: E402
 from tests.oracle.litert import Oracle, Resolver  # noqa: E402

@@ -30,7 +30,6 @@ MAX_BYTES = 2**31 - 1  # flatbuffers' verifier refuses more: signed 32-bit offse
 _LATE_BYTES = 1024
 _U32 = struct.Struct("<I")
 _PACKERS = {name: struct.Struct("<" + scalar.code) for name, scalar in SCALARS.items()}
-_CODES = {union: {name: i for i, name in enumerate(names, 1)} for union, names in UNIONS.items()}
 
 
 def build(
@@ -89,9 +88,10 @@ class _Builder:
             if value is None:
                 continue
             if field.kind is Kind.UNION:
-                if not isinstance(value, Record) or value.table.name not in _CODES[field.type]:
+                members = UNIONS[field.type]
+                if not isinstance(value, Record) or value.table.name not in members:
                     raise self.error(f"{where}.{field.name} holds {value!r}, not a {field.type}")
-                values[field.slot - 1] = _CODES[field.type][value.table.name]
+                values[field.slot - 1] = 1 + members.index(value.table.name)
             if field.default is None:
                 values[field.slot] = 0
                 continue

@@ -15,7 +15,6 @@ import copy
 import numpy as np
 
 from edgewise.errors import FormatError
-from edgewise.format.build import build
 from edgewise.format.flatbuffer import decode
 from edgewise.format.record import Record
 from edgewise.format.schema import FILE_IDENTIFIER
@@ -91,6 +90,8 @@ def model_chunks(
     Raises:
         FormatError: a value that its field cannot hold.
     """
+    from edgewise.format.build import build  # which a reader does not need
+
     if outside is None:
         outside = sum(_nbytes(b.data) for b in model.buffers or ()) > _TAIL_FROM
     if not outside:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.format.custom_options import read_custom
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import UNIONS, table
-from edgewise.format.schema_enums import ENUMS, BuiltinOperator
+from edgewise.format.schema_enums import BUILTIN_OPERATORS
 from edgewise.ir.graph import Graph
 from edgewise.ir.op import Op, by_builtin, by_custom
 from edgewise.ir.types import Quant, TensorType
@@ -40,10 +39,10 @@ def read_code(record: Record) -> Code:
     Codes above 126 do not fit the old byte field, which then holds 127; files older than the new
     field leave it 0. So the code is the larger of the two.
     """
-    number = max(record.deprecated_builtin_code, int(record.builtin_code))
-    if record.deprecated_builtin_code < 0 or number not in ENUMS["BuiltinOperator"].members:
+    number = max(record.deprecated_builtin_code, record.builtin_code)
+    if record.deprecated_builtin_code < 0 or number >= len(BUILTIN_OPERATORS):
         raise ValueError(f"unknown operator code {number}")
-    builtin, custom = BuiltinOperator(number).name, record.custom_code or ""
+    builtin, custom = BUILTIN_OPERATORS[number], record.custom_code or ""
     if builtin == "CUSTOM" and not custom:
         raise ValueError("a custom operator must have a name (custom_code)")
     return Code(builtin, custom if builtin == "CUSTOM" else "", record.version)
@@ -63,7 +62,11 @@ def read_op(
         options = record.builtin_options_2
     if code.custom:
         custom = by_custom(code.custom)
-        return _opaque(code, record, options) if custom is None else read_custom(custom, record)
+        if custom is None:
+            return _opaque(code, record, options)
+        from edgewise.format.custom_options import read_custom  # few models have one
+
+        return read_custom(custom, record)
     cls = by_builtin(code.builtin)
     if cls is None:
         return _opaque(code, record, options)

@@ -31,9 +31,9 @@ _METHODS = {0, 8}  # stored, deflated
 _log = logging.getLogger("edgewise")
 
 
-def read_files(data: bytes, file: str) -> dict[str, bytes]:
+def read_files(data: bytes | memoryview, file: str) -> dict[str, bytes]:
     """The files behind a model; none where there is no archive, or it is not sound."""
-    if _END not in data[-_END_BYTES:]:
+    if _END not in bytes(data[-_END_BYTES:]):
         return {}
     import struct  # few models have one
     import zipfile

@@ -31,18 +31,21 @@ _VERSION = 3
 _MOST_PROBLEMS = 20
 
 
-def load(source: str | os.PathLike[str] | bytes, *, file: str = "") -> Model:
+def load(source: str | os.PathLike[str] | bytes | memoryview, *, file: str = "") -> Model:
     """The Model in a `.tflite` file.
 
     Args:
-        source: a path, or the file's bytes. Constants are views of the bytes.
+        source: a path, or the file's bytes. Constants are views of bytes and of a read-only view,
+            whose memory must not change; of a writable one they are copies.
         file: the name used in errors; by default the path.
 
     Raises:
         FormatError: not a `.tflite` file, or one that breaks a rule; with the byte offset.
     """
+    data: bytes | memoryview
     if isinstance(source, bytes | bytearray | memoryview):
-        data, name = bytes(source), file or "model"
+        is_fixed = isinstance(source, memoryview) and source.readonly and source.c_contiguous
+        data, name = source if is_fixed else bytes(source), file or "model"
     else:
         data, name = read_model_file(source), file or os.fspath(source)
     record = read_model(data, file=name)

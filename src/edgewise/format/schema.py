@@ -18,7 +18,6 @@ from enum import Enum
 from functools import cache
 
 from edgewise.format.schema_enums import ENUMS
-from edgewise.format.schema_metadata import METADATA_ROWS, METADATA_UNIONS
 from edgewise.format.schema_options import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, OPTION_ROWS
 from edgewise.values import dataclass
 
@@ -42,7 +41,7 @@ ROWS: dict[str, str] = {
     " quantization:QuantizationParameters is_variable:bool sparsity:SparsityParameters"
     " shape_signature:[int] has_rank:bool variant_tensors:[VariantSubType] external_buffer:uint",
     "OperatorCode": "deprecated_builtin_code:byte custom_code:string version:int=1"
-    " builtin_code:BuiltinOperator",
+    " builtin_code:int",
     "Operator": "opcode_index:uint inputs:[int] outputs:[int] builtin_options:BuiltinOptions"
     " custom_options:[ubyte:16] custom_options_format:CustomOptionsFormat"
     " mutating_variable_inputs:[bool] intermediates:[int] large_custom_options_offset:ulong"
@@ -61,7 +60,6 @@ ROWS: dict[str, str] = {
     " buffers:[Buffer] metadata_buffer:[int] metadata:[Metadata] signature_defs:[SignatureDef]"
     " external_buffer_groups:[ExternalBufferGroup] external_buffers:[ExternalBuffer]",
     **OPTION_ROWS,
-    **METADATA_ROWS,
 }
 
 # The code of a member is its position counted from 1; code 0 is "none".
@@ -70,7 +68,6 @@ UNIONS: dict[str, tuple[str, ...]] = {
     "SparseIndexVector": ("Int32Vector", "Uint16Vector", "Uint8Vector"),
     "BuiltinOptions": tuple(BUILTIN_OPTIONS.split()),
     "BuiltinOptions2": tuple(BUILTIN_OPTIONS_2.split()),
-    **METADATA_UNIONS,
 }
 
 

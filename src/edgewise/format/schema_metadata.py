@@ -1,4 +1,5 @@
-"""The schema of the entry `TFLITE_METADATA`, as rows like those of `schema.py`.
+"""The schema of the entry `TFLITE_METADATA`, as rows like those of `schema.py`, to which they are
+added when this module is imported: by who reads or writes that entry, not by every reader.
 
 Source: metadata_schema.fbs 1.5.0 of TensorFlow Lite Support (Apache-2.0), checked against the
 Python of its package tflite-support 0.4.4.
@@ -7,6 +8,9 @@ Python of its package tflite-support 0.4.4.
 from __future__ import annotations
 
 from enum import Enum
+
+from edgewise.format.schema import ROWS, UNIONS
+from edgewise.format.schema_enums import ENUMS, stored_as
 
 IDENTIFIER = b"M001"
 ROOT = "ModelMetadata"
@@ -113,3 +117,7 @@ METADATA_ENUMS: tuple[type[Enum], ...] = (
     CoordinateType,
     ScoreTransformationType,
 )
+
+ROWS.update(METADATA_ROWS)
+UNIONS.update(METADATA_UNIONS)
+ENUMS.update({kind.__name__: stored_as("byte", kind) for kind in METADATA_ENUMS})

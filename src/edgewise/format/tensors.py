@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -18,6 +17,7 @@ from edgewise.format.record import Record
 from edgewise.ir.dim import Dim, Shape, Sym
 from edgewise.ir.graph import Source, Value
 from edgewise.ir.types import Quant, TensorType
+from edgewise.values import replace
 
 _MAX_ELEMENTS = 1 << 56  # sizes in bytes stay in 63 bits
 # Memory for constants that are no views of the file; sparse models have a hundredth of their

@@ -20,7 +20,7 @@ from edgewise.format.options import Code
 from edgewise.format.package import pack_files
 from edgewise.format.record import Record, record_type
 from edgewise.format.runtime_version import METADATA_NAME, newest, runtime_version
-from edgewise.format.schema_enums import BuiltinOperator
+from edgewise.format.schema_enums import BUILTIN_OPERATORS
 from edgewise.format.subgraph_writer import GraphWriter
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
@@ -162,10 +162,10 @@ class _ModelWriter:
 
 
 def _code_record(code: Code) -> Record:
-    member = BuiltinOperator[code.builtin]
+    number = BUILTIN_OPERATORS.index(code.builtin)
     fields: dict[str, object] = {
-        "deprecated_builtin_code": min(int(member), _LAST_BYTE_CODE),
-        "builtin_code": member,
+        "deprecated_builtin_code": min(number, _LAST_BYTE_CODE),
+        "builtin_code": number,
         "version": code.version,
     }
     if code.custom:

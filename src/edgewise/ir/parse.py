@@ -7,7 +7,6 @@ Errors are FormatError with the line.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from edgewise.ir.model import Model, Signature
 from edgewise.ir.op import Op
 from edgewise.ir.phrases import PhraseReader
 from edgewise.ir.text import HEADER
+from edgewise.values import replace
 
 Values = dict[str, Value]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from edgewise.errors import EdgewiseError
 from edgewise.ir.dim import Shape, elements
 from edgewise.ir.evaluate import last_uses
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.infer import infer_graph
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

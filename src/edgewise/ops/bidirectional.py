@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from edgewise.ops.lstm_cell import run_cell
 from edgewise.ops.lstm_operands import OPERANDS as CELL
 from edgewise.ops.lstm_operands import WEIGHTS, check_cell, float_cell
 from edgewise.ops.requant import activate, check_activation
+from edgewise.values import replace
 
 Array = np.ndarray
 DIRECTIONS = ("fw", "bw")

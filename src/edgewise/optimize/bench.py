@@ -11,7 +11,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from edgewise.optimize.quantize import NothingToQuantize, quantize
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Recipe, Technique
 from edgewise.optimize.techniques import UNITS, equalized
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 PARTS = ("calibration", "search", "proof")
 METRICS = ("top1", "top5", "agreement")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from edgewise.optimize.layers import Seen, look
 from edgewise.optimize.match import Match, is_layer, layer_name, match
 from edgewise.optimize.prepared import prepare
 from edgewise.runtime.workers import cores, ordered
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 LAYER_EXAMPLES = 32
 

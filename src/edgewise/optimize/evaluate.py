@@ -11,7 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -40,7 +40,7 @@ from edgewise.metrics import (
 )
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.runtime.workers import cores, ordered
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 TOP = 5
 _TIMED_S, _TIMED_RUNS = 1.0, 50  # latency is the median of what fits

@@ -26,13 +26,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from enum import Enum
 
 from edgewise.dtypes import DType
 from edgewise.errors import QuantizationError
 from edgewise.ir.graph import Node
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 BLOCKS = (32, 64, 128, 256)
 _NAME = re.compile(r"(static|dynamic|weight_only)_wi(8|4|2)(?:b(\d+))?(?:_a(fp32|i8|u8|i16))?")

@@ -20,12 +20,12 @@ Scopes are obeyed as they are, and weights in blocks lose little anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Graph, Node
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.rules import can_narrow, is_float, is_weight, per_scale
+from edgewise.values import replace
 
 _TINY, _SMALLEST, _NARROW = 1 / 128, 1 / 32, 1 / 3  # of the weights
 _FEW = 128  # weights under one scale

@@ -16,7 +16,6 @@ from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ops.axes import shown
 from edgewise.ops.broadcast import broadcast_shape
-from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
 from edgewise.passes.conditions import floats, keeps_type
 from edgewise.passes.pattern import Match, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Verdict, every
@@ -139,7 +138,7 @@ IDENTITIES = [
     _nothing(
         "resize to the same size",
         lambda p: p.any(
-            ResizeBilinear, ResizeNearestNeighbor, operands=(p.value("x"), p.constant())
+            "resize_bilinear", "resize_nearest_neighbor", operands=(p.value("x"), p.constant())
         ),
         _unquantized,
     ),

@@ -7,23 +7,11 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.ir.dim import Shape, same_dim
 from edgewise.ir.graph import Value
-from edgewise.ir.op import Op
-from edgewise.ops.fill import Tile
-from edgewise.ops.reshape import ExpandDims, Reshape, Squeeze, Transpose
-from edgewise.ops.slice import Slice, StridedSlice
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Verdict
 
 # Operators whose results are elements of their first operand, whatever it holds.
-MOVING: tuple[type[Op], ...] = (
-    Reshape,
-    ExpandDims,
-    Squeeze,
-    Transpose,
-    Slice,
-    StridedSlice,
-    Tile,
-)
+MOVING = ("reshape", "expand_dims", "squeeze", "transpose", "slice", "strided_slice", "tile")
 
 
 def floats(match: Match) -> Verdict:

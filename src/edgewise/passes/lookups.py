@@ -16,7 +16,6 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
 from edgewise.ops.embedding import EmbeddingLookup
-from edgewise.ops.fill import BroadcastTo
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.gather import Gather
 from edgewise.ops.ranking import ArgMax, ArgMin
@@ -25,7 +24,7 @@ from edgewise.passes.conditions import MOVING, floats
 from edgewise.passes.pattern import Match, PatternBuilder, Result
 from edgewise.passes.rewrite import Rule, Usual, Verdict, every
 
-SPREADING = (*MOVING, BroadcastTo, Gather)
+SPREADING = (*MOVING, "broadcast_to", "gather")
 MAX_DEPTH = 16
 Bounds = tuple[float, float]
 EVERYTHING: Bounds = (-np.inf, np.inf)
@@ -56,7 +55,7 @@ def _computed(node: Node, depth: int) -> Bounds:
         shape = node.operand(0).shape
         size = shape[int(axis.reshape(-1)[0])] if axis is not None else None
         return (0.0, size - 1.0) if isinstance(size, int) else (0.0, np.inf)
-    if isinstance(op, SPREADING):
+    if op.name in SPREADING:
         return bounds(node.operand(0), depth)
     if op.name == "cast":
         x = node.operand(0)

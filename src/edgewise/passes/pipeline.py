@@ -7,7 +7,6 @@ writes what is left of the IR's higher operators with those that a `.tflite` fil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from edgewise.errors import InternalError
@@ -52,6 +51,7 @@ from edgewise.passes.target import require_target
 from edgewise.passes.transposing import TRANSPOSES
 from edgewise.passes.transposing_axes import TRANSPOSED_AXES
 from edgewise.passes.transposing_parts import TRANSPOSED_PARTS
+from edgewise.values import replace
 
 # One way to write each thing, so that the rules after these need one pattern each.
 SIMPLIFY = (

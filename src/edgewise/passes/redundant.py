@@ -9,8 +9,6 @@ import numpy as np
 
 from edgewise.ir.contents import dims
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ops.join import Pack
-from edgewise.ops.reshape import ShapeOf
 from edgewise.passes.rewrite import Outcome
 
 
@@ -67,7 +65,7 @@ def _key(node: Node) -> Hashable | None:
 
 def _sizes(node: Node) -> Hashable | None:
     """Equal for a SHAPE and the vectors behind it that are packed of the same sizes."""
-    if not isinstance(node.op, ShapeOf | Pack) or len(node.output.shape) != 1:
+    if node.op.name not in ("shape", "pack") or len(node.output.shape) != 1:
         return None
     known = dims(node.output)
     return None if known is None else (node.output.dtype, *known)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cache
 
 from edgewise.errors import InternalError, ShapeError
@@ -29,8 +29,9 @@ from edgewise.ir.dim import Dim
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import TensorType
 from edgewise.ir.verify import compatible
+from edgewise.passes.listed import Listed
 from edgewise.passes.pattern import Match, PatternBuilder, Result
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 Verdict = bool | str  # True, or the sentence that says why not
 
@@ -138,8 +139,8 @@ class Outcome:
         self.changes.append(Change(rule, (gone,), tuple(made), heir))
 
 
-def rewrite(graph: Graph, rules: Sequence[Rule]) -> Outcome:
-    """Apply the rules in place until none fits.
+def rewrite(graph: Graph, rules: Sequence[Rule | Listed]) -> Outcome:
+    """Apply the rules in place until none fits; those of a list that is named stand in its place.
 
     New nodes have the location of the root they replace (of the first matched node that has one),
     which names the layers of the others that are gone; the value that replaces a result takes
@@ -167,15 +168,12 @@ def every(*checks: Callable[[Match], Verdict]) -> Callable[[Match], Verdict]:
 class _Driver:
     """State of one run: the worklist, the rules by root operator, what was counted."""
 
-    def __init__(self, graph: Graph, rules: Sequence[Rule]) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, rules: Sequence[Rule | Listed]) -> None:
+        self.graph, self.given = graph, rules
         self.rules: dict[str, list[tuple[Rule, Result]]] = {}
         self.depth = 1
-        for rule in rules:
-            pattern = _pattern_of(rule)
-            self.depth = max(self.depth, _depth_of(rule))
-            for name in pattern.ops:
-                self.rules.setdefault(name, []).append((rule, pattern))
+        self.operators: set[str] = set()  # that the graph has or had, by name
+        self.learn(graph.nodes)
         self.work = deque(node for node in graph.nodes if node.op.name in self.rules)
         self.waiting = set(self.work)
         self.counts: Counter[str] = Counter()
@@ -183,6 +181,19 @@ class _Driver:
         self.changes: list[Change] = []
         self.phrases: dict[str, str] = {}
         self.limit = PATIENCE * (len(graph) + 1)
+
+    def learn(self, nodes: Iterable[Node]) -> None:
+        """Import what may fit now that the graph has these nodes."""
+        operators = self.operators | {node.op.name for node in nodes}
+        if operators == self.operators:
+            return
+        self.operators, self.rules = operators, {}
+        for given in self.given:
+            self.depth = max(self.depth, _depth_of(given))
+            for rule in (given,) if isinstance(given, Rule) else given.rules_for(operators):
+                pattern = _pattern_of(rule)
+                for name in pattern.ops:
+                    self.rules.setdefault(name, []).append((rule, pattern))
 
     def run(self) -> Outcome:
         while self.work:
@@ -244,6 +255,7 @@ class _Driver:
         for value in touched:
             if len(value.uses) <= FEW:
                 readers += value.consumers
+        self.learn(made)
         self.push([*made, *readers])
         return True
 
@@ -281,8 +293,8 @@ def _pattern_of(rule: Rule) -> Result:
 
 
 @cache
-def _depth_of(rule: Rule) -> int:
-    return _pattern_of(rule).depth
+def _depth_of(given: Rule | Listed) -> int:
+    return _pattern_of(given).depth if isinstance(given, Rule) else given.depth
 
 
 def _verdict(rule: Rule, match: Match) -> Verdict:

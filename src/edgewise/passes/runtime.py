@@ -11,35 +11,27 @@ from collections.abc import Sequence
 
 from edgewise.ir.graph import Graph
 from edgewise.ir.infer import infer_graph
-from edgewise.passes.activation import ACTIVATIONS, CLAMPS_NAMED
-from edgewise.passes.arithmetic import IDENTITIES
-from edgewise.passes.attention import ATTENTIONS
-from edgewise.passes.byte_tables import BYTE_TABLES
-from edgewise.passes.composites import place_composites
 from edgewise.passes.fold import fold_constants
-from edgewise.passes.layer_norm import LAYER_NORMS
 from edgewise.passes.lineage import Lineage
-from edgewise.passes.lookups import TABLES
-from edgewise.passes.lower import BATCH_NORMS, ERRORS
-from edgewise.passes.norms import NORMS
-from edgewise.passes.padding import PADDING
-from edgewise.passes.recompose import RECOMPOSE
+from edgewise.passes.listed import listed
 from edgewise.passes.redundant import eliminate_dead
-from edgewise.passes.reshaping import RESHAPES
 from edgewise.passes.rewrite import Outcome, rewrite
-from edgewise.passes.rows import ROWS
-from edgewise.passes.spelled_out import SPELLED_OUT
-from edgewise.passes.spelled_scales import SCALES
 from edgewise.passes.stride import hoist_strides
-from edgewise.passes.swishes import SWISHES
-from edgewise.passes.weight_only import WEIGHT_ONLY
-from edgewise.passes.windows import WINDOWS
 
-# Each list is one run over the graph; a rule list is a tuple so that its patterns are built once.
 _MOST_ROUNDS = 32  # resizes one after the other
-_SIMPLIFY = (*IDENTITIES, *RESHAPES, *CLAMPS_NAMED)
-_WHOLE = (*ROWS, *TABLES, *BYTE_TABLES, *RECOMPOSE, *LAYER_NORMS, *ATTENTIONS)
-_FUSE = (*ACTIVATIONS, *SWISHES, *PADDING, *WINDOWS)
+# Lists of rules; each of these is one run over the graph.
+_NORMS = ("norms.NORMS",)
+_PLAIN = (
+    *("lower.BATCH_NORMS", "lower.ERRORS", "spelled_out.SPELLED_OUT", "spelled_scales.SCALES"),
+    "weight_only.WEIGHT_ONLY",
+)
+_SIMPLIFY = ("arithmetic.IDENTITIES", "reshaping.RESHAPES", "activation.CLAMPS_NAMED")
+_WHOLE = (
+    *("rows.ROWS", "lookups.TABLES", "byte_tables.BYTE_TABLES", "recompose.RECOMPOSE"),
+    *("layer_norm.LAYER_NORMS", "attention.ATTENTIONS"),
+)
+_FUSE = ("activation.ACTIVATIONS", "swishes.SWISHES", "padding.PADDING", "windows.WINDOWS")
+LISTS = (*_NORMS, *_PLAIN, *_SIMPLIFY, *_WHOLE, *_FUSE)
 
 
 def settle_shapes(graph: Graph) -> Sequence[Outcome]:
@@ -62,16 +54,19 @@ def to_runtime(graph: Graph, lineage: Lineage | None = None) -> Lineage:
     Cost: at most 10 ms per 100 operators, held by a test.
     """
     lineage = Lineage.of(graph) if lineage is None else lineage
-    lineage.take(place_composites(graph))
+    if any(node.op.name == "stablehlo_composite" for node in graph.nodes):
+        from edgewise.passes.composites import place_composites
+
+        lineage.take(place_composites(graph))
     # What a model has of the higher operators becomes what its `.tflite` file has, ...
-    lineage.take(rewrite(graph, NORMS))
-    lineage.take(rewrite(graph, (*BATCH_NORMS, *ERRORS, *SPELLED_OUT, *SCALES, *WEIGHT_ONLY)))
+    lineage.take(rewrite(graph, listed(_NORMS)))
+    lineage.take(rewrite(graph, listed(_PLAIN)))
     # Shape arithmetic, expanded weights: the rules below see numbers.
     lineage.take(fold_constants(graph, is_file=False))
-    lineage.take(rewrite(graph, _SIMPLIFY))
+    lineage.take(rewrite(graph, listed(_SIMPLIFY)))
     # ... and what a file wrote in pieces becomes whole.
-    lineage.take(rewrite(graph, _WHOLE))
-    lineage.take(rewrite(graph, _FUSE))
+    lineage.take(rewrite(graph, listed(_WHOLE)))
+    lineage.take(rewrite(graph, listed(_FUSE)))
     # After the activations, which would stand between a convolution and its readers.
     lineage.take(hoist_strides(graph))
     lineage.take(eliminate_dead(graph))

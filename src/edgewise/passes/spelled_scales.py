@@ -14,11 +14,6 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.evaluate import evaluate_op
 from edgewise.ir.graph import Node, Value
-from edgewise.ops.batch_matmul import BatchMatMul
-from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.convert import Dequantize, Quantize
-from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.join import Concatenation
 from edgewise.ops.requant import activation_range
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
@@ -131,6 +126,8 @@ def _looked_up(b: Builder, match: Match) -> Value:
 
 
 def _has_other_scales(match: Match) -> Verdict:
+    from edgewise.ops.join import Concatenation
+
     op, y = match.root.op, match.root.output
     assert isinstance(op, Concatenation)
     if y.dtype is not DType.INT16 or y.quant is None:
@@ -144,6 +141,8 @@ def _has_other_scales(match: Match) -> Verdict:
 
 def _rescaled(b: Builder, match: Match) -> Value:
     # concatenation(x, y, act) -> act(concatenation(quantize(x), quantize(y)))
+    from edgewise.ops.join import Concatenation
+
     op, y = match.root.op, match.root.output
     assert isinstance(op, Concatenation)
     parts = [
@@ -175,7 +174,10 @@ def _has_computed_weights(match: Match) -> Verdict:
     if any(v.data is None for v in stored):
         return True
     op = root.op
-    if isinstance(op, BatchMatMul):
+    if op.name == "batch_matmul":
+        from edgewise.ops.batch_matmul import BatchMatMul
+
+        assert isinstance(op, BatchMatMul)
         batch = math.prod(d if isinstance(d, int) else 1 for d in root.operand(1).shape[:-2])
         if op.adj_x or batch != 1 or root.operand(0) in stored:
             return True
@@ -208,7 +210,7 @@ SCALES = [
     # dequantize(x) -> (cast(x) - zero_point) * scale
     Rule(
         "dequantize channels",
-        lambda p: p.any(Dequantize),
+        lambda p: p.any("dequantize"),
         _has_channels,
         _meaning,
         phrase="DEQUANTIZE[s] of channels or 4 bits written as arithmetic",
@@ -216,7 +218,7 @@ SCALES = [
     # quantize(x) -> cast(clamp(round(x / scale)) + zero_point)
     Rule(
         "quantize to channels",
-        lambda p: p.any(Quantize),
+        lambda p: p.any("quantize"),
         _becomes_channels,
         _steps,
         phrase="QUANTIZE[s] to channels written as arithmetic",
@@ -224,7 +226,7 @@ SCALES = [
     # quantize(x) -> table[channel, x]
     Rule(
         "requantize channels",
-        lambda p: p.any(Quantize),
+        lambda p: p.any("quantize"),
         _has_256_of_each,
         _looked_up,
         phrase="QUANTIZE[s] from channels made tables",
@@ -232,7 +234,7 @@ SCALES = [
     # concatenation(xs, act) -> act(concatenation(quantize(xs)))
     Rule(
         "rescaled concatenation",
-        lambda p: p.any(Concatenation),
+        lambda p: p.any("concatenation"),
         _has_other_scales,
         _rescaled,
         phrase="int16 concatenation[s] behind QUANTIZE",
@@ -248,7 +250,7 @@ SCALES = [
     # product(x, w) -> product(x, cast(w))
     Rule(
         "product by computed integers of 4 bits",
-        lambda p: p.any(FullyConnected, Conv2D, DepthwiseConv2D),
+        lambda p: p.any("fully_connected", "conv_2d", "depthwise_conv_2d"),
         _has_computed_nibbles,
         _by_bytes,
         phrase="product[s] by computed integers of 4 bits on 8 bits",

@@ -22,17 +22,17 @@ from collections.abc import Sequence
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ops.activation import Clipped, HardSwish
-from edgewise.ops.arithmetic import Add, Mul, Sub
 from edgewise.ops.conv import Conv2D, Convolution
 from edgewise.ops.pool import MaxPool2D, Pool
-from edgewise.ops.sigmoid import Logistic, Swish
 from edgewise.ops.window import Axis, Pads
 from edgewise.passes.rewrite import Outcome
 from edgewise.passes.windows import axes_of, pads_of
 
 RULE = "stride into the producer"
-THROUGH = (Add, Sub, Mul, Clipped, HardSwish, Logistic, Swish)  # elementwise: pixels do not mix
+THROUGH = (  # elementwise: pixels do not mix
+    *("add", "sub", "mul", "relu", "relu6", "relu_n1_to_1", "relu_0_to_1"),
+    *("hard_swish", "logistic", "swish"),
+)
 
 _NONE = Activation.NONE
 Stride = tuple[int, int]
@@ -85,7 +85,7 @@ def _absorbs(node: Node) -> bool:
 def _passes_on(node: Node) -> bool:
     """An elementwise operator, one of whose operands a convolution computes for it alone (or for
     another such operator); the others have the result's shape or one number per channel."""
-    if not isinstance(node.op, THROUGH) or not node.output.type.is_static:
+    if node.op.name not in THROUGH or not node.output.type.is_static:
         return False
     shape = node.output.shape
     if len(shape) != 4:

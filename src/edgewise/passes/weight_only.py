@@ -11,8 +11,6 @@ from edgewise.dtypes import DType
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 from edgewise.ir.types import Quant
-from edgewise.ops.convert import Dequantize
-from edgewise.ops.dense_by_integers import DenseByIntegers
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.passes.pattern import Match
 from edgewise.passes.rewrite import Rule, Verdict
@@ -37,7 +35,7 @@ def _are_read_by_few_rows(match: Match) -> Verdict:
     producer = root.operand(1).producer
     if type(root.op) is not FullyConnected or producer is None:
         return "it has no weights that are computed"
-    if not isinstance(producer.op, Dequantize):
+    if producer.op.name != "dequantize":
         return f"its weights are made by {producer}"
     w = producer.input
     if w.data is None or w.dtype not in _KINDS or w.quant is None:
@@ -55,6 +53,8 @@ def _by_integers(b: Builder, match: Match) -> Value:
     root = match.root
     producer = root.operand(1).producer
     assert producer is not None
+    from edgewise.ops.dense_by_integers import DenseByIntegers
+
     assert isinstance(root.op, FullyConnected)
     op = DenseByIntegers(
         fused_activation_function=root.op.fused_activation_function,

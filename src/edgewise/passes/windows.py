@@ -13,7 +13,6 @@ from edgewise.dtypes import DType
 from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Node, Value
-from edgewise.ops.activation import Clipped
 from edgewise.ops.conv import Conv2D, Convolution, DepthwiseConv2D
 from edgewise.ops.pad import Pad, PadV2
 from edgewise.ops.pool import MaxPool2D, Pool
@@ -119,6 +118,8 @@ def _lowest(x: Value) -> float:
     act = getattr(op, "fused_activation_function", Activation.NONE)
     if x.quant is not None and x.dtype in (DType.INT8, DType.UINT8):
         return activation_range(act, x.type)[0]
+    from edgewise.ops.activation import Clipped  # which every model with a window would import
+
     if isinstance(op, Clipped) and x.dtype.is_float:
         return op.low
     return 0.0 if act in _NOT_NEGATIVE and x.dtype.is_float else -np.inf

@@ -18,6 +18,7 @@ from edgewise.values import dataclass
 Known = Callable[[Value], np.ndarray | None]  # a value's array, where it is known while planning
 
 BYTES_8 = (DType.INT8, DType.UINT8)
+BY_BF16 = "products of bf16"  # a `why` of float products
 FLOAT_BOUNDS = {
     Activation.NONE: (-np.inf, np.inf),
     Activation.RELU: (0.0, np.inf),
@@ -179,6 +180,17 @@ def require_8_bit(*values: Value) -> None:
     """Raise NotNative unless `is_8_bit`."""
     names = ", ".join(dict.fromkeys(v.dtype.text for v in values))
     require(is_8_bit(*values), f"no kernel for {names} (with these scales)")
+
+
+def require_16_bit(*values: Value) -> None:
+    """Raise NotNative unless all are int16 with one scale and the zero point 0."""
+    for value in values:
+        quant = value.quant
+        require(value.dtype is DType.INT16, f"no kernel for int16 with {value.dtype.text}")
+        require(
+            quant is not None and quant.scale.size == 1 and zero_point(value.type) == 0,
+            "int16 has a zero point, several scales, or none",
+        )
 
 
 def zero_point(type_: TensorType) -> int:

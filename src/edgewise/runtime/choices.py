@@ -12,10 +12,9 @@ paid: the kernels of a lesser instruction set, 16-bit weights widened while plan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from edgewise.runtime.plan import Target
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

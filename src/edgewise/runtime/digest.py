@@ -12,16 +12,16 @@ class Digest:
     """A SHA-256, in hexadecimal: `str` of this waits until it is known."""
 
     def __init__(self, known: str = "") -> None:
-        self._found, self._data = known, b""
+        self._found, self._data = known, memoryview(b"")
         self._thread: threading.Thread | None = None
 
     @staticmethod
-    def of(data: bytes) -> Digest:
+    def of(data: bytes | memoryview) -> Digest:
         """Of bytes, at once."""
         return Digest(hashlib.sha256(data).hexdigest())
 
     @staticmethod
-    def soon(data: bytes, then: Callable[[str], None]) -> Digest:
+    def soon(data: memoryview, then: Callable[[str], None]) -> Digest:
         """Of bytes, by a thread, which calls `then` with it and holds up nobody meanwhile."""
         made = Digest()
 
@@ -49,5 +49,5 @@ class Digest:
 
     def _compute(self) -> str:
         self._found = hashlib.sha256(self._data).hexdigest()
-        self._data = b""
+        self._data = memoryview(b"")
         return self._found

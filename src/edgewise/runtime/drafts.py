@@ -9,7 +9,7 @@ tile: both then run on each tile while it is in the cache (`Kernel.locked`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 import numpy as np
 
@@ -17,13 +17,10 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, require_scales, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
-from edgewise.ops.control import If, While
 from edgewise.ops.state import CallOnce, VarHandle
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site
 from edgewise.runtime.choices import AS_PLANNED, Choices
-from edgewise.runtime.control import inline
 from edgewise.runtime.groups import Group, elements, is_variable
-from edgewise.runtime.halves import widened
 from edgewise.runtime.library import constant
 from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
@@ -31,7 +28,7 @@ from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
 from edgewise.runtime.select.move import as_copy
 from edgewise.runtime.work import is_worth_sharing, work_of
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Drafts:
         if self._fold(node):
             self.where[node] = Where("constant", "computed while planning")
             return
-        if isinstance(node.op, If | While):
+        if node.op.name in ("if", "while"):
             self._add_control(number, node)
             return
         if is_named(node):
@@ -135,6 +132,8 @@ class Drafts:
 
     def _add_widened(self, number: int, node: Node) -> bool:
         """An operator on 16-bit floats that has no kernel, as one on float32; whether it is so."""
+        from edgewise.runtime.halves import widened
+
         found = None if node.op.updates else widened(node)
         if found is None:
             return False
@@ -162,6 +161,9 @@ class Drafts:
 
     def _add_control(self, number: int, node: Node) -> None:
         """IF or WHILE: their graphs in place, where kernels run all of those."""
+        from edgewise.ops.control import While
+        from edgewise.runtime.control import inline  # which few models need
+
         before = len(self.groups)
         try:
             inline(self, number, node)

@@ -23,13 +23,10 @@ from edgewise.ops.reduce import Mean
 from edgewise.runtime.calls import Alias, NotNative, Site
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select import select
-from edgewise.runtime.select.conv_bf16 import multiplies
 
 
 def narrow_values(graph: Graph, target: Target) -> None:
-    """Give values bfloat16's type, in place."""
-    if not multiplies(target):
-        return
+    """Give values bfloat16's type, in place, for a target that multiplies it."""
     chosen = {v for node in graph.nodes for v in node.outputs if _is_free(v)}
     rules = [(node, *_rules(node, target)) for node in graph.nodes]
     for _, wide, _ in rules:

@@ -53,6 +53,12 @@ class Target:
     # at least, so that one can help another; 4 cost 8-bit networks 4 to 20 % (Xeon)
     tiles_per_thread: int = 2
 
+    @property
+    def multiplies_bf16(self) -> bool:
+        """Bfloat16 is asked for, and there are instructions for its products."""
+        has_them = self.isa in (Isa.AVX512_BF16, Isa.AMX, Isa.NEON_BF16)
+        return self.precision is Precision.BFLOAT16 and has_them
+
 
 class Region(IntEnum):
     """Where an operand lies (EW_REGION_... of params.h)."""

@@ -19,7 +19,6 @@ from edgewise.runtime.code import encode
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Bound, Group, Mark
 from edgewise.runtime.named import Names, NotSettled, require_unread
-from edgewise.runtime.narrow import narrow_values
 from edgewise.runtime.places import Places
 from edgewise.runtime.plan import Host, If, Kernel, Named, Operand, Plan, Step, Target, While
 from edgewise.runtime.plannable import NotPlannable, require_plannable
@@ -61,7 +60,10 @@ def _plan_copy(graph: Graph, target: Target, choices: Choices, *, unsettled: str
             lineage.take(outcome)
         require_plannable(copy)
     to_runtime(copy, lineage)
-    narrow_values(copy, target)
+    if target.multiplies_bf16:
+        from edgewise.runtime.narrow import narrow_values
+
+        narrow_values(copy, target)
     drafts = Drafts(target, names, unsettled, choices)
     return _plan(copy, drafts, lineage, originals=originals)
 

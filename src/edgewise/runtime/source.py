@@ -14,6 +14,7 @@ from edgewise.files import OpenFile, read_model_file
 from edgewise.ir.graph import Graph
 from edgewise.ir.model import Model
 from edgewise.runtime.cache import Cache, default_folder
+from edgewise.runtime.collecting import nothing_collected
 from edgewise.runtime.digest import Digest
 from edgewise.runtime.library import NotBuilt, library
 from edgewise.runtime.specialize import Stored
@@ -47,7 +48,7 @@ class Source:
         self._cache: Cache | None = None
         self._digest, self._name = Digest(), file
         self._file: OpenFile | None = None  # until it is read
-        self._data: bytes | None = None  # of the file, between hashing and reading it
+        self._data: memoryview | None = None  # of the file, between hashing and reading it
         if isinstance(model, Model):
             self._model = model.copy()
             _recognize(self._model)
@@ -111,6 +112,7 @@ class Source:
         except (LookupError, TypeError, ValueError):
             return None
 
+    @nothing_collected()
     def _read(self) -> Model:
         # the reader brings all operators with it
         from edgewise.format import load
@@ -133,7 +135,7 @@ class Source:
             self._cache.put_soon(("interface", digest), unsaved, {})
         return digest
 
-    def _read_hashed(self) -> bytes:
+    def _read_hashed(self) -> bytes | memoryview:
         """The bytes of the file, which must still be the one that was hashed."""
         assert not isinstance(self._origin, bytes)
         if self._cache is None or self._file is None:
@@ -163,9 +165,7 @@ def _recognize(model: Model) -> None:
     """Find recurrent layers, which are loops; of those that stay loops, what can go before them.
     What looks for them brings all operators and passes with it: not at import, and not for a model
     without loops (a fifth of a warm start)."""
-    from edgewise.ops.control import While
-
-    if any(isinstance(node.op, While) for g in model.graphs.values() for node in g.nodes):
+    if any(node.op.name == "while" for g in model.graphs.values() for node in g.nodes):
         from edgewise.passes.before_loops import move_products
         from edgewise.passes.recurrent import recognize_layers
 

@@ -16,6 +16,7 @@ from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import reachable
 from edgewise.runtime.cache import Cache
+from edgewise.runtime.collecting import nothing_collected
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
@@ -162,12 +163,12 @@ class Executors:
         self._limits.check_plan(made)
         return Executor(made, threads=self._threads, limits=self._limits)
 
+    @nothing_collected()
     def _make(self, shapes: Shapes, inputs: Sequence[np.ndarray]) -> Runnable | str:
         # what plans is imported where something is planned: a warm start needs none of it
         from edgewise.ops.opaque import require_supported
         from edgewise.runtime.plannable import NotPlannable
         from edgewise.runtime.planner import plan
-        from edgewise.runtime.staged import staged
 
         require_supported([self._graph()])
         try:
@@ -180,6 +181,8 @@ class Executors:
             except NotPlannable:
                 if self._keep:
                     raise
+                from edgewise.runtime.staged import staged
+
                 return staged(graph, originals or {}, target, self._threads, self._limits)
             self._limits.check_plan(made)
         except NotBuilt as error:

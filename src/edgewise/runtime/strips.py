@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import lru_cache
 
 from edgewise.ir.graph import Value
@@ -29,7 +29,7 @@ from edgewise.runtime.calls import Call
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Group, elements, values_of
 from edgewise.runtime.select.copy import copy, view
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 _LEAST = 8  # blocks of a result that is worth it
 _STRIP = 3  # blocks of such a result at a time

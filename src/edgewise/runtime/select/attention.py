@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.ops.attention import Attention
-from edgewise.runtime.calls import Call, Selection, Site, is_float, require, shape_of
+from edgewise.runtime.calls import BY_BF16, Call, Selection, Site, is_float, require, shape_of
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select import conv_bf16
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS
 
 _SUMS = 4096 + 2 * 64  # bytes: of two rows of registers, and what lies before cache lines
@@ -40,9 +39,7 @@ def attention(site: Site) -> Selection:
         parts = max(-(-target.tiles_per_thread * target.threads // max(batches, 1)), 1)
     rows = max(-(-m[0] // parts), min(m[0], _LEAST_ROWS), 1)
     at_once = min(max(target.block_bytes // (4 * max(s[0], 1)), _LEAST_ROWS), rows)
-    is_bf16 = (
-        target.isa is not Isa.NEON_BF16 and conv_bf16.multiplies(target) and m[0] >= LEAST_TILE_ROWS
-    )
+    is_bf16 = target.isa is not Isa.NEON_BF16 and target.multiplies_bf16 and m[0] >= LEAST_TILE_ROWS
     params = pack(
         "ew_attention_f32",
         {
@@ -84,7 +81,7 @@ def attention(site: Site) -> Selection:
     operands = (q, k, v, np.zeros(1, np.float32) if mask is None else mask, y)
     n_tiles = batches * -(-m[0] // rows) if math.prod(shape_of(y)) and s[0] and d[0] else 0
     require(n_tiles > 0 or not math.prod(shape_of(y)), "there are no keys")
-    why = conv_bf16.WHY if is_bf16 else ""
+    why = BY_BF16 if is_bf16 else ""
     return [Call("attention_f32", params, operands, n_tiles, scratch, why=why)]
 
 

@@ -11,22 +11,8 @@ from edgewise.dtypes import QUANTIZED, DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
 from edgewise.ir.op import Arithmetic, Op
-from edgewise.ops.activation import Prelu
-from edgewise.ops.arithmetic import Add, Div, Fused, Mul, Sub
-from edgewise.ops.binary import Atan2, FloorDiv, FloorMod, Maximum, Minimum, Pow, SquaredDifference
-from edgewise.ops.compare import (
-    BitwiseXor,
-    Comparison,
-    Equal,
-    Greater,
-    GreaterEqual,
-    Less,
-    LessEqual,
-    LogicalAnd,
-    LogicalOr,
-    NotEqual,
-    RightShift,
-)
+from edgewise.ops.arithmetic import Add, Fused, Mul, Sub
+from edgewise.ops.binary import Pow
 from edgewise.runtime.calls import (
     FLOAT_BOUNDS,
     Call,
@@ -38,7 +24,6 @@ from edgewise.runtime.calls import (
     shape_of,
 )
 from edgewise.runtime.library import Number, constant, pack
-from edgewise.runtime.select import binary_b8, binary_s16
 from edgewise.runtime.select.broadcast import BITS, PER_TILE, binary_call, suffixed
 from edgewise.runtime.select.typed import typed
 
@@ -48,27 +33,13 @@ SAME_BITS = {  # of wrapped results
     DType.UINT32: DType.INT32,
     DType.UINT64: DType.INT64,
 }
-_KERNELS: Mapping[type[Op], str] = {
-    Add: "add",
-    Sub: "sub",
-    Mul: "mul",
-    Div: "div",
-    Maximum: "maximum",
-    Minimum: "minimum",
-    Pow: "pow",
-    SquaredDifference: "squared_difference",
-    FloorDiv: "floor_div",
-    FloorMod: "floor_mod",
-    Prelu: "prelu",
-    Atan2: "atan2",
-}
-_RELATIONS: Mapping[type[Op], tuple[str, bool]] = {  # and whether the operands are exchanged
-    Equal: ("EW_EQUAL", False),
-    NotEqual: ("EW_NOT_EQUAL", False),
-    Less: ("EW_LESS", False),
-    LessEqual: ("EW_LESS_EQUAL", False),
-    Greater: ("EW_LESS", True),
-    GreaterEqual: ("EW_LESS_EQUAL", True),
+_RELATIONS: Mapping[str, tuple[str, bool]] = {  # and whether the operands are exchanged
+    "equal": ("EW_EQUAL", False),
+    "not_equal": ("EW_NOT_EQUAL", False),
+    "less": ("EW_LESS", False),
+    "less_equal": ("EW_LESS_EQUAL", False),
+    "greater": ("EW_LESS", True),
+    "greater_equal": ("EW_LESS_EQUAL", True),
 }
 
 
@@ -77,11 +48,15 @@ def arithmetic(site: Site) -> Sequence[Call]:
     a, b, y = site.node.operand(0), site.node.operand(1), site.node.output
     op = site.node.op
     if is_8_bit(a, b, y) and op.arithmetic_for(y.dtype) is not Arithmetic.NONE:
+        from edgewise.runtime.select import binary_b8
+
         return binary_b8.arithmetic(site)
     if y.dtype is DType.INT16 and y.quant is not None:
-        if isinstance(op, (Add, Sub, Mul, Div)):
+        from edgewise.runtime.select import binary_s16
+
+        if isinstance(op, Fused):
             return binary_s16.arithmetic(site)
-        if isinstance(op, Prelu):
+        if op.name == "prelu":
             return binary_s16.prelu(site)
     if isinstance(op, Pow) and _is_two(site) and is_float(a, b):
         return with_constant(site, "mul", a)
@@ -90,9 +65,9 @@ def arithmetic(site: Site) -> Sequence[Call]:
     dtype = y.dtype
     if isinstance(op, (Add, Sub, Mul)) and op.fused_activation_function is Activation.NONE:
         dtype = SAME_BITS.get(dtype, dtype)
-    kernel = typed(_KERNELS[type(op)], dtype)
+    kernel = typed(op.name, dtype)
     checks: Sequence[Call] = ()
-    if dtype.is_integer and isinstance(op, (Div, FloorDiv, FloorMod, Pow)):
+    if dtype.is_integer and op.name in ("div", "floor_div", "floor_mod", "pow"):
         checks = _checks(site, b)
     numbers: Mapping[str, Number] = {}
     if isinstance(op, Fused):
@@ -139,18 +114,24 @@ def with_constant(site: Site, name: str, number: int | Value, **given: Number) -
 
 def comparison(site: Site) -> Sequence[Call]:
     """EQUAL to LESS_EQUAL."""
+    from edgewise.ops.compare import Comparison
+
     op, a, b = site.node.op, site.node.operand(0), site.node.operand(1)
     assert isinstance(op, Comparison)
     if is_8_bit(a) and is_8_bit(b):
+        from edgewise.runtime.select import binary_b8
+
         return binary_b8.pair_table(site)
     is_16 = a.dtype is DType.INT16 and a.quant is not None and b.quant is not None
-    if is_16 and isinstance(op, (Equal, NotEqual)):
-        return binary_s16.equality(site, constant(_RELATIONS[type(op)][0]))
+    name, exchanged = _RELATIONS[op.name]
+    is_equality = op.name in ("equal", "not_equal")
+    if is_16 and is_equality:
+        from edgewise.runtime.select import binary_s16
+
+        return binary_s16.equality(site, constant(name))
     if not (op.raw_int16 and a.dtype is DType.INT16 and a.quant is not None):
         _require_plain(op, a, b)
-    is_equality = isinstance(op, (Equal, NotEqual))
     dtype = SAME_BITS.get(a.dtype, a.dtype) if is_equality else a.dtype
-    name, exchanged = _RELATIONS[type(op)]
     operands = (b, a) if exchanged else (a, b)
     relation = {"relation": constant(name)}
     return binary_call(site, typed("compare", dtype), operands, relation)
@@ -158,13 +139,13 @@ def comparison(site: Site) -> Sequence[Call]:
 
 def logic(site: Site) -> Sequence[Call]:
     """LOGICAL_AND, LOGICAL_OR, BITWISE_XOR and RIGHT_SHIFT."""
-    op, a, b = site.node.op, site.node.operand(0), site.node.operand(1)
-    if isinstance(op, RightShift):
+    name, a, b = site.node.op.name, site.node.operand(0), site.node.operand(1)
+    if name == "right_shift":
         return binary_call(site, typed("right_shift", a.dtype), (a, b), {})
-    if isinstance(op, BitwiseXor):
+    if name == "bitwise_xor":
         return binary_call(site, suffixed("xor", BITS[a.dtype.numpy.itemsize]), (a, b), {})
-    assert isinstance(op, (LogicalAnd, LogicalOr))
-    return binary_call(site, "and_u8" if isinstance(op, LogicalAnd) else "or_u8", (a, b), {})
+    kernel = {"logical_and": "and_u8", "logical_or": "or_u8"}[name]
+    return binary_call(site, kernel, (a, b), {})
 
 
 def logical_not(site: Site) -> Sequence[Call]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from edgewise.ops.arithmetic import Add, Div, Fused, Mul, Sub
 from edgewise.ops.fixed_point import power_of_two
 from edgewise.ops.requant import activation_range, multiplier
-from edgewise.runtime.calls import Call, Site, require, scale
+from edgewise.runtime.calls import Call, Site, require, require_16_bit, scale
 from edgewise.runtime.select.broadcast import binary_call
-from edgewise.runtime.select.weights_s16 import require_16_bit
 
 _SPARE = 15  # bits of sums, as ops/fixed_point.py has them
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from edgewise.ops.detection import DetectionPostProcess
 from edgewise.runtime.calls import Call, Selection, Site, require, scale, shape_of, zero_point
 from edgewise.runtime.library import Number, pack
 from edgewise.runtime.select.convert import dequantize
+from edgewise.values import replace
 
 CANDIDATE = 12  # bytes of scratch
 

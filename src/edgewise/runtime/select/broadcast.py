@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call, Site, require, shape_of
 from edgewise.runtime.library import Fields, Isa, Number, constant, pack
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 BITS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}  # suffixes of kernels that move n bytes
 PER_TILE = 4096  # elements of y, where nobody asks for another number: three fit into the L1 cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -24,7 +23,7 @@ from edgewise.runtime.library import pack
 from edgewise.runtime.select import conv_f32
 from edgewise.runtime.select.computed import weights_of
 from edgewise.runtime.select.weights import Weights, window
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 Array = np.ndarray
 

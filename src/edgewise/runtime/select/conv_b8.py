@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from edgewise.runtime.select.weights_b8 import (
     per_lane,
     whole_tiles,
 )
+from edgewise.values import replace
 
 _PIXELS = 2  # whose windows plain C stages
 # Where a panel has to be unpacked, or brought to where tile registers multiply, more rows pay for

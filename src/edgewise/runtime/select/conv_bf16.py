@@ -4,22 +4,20 @@ bfmmla, all of which take what lies as AMX wants it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Value
-from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds
+from edgewise.runtime.calls import BY_BF16, Call, Lines, Packed, Site, float_bounds
 from edgewise.runtime.library import Fields, Isa, constant, library, pack, structures
-from edgewise.runtime.plan import Precision, Target
+from edgewise.runtime.plan import Target
 from edgewise.runtime.select.conv_tiles import Layout, Tiles, is_dense
 from edgewise.runtime.select.weights import Array, Weights, dense, flat
 from edgewise.runtime.select.weights_b8 import LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS, pad_channels
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
-WHY = "products of bf16"
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
 # products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two,
@@ -67,15 +65,10 @@ def _planes(window: dict[str, int], axis: str) -> tuple[int, int]:
     return min(stride, span + 1), span // stride
 
 
-def multiplies(target: Target) -> bool:
-    """Bfloat16 is asked for, and there are instructions for its products."""
-    return target.precision is Precision.BFLOAT16 and target.isa in MOST_WASTE
-
-
 def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) -> bool:
-    """Whether bfloat16 is asked for, and the registers gain by it."""
+    """Whether the registers gain by it, where they multiply bfloat16 (`Target.multiplies_bf16`)."""
     is_known = weights.source is None and weights.added is None and weights.array.size > 0
-    if not multiplies(target) or not is_known:
+    if not is_known:
         return False
     rows = window["n"] * window["oh"] * window["ow"]
     if rows < LEAST_TILE_ROWS:  # most of a register would be empty
@@ -110,7 +103,7 @@ def calls(
     low, high = float_bounds(act)
     matrix = _packed(weights.array, groups, staging.runs, staging.pixel // 2)
     bias = pad_channels(weights.bias, groups, Isa.AMX)
-    why = "; ".join(filter(None, (why, WHY)))
+    why = "; ".join(filter(None, (why, BY_BF16)))
 
     def call(x: Value, y: Value, window: dict[str, int], places: dict[str, int]) -> Call:
         if is_dense(window, places):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,11 +13,11 @@ from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call, Lines, Packed, Site, float_bounds, is_float, require
 from edgewise.runtime.library import Isa, constant, library, pack, structures
 from edgewise.runtime.plan import Precision, Target
-from edgewise.runtime.select import computed, conv_bf16
+from edgewise.runtime.select import computed
 from edgewise.runtime.select.computed import panels_of
 from edgewise.runtime.select.pad import padded
 from edgewise.runtime.select.weights import Array, Weights, dense, flat, has_lines
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 _ROWS = {1: 4, 4: 4, 8: 6, 16: 14}  # by lanes: of the common micro-kernel
 _SMALL_BYTES = 16 * 1024  # half of a first-level cache
@@ -62,8 +61,11 @@ def calls(
 ) -> Sequence[Call]:
     """The call for x and a result whose pixels lie as `place` says (the fields y_...), and before
     it those that pack what is computed. `lines`: the window whose lines may be computed alone."""
-    if conv_bf16.pays(site.target, weights, window, groups):
-        return conv_bf16.calls(site, x, weights, window, groups, act, place, why, lines)
+    if site.target.multiplies_bf16:
+        from edgewise.runtime.select import conv_bf16
+
+        if conv_bf16.pays(site.target, weights, window, groups):
+            return conv_bf16.calls(site, x, weights, window, groups, act, place, why, lines)
     require(is_float(x, site.node.output), "no kernel for bfloat16")
     low, high = float_bounds(act)
     o = weights.array.shape[0] // groups

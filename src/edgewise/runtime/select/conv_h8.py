@@ -7,7 +7,6 @@ a result depends on its window alone: not on tiles, instruction set, or what els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from edgewise.runtime.select.weights_b8 import (
     per_lane,
     whole_tiles,
 )
-from edgewise.values import dataclass
+from edgewise.values import dataclass, replace
 
 _KINDS = (DType.INT8, DType.INT4, DType.INT2)
 _CHUNK = 16  # EW_CHUNK of gemm_b8.h

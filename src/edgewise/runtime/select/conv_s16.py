@@ -14,7 +14,6 @@ from edgewise.runtime.calls import Call, Packed, Site
 from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.select import computed
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
-from edgewise.runtime.select.convert import as_type
 from edgewise.runtime.select.copy import copy, view
 from edgewise.runtime.select.weights_b8 import output_range, pack_weights, pad_channels
 from edgewise.runtime.select.weights_s16 import Array, Parts, Stored16
@@ -86,6 +85,8 @@ def _computed_bias(
     site: Site, bias: Value, groups: int, padded: int
 ) -> tuple[Value, Sequence[Call]]:
     """Biases [groups * O] as int64 [groups, padded], anything beyond O, and what puts them so."""
+    from edgewise.runtime.select.convert import as_type
+
     wide, calls = as_type(site, bias, DType.INT64)
     source = view(wide)
     rows = source.elements.reshape(groups, -1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from edgewise.runtime.calls import (
 from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select.broadcast import PER_TILE
 from edgewise.runtime.select.unary import table, unary_call
+from edgewise.values import replace
 
 _STORED = {DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16"}
 _CAST = {

@@ -9,7 +9,6 @@ pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import lcm
 
 import numpy as np
@@ -29,13 +28,12 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Isa, constant, pack
-from edgewise.runtime.select import conv_b8, conv_s16
 from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
 from edgewise.runtime.select.typed import typed
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, has_lines, window
-from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
+from edgewise.values import replace
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
 _ADDRESS = 8  # bytes
@@ -63,6 +61,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     cols = Axis(kw, place["stride_w"], place["dilation_w"])
     taps = weights.array.reshape(kh, kw, o)
     if isinstance(weights, Stored16) and not weights.fits(np.abs(taps.astype(int)).sum((0, 1))):
+        from edgewise.runtime.select import conv_s16
+
         one_by_one = replace(
             weights, array=np.ascontiguousarray(taps.transpose(2, 0, 1)[..., None])
         )
@@ -157,9 +157,14 @@ def _one_by_one(
     cols = Axis(kw, op.stride_w, op.dilation_w_factor)
     place = window(shape, out, rows, cols, op.padding)
     if x.dtype is DType.INT16:
+        from edgewise.runtime.select import conv_s16
+
         wide = Stored16.of(site, channel_axis=3)
         wide = replace(wide, array=wide.array.transpose(3, 1, 2, 0))
         return conv_s16.calls(site, x, wide, place, shape[3], act, dense(place))
+    from edgewise.runtime.select import conv_b8
+    from edgewise.runtime.select.weights_b8 import Stored
+
     weights = Stored.of(site, channel_axis=3)
     weights = replace(weights, array=weights.array.transpose(3, 1, 2, 0))
     return conv_b8.calls(site, x, weights, place, shape[3], act, dense(place))

@@ -8,10 +8,10 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ops.batch_matmul import BatchMatMul
-from edgewise.runtime.calls import Call, Site, require, scale, shape_of, zero_point
+from edgewise.runtime.calls import Call, Site, require, require_16_bit, scale, shape_of, zero_point
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select.matrices import Matrices, product_fields
-from edgewise.runtime.select.weights_s16 import Rounding, require_16_bit
+from edgewise.runtime.select.weights_s16 import Rounding
 
 
 def batch_matmul(site: Site) -> Sequence[Call]:

@@ -19,11 +19,11 @@ from edgewise.runtime.calls import (
     is_narrow,
     require,
     require_8_bit,
+    require_16_bit,
     shape_of,
 )
 from edgewise.runtime.library import Fields, pack
 from edgewise.runtime.select.weights import window
-from edgewise.runtime.select.weights_s16 import require_16_bit
 
 _SUFFIX = {DType.FLOAT32: "f32", DType.BFLOAT16: "bf16", DType.INT16: "s16"}
 

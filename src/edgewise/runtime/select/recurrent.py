@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from edgewise.runtime.select.recurrence import (
     numbers,
     recurrence,
 )
+from edgewise.values import replace
 
 _GATES = (0, 1, 2, 3)  # input, forget, cell, output: offsets into the operands
 

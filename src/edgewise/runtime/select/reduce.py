@@ -28,13 +28,13 @@ from edgewise.runtime.calls import (
     is_real,
     require,
     require_8_bit,
+    require_16_bit,
     scale,
     shape_of,
     zero_point,
 )
 from edgewise.runtime.library import Fields, constant, pack
 from edgewise.runtime.select.typed import typed
-from edgewise.runtime.select.weights_s16 import require_16_bit
 
 TILE_ELEMENTS = 16384  # of x
 

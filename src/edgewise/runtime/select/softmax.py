@@ -21,12 +21,12 @@ from edgewise.runtime.calls import (
     is_float,
     require,
     require_8_bit,
+    require_16_bit,
     scale,
     shape_of,
     zero_point,
 )
 from edgewise.runtime.library import pack
-from edgewise.runtime.select.weights_s16 import require_16_bit
 
 TILE_ELEMENTS = 4096
 

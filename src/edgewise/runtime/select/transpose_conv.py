@@ -8,7 +8,6 @@ without strides whose kernel is every s-th tap, backwards. Columns likewise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from edgewise.runtime.select.conv_h8 import Hybrid
 from edgewise.runtime.select.weights import Weights
 from edgewise.runtime.select.weights_b8 import Stored
 from edgewise.runtime.select.weights_s16 import Stored16
+from edgewise.values import replace
 
 
 def transpose_conv(site: Site) -> Sequence[Call]:

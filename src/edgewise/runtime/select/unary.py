@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -42,6 +41,7 @@ from edgewise.runtime.calls import Call, Site, is_8_bit, is_float, require, shap
 from edgewise.runtime.library import pack
 from edgewise.runtime.select import binary
 from edgewise.runtime.select.broadcast import BITS, PER_TILE, binary_call, suffixed
+from edgewise.values import replace
 
 _FLOAT: Mapping[type[Op], str] = {
     HardSwish: "hard_swish_f32",

@@ -12,7 +12,7 @@ from edgewise.dtypes import DType
 from edgewise.ir.graph import Value
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.ops.requant import multiplier
-from edgewise.runtime.calls import Site, require, scale, shape_of, zero_point
+from edgewise.runtime.calls import Site, require, require_16_bit, scale, shape_of
 from edgewise.runtime.library import Isa, constant
 from edgewise.runtime.select.copy import View, view
 from edgewise.runtime.select.weights_b8 import channel_quant
@@ -27,17 +27,6 @@ _LARGEST = 1 << 15  # |x|
 _LARGEST_WEIGHT = 128
 _PART = _MOST // _LARGEST  # sums of |w| that cannot leave s32
 _STEPS = _PART // _LARGEST_WEIGHT // 2  # of two weights, whatever they are
-
-
-def require_16_bit(*values: Value) -> None:
-    """Raise NotNative unless all are int16 with one scale and the zero point 0."""
-    for value in values:
-        quant = value.quant
-        require(value.dtype is DType.INT16, f"no kernel for int16 with {value.dtype.text}")
-        require(
-            quant is not None and quant.scale.size == 1 and zero_point(value.type) == 0,
-            "int16 has a zero point, several scales, or none",
-        )
 
 
 @dataclass(frozen=True, slots=True)
