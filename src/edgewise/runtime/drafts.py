@@ -26,7 +26,6 @@ from edgewise.runtime.named import Names, is_named, require_untouched
 from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
-from edgewise.runtime.select.move import as_copy
 from edgewise.runtime.work import is_worth_sharing, work_of
 from edgewise.values import dataclass, replace
 
@@ -226,6 +225,8 @@ class Drafts:
         require_scales(node)
         selection = select(Site(node, target, self.known, tile))
         if isinstance(selection, Alias) and self._is_apart(node):
+            from edgewise.runtime.select.move import as_copy  # which found the alias
+
             return as_copy(node)
         return selection
 
