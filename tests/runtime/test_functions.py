@@ -65,6 +65,14 @@ def test_what_is_in_the_arrays_now_is_read(means: str, num_threads: int) -> None
     np.testing.assert_array_equal(session.run(other, into)[0], 3 * other[0])
 
 
+@pytest.mark.parametrize(("shape", "is_brief"), [((3, 5), 1), ((64, 1024), 0)])
+def test_other_threads_wait_for_short_runs_alone(shape: tuple[int, ...], is_brief: int) -> None:
+    session, _, _ = ready(sums(2, shape), np.ones(shape, np.float32))
+    executor = session._again[3].__self__  # type: ignore[attr-defined]
+    assert executor._run.is_brief == is_brief
+    session.close()
+
+
 def test_one_thread_at_a_time_until_the_run_is_cancelled(means: str) -> None:
     session, inputs, into = ready(sums(3000), np.ones((64, 1024), np.float32))
     before = session._turns.serial

@@ -145,6 +145,12 @@ static void rectangles(const conv *k, const tile *t, ew_panel *panel, uint32_t f
     }
 }
 
+/* All pixels of a tile are alike. */
+static int is_rectangle(const conv *k, const tile *t) {
+    return k->p->window.n == 1 && t->row >= k->h.whole && t->row_end <= k->h.whole_end &&
+           t->column >= k->w.whole && t->column_end <= k->w.whole_end;
+}
+
 static void convolve(const ew_conv_2d_f32 *p, const float *x, const void *weights,
                      const float *bias, float *y, uint32_t tile_begin, uint32_t tile_end) {
     const ew_window *w = &p->window;
@@ -166,7 +172,8 @@ static void convolve(const ew_conv_2d_f32 *p, const float *x, const void *weight
         uint32_t rows = t.row_end - t.row, columns = t.column_end - t.column;
         uint32_t pixels = rows * columns;
         uint32_t whole = rows * ew_divide_up(columns, EW_ROWS) * EW_ROWS; /* each line's last block */
-        rectangles(&k, &t, NULL, 0);
+        int has_short = !is_rectangle(&k, &t) || (rows <= EW_FEW && columns <= EW_FEW);
+        if (has_short) rectangles(&k, &t, NULL, 0);
         for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end, n; i < t.panel_end; i += n) {
             ew_panel panel = panel_at(&k, &t, i, whole);
             if (i == t.panel && k.depth == k.c) panel.x_pace = sizeof(float);

@@ -54,7 +54,8 @@ EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float large
     v_f32 total = v_splat_f32(0.0f);
     size_t i = 0;
     for (; i + EW_LANES <= n; i += EW_LANES) {
-        v_f32 e = v_exp_flushed((v_load_f32(x + i) - largest) * beta);
+        v_f32 distance = v_load_f32(x + i) - largest;
+        v_f32 e = v_exp_flushed(beta == 1.0f ? distance : distance * beta);
         total += e;
         v_store_f32(y + i, e);
     }
@@ -68,6 +69,8 @@ EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float large
 }
 
 static void scale_f32(float *y, uint32_t n, float scale) {
-    for (uint32_t i = 0; i < n; i++) y[i] *= scale;
+    uint32_t i = 0; /* the compiler takes half vectors */
+    for (; i + EW_LANES <= n; i += EW_LANES) v_store_f32(y + i, v_load_f32(y + i) * scale);
+    for (; i < n; i++) y[i] *= scale;
 }
 #endif

@@ -18,9 +18,9 @@ static void *run_again(void *self, void *unused) {
         return python.from_long(EW_RUN_busy);
     turn->serial += 1 + (turn->serial == UINT32_MAX); /* never 0 */
     run->serial = turn->serial;
-    void *thread = python.save_thread();
+    void *thread = run->is_brief ? 0 : python.save_thread();
     int32_t status = ew_run(run);
-    python.restore_thread(thread);
+    if (thread) python.restore_thread(thread);
     if (status == EW_RUN_done) __atomic_store_n(&turn->is_taken, 0, __ATOMIC_RELEASE);
     return python.from_long(status);
 }

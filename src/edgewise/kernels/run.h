@@ -100,7 +100,8 @@ typedef struct {
 
     const uint32_t *cancelled; /* the run stops when this holds `serial`, its own number */
     uint32_t serial;
-    ew_turn *turn; /* of python.c */
+    ew_turn *turn;     /* of python.c, as the next: */
+    uint32_t is_brief; /* Python's lock is kept meanwhile */
     uint64_t (*clock)(void *system); /* ns; needed where deadline is not 0 */
     void *system;
     uint64_t deadline;       /* in the clock's time; 0: none */

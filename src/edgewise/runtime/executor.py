@@ -36,6 +36,8 @@ BeforeStep = Callable[[int], None]
 # reads the first arrays and writes the others: those of the step
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
+_BRIEF_NS = 5000  # to give Python's lock back and take it again are 60 of them
+
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
 
 
@@ -166,7 +168,15 @@ class Executor:
         if self._views or self.has_names or self._clock is not None:
             return None
         self._turn = turn  # C has its address
+        self._run.is_brief = self._is_brief()
         return again(self._run, turn)
+
+    def _is_brief(self) -> bool:
+        """Other threads wait for the whole run less than one waits for Python's lock."""
+        steps = self.plan.code.steps
+        are_kernels = (steps["kind"] == constant("EW_STEP_kernel")).all()
+        are_known = (steps["work"] > 1).all()  # ns; 1: not to be shared
+        return bool(are_kernels and are_known and steps["work"].sum() < _BRIEF_NS)
 
     def resume(self, status: int) -> None:
         """Go on with a run that C returned from. Raises: as `run`."""
