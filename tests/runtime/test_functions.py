@@ -129,6 +129,15 @@ def test_who_comes_after_close_finds_the_turn_taken() -> None:
     np.testing.assert_array_equal(session.run(inputs, into)[0], 3 * x)
 
 
+def test_what_was_cancelled_before_close_stays_so() -> None:
+    x = np.ones((3, 5), np.float32)
+    session, inputs, into = ready(sums(2, (3, 5)), x)
+    session.cancel()
+    session.close()
+    for _ in range(3):
+        np.testing.assert_array_equal(session.run(inputs, into)[0], 3 * x)
+
+
 def test_numbers_of_runs_are_never_0(means: str) -> None:
     session, inputs, into = ready(sums(1, (2,)), np.ones(2, np.float32))
     session._turns.words[1] = 0xFFFFFFFE

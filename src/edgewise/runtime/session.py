@@ -252,7 +252,9 @@ class Session:
         """End the threads; a later run starts them anew. Raises BusyError."""
         self._turns.enter()
         self._again = _NEVER  # it runs in these threads
-        self._turns = Turns()  # and who is about to run it finds the old turn taken for ever
+        # and who is about to run it finds the old turn taken for ever; numbers go on, by which
+        # executors know what was cancelled
+        self._turns = Turns(self._turns.serial)
         self._threads.close()
 
     def after_fork(self) -> None:

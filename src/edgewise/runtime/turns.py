@@ -22,15 +22,16 @@ class Cancellable(Protocol):
 
 
 class Turns:
-    """A turn begins with `enter` and ends with `leave`; the runs in it have numbers.
+    """A turn begins with `enter` and ends with `leave`; the runs in it have numbers from `serial`
+    on, which is that of the last one before.
 
     `cancel` notes the number of the present run first and then asks who runs; a run says first that
     it runs and then looks at the note: one of them sees the other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, serial: int = 0) -> None:
         # an `ew_turn`: whether somebody runs, and the number of the last run
-        self.words = np.zeros(2, np.uint32)
+        self.words = np.array([0, serial], np.uint32)
         self._take, self._give = lock_of(self.words)
         self._cancelled = 0
         self._running: Cancellable | None = None
