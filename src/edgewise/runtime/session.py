@@ -55,10 +55,9 @@ class Session:
     before each operator; `each_step` before each step of a plan, in which operators may run by
     turns, with the number of the operator that it belongs to. With `native=False` the references
     run, not the kernels; with `stateless` the variables start anew in every run. `num_threads`
-    share the work of a run;
-    results do not depend on it. `precision` is that of products of float weights. `graph` may be a
-    function that gives it when it is needed; `inputs` are its inputs then, and `stored` has plans
-    that need no graph.
+    share the work of a run; results do not depend on it. `precision` is that of products of float
+    weights. `graph` may be a function that gives it when it is needed; `inputs` are its inputs
+    then, and `stored` has plans that need no graph.
     """
 
     def __init__(
