@@ -244,7 +244,7 @@ class Session:
 
     def cancel(self) -> None:
         """Let the inference that is running in another thread stop between two operators; nothing
-        happens where none is."""
+        happens where none is. One of a few microseconds is over before another thread runs."""
         self._turns.cancel()
 
     def close(self) -> None:
