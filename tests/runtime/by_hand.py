@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir import Builder
-from edgewise.ir.graph import Node
+from edgewise.ir.graph import Graph, Node
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.slice import Slice
 from edgewise.runtime.calls import Site
@@ -21,6 +21,15 @@ from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Step, Target
 from edgewise.runtime.select import select
 
 TARGET = Target(host_isa())
+
+
+def sums(count: int, shape: tuple[int, ...] = (64, 1024)) -> Graph:
+    """x + x + ... + x: a chain of additions, long enough to be interrupted."""
+    b = Builder()
+    y = x = b.input("x", shape, DType.FLOAT32)
+    for _ in range(count):
+        y = b.node(Add(), y, x).output
+    return b.finish(y)
 
 
 def floats(offset: int, count: int = 4, region: Region = Region.ARENA) -> Operand:

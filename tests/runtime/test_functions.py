@@ -12,12 +12,12 @@ from edgewise.dtypes import DType
 from edgewise.errors import CancelledError
 from edgewise.ir import Builder
 from edgewise.ir.graph import Graph
-from edgewise.ops.arithmetic import Add
 from edgewise.ops.gather import Gather
 from edgewise.runtime import functions
 from edgewise.runtime.library import constant
 from edgewise.runtime.session import Session
 from edgewise.runtime.turns import BusyError, Turns
+from tests.runtime.by_hand import sums
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -28,15 +28,6 @@ def means(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "Python":
         monkeypatch.setattr(functions, "_are_there", lambda: False)
     return str(request.param)
-
-
-def sums(count: int, shape: tuple[int, ...] = (64, 1024)) -> Graph:
-    b = Builder()
-    x = b.input("x", shape, DType.FLOAT32)
-    y = x
-    for _ in range(count):
-        y = b.node(Add(), y, x).output
-    return b.finish(y)
 
 
 def ready(graph: Graph, x: np.ndarray, num_threads: int = 1) -> tuple[Session, Arrays, Arrays]:

@@ -15,17 +15,15 @@ import numpy as np
 import pytest
 
 import edgewise
-from edgewise.dtypes import DType
 from edgewise.errors import CancelledError, InputError, LimitError
 from edgewise.format import load
-from edgewise.ir import Builder, Model
-from edgewise.ops.arithmetic import Add
+from edgewise.ir import Model
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan, While
 from edgewise.runtime.threads import Threads
 from edgewise.runtime.turns import BusyError
-from tests.runtime.by_hand import Recorder, add, flags, floats, plan_of
+from tests.runtime.by_hand import Recorder, add, flags, floats, plan_of, sums
 from tests.runtime.test_code import X, Y
 
 COUNTS = (1, 2, 3, 4)
@@ -245,14 +243,8 @@ def test_a_run_is_cancelled_from_another_thread() -> None:
 
 
 def slow_model(nodes: int = 400) -> Model:
-    """A chain of sums long enough to be interrupted."""
-    b = Builder()
-    x = b.input("x", (64, 1024), DType.FLOAT32)
-    y = x
-    for _ in range(nodes):
-        y = b.node(Add(), y, x).output
     model = Model()
-    model.add(b.finish(y))
+    model.add(sums(nodes))
     return model
 
 

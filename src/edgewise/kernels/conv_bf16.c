@@ -302,8 +302,8 @@ typedef struct {
 
 EW_INLINE bounds bounds_at(const uint32_t vectors, const ew_gemm_bf16 *g, uint32_t column) {
     const bounds found = {v_splat_f32(g->low), v_splat_f32(g->high)};
-    (void)vectors;
-    (void)column;
+    EW_UNUSED(vectors);
+    EW_UNUSED(column);
     return found;
 }
 

@@ -203,7 +203,7 @@ EW_DEFINE(average_pool_2d_f32) {
         const ew_window *s = &p->window;                                                           \
         EW_UNUSED(scratch);                                                                        \
         FOR_EACH_PIXEL(type, {                                                                     \
-            FOR_EACH_VECTOR(4, t.channels, max_floats, is_narrow, p, &t, operand[0], y);             \
+            FOR_EACH_VECTOR(4, t.channels, max_floats, is_narrow, p, &t, operand[0], y);         \
         })                                                                                         \
     }
 DEFINE_MAX_POOL(max_pool_2d_f32, float, 0)
