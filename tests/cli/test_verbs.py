@@ -241,9 +241,11 @@ def test_profile(terminal, model, tmp_path):
     options = ("--runs", "2", "--trace", "t.json", "--html", "p.html")
     said = terminal("profile", model, "--top", "2", *options)
     assert (said.code, said.err) == (0, "")
-    _, head, first, second, *_ = said.out.splitlines()
-    assert head.split()[:3] == ["#", "operator", "ms"]
-    assert "conv_2d_f32" in first + second
+    _, head, first, second, blank, *_ = said.out.splitlines()
+    assert (head.split()[:3], blank) == (["#", "operator", "ms"], "")
+    (place, operator, ms, *_), (_, _, less, *_) = first.split(), second.split()
+    assert operator == ["conv_2d", "mean", "fully_connected", "softmax"][int(place)]
+    assert float(ms) >= float(less) > 0
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     assert "<svg" in (tmp_path / "p.html").read_text()
     assert "exists already" in terminal.refuses("profile", model, *options)
