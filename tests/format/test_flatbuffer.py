@@ -123,9 +123,9 @@ def test_ten_thousand_operators_in_linear_time() -> None:
     model = small_model()
     model.subgraphs[0].operators *= 5000
     data = encode(model)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(decode(data).subgraphs[0].operators) == 10_000
-    assert time.perf_counter() - started < 2  # 0.08 s on a quiet machine
+    assert time.process_time() - started < 2  # 0.08 s on a quiet machine
 
 
 # --- bytes that lie ---
@@ -244,10 +244,10 @@ def test_overlapping_vtables() -> None:
     for i in range(count):
         data += struct.pack("<i", tables + 4 * i - (vtables + 16 * i))
     data += struct.pack("<2H12x", 40_000, 4) * count + bytes(40_000)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(FormatError, match="overlap"):
         decode(data)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_overlapping_strings() -> None:

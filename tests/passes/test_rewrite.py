@@ -237,9 +237,9 @@ def test_ten_thousand_nodes_take_about_a_second():
     seconds = []
     for length in (1000, 10_000):
         graph = graph_of(chain(length))
-        start = time.perf_counter()
+        start = time.process_time()
         counts = rewrite(graph, [NEGATED_TWICE] * 10).counts
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         assert counts == {"negated twice": length // 5}
     assert seconds[1] < 10  # one second alone on a machine, more beside other work
     assert seconds[1] < 40 * seconds[0]
@@ -251,9 +251,9 @@ def test_a_value_with_ten_thousand_readers():
         return [b.neg(b.neg(x)) for _ in range(5000)]
 
     graph = graph_of(build)
-    start = time.perf_counter()
+    start = time.process_time()
     assert rewrite(graph, [NEGATED_TWICE]).counts == {"negated twice": 5000}
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_rule_whose_constant_would_overflow_does_not_hold():

@@ -43,10 +43,10 @@ def ints(*values):
     ids=lambda part: part.op if hasattr(part, "op") else "",
 )
 def test_sizes_have_bounds(given, constants, made, says):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(LimitError, match=says):
         lower(program(function("main", [given], [*constants, made], ["y"])))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_operands_that_are_missing_are_damage():
