@@ -59,7 +59,6 @@ def test_classes_come_as_often_as_they_are_likely(isa: Isa) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # by JAX, if imported
 def test_a_child_draws_other_numbers() -> None:
     run = Executor(plan(drawn("random_uniform"), Target(host_isa())))
     reader, writer = os.pipe()

@@ -175,8 +175,6 @@ def test_interpreters_in_several_threads(shared_data: Path) -> None:
     assert has_threads(before)
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # by JAX, if imported
 def test_a_forked_child_makes_its_own_threads(shared_data: Path) -> None:
     model = load(shared_data / "bench" / "tiny_resnet8" / "int8.tflite")
     inputs = inputs_of(model)
