@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,15 @@ Rule = Callable[[ast.Module], Iterator[tuple[int, str]]]
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "manager"}
 
 
+@lru_cache(maxsize=1)
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    """What `ast.walk` gives, once for all rules."""
+    return list(ast.walk(tree))
+
+
 def prints(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """The library logs; only the command line writes to the terminal."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Call(func=ast.Name("print" | "breakpoint" | "input" as name)):
                 yield node.lineno, f"{name}() in the library; use the logger"
@@ -33,7 +39,7 @@ def environment(tree: ast.Module) -> Iterator[tuple[int, str]]:
     is said to it in no other way."""
     readers = {"environ", "environb", "getenv", "getenvb"}
     allowed: set[ast.AST] = set()
-    for node in ast.walk(tree):  # a call comes before the names inside it
+    for node in nodes(tree):  # a call comes before the names inside it
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(attr="environ") as reader, attr="get"),
@@ -57,7 +63,7 @@ def environment(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def loggers(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """One logger: "edgewise"."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="getLogger"), args=[ast.Constant("edgewise")]):
                 pass
@@ -83,7 +89,7 @@ def public_docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def pickles(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Nothing from a file is executed."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Attribute(value=ast.Name("pickle"), attr="load" | "loads" | "Unpickler"):
                 yield node.lineno, "unpickles; bytes of others are read as data"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 import edgewise
 from edgewise.optimize import Recipe
@@ -13,6 +14,7 @@ from tests.optimize.networks import residual
 WORDS = "optimize model.tflite -o s.tflite --data data.npz --scheme dynamic_wi8_afp32 --workers 1"
 
 
+@pytest.mark.ci
 def test_files_and_what_is_told(terminal, tmp_path):
     model = residual()
     model.save(tmp_path / "model.tflite")

@@ -232,6 +232,7 @@ def told(tmp_path: Path) -> tuple[str, str]:
     return str(tmp_path / "model.tflite"), str(tmp_path / "mine.py")
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -116,6 +116,7 @@ def test_what_cannot_be_split(folder: Path) -> None:
         split(open_data(folder), {"train": 0.0, "test": 1.0})
 
 
+@pytest.mark.ci
 @given(st.integers(0, 200), st.lists(st.floats(0.01, 1), min_size=1, max_size=5))
 def test_parts_are_never_empty_without_need(count: int, shares: list[float]) -> None:
     from edgewise.data.split import _ends

@@ -69,6 +69,7 @@ def test_every_byte_changed() -> None:
             _attempt(data[:at] + bytes([byte]) + data[at + 1 :], f"byte {at} is {byte}")
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("seed", range(3))
 def test_random_changes(seed: int) -> None:
     generator = random.Random(seed)

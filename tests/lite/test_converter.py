@@ -136,6 +136,7 @@ def test_operator_sets(converter):
     assert lite.OpsSet.get_options() == [str(option) for option in lite.OpsSet]
 
 
+@pytest.mark.ci
 def test_recurrent_layers_of_any_batch_keep_no_state_whatever_the_operators(tmp_path):
     """With SELECT_TF_OPS, which tutorials set for LSTM layers, as without."""
     with (

@@ -201,6 +201,7 @@ def attentive(b: Builder) -> Value:
     return b.gelu(b.batch_matmul(y, x))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("build", "most", "needed"),
     [

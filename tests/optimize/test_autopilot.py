@@ -163,6 +163,7 @@ def test_a_budget_within_chance_is_told(count, budget, needed):
 # -- what it finds ------------------------------------------------------------------------------
 
 
+@pytest.mark.ci
 def test_a_small_network(found, tmp_path):
     assert found.metric == "top1"
     assert sum(found.examples) == COUNT
@@ -187,6 +188,7 @@ def test_a_small_network(found, tmp_path):
     assert found.chosen.name in verdict(found)
 
 
+@pytest.mark.ci
 def test_the_model_is_the_one_that_was_measured(task, found):
     """The recipe alone, with the samples that calibrated, makes it again."""
     assert len(found.model.to_bytes()) == found.chosen.score.bytes
@@ -228,6 +230,7 @@ def test_interrupted_and_resumed_it_finds_the_same(task, found, tmp_path, monkey
         autopilot(model, open_data(other), schemes=SCHEMES, state=state, workers=1)
 
 
+@pytest.mark.ci
 def test_without_labels_it_is_agreement_and_another_seed_parts_otherwise(task):
     model, data = task
     only = open_data(data["x"])
@@ -262,6 +265,7 @@ def bench(task, tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.ci
 def test_a_process_answers_what_a_bench_does(bench):
     trial = Trial(Recipe("static_wi4_ai8", techniques=("compensate",)), "search", 8)
     direct = Bench.of(bench).score(trial)
@@ -277,6 +281,7 @@ def test_a_process_answers_what_a_bench_does(bench):
     assert len(data) == direct.bytes
 
 
+@pytest.mark.ci
 def test_a_mixed_recipe_takes_layers_that_were_compensated_before(bench):
     """And makes what `quantize` makes of the recipe from the start."""
     one = Bench.of(bench)
@@ -294,11 +299,13 @@ def test_a_mixed_recipe_takes_layers_that_were_compensated_before(bench):
     )
 
 
+@pytest.mark.ci
 def test_a_process_that_dies_is_told(tmp_path):
     with processes(tmp_path) as station, pytest.raises(InternalError, match=r"problem\.json"):
         station("{}")
 
 
+@pytest.mark.ci
 def test_a_recipe_that_cannot_be_made_is_an_error_of_its_trial(bench):
     trial = Trial(Recipe("static_wi8_ai8", (Scope("float16", "CONV_2D"),)), "search", 4)
     assert Bench.of(bench).score(trial).error == ""
@@ -344,6 +351,7 @@ class _FakeRay(SimpleNamespace):
         return make
 
 
+@pytest.mark.ci
 def test_a_cluster_answers_the_same(bench, monkeypatch):
     ray = _FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)

@@ -97,6 +97,7 @@ def test_with_samples_a_recipe_loses_less(scheme, less):
     assert len(made.to_bytes()) == len(plain.to_bytes())  # at no cost in the file
 
 
+@pytest.mark.ci
 def test_what_a_recipe_leaves_open_is_compensated_where_there_are_samples():
     given, scheme = samples(1), "static_wi8_ai8"
     by_name = Recipe(scheme, techniques=ALL)

@@ -96,6 +96,7 @@ def test_a_depthwise_filter_is_as_small_as_it_is():
     assert found == ["float32", "dynamic_wi8_afp32"]
 
 
+@pytest.mark.ci
 def test_compensate_and_quantize_agree():
     model, recipe = network(), Recipe("static_wi4_ai8")
     given = [np.random.default_rng(i).normal(size=(1, 64)).astype(np.float32) for i in range(20)]

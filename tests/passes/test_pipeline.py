@@ -330,6 +330,7 @@ def models(draw) -> Model:
     return model
 
 
+@pytest.mark.ci
 @settings(max_examples=60, deadline=None)
 @given(models())
 def test_canonical_is_a_fixed_point_with_the_same_numbers(model):

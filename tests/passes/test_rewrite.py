@@ -245,6 +245,7 @@ def test_ten_thousand_nodes_take_about_a_second():
     assert seconds[1] < 40 * seconds[0]
 
 
+@pytest.mark.ci
 def test_a_value_with_ten_thousand_readers():
     def build(b):
         x = b.input("x", (2,))

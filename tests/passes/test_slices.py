@@ -210,6 +210,7 @@ def indices(draw, size):
     return slice(start, draw(st.integers(start + 1, size)), draw(st.integers(1, 3)))
 
 
+@pytest.mark.ci
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_two_slices(data):

@@ -64,6 +64,7 @@ def test_other_threads_wait_for_short_runs_alone(shape: tuple[int, ...], is_brie
     session.close()
 
 
+@pytest.mark.ci
 def test_one_thread_at_a_time_until_the_run_is_cancelled(means: str) -> None:
     session, inputs, into = ready(sums(3000), np.ones((64, 1024), np.float32))
     before = session._turns.serial

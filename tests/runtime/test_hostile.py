@@ -63,6 +63,7 @@ def attempt(
     assert batch.begun >= (0.5 if count >= 1000 else 0.35)
 
 
+@pytest.mark.ci
 def test_a_few_mutants_of_operators() -> None:
     attempt(1, 60, "operators")
 

@@ -189,6 +189,7 @@ def test_a_loop_that_changes_shapes(plans: list[str]) -> None:
     assert len(plans) == made, "there are no other shapes: nothing is planned"
 
 
+@pytest.mark.ci
 def test_a_loop_through_many_shapes_does_not_plan_all_the_time(plans: list[str]) -> None:
     b = Builder("main")
     x = b.input("x", (2, 2), F32)

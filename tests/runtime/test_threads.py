@@ -109,6 +109,7 @@ def test_small_steps_wake_nobody(n_tiles: int, work: int) -> None:
     threads.close()
 
 
+@pytest.mark.ci
 def test_threads_start_when_needed_and_end_with_their_owner() -> None:
     before = threads_of_this_process()
     threads = Threads(3)

@@ -137,6 +137,7 @@ def test_names_weights_and_metadata_come_back():
     assert back.metadata["note"] == b"kept"
 
 
+@pytest.mark.ci
 def test_the_batch_is_open_and_weights_train():
     model = network()
     there = to_keras(model)

@@ -57,6 +57,7 @@ def test_random_numbers_of_a_key_that_is_an_input():
     assert here("return jax.random.uniform(") in text
 
 
+@pytest.mark.ci
 def test_random_numbers_of_a_constant_key_are_constants():
     def function(x):
         return x + jax.random.uniform(jax.random.key(3), (4,))

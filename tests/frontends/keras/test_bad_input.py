@@ -216,6 +216,7 @@ def test_strings_that_claim_gigabytes_are_refused() -> None:
         read_keras(data[:at] + (2**32 - 16).to_bytes(4, "little") + data[at + 4 :])
 
 
+@pytest.mark.ci
 def test_zip_bomb_is_refused() -> None:
     contents = members("int8.keras") | {"assets/a": bytes(300 << 20)}
     with pytest.raises(FormatError, match="member 'assets/a' may have"):

@@ -25,6 +25,7 @@ def run(make: str, seed: int, count: int) -> None:
     assert {turn.outcome for turn in turns} == {"converted", "refused"}
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("make", [ARCHIVE, LEGACY])
 def test_mutated_files(make: str) -> None:
     run(make, 1, 40)

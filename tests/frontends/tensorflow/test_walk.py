@@ -67,6 +67,7 @@ def test_floats_of_other_widths_are_computed_in_float32():
     assert [v.dtype for v in lower(program(main)).main.outputs] == [DType.FLOAT32] * 2
 
 
+@pytest.mark.ci
 def test_chains_may_be_longer_than_python_recurses():
     nodes = [node(f"n{i}", "Identity", f"n{i - 1}" if i else "x") for i in range(20_000)]
     main = function("main", ["x"], nodes[::-1], ["n19999"])
