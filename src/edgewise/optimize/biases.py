@@ -32,7 +32,6 @@ import numpy as np
 
 from edgewise.data.image import to_type
 from edgewise.dtypes import DType
-from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
 from edgewise.ir.nesting import reachable
@@ -83,7 +82,7 @@ def correct_biases(
             continue
         for walk, one in zip(walks, (twin, node), strict=True):
             walk.go(one)
-        bounds = FLOAT_BOUNDS[_activation(twin)]
+        bounds = FLOAT_BOUNDS[twin.op.activation]
         true, ours = (_seen(w, n, bounds) for w, n in zip(walks, (twin, node), strict=True))
         if not true.keys() & ours.keys():  # no sample reaches it
             continue
@@ -105,13 +104,8 @@ def _walk(model: Model, given: list[Sample], signature: str | None) -> Walk:
 
 def _is_linear(node: Node) -> bool:
     """A float layer whose results move with the bias, at least between two bounds."""
-    is_known = isinstance(node.op, LINEAR) and _activation(node) in FLOAT_BOUNDS
+    is_known = isinstance(node.op, LINEAR) and node.op.activation in FLOAT_BOUNDS
     return is_known and node.output.dtype is DType.FLOAT32
-
-
-def _activation(node: Node) -> Activation:
-    found: Activation = getattr(node.op, "fused_activation_function", Activation.NONE)
-    return found
 
 
 def _seen(walk: Walk, node: Node, bounds: tuple[float, float]) -> dict[int, Array]:
