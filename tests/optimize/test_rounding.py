@@ -101,7 +101,8 @@ def test_moments_tell_the_power_of_the_results(kind: str) -> None:
     samples = [RNG.normal(0.5, 1, x.shape).astype(np.float32) for _ in range(3)]
     [reader] = readers(node)
     met = [vectors(node, reader, s) for s in samples]
-    found = moments((2 * v, v) for v in met)
+    found = moments([(2 * v, v)] for v in met)
+    assert found is not None
     y = np.concatenate(
         [evaluate(graph, [s])[0].reshape(-1, node.output.shape[-1]) for s in samples]
     )

@@ -30,6 +30,7 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape
+from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph
 from edgewise.ir.registry import Registry
 from edgewise.ir.resources import Resources
@@ -335,6 +336,12 @@ class Op:
         return None
 
     # -- derived ------------------------------------------------------------------------------
+
+    @property
+    def activation(self) -> Activation:
+        """What the operator does to its result at last, by an attribute that many have."""
+        found: Activation = getattr(self, "fused_activation_function", Activation.NONE)
+        return found
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

@@ -10,7 +10,12 @@ counts, the rounding of data among it: it has a mean where a channel has few ste
 one behind a ReLU. What a layer is given is corrected first, so layers are looked at one after the
 other, each with all before it in integers.
 
-Cost: two runs of every layer on every sample (`walk.py`), on all cores.
+The means of a layer in a loop are those of all rounds of all calls. A round gives what it shifts to
+the next one, so such a layer is looked at again, and keeps the part of its shift that leaves least.
+KL of MNIST by an LSTM as a loop, `static_wi8_ai8`: 1.6e-3 by `compensate` alone, 1.1e-3 with whole
+shifts, 9.4e-4 so.
+
+Cost: two runs of every layer on every sample (`walk.py`) in both models, on all cores.
 
 KL on 100 pictures beside calibration, `compensate` alone / and this: `static_wi8_ai8`, MobileNetV1
 0.25 at 128 pixels 4.3e-2 / 2.5e-2, at 224 5.3e-2 / 2.2e-2.
@@ -21,26 +26,25 @@ KL on 100 pictures beside calibration, `compensate` alone / and this: `static_wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from edgewise.data.image import to_type
 from edgewise.dtypes import DType
-from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
+from edgewise.ir.nesting import reachable
 from edgewise.ir.types import TensorType
 from edgewise.ir.verify import verify
+from edgewise.optimize.bodies import deciding, repeated
 from edgewise.optimize.match import match
-from edgewise.optimize.observe import Sample, arrays_of, observe
+from edgewise.optimize.observe import Sample, arrays_of
 from edgewise.optimize.prepared import prepare
-from edgewise.optimize.walk import Walk, evenly
+from edgewise.optimize.walk import Walk, evenly, in_order
 from edgewise.optimize.weights import stored
 from edgewise.passes.linear import LINEAR, layout
 from edgewise.runtime.calls import FLOAT_BOUNDS
-from edgewise.runtime.workers import cores
-from edgewise.values import dataclass
 
 Array = np.ndarray
 
@@ -64,61 +68,71 @@ def correct_biases(
     given = evenly(samples, _ENOUGH)
     prepared = prepare(model)
     floats = prepared.graphs[prepared.signature(signature).graph]
-    true = _observed(prepared, given, signature)
     result = quantized.copy()
-    entry = result.signature(signature)
-    graph = result.graphs[entry.graph]
-    arrays = [_stored(arrays_of(sample, entry, len(graph.inputs)), graph) for sample in given]
-    twins = {m.second: m.first for m in match(floats, graph)}
-    walk = Walk(graph, arrays)
-    for node in graph.nodes:
-        found = true.get(twins.get(node)) if isinstance(node.op, LINEAR) else None
-        if found is not None and (bias := _own_bias(node)) is not None:
-            walk.go(node.operand(layout(node).x))
-            off = _typical(_means(walk, node.output) - found.means)
-            _shift(graph, node, bias, -off / np.maximum(found.share, _LEAST_SHARE))
+    graph = result.graphs[result.signature(signature).graph]
+    walks = [_walk(m, given, signature) for m in (prepared, result)]
+    inner = {g.name: g for g in reachable(floats)}
+    partners = {g: inner.get(g.name) for g in reachable(graph)} | {graph: floats}
+    pairs = ((own, g) for g, own in partners.items() if own is not None)
+    twins = {m.second: m.first for pair in pairs for m in match(*pair)}
+    held, again = deciding(prepared), repeated(graph)
+    for node in in_order(graph):
+        twin = twins.get(node)
+        if twin is None or twin in held or not (_is_linear(twin) and _has_own_bias(node)):
+            continue
+        for walk, one in zip(walks, (twin, node), strict=True):
+            walk.go(one)
+        bounds = FLOAT_BOUNDS[twin.op.activation]
+        true, ours = (_seen(w, n, bounds) for w, n in zip(walks, (twin, node), strict=True))
+        if not true.keys() & ours.keys():  # no sample reaches it
+            continue
+        error, share = _apart(ours, true)
+        by = -error / np.maximum(share, _LEAST_SHARE)
+        _shift(node, by)
+        if node.graph in again:
+            after, _ = _apart(_seen(walks[1], node, bounds), true)
+            _shift(node, (_best(error, after) - 1) * by)
     verify(result)
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _True:
-    """Of a float layer's results: the mean of every channel by sample [N, C], and the share of
-    those that move with the bias [C]."""
-
-    means: Array
-    share: Array
+def _walk(model: Model, given: list[Sample], signature: str | None) -> Walk:
+    entry = model.signature(signature)
+    graph = model.graphs[entry.graph]
+    return Walk(graph, [_stored(arrays_of(s, entry, len(graph.inputs)), graph) for s in given])
 
 
-def _observed(
-    prepared: Model, given: list[Sample], signature: str | None
-) -> dict[Node | None, _True]:
-    """What each linear layer computes."""
-    graph = prepared.graphs[prepared.signature(signature).graph]
-    ends: dict[Value, tuple[float, float]] = {}
-    for node in graph.nodes:
-        act = getattr(node.op, "fused_activation_function", Activation.NONE)
-        if (
-            isinstance(node.op, LINEAR)
-            and act in FLOAT_BOUNDS
-            and node.output.dtype is DType.FLOAT32
-        ):
-            ends[node.output] = FLOAT_BOUNDS[act]  # between them it moves with the bias
-    means: dict[Value, list[Array]] = {value: [] for value in ends}
-    shares: dict[Value, list[Array]] = {value: [] for value in ends}
-    for seen in observe(prepared, given, signature=signature, threads=cores()):
-        for value, (low, high) in ends.items():
-            y = _rows(seen[value])
-            means[value].append(_mean(y))
-            shares[value].append(_mean((y > low) & (y < high)))
-    return {v.producer: _True(np.stack(means[v]), np.mean(shares[v], axis=0)) for v in ends}
+def _is_linear(node: Node) -> bool:
+    """A float layer whose results move with the bias, at least between two bounds."""
+    is_known = isinstance(node.op, LINEAR) and node.op.activation in FLOAT_BOUNDS
+    return is_known and node.output.dtype is DType.FLOAT32
 
 
-def _means(walk: Walk, value: Value) -> Array:
-    """The mean of every channel of a value, sample by sample [N, C]."""
-    quant = value.quant
-    found = (y if quant is None else quant.dequantize(y) for y in walk.look(value))
-    return np.stack([_mean(_rows(y)) for y in found])
+def _seen(walk: Walk, node: Node, bounds: tuple[float, float]) -> dict[int, Array]:
+    """Of each sample that reaches a layer, over all runs and by channel, [2, C]: the mean of the
+    results, and the share of those between the bounds."""
+    quant, (low, high) = node.output.quant, bounds
+    found = {}
+    for index, runs in enumerate(walk.look(node, node.outputs)):
+        real = [_rows(y if quant is None else quant.dequantize(y)) for [y] in runs]
+        each = [[_mean(y), _mean((y > low) & (y < high))] for y in real]
+        if each:
+            found[index] = np.mean(each, axis=0)
+    return found
+
+
+def _apart(ours: Mapping[int, Array], true: Mapping[int, Array]) -> Array:
+    """The typical error of the means, and the true share, [2, C]."""
+    both = [(ours[i], true[i]) for i in ours if i in true]
+    errors = np.stack([y[0] - t[0] for y, t in both])
+    return np.stack([_typical(errors), np.mean([t[1] for _, t in both], axis=0)])
+
+
+def _best(before: Array, after: Array) -> float:
+    """The part of a shift that would leave least error, of errors that move in line with it."""
+    moved = after - before
+    power = float(moved @ moved)
+    return min(max(-float(before @ moved) / power, 0.0), 1.0) if power else 1.0
 
 
 def _stored(arrays: list[Array], graph: Graph) -> list[Array]:
@@ -136,13 +150,15 @@ def _typical(errors: Array) -> Array:
     return mean * np.maximum(0.0, 1 - chance / np.maximum(mean**2, np.finfo(np.float64).tiny))
 
 
-def _own_bias(node: Node) -> Value | None:
-    bias = node.optional(layout(node).bias)
-    return None if bias is None or bias.data is None or len(bias.uses) > 1 else bias
+def _has_own_bias(node: Node) -> bool:
+    bias = node.optional(layout(node).bias) if isinstance(node.op, LINEAR) else None
+    return bias is not None and bias.data is not None and len(bias.uses) == 1
 
 
-def _shift(graph: Graph, node: Node, bias: Value, by: Array) -> None:
+def _shift(node: Node, by: Array) -> None:
+    bias = node.operand(layout(node).bias)
     assert bias.data is not None
+    assert node.graph is not None
     quant = bias.quant
     real = bias.data if quant is None else quant.dequantize(bias.data)
     moved = real.astype(np.float64) + by.reshape(real.shape)
@@ -152,7 +168,7 @@ def _shift(graph: Graph, node: Node, bias: Value, by: Array) -> None:
     else:
         given = Value(TensorType.of(moved), bias.name, moved)
         value = stored(given, bias.dtype, quant, bias.name)
-    graph.set_input(node, layout(node).bias, value)
+    node.graph.set_input(node, layout(node).bias, value)
 
 
 def _rows(y: Array) -> Array:

@@ -4,8 +4,8 @@
 native runtime: `Op.run` says which graph runs when and on what, and each runs once more, with all
 its values kept. Cost: the loops and branches of a model run twice.
 
-`deciding` finds what must not be rounded: a loop that ends when a carried float is small enough may
-never end on integers.
+`repeated` finds those in loops, `deciding` what must not be rounded: a loop that ends when a
+carried float is small enough may never end on integers.
 """
 
 from __future__ import annotations
@@ -39,27 +39,31 @@ class Rounds:
         self._ready: dict[Graph, _Ready] = {}
         self._look: Look | None = None
 
-    def show(self, graph: Graph, values: Mapping[Value, Array], look: Look) -> None:
-        """Call `look` for each run of each graph inside of one that had these values."""
+    def show(self, nodes: Iterable[Node], values: Mapping[Value, Array], look: Look) -> None:
+        """Call `look` for each run of each graph inside of nodes of one that had these values."""
         self._look = look
-        self._enter(graph, values)
+        self._enter(nodes, values)
 
-    def __call__(self, graph: Graph, inputs: Sequence[Array], /) -> list[Array]:
+    def run(self, graph: Graph, inputs: Sequence[Array]) -> tuple[list[Array], dict[Value, Array]]:
+        """The outputs of a graph, and all its values, in a run of its own."""
         shapes = [x.shape for x in inputs]
         ready = self._ready.get(graph)
         if ready is None or ready.shapes != shapes:
             ready = self._ready[graph] = _Ready(graph, inputs)
-        outputs, values = ready.run(inputs)
+        return ready.run(inputs)
+
+    def __call__(self, graph: Graph, inputs: Sequence[Array], /) -> list[Array]:
+        outputs, values = self.run(graph, inputs)
         assert self._look is not None
         self._look(graph, values)
-        self._enter(graph, values)
+        self._enter(graph.nodes, values)
         return outputs
 
     def begin_iteration(self) -> None:
         """The run before has kept to the limits."""
 
-    def _enter(self, graph: Graph, values: Mapping[Value, Array]) -> None:
-        for node in graph.nodes:
+    def _enter(self, nodes: Iterable[Node], values: Mapping[Value, Array]) -> None:
+        for node in nodes:
             if isinstance(node.op, Control) and not _remembers(node):
                 node.op.run([v if v is None else values.get(v, v.data) for v in node.inputs], self)
 
@@ -100,6 +104,12 @@ def deciding(model: Model) -> set[Node]:
             if isinstance(node.op, While):
                 found |= _steering(node.op)
     return found
+
+
+def repeated(graph: Graph) -> set[Graph]:
+    """Graphs that a graph runs in loops."""
+    loops = (n.op for g in reachable(graph) for n in g.nodes if isinstance(n.op, While))
+    return {inner for op in loops for own in op.graphs for inner in reachable(own)}
 
 
 def _steering(op: While) -> set[Node]:

@@ -122,13 +122,12 @@ def _connect(union: _Union, node: Node) -> None:
 
 
 def _is_homogeneous(node: Node) -> bool:
-    act = getattr(node.op, "fused_activation_function", Activation.NONE)
-    return act in (Activation.NONE, Activation.RELU)
+    return node.op.activation in (Activation.NONE, Activation.RELU)
 
 
 def _cap(node: Node) -> float | None:
     """Where the results of a node are cut off."""
-    return CAPS.get(getattr(node.op, "fused_activation_function", Activation.NONE))
+    return CAPS.get(node.op.activation)
 
 
 def _is_vector(value: Value | None, result: Value) -> bool:

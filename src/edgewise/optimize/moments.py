@@ -69,18 +69,27 @@ class Moments:
         return self.gaps - self.gap[:, :, None] * self.mean[:, None, :]
 
 
-def moments(met: Iterable[tuple[Array, Array]]) -> Moments:
+def moments(met: Iterable[Iterable[tuple[Array, Array]]]) -> Moments | None:
     """The moments, float32, of vectors [G, N, K] in the float model and where it is rounded, by
-    sample."""
+    sample and run of the layer; None where it never runs."""
     vectors, telling = 0, 0
     sums: list[Array] = []
-    for t, x in met:
-        found = []
-        with np.errstate(invalid="ignore", over="ignore"):  # the caller tells what is not finite
-            for part in (x, t - x):
-                found += [part.sum(1), np.matmul(part.transpose(0, 2, 1), x)]
-        sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
-        vectors += x.shape[1]
-        telling += min(x.shape[1], _TELLING)
+    for runs in met:
+        before = vectors
+        for t, x in runs:
+            found = _sums(t, x)
+            sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+            vectors += x.shape[1]
+        telling += min(vectors - before, _TELLING)
+    if not sums:
+        return None
     mean, second, gap, gaps = (a / np.float32(vectors or 1) for a in sums)
     return Moments(mean, second, telling, gap, gaps)
+
+
+def _sums(t: Array, x: Array) -> list[Array]:
+    found = []
+    with np.errstate(invalid="ignore", over="ignore"):  # the caller tells what is not finite
+        for part in (x, t - x):
+            found += [part.sum(1), np.matmul(part.transpose(0, 2, 1), x)]
+    return found

@@ -100,7 +100,7 @@ class Observers(Generic[T]):
             values = before | dict(zip(self._graph.inputs, arrays, strict=True)) | session.kept
             look = self._begin(name)
             look(self._graph, values)
-            rounds.show(self._graph, values, look)
+            rounds.show(self._graph.nodes, values, look)
             return look
         finally:
             self._free.put((session, rounds))

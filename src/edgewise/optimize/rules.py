@@ -134,9 +134,8 @@ def _reason(node: Node, data: DType) -> str:
         return f"its operands are {', '.join(sorted(d.text for d in others))}, not float32"
     if isinstance(op.quantization, FixedRange) and op.quantization.of(data) is None:
         return f"{name} has no prescribed scale for {data.text}"
-    act = getattr(op, "fused_activation_function", Activation.NONE)
-    if act not in _FUSED and not op.inside:
-        return f"its fused activation {act.name} has no quantized form"
+    if op.activation not in _FUSED and not op.inside:
+        return f"its fused activation {op.activation.name} has no quantized form"
     for index, value in enumerate(node.inputs):
         declared = op.declared(index)
         if value is None or not is_float(value) or is_data(node, index):

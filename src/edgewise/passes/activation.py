@@ -49,7 +49,7 @@ RANGES = {
 
 def _fused(match: Match) -> Activation | str:
     """The activation that does what the operator's own and the root do one after the other."""
-    act = getattr(match.node("y").op, "fused_activation_function", Activation.NONE)
+    act = match.node("y").op.activation
     if act not in RANGES:
         return f"{match.node('y')} has fused activation {act.name}"
     low, high = _composed(RANGES[act], _range(match.root))
@@ -81,7 +81,7 @@ def _same_integers(match: Match) -> Verdict:
     assert isinstance(fused, Activation)
     low, high = y.dtype.range
     stored = np.arange(low, high + 1).astype(y.dtype.numpy)
-    own = getattr(match.node("y").op, "fused_activation_function", Activation.NONE)
+    own = match.node("y").op.activation
     stored = np.clip(stored, *activation_range(own, y.type))
     separate = match.root.op.integer([Quantized(stored, y.quant)], [result.type])
     clamped = np.clip(stored, *activation_range(fused, result.type))

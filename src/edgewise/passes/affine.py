@@ -50,7 +50,7 @@ def _after(affine: Callable[[Match, np.ndarray], Affine]) -> Callable[[Builder, 
         vector = per_channel(match.array("c"), node.output.shape)
         assert not isinstance(vector, str)
         scale, offset = affine(match, vector)
-        act = getattr(match.root.op, "fused_activation_function", NONE)
+        act = match.root.op.activation
         return scale_output(b, node, scale, offset, act)
 
     return rewrite
@@ -134,7 +134,7 @@ def _through_reshape(name: str, op: str) -> Rule:
 
     def rewrite(b: Builder, match: Match) -> Value:
         constant = b.constant(match.array("c").reshape(-1), name=match["c"].name)
-        act = getattr(match.root.op, "fused_activation_function", NONE)
+        act = match.root.op.activation
         method: Callable[..., Value] = getattr(b, op)
         y = method(match["linear"], constant, fused_activation_function=act)
         reshaped = match.node("reshaped")
@@ -156,7 +156,7 @@ def _scalar(match: Match) -> Verdict:
 
 def _before_transpose(b: Builder, match: Match) -> Value:
     transposed = match.node("transposed")
-    act = getattr(match.root.op, "fused_activation_function", NONE)
+    act = match.root.op.activation
     y = b.mul(match["x"], match["c"], fused_activation_function=act)
     return b.node(transposed.op, y, match["perm"], results=[transposed.output.type]).output
 
@@ -166,8 +166,7 @@ def _from_linear(value: Value | None) -> bool:
     while value is not None and len(value.uses) == 1 and value.producer is not None:
         node = value.producer
         if isinstance(node.op, LINEAR):
-            act = getattr(node.op, "fused_activation_function", NONE)
-            return act is NONE and constant_weights(node) is True
+            return node.op.activation is NONE and constant_weights(node) is True
         if not isinstance(node.op, Reshape | Transpose):
             return False
         value = node.operand(0)

@@ -167,13 +167,13 @@ def _invertible(match: Match) -> Verdict:
 
 def _add_negated(b: Builder, match: Match) -> Value:
     offset = b.constant(-match.array("c"), name=match["c"].name)
-    return b.add(match["x"], offset, fused_activation_function=_activation(match))
+    return b.add(match["x"], offset, fused_activation_function=match.root.op.activation)
 
 
 def _multiply_by_inverse(b: Builder, match: Match) -> Value:
     c = match.array("c")
     inverse = b.constant((1 / c.astype(np.float64)).astype(c.dtype), name=match["c"].name)
-    return b.mul(match["x"], inverse, fused_activation_function=_activation(match))
+    return b.mul(match["x"], inverse, fused_activation_function=match.root.op.activation)
 
 
 def _stays_small(match: Match) -> Verdict:
@@ -191,7 +191,7 @@ def _combine(
     def rewrite(b: Builder, match: Match) -> Value:
         constant = _constant(b, match, combined(_wide(match, "a"), _wide(match, "c")))
         method: Callable[..., Value] = getattr(b, op)
-        return method(match["x"], constant, fused_activation_function=_activation(match))
+        return method(match["x"], constant, fused_activation_function=match.root.op.activation)
 
     return rewrite
 
@@ -211,7 +211,7 @@ def _scale_first(b: Builder, match: Match) -> Value:
     scale = match["c"]
     offset = _constant(b, match, _wide(match, "a") * _wide(match, "c"))
     scaled = b.mul(match["x"], scale)
-    return b.add(scaled, offset, fused_activation_function=_activation(match))
+    return b.add(scaled, offset, fused_activation_function=match.root.op.activation)
 
 
 CONSTANTS = [
@@ -266,12 +266,6 @@ CONSTANTS = [
         phrase="product[s] and sum[s] with constants put together",
     ),
 ]
-
-
-def _activation(match: Match) -> Activation:
-    act = getattr(match.root.op, "fused_activation_function", NONE)
-    assert isinstance(act, Activation)
-    return act
 
 
 def _wide(match: Match, name: str) -> np.ndarray:

@@ -25,8 +25,7 @@ def node_of(value: Value | None, *names: str) -> Node:
     producer = None if value is None else value.producer
     if producer is None or producer.op.name not in names:
         raise Differs
-    act = getattr(producer.op, "fused_activation_function", Activation.NONE)
-    require(act is Activation.NONE)
+    require(producer.op.activation is Activation.NONE)
     return producer
 
 

@@ -28,9 +28,7 @@ SIGNS = "sign[s] taken into sums and products"
 
 
 def _fused(match: Match) -> Activation:
-    act = getattr(match.root.op, "fused_activation_function", NONE)
-    assert isinstance(act, Activation)
-    return act
+    return match.root.op.activation
 
 
 def _power(name: str, exponent: float, op: str) -> Rule:

@@ -124,7 +124,7 @@ def _moved(p: PatternBuilder) -> Result:
 
 def _rounds_nothing(match: Match) -> Verdict:
     x, result = match["x"], match.root.output
-    if getattr(match.node("moved").op, "fused_activation_function", NONE) is not NONE:
+    if match.node("moved").op.activation is not NONE:
         return f"{match.node('moved')} clamps"
     if x.quant is not None and x.quant.scale.size != 1:
         return f"{x.name!r} has several scales"

@@ -177,7 +177,7 @@ def _simple_cell(results: Sequence[Value], carried: Sequence[Value]) -> Cell:
         return Cell(h, None, (total,), (0,), Activation.TANH)
     node = results[h].producer
     assert node is not None
-    act = getattr(node.op, "fused_activation_function", Activation.NONE)
+    act = node.op.activation
     return Cell(h, None, (node.operand(0), node.operand(1)), (0,), act)
 
 

@@ -115,7 +115,7 @@ def _lowest(x: Value) -> float:
     """No element of x, as stored, is below this."""
     node = x.producer
     op = None if node is None else node.op
-    act = getattr(op, "fused_activation_function", Activation.NONE)
+    act = Activation.NONE if op is None else op.activation
     if x.quant is not None and x.dtype in (DType.INT8, DType.UINT8):
         return activation_range(act, x.type)[0]
     from edgewise.ops.activation import Clipped  # which every model with a window would import

@@ -35,7 +35,7 @@ def fully_connected(site: Site) -> Sequence[Call]:
     require(k > 0 and o > 0, "the weights are empty")
     m = int(np.prod(shape_of(site.node.operand(0)), dtype=np.int64)) // k
     fields = window((m, 1, 1, k), (m, 1, 1, o), Axis(1), Axis(1), Padding.VALID)
-    act = getattr(site.node.op, "fused_activation_function", Activation.NONE)
+    act = site.node.op.activation
     x = site.node.operand(0)
     if site.known(site.node.operand(1)) is None and x.dtype is not DType.INT16:
         if is_float(x):
