@@ -117,6 +117,31 @@ def test_what_may_wake_up_is_no_idle_channel():
     assert between(model).tolist()[2] == between(made).tolist()[2] == 0
 
 
+def test_what_reads_copies_may_wake_up():
+    """The third channel of the second layer is 0.6 - 1 of the sample, in which idle channels of the
+    first layer carry copies then, and 1.2 - 1 of twice its size."""
+    b, act = Builder("main"), Activation.RELU
+
+    def constant(*data: object, shape: tuple[int, ...]) -> Value:
+        return b.constant(np.array(data, np.float32).reshape(shape))
+
+    x = b.input("x", (1, 1, 1, 2))
+    w = constant([1, 0], [0, 1], [0, 0], [0, 0], shape=(4, 1, 1, 2))
+    y = b.conv_2d(x, w, constant(0, 0, -1, -1, shape=(4,)), fused_activation_function=act)
+    ones = b.constant(np.ones((1, 1, 1, 4), np.float32))
+    y = b.depthwise_conv_2d(y, ones, b.constant(np.zeros(4, np.float32)))
+    w = constant([1, 0, 0, 0], [0, 1, 0, 0], [0.3, 0.3, 0, 0], shape=(3, 1, 1, 4))
+    y = b.conv_2d(y, w, constant(0, 0, -1, shape=(3,)), fused_activation_function=act)
+    ones = b.constant(np.ones((1, 1, 1, 3), np.float32))
+    y = b.depthwise_conv_2d(y, ones, b.constant(np.zeros(3, np.float32)))
+    w = b.constant(np.ones((1, 1, 1, 3), np.float32))
+    model = Model()
+    model.add(b.finish(b.conv_2d(y, w, b.constant(np.zeros(1, np.float32)))))
+    sample = np.ones((1, 1, 1, 2), np.float32)
+    made = finer_steps(model, [sample])
+    np.testing.assert_allclose(outputs(made, [sample, 2 * sample]).ravel(), [2, 4.2], rtol=0.01)
+
+
 def test_channels_have_room_for_what_samples_did_not_reach():
     """Samples whose maxima are 1 and 3: their mean is 2, and 3 + (3 - 2) is expected."""
     b = Builder("main")

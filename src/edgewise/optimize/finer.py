@@ -69,10 +69,13 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
     reaches = _reaches(wanted, observe(result, samples, threads=threads))
     scales = {group: _filling(group, reaches) for group in found}
     apply(graph, scales)
+    most = {value: reach.most for value, reach in reaches.items()}
     for group in found:
         if (block := _block(group)) is not None:
-            x = block.first.operand(layout(block.first).x)
-            _share(graph, block, _most(group, reaches) / scales[group], reaches[x].most)
+            x, y = block.first.operand(layout(block.first).x), block.depthwise.output
+            sources = _share(graph, block, _most(group, reaches) / scales[group], most[x])
+            if y in most:
+                most[y] = most[y][sources]
     graph.tensors = []  # positions in the file that was read; no longer true
     name_values(graph)
     verify(result)
@@ -164,14 +167,15 @@ def _act(node: Node) -> Activation:
     return found
 
 
-def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
+def _share(graph: Graph, block: _Block, most: Array, read: Array) -> Array:
     """Give copies to idle channels. `most`, `read`: what the channels between the first two layers
-    reach, and those that the first one reads."""
+    reach, and those that the first one reads. Of which channel each is a copy then [C]."""
     layers = [_numbers(node) for node in (block.first, block.depthwise, block.pointwise)]
     (w, b), (v, c), (u, d) = layers  # [C, H, W, I], [1, H, W, C], [O, 1, 1, C] and biases
     idle = b + _SURE * (np.abs(w) * read).sum((1, 2, 3)) <= 0
+    sources = np.arange(len(idle))
     if not idle.any() or idle.all():
-        return
+        return sources
     low, high = FLOAT_BOUNDS[_act(block.depthwise)]
     d += u[:, 0, 0, idle] @ np.clip(c[idle], low, high)  # what they have been: constants
     noise = (v**2).sum((0, 1, 2)) * (_weight(block) @ u[:, 0, 0] ** 2)  # of a step's rounding
@@ -181,7 +185,7 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
         copies[source].append(int(channel))
     step = most.max() / _LEVELS
     for source, channels in copies.items():
-        count = len(channels)
+        sources[channels], count = source, len(channels)
         apart = ((np.arange(count) + 0.5) / count - 0.5) * step
         w[channels], v[..., channels] = w[source], v[..., [source]]
         u[..., channels] = u[..., [source]] / count
@@ -192,6 +196,7 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
     ):
         set_constant(graph, node, layout(node).w, weights)
         set_constant(graph, node, layout(node).bias, bias)
+    return sources
 
 
 def _weight(block: _Block) -> Array:
