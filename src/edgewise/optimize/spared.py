@@ -13,8 +13,8 @@ the smallest first, which are
 - then those in which at most 256 weights share a scale, until all are a half: with few inputs
   there is little that could make up for the rounding of one. Of MobileNetV1 0.25 at 128 pixels
   the KL of 123,000 weights in layers of up to 128 inputs is 0.24, of 65,000 in one of 256 0.02 and
-  of the classifier's 256,000 0.03. With 128 and a third `weight_only_wi4` files were 4 to 18 %
-  smaller, and their KL 1.7 to 2 times as high (EfficientNet-Lite0, MobileNetV1, ResNet8, keyword
+  of the classifier's 256,000 0.03. With 128 and a third `weight_only_wi4` files were 3 to 13 %
+  smaller, and their KL 1.5 to 2.4 times as high (ResNet8, EfficientNet-Lite0, MobileNetV1, keyword
   spotting; of MobileNetV2 and MNIST the same).
 
 Scopes are obeyed as they are, and weights in blocks lose little anywhere.
