@@ -11,9 +11,12 @@ from edgewise.ir.build import Builder
 from edgewise.ir.enums import Activation, Padding
 from edgewise.ir.graph import Value
 from edgewise.ir.model import Model
+from edgewise.ir.types import TensorType
 from edgewise.metrics import Difference
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.optimize import Recipe, Scope, Technique, channel_maxima, finer_steps, quantize
+from edgewise.ops.pad import Pad
+from edgewise.optimize import Recipe, Scope, Technique, channel_maxima, finer_steps, quantize, widen
+from edgewise.optimize.match import match
 from edgewise.runtime.session import Session
 
 from .networks import residual
@@ -117,6 +120,37 @@ def test_what_may_wake_up_is_no_idle_channel():
     assert between(model).tolist()[2] == between(made).tolist()[2] == 0
 
 
+def chain() -> Model:
+    """Two such blocks, of 4 and 8 channels. Of the first one two are idle, of the second one all
+    but two and the third, which is 0.3 (x0 + x1) - 1."""
+    b, y = Builder("main"), None
+    second = np.eye(8, 4)
+    second[2, :2] = 0.3
+    weights = (np.eye(4, 2), second, np.ones((1, 8)))
+    biases = ([0, 0, -1, -1], [0, 0, *[-1] * 6], [0])
+    for w, bias in zip(weights, biases, strict=True):
+        count, read = w.shape
+        if y is None:
+            y = b.input("x", (1, 1, 1, read))
+        else:
+            ones = b.constant(np.ones((1, 1, 1, read), np.float32))
+            y = b.depthwise_conv_2d(y, ones, b.constant(np.zeros(read, np.float32)))
+        operands = w.reshape(count, 1, 1, read).astype(np.float32), np.array(bias, np.float32)
+        act = Activation.RELU if count > 1 else Activation.NONE
+        y = b.conv_2d(y, *map(b.constant, operands), fused_activation_function=act)
+    model = Model()
+    model.add(b.finish(y))
+    return model
+
+
+def test_what_reads_copies_may_wake_up():
+    """What is 0.6 - 1 of the sample, where idle channels before it carry copies, is 1.2 - 1 of
+    twice its size."""
+    sample = np.ones((1, 1, 1, 2), np.float32)
+    made = finer_steps(chain(), [sample])
+    np.testing.assert_allclose(outputs(made, [sample, 2 * sample]).ravel(), [2, 4.2], rtol=0.01)
+
+
 def test_channels_have_room_for_what_samples_did_not_reach():
     """Samples whose maxima are 1 and 3: their mean is 2, and 3 + (3 - 2) is expected."""
     b = Builder("main")
@@ -131,6 +165,54 @@ def test_channels_have_room_for_what_samples_did_not_reach():
     assert [float(outputs(made, given).ravel()[i]) for i in (0, 2)] == [1, 3]
     first = next(node for node in made.main.nodes if isinstance(node.op, Conv2D))
     np.testing.assert_allclose(np.diag(first.operand(1).data[:, 0, 0]), [8 / 4, 1])
+
+
+@pytest.mark.parametrize(("pads", "idle"), [(False, 0), (True, 2)])
+def test_narrow_tensors_get_as_many_channels_again(pads: bool, idle: int) -> None:
+    model = block(idle)
+    if pads:
+        [node] = [n for n in model.main.nodes if isinstance(n.op, DepthwiseConv2D)]
+        x = node.input
+        padded, none = Value(x.type, "padded"), np.zeros((4, 2), np.int32)
+        by = Value(TensorType.of(none), "by", none)
+        model.main.insert(Pad(), [x, by], [padded], before=node)
+        model.main.set_input(node, 0, padded)
+    made = widen(model)
+    np.testing.assert_array_equal(outputs(made, samples(2)), outputs(model, samples(2)))
+    count = 2 + idle
+    assert (between(made) > 0).tolist() == [True, True] + [False] * (2 * count - 2)
+    shared = finer_steps(made, samples(1))
+    assert (between(shared) > 0).all()
+    assert Difference.of(outputs(model, samples(2)), outputs(shared, samples(2))).snr > 45
+
+
+def test_copies_in_added_channels_take_what_rounding_costs() -> None:
+    """dB that are gained: two copies take 6 of what is rounded before the depthwise layer, and up
+    to 3 of what is behind it."""
+    model = block(0)
+    exact = outputs(model, samples(2))
+    kept, given = (Scope("float32", layer="^pointwise"),), samples(1)
+    before, after = (
+        Difference.of(exact, outputs(quantize(model, recipe, samples=given), samples(2))).snr
+        for recipe in (
+            Recipe("static_wi8_ai8", kept, techniques=techniques)
+            for techniques in ([Technique.FINER_STEPS], [Technique.WIDEN, Technique.FINER_STEPS])
+        )
+    )
+    assert after - before > 2
+
+
+@pytest.mark.parametrize("live", [16, 17])
+def test_wide_tensors_stay_as_they_are(live: int) -> None:
+    model = block(live - 2)
+    assert (widen(model) is model) == (live > 16)
+
+
+def test_widened_layers_are_not_taken_for_others() -> None:
+    """The first layer has 8 channels now, as the second one had."""
+    model = chain()
+    found = match(model.main, widen(model).main)
+    assert [m.first for m in found] == [list(model.main.nodes)[-1]]
 
 
 def test_a_model_without_depthwise_layers_is_the_same():

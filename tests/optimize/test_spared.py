@@ -36,15 +36,15 @@ def wide(model: Model, recipe: Recipe) -> str:
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        (Recipe("static_wi4_ai8"), "ab"),
-        (Recipe("weight_only_wi4_afp32"), "ab"),
-        (Recipe("dynamic_wi2_afp32"), "ab"),
+        (Recipe("static_wi4_ai8"), "abc"),
+        (Recipe("weight_only_wi4_afp32"), "abc"),
+        (Recipe("dynamic_wi2_afp32"), "abc"),
         (Recipe("dynamic_wi4b32_afp32"), ""),
         (Recipe("static_wi8_ai8"), "abcd"),
         # scopes are obeyed, and the share is that of the other layers
         (Recipe("static_wi4_ai8", (Scope("static_wi4_ai8", "FULLY_CONNECTED"),)), ""),
-        (Recipe("static_wi4_ai8", (Scope("static_wi4_ai8", layer="^a$"),)), "b"),
-        (Recipe("static_wi4_ai8", (Scope("static_wi8_ai8", layer="^a$"),)), "ab"),
+        (Recipe("static_wi4_ai8", (Scope("static_wi4_ai8", layer="^a$"),)), "bc"),
+        (Recipe("static_wi4_ai8", (Scope("static_wi8_ai8", layer="^a$"),)), "abc"),
     ],
 )
 def test_scopes_and_kinds_of_recipes(recipe, expected):
@@ -56,11 +56,12 @@ def test_scopes_and_kinds_of_recipes(recipe, expected):
     [
         ((200, 40, 1024, 256), "ab"),  # the smallest has 200 inputs, the next 40
         ((512, 32, 512, 512), "b"),  # none is so small; 32 inputs are few
-        ((128, 256, 129), ""),  # 128 inputs are few, and the layer more than a third
-        ((128, 96, 320, 320), "ab"),
-        ((129, 96, 320, 320), "b"),
-        ((64, 64, 64, 64), "a"),  # of layers alike the first third
-        ((64, 64, 64), ""),
+        ((256, 512, 255), ""),  # 256 inputs are few, and the layer more than a half
+        ((256, 192, 640, 640), "ab"),
+        ((257, 192, 640, 640), "b"),
+        ((64, 64, 64, 64, 64), "ab"),  # of layers alike the first half
+        ((64, 64, 64, 64), "a"),
+        ((64, 64), ""),
     ],
 )
 def test_the_smallest_and_the_narrowest_up_to_a_share(widths, expected):
@@ -103,4 +104,4 @@ def test_compensate_and_quantize_agree():
     for before in (model, compensate(model, recipe, given)):
         made = quantize(before, recipe, samples=given)
         stored = [v for v in made.main.constants() if len(v.shape) == 2]
-        assert [v.dtype for v in stored] == [DType.INT8] * 2 + [DType.INT4] * 2
+        assert [v.dtype for v in stored] == [DType.INT8] * 3 + [DType.INT4]

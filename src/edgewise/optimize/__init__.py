@@ -4,7 +4,7 @@ from edgewise.optimize.biases import correct_biases
 from edgewise.optimize.calibrate import calibrate
 from edgewise.optimize.compensate import compensate
 from edgewise.optimize.equalize import activations, cross_layer
-from edgewise.optimize.finer import finer_steps
+from edgewise.optimize.finer import finer_steps, widen
 from edgewise.optimize.grid import Rounding
 from edgewise.optimize.methods import KL, MSE, MinMax, MovingAverage, Percentile
 from edgewise.optimize.observe import channel_maxima
@@ -35,4 +35,5 @@ __all__ = [
     "finer_steps",
     "prepare",
     "quantize",
+    "widen",
 ]

@@ -1,4 +1,4 @@
-"""Finer steps for what depthwise layers read, at no cost: units of channels, and idle channels.
+"""Finer steps for what depthwise layers read: units of channels, and copies in idle channels.
 
 In: a float Model and samples. Out: a float Model that computes the same, in which
 
@@ -11,6 +11,12 @@ In: a float Model and samples. Out: a float Model that computes the same, in whi
   depthwise one. n copies that are 1/n of a step apart, each weighed by 1/n, round like one with
   steps of 1/n.
 
+That costs nothing. `widen` gives narrow tensors idle channels for more copies: of MobileNetV1 0.25
+at 128 pixels those of 8 and 16 channels. It takes a quarter more multiplications, twice the memory
+of data, 0.5 % of the file and, where kernels compute 16 or 32 channels at a time, 2 % of the time
+(LiteRT's, too, on a Xeon with AVX-512). Tensors of 32 channels would take a fifth of the time for a
+twentieth of the KL.
+
 KL of `static_wi8_ai8` on pictures beside calibration, against without: MobileNetV1 0.25 at 128
 pixels 0.48 (units alone 0.85, copies that are not apart 0.87), at 224 0.80 (0.96), MobileNetV2 with
 a probe 0.40, EfficientNet-Lite0 0.96, keyword spotting 0.51, MNIST 0.92. With room for the samples
@@ -18,6 +24,9 @@ alone Lite0 is worse (1.33), as features of rare classes are met later; with oth
 depthwise layers, too (1.54). Channels of MobileNetV1 vary by a tenth around numbers far from zero;
 moving those away would be worth more, but what depthwise layers pad with, zero, must be a number of
 the tensor. Weights fitted to the rounded data that they read take 5 % of a layer's error at most.
+With `widen` the KL of MobileNetV1 at 128 pixels is 0.57 of what it is without, at 224 0.45. Copies
+that are apart behind the depthwise layer, too, change nothing more: they read what is rounded by
+chance.
 
 **Source:** ours; splitting channels, Zhao et al. (2019), "Improving Neural Network Quantization
 without Retraining using Outlier Channel Splitting", there with channels added.
@@ -32,6 +41,7 @@ import numpy as np
 from edgewise.ir.build import name_values
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.infer import result_types
 from edgewise.ir.model import Model
 from edgewise.ir.verify import verify
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
@@ -49,6 +59,7 @@ _MOST = 16  # times finer steps: more would lie beyond 8 bits of the others'
 _SURE = 2.0  # how far inputs of an idle channel may exceed the samples'
 _LEVELS = 255  # steps of 8 bits
 _FROM_ZERO = (Activation.RELU, Activation.RELU6)
+_FEW = 16  # channels: kernels compute 16 or 32 of them at a time
 
 
 def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None = None) -> Model:
@@ -61,7 +72,7 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
     result = model.copy()
     graph = result.main
     name_values(graph)
-    found = [g for g in groups(graph) if all(isinstance(n.op, DepthwiseConv2D) for n in g.readers)]
+    found = _depthwise(graph)
     if not found:
         return model
     read = [n.operand(layout(n).x) for g in found for n in g.writers if isinstance(n.op, Conv2D)]
@@ -69,14 +80,40 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
     reaches = _reaches(wanted, observe(result, samples, threads=threads))
     scales = {group: _filling(group, reaches) for group in found}
     apply(graph, scales)
+    most = {value: reach.most for value, reach in reaches.items()}
     for group in found:
         if (block := _block(group)) is not None:
-            x = block.first.operand(layout(block.first).x)
-            _share(graph, block, _most(group, reaches) / scales[group], reaches[x].most)
+            x, y = block.first.operand(layout(block.first).x), block.depthwise.output
+            sources = _share(graph, block, _most(group, reaches) / scales[group], most[x])
+            if y in most:
+                most[y] = most[y][sources]
     graph.tensors = []  # positions in the file that was read; no longer true
     name_values(graph)
     verify(result)
     return result
+
+
+def widen(model: Model) -> Model:
+    """The model with as many channels again, idle ones, between convolutions and depthwise layers
+    in its main graph where they are few; the same one where there are none. `finer_steps` gives
+    them copies."""
+    result = model.copy()
+    graph = result.main
+    found = [g for g in _depthwise(graph) if g.channels <= _FEW and _block(g) is not None]
+    if not found:
+        return model
+    name_values(graph)
+    for group in found:
+        _add_channels(graph, group)
+    graph.tensors = []  # positions in the file that was read; no longer true
+    name_values(graph)
+    verify(result)
+    return result
+
+
+def _depthwise(graph: Graph) -> list[Group]:
+    """Groups that only depthwise layers read."""
+    return [g for g in groups(graph) if all(isinstance(n.op, DepthwiseConv2D) for n in g.readers)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,30 +195,52 @@ def _block(group: Group) -> _Block | None:
     return _Block(*nodes) if is_known and is_whole and is_single else None
 
 
+def _add_channels(graph: Graph, group: Group) -> None:
+    """Channels of zeros, as many as there are."""
+    block = _block(group)
+    assert block is not None
+    for node in (block.first, block.depthwise, block.pointwise):
+        places = layout(node)
+        axis = places.input_axis if node is block.pointwise else places.output_axis
+        w, b = _numbers(node)
+        set_constant(graph, node, places.w, _with_zeros(w, axis))
+        if node is not block.pointwise:
+            set_constant(graph, node, places.bias, _with_zeros(b, 0))
+    for node in graph.nodes:
+        if node is block.depthwise or set(node.outputs) & set(group.values):
+            [node.output.type] = result_types(node.op, node.inputs)
+
+
+def _with_zeros(data: Array, axis: int) -> Array:
+    return np.concatenate([data, np.zeros_like(data)], axis)
+
+
 def _act(node: Node) -> Activation:
     found = getattr(node.op, "fused_activation_function", Activation.NONE)
     assert isinstance(found, Activation)
     return found
 
 
-def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
+def _share(graph: Graph, block: _Block, most: Array, read: Array) -> Array:
     """Give copies to idle channels. `most`, `read`: what the channels between the first two layers
-    reach, and those that the first one reads."""
+    reach, and those that the first one reads. Of which channel each is a copy then [C]."""
     layers = [_numbers(node) for node in (block.first, block.depthwise, block.pointwise)]
     (w, b), (v, c), (u, d) = layers  # [C, H, W, I], [1, H, W, C], [O, 1, 1, C] and biases
     idle = b + _SURE * (np.abs(w) * read).sum((1, 2, 3)) <= 0
+    sources = np.arange(len(idle))
     if not idle.any() or idle.all():
-        return
+        return sources
     low, high = FLOAT_BOUNDS[_act(block.depthwise)]
     d += u[:, 0, 0, idle] @ np.clip(c[idle], low, high)  # what they have been: constants
-    noise = (v**2).sum((0, 1, 2)) * (_weight(block) @ u[:, 0, 0] ** 2)  # of a step's rounding
+    # of a step's rounding, before and behind the depthwise layer
+    noise = ((v**2).sum((0, 1, 2)) + 1) * (_weight(block) @ u[:, 0, 0] ** 2)
     copies = {int(channel): [int(channel)] for channel in np.flatnonzero(~idle)}
     for channel in np.flatnonzero(idle):
         source = max(copies, key=lambda k: noise[k] / len(copies[k]) ** 2)
         copies[source].append(int(channel))
     step = most.max() / _LEVELS
     for source, channels in copies.items():
-        count = len(channels)
+        sources[channels], count = source, len(channels)
         apart = ((np.arange(count) + 0.5) / count - 0.5) * step
         w[channels], v[..., channels] = w[source], v[..., [source]]
         u[..., channels] = u[..., [source]] / count
@@ -192,6 +251,7 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> None:
     ):
         set_constant(graph, node, layout(node).w, weights)
         set_constant(graph, node, layout(node).bias, bias)
+    return sources
 
 
 def _weight(block: _Block) -> Array:

@@ -3,7 +3,8 @@
 Two models of one network, one of them quantized, have mostly the same operators in the same order;
 the quantized one has QUANTIZE and DEQUANTIZE between them. Names match first, where their tensors
 have one shape; between layers that are matched by name, the rest is matched by operator and shape,
-as the longest common runs.
+as the longest common runs. Layers that have another number of channels in one of the models, where
+it was widened, are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class Match:
 
 def match(first: Graph, second: Graph) -> list[Match]:
     """Layers of both graphs in their order. What is no `is_layer` is left out."""
-    ours, theirs = _layers(first), _layers(second)
+    sides = _layers(first), _layers(second)
+    keys = [{_key(n): _shape(n) for n in side} for side in sides]
+    other = {k for k in keys[0].keys() & keys[1].keys() if keys[0][k] != keys[1][k]}
+    ours, theirs = ([n for n in side if _key(n) not in other] for side in sides)
     by_name = {_name(n): i for i, n in enumerate(ours)}
     found: list[tuple[int, int]] = []
     last = -1
@@ -93,6 +97,11 @@ def is_layer(node: Node) -> bool:
 def _name(node: Node) -> str:
     """Of several names that a converter joined, the result's."""
     return node.output.name.split(";")[0]
+
+
+def _key(node: Node) -> tuple[object, ...]:
+    """What a layer keeps that gets another number of channels."""
+    return node.op.name, _name(node), _shape(node)[:-1]
 
 
 def _shape(node: Node) -> tuple[object, ...]:

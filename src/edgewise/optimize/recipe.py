@@ -56,6 +56,7 @@ class Technique(Enum):
 
     CROSS_LAYER = "cross_layer"
     ACTIVATIONS = "activations"
+    WIDEN = "widen"
     FINER_STEPS = "finer_steps"
     COMPENSATE = "compensate"
     CORRECT_BIASES = "correct_biases"

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from edgewise.errors import QuantizationError
 from edgewise.ir.model import Model
 from edgewise.optimize.equalize import activations, cross_layer
-from edgewise.optimize.finer import finer_steps
+from edgewise.optimize.finer import finer_steps, widen
 from edgewise.optimize.observe import Sample, channel_maxima
 from edgewise.optimize.recipe import Recipe, Technique
 
 UNITS = (Technique.CROSS_LAYER, Technique.ACTIVATIONS, Technique.FINER_STEPS)
+_WITHOUT_SAMPLES = (Technique.CROSS_LAYER, Technique.WIDEN)
 
 
 def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) -> Model:
@@ -23,17 +24,20 @@ def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) ->
     did, and is what the quantized one is to be like; the same model where there are none.
 
     Raises:
-        QuantizationError: techniques that need samples, without them. Only `cross_layer` needs
-            none.
+        QuantizationError: techniques that need samples, without them. `cross_layer` and
+            `widen` need none.
     """
     wanted = recipe.techniques_for(has_samples=samples is not None)
-    if samples is None and set(wanted) - {Technique.CROSS_LAYER}:
-        named = ", ".join(t.value for t in wanted if t is not Technique.CROSS_LAYER)
+    needing = [t.value for t in wanted if t not in _WITHOUT_SAMPLES]
+    if samples is None and needing:
+        named = ", ".join(needing)
         raise QuantizationError(f"recipe {recipe.scheme}: {named} need samples; got none")
     if Technique.CROSS_LAYER in wanted:
         model = cross_layer(model).model
     if Technique.ACTIVATIONS in wanted:
         model = activations(model, channel_maxima(model, samples or ())).model
+    if Technique.WIDEN in wanted:
+        model = widen(model)
     if Technique.FINER_STEPS in wanted:
         model = finer_steps(model, samples or ())
     return model
