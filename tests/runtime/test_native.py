@@ -23,10 +23,11 @@ from edgewise.ops.gather import Gather, GatherNd, ScatterNd
 from edgewise.ops.join import Concatenation
 from edgewise.ops.reshape import Reshape
 from edgewise.ops.resize import ResizeBilinear, ResizeNearestNeighbor
-from edgewise.runtime import planner
+from edgewise.runtime import plannable, planner
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa
 from edgewise.runtime.plan import Target
+from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.planner import plan
 from edgewise.runtime.select import TABLE
 from edgewise.runtime.session import Session
@@ -171,6 +172,29 @@ def test_shapes_that_follow_from_the_inputs_are_planned() -> None:
         assert y.shape == (n, 3)
         assert flat.shape == (3 * n,)
         assert {p.where for p in session.placement()} == {"kernel", "alias", "host"}
+
+
+@pytest.mark.quick
+def test_a_plan_needs_the_types_that_the_operands_give() -> None:
+    b = Builder("g")
+    y = b.relu(b.input("x", (2, 3)))
+    y.type = y.type.with_shape((2, 4))
+    with pytest.raises(NotPlannable, match="its operands give"):
+        plan(b.finish(y), Target(host_isa()))
+
+
+@pytest.mark.quick
+def test_types_of_a_file_are_derived_by_its_reader_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A third of reading, an eighth of planning a transformer."""
+    b, model = Builder("g"), Model()
+    model.add(b.finish(b.relu(b.input("x", (2, 3)))))
+    model.save(tmp_path / "m.tflite")
+    monkeypatch.setattr(plannable, "result_types", lambda *_: pytest.fail("derived again"))
+    interpreter = Interpreter(tmp_path / "m.tflite", cache=tmp_path / "cache")
+    interpreter(np.ones((2, 3), np.float32))
+    assert [p.where for p in interpreter.placement()] == ["kernel"]
 
 
 def test_a_plan_is_kept_for_each_of_the_last_shapes(monkeypatch: pytest.MonkeyPatch) -> None:

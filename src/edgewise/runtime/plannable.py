@@ -10,9 +10,9 @@ class NotPlannable(Exception):
     """The graph runs on its references as a whole; the message says why."""
 
 
-def require_plannable(graph: Graph) -> None:
-    """Raise NotPlannable unless all shapes are known and are those that the operands give, and
-    the arrays of the caller are only read."""
+def require_plannable(graph: Graph, *, is_inferred: bool = False) -> None:
+    """Raise NotPlannable unless all shapes are known and are those that the operands give, which
+    they are where types `is_inferred`, and the arrays of the caller are only read."""
     for value in graph.inputs:
         if value.is_variable:
             raise NotPlannable(f"the input {value.name!r} is a variable, which operators write")
@@ -21,7 +21,7 @@ def require_plannable(graph: Graph) -> None:
             raise NotPlannable(f"the shape of {value.name!r} is unknown until the model runs")
         if value.dtype.bits == 0:
             raise NotPlannable(f"{value.name!r} holds {value.dtype.text}")
-    for node in graph.nodes:
+    for node in () if is_inferred else graph.nodes:
         declared = [v.type for v in node.outputs]
         inferred = result_types(node.op, node.inputs, declared)
         for type_, found in zip(declared, inferred, strict=True):

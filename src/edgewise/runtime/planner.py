@@ -29,32 +29,40 @@ from edgewise.runtime.work import work_of
 
 
 def plan(
-    graph: Graph, target: Target, *, keep: bool = False, choices: Choices | None = None
+    graph: Graph,
+    target: Target,
+    *,
+    keep: bool = False,
+    choices: Choices | None = None,
+    is_inferred: bool = False,
 ) -> Plan:
     """The plan of a graph whose shapes are all known, or are when what is constant is computed.
     `keep`: every value survives the run, so that nothing is fused away. `choices`: how operators
-    run that shall not run as the target says.
+    run that shall not run as the target says. `is_inferred`: all types have just been derived from
+    the operands', which need not be done again.
 
     Raises:
         NotPlannable: a shape is unknown until the model runs, or a tensor holds strings.
     """
     if keep:
-        require_plannable(graph)
+        require_plannable(graph, is_inferred=is_inferred)
         drafts = Drafts(target, unsettled="every value is kept")
         return _plan(graph, drafts, Lineage.of(graph), keep=True)
     try:
-        return _plan_copy(graph, target, choices or {})
+        return _plan_copy(graph, target, choices or {}, is_inferred)
     except NotSettled as reason:
-        return _plan_copy(graph, target, choices or {}, unsettled=str(reason))
+        return _plan_copy(graph, target, choices or {}, is_inferred, unsettled=str(reason))
 
 
-def _plan_copy(graph: Graph, target: Target, choices: Choices, *, unsettled: str = "") -> Plan:
+def _plan_copy(
+    graph: Graph, target: Target, choices: Choices, is_inferred: bool, *, unsettled: str = ""
+) -> Plan:
     copy = graph.copy()
     originals = dict(zip(copy.values(), graph.values(), strict=True))
     names = None if unsettled else Names(copy)
     lineage = Lineage.of(copy)
     try:
-        require_plannable(copy)
+        require_plannable(copy, is_inferred=is_inferred)
     except NotPlannable:
         for outcome in settle_shapes(copy):
             lineage.take(outcome)

@@ -176,8 +176,10 @@ class Executors:
             graph, originals = specialize(self._graph(), inputs)
             demand = demand_of(graph)
             self._limits.check(demand)
+            # by the reader of a file, or here
+            is_inferred = self._stored is not None or originals is not None
             try:
-                made = plan(graph, target, keep=self._keep)
+                made = plan(graph, target, keep=self._keep, is_inferred=is_inferred)
             except NotPlannable:
                 if self._keep:
                     raise

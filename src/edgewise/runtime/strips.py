@@ -21,14 +21,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from functools import lru_cache
 
 from edgewise.ir.graph import Value
-from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Group, elements, values_of
-from edgewise.runtime.select.copy import copy, view
+from edgewise.runtime.select.copy import run
 from edgewise.values import dataclass, replace
 
 _LEAST = 8  # blocks of a result that is worth it
@@ -234,16 +232,9 @@ def _part(work: _Work, x: Value, y: Value, begin: int, end: int) -> Iterator[Gro
 
 def _move(x: Value, first: int, y: Value, to: int, lines: int) -> Call:
     """Copies lines of x."""
-    call = _moved(TensorType(x.shape, x.dtype), first, TensorType(y.shape, y.dtype), to, lines)
-    return replace(call, operands=(x, y))
-
-
-@lru_cache(maxsize=64)
-def _moved(x: TensorType, first: int, y: TensorType, to: int, lines: int) -> Call:
-    source, target = view(Value(x)), view(Value(y))
-    from_, into = source.elements[:, first : first + lines], target.elements[:, to : to + lines]
-    [call] = copy(source.of(from_), target.of(into))
-    return call
+    line = _line_bytes(x)
+    size = x.dtype.numpy.itemsize
+    return run(x, first * line, y, to * line, lines * line // size, size)
 
 
 def _lines_of(value: Value, lines: int) -> Value:

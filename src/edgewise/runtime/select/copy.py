@@ -77,6 +77,8 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
         dims.append(dims.pop(max(range(len(dims)), key=lambda i: dims[i][0])))
     most = constant("EW_COPY_RANK")
     require(len(dims) <= most, f"a copy over {len(dims)} dimensions; the kernel takes {most}")
+    if table is None and dims == [(dims[0][0], size, size)]:
+        return [run(x.value, x.offset, y.value, y.offset, dims[0][0], size)]
     lengths, x_strides, y_strides = zip(*dims, strict=True)
     rows = math.prod(lengths[:inner])
     length = size * math.prod(lengths[inner + 1 :])  # bytes of an inner element
@@ -97,11 +99,6 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
         },
     )
     n_tiles = -(-rows // rows_per_tile) * -(-lengths[inner] // inner_per_tile)
-    if table is None and dims == [(dims[0][0], size, size)]:
-        # a run of bytes: the planner may do without the copy
-        return [
-            Call(kernel, params, operands, n_tiles, moves=(x.offset, y.offset, size * dims[0][0]))
-        ]
     per_tile = 0
     if x.elements.nbytes == _bytes(y.value) and _is_dense(lengths, y_strides, size):
         if inner_per_tile == lengths[inner]:
@@ -109,6 +106,29 @@ def copy(x: View, y: View, table: np.ndarray | None = None) -> Sequence[Call]:
         elif rows == 1 or lengths[inner] % inner_per_tile == 0:
             per_tile = inner_per_tile * length // _itemsize(y.value)
     return [Call(kernel, params, operands, n_tiles, tile_elements=per_tile or None)]
+
+
+def run(
+    x: Value | np.ndarray, first: int, y: Value | np.ndarray, to: int, count: int, size: int
+) -> Call:
+    """The copy of `count` elements of `size` bytes, 1 to 8, from byte `first` of x on to byte `to`
+    of y: a run of bytes, which the planner may do without."""
+    per_tile = min(count, TILE_BYTES // size)
+    params = pack(
+        "ew_strided_copy",
+        {
+            "rank": 1,
+            "element_bytes": size,
+            "rows_per_tile": max(TILE_BYTES // (size * count), 1),
+            "inner_per_tile": per_tile,
+            "dims": (count,),
+            "x_stride": (size,),
+            "y_stride": (size,),
+            "x_offset": first,
+            "y_offset": to,
+        },
+    )
+    return Call("copy", params, (x, y), -(-count // per_tile), moves=(first, to, size * count))
 
 
 def _itemsize(what: Value | np.ndarray) -> int:
