@@ -188,7 +188,7 @@ def _block(group: Group) -> _Block | None:
     nodes = (first, depthwise, pointwise)
     if any(constant_weights(n) is not True or n.optional(layout(n).bias) is None for n in nodes):
         return None
-    is_known = first.op.fused_activation_function in _FROM_ZERO and _act(depthwise) in FLOAT_BOUNDS
+    is_known = first.op.activation in _FROM_ZERO and depthwise.op.activation in FLOAT_BOUNDS
     shapes = [node.operand(layout(node).w).shape for node in nodes]
     is_whole = channels_in(first) == shapes[0][3] and channels_in(pointwise) == shapes[2][3]
     is_single = shapes[1][3] == group.channels and shapes[2][1:3] == (1, 1)
@@ -215,12 +215,6 @@ def _with_zeros(data: Array, axis: int) -> Array:
     return np.concatenate([data, np.zeros_like(data)], axis)
 
 
-def _act(node: Node) -> Activation:
-    found = getattr(node.op, "fused_activation_function", Activation.NONE)
-    assert isinstance(found, Activation)
-    return found
-
-
 def _share(graph: Graph, block: _Block, most: Array, read: Array) -> Array:
     """Give copies to idle channels. `most`, `read`: what the channels between the first two layers
     reach, and those that the first one reads. Of which channel each is a copy then [C]."""
@@ -230,7 +224,7 @@ def _share(graph: Graph, block: _Block, most: Array, read: Array) -> Array:
     sources = np.arange(len(idle))
     if not idle.any() or idle.all():
         return sources
-    low, high = FLOAT_BOUNDS[_act(block.depthwise)]
+    low, high = FLOAT_BOUNDS[block.depthwise.op.activation]
     d += u[:, 0, 0, idle] @ np.clip(c[idle], low, high)  # what they have been: constants
     # of a step's rounding, before and behind the depthwise layer
     noise = ((v**2).sum((0, 1, 2)) + 1) * (_weight(block) @ u[:, 0, 0] ** 2)
