@@ -3,8 +3,8 @@
 #define EW_EXPONENTIALS_H
 #include "math.h"
 
-/* Over all lanes, by halves of which each takes the other's: one after the other each would wait for
- * the one before, and by halves that become shorter clang takes twice as many instructions. */
+/* Over all lanes, by halves of which each takes the other's: one after the other, each would wait
+ * for the one before; of halves that become shorter clang makes twice as many instructions. */
 #if EW_LANES == 1
 #define EW_OVER_LANES(name, join)                                                                  \
     EW_INLINE float name(v_f32 x) { return x; }
@@ -69,14 +69,14 @@ EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float large
     size_t i = 0;
     for (; i + EW_LANES <= n; i += EW_LANES) {
         v_f32 distance = v_load_f32(x + i) - largest;
-        v_f32 e = v_exp_flushed(beta == 1.0f ? distance : distance * beta);
+        v_f32 e = v_exp_term(beta == 1.0f ? distance : distance * beta);
         total += e;
         v_store_f32(y + i, e);
     }
     if (i < n) {
         float rest[EW_LANES] = {0};
         for (size_t k = 0; k < n - i; k++) rest[k] = (x[i + k] - largest) * beta;
-        v_store_f32(rest, v_exp_flushed(v_load_f32(rest)));
+        v_store_f32(rest, v_exp_term(v_load_f32(rest)));
         for (size_t k = 0; k < n - i; k++) sum += y[i + k] = rest[k];
     }
     return sum + v_sum(total);

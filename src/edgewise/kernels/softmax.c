@@ -22,7 +22,7 @@ EW_DEFINE(softmax_f32) {
             for (uint32_t k = 0; k < at_once; k++) of_row[k] = largest_f32(x + k * n, n);
             for (uint32_t k = 0; k < at_once; k++) {
                 const float *later = x + (size_t)(at_once + k) * n;
-                for (uint32_t i = 0; i < n; i += LINE) v_fetch((const char *)(later + i));
+                for (uint32_t i = 0; i < n; i += LINE) v_fetch_near(later + i);
                 of_row[k] = exponentials_f32(x + k * n, y + k * n, n, of_row[k], p->beta);
             }
             for (uint32_t k = 0; k < at_once; k++) scale_f32(y + k * n, n, 1.0f / of_row[k]);
