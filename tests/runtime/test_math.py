@@ -16,6 +16,7 @@ from edgewise.ir import Op
 from edgewise.ops.activation import Elu, Gelu
 from edgewise.ops.binary import Pow
 from edgewise.ops.sigmoid import Logistic, Tanh
+from edgewise.ops.softmax import Softmax
 from edgewise.ops.unary import Cos, Exp, Log, Rsqrt, Sin
 from edgewise.runtime.library import Isa
 from tests.runtime.test_elementwise import EACH_ISA, ISAS, run, site_of
@@ -130,3 +131,24 @@ def test_gelu(isa: Isa) -> None:
         wanted = op.reference(x.astype(np.float64))
         got = run(site_of(op, [x], isa), [x])
         assert (np.abs(got - wanted) / np.maximum(np.abs(x), 1)).max() <= of_one, op
+
+
+@EACH_ISA
+def test_terms_of_a_softmax(isa: Isa) -> None:
+    """By one number for ln 2, e**x is 2.8e-9 |x| off, beside rounding."""
+    x = np.linspace(-80, 0, 20_011, dtype=np.float32)[None]
+    y = run(site_of(Softmax(), [x], isa), [x])[0].astype(np.float64)
+    error = np.abs(y / y[-1] / np.exp(x[0].astype(np.float64)) - 1)
+    assert (error - 2.8e-9 * np.abs(x[0])).max() < 1.3e-7
+
+
+@EACH_ISA
+@pytest.mark.parametrize("depth", [1, 16, 63, 64, 67, 128, 131])
+def test_rows_of_a_softmax(depth: int, isa: Isa) -> None:
+    """More than take a step together; each of its own size."""
+    rng = np.random.default_rng(8)
+    x = rng.uniform(-9, 9, (21, depth)) + 20 * np.arange(-10, 11)[:, None]
+    x = x.astype(np.float32)
+    y = run(site_of(Softmax(), [x], isa), [x])
+    np.testing.assert_allclose(y, Softmax().reference(x.astype(np.float64)), 2e-6)
+    np.testing.assert_allclose(y.sum(-1), 1, 2e-6)

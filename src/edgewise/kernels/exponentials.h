@@ -3,19 +3,33 @@
 #define EW_EXPONENTIALS_H
 #include "math.h"
 
-/* Over all lanes, by halves: one after the other each would wait for the one before. */
+/* Over all lanes, by halves of which each takes the other's: one after the other, each would wait
+ * for the one before; of halves that become shorter clang makes twice as many instructions. */
+#if EW_LANES == 1
+#define EW_OVER_LANES(name, join)                                                                  \
+    EW_INLINE float name(v_f32 x) { return x; }
+#else
+#define EW_FOUR(l, n) (l) ^ (n), ((l) + 1) ^ (n), ((l) + 2) ^ (n), ((l) + 3) ^ (n)
+#if EW_LANES == 16
+#define EW_EACH(n) EW_FOUR(0, n), EW_FOUR(4, n), EW_FOUR(8, n), EW_FOUR(12, n)
+#elif EW_LANES == 8
+#define EW_EACH(n) EW_FOUR(0, n), EW_FOUR(4, n)
+#else
+#define EW_EACH(n) EW_FOUR(0, n)
+#endif
+/* Lane l is lane l ^ n of x. */
+#define EW_EXCHANGED(x, n) __builtin_shufflevector(x, x, EW_EACH((n) % EW_LANES))
 #define EW_OVER_LANES(name, join)                                                                  \
     EW_INLINE float name(v_f32 x) {                                                                \
-        float lane[EW_LANES];                                                                      \
-        v_store_f32(lane, x);                                                                      \
-        EW_UNROLL for (uint32_t n = EW_LANES / 2; n; n /= 2)                                       \
-            EW_UNROLL for (uint32_t l = 0; l < n; l++) lane[l] = join(lane[l], lane[l + n]);       \
-        return lane[0];                                                                            \
+        if (EW_LANES > 8) x = join(x, EW_EXCHANGED(x, 8));                                         \
+        if (EW_LANES > 4) x = join(x, EW_EXCHANGED(x, 4));                                         \
+        x = join(x, EW_EXCHANGED(x, 2));                                                           \
+        return join(x, EW_EXCHANGED(x, 1))[0];                                                     \
     }
-EW_INLINE float ew_larger(float a, float b) { return b > a ? b : a; }
-EW_INLINE float ew_added(float a, float b) { return a + b; }
-EW_OVER_LANES(v_largest, ew_larger)
-EW_OVER_LANES(v_sum, ew_added)
+#endif
+EW_INLINE v_f32 v_added(v_f32 a, v_f32 b) { return a + b; }
+EW_OVER_LANES(v_largest, v_max)
+EW_OVER_LANES(v_sum, v_added)
 
 /* The largest of n numbers, any number where one of them is NaN. */
 EW_INLINE float largest_f32(const float *x, uint32_t n) {
@@ -55,14 +69,14 @@ EW_INLINE float exponentials_f32(const float *x, float *y, size_t n, float large
     size_t i = 0;
     for (; i + EW_LANES <= n; i += EW_LANES) {
         v_f32 distance = v_load_f32(x + i) - largest;
-        v_f32 e = v_exp_flushed(beta == 1.0f ? distance : distance * beta);
+        v_f32 e = v_exp_term(beta == 1.0f ? distance : distance * beta);
         total += e;
         v_store_f32(y + i, e);
     }
     if (i < n) {
         float rest[EW_LANES] = {0};
         for (size_t k = 0; k < n - i; k++) rest[k] = (x[i + k] - largest) * beta;
-        v_store_f32(rest, v_exp_flushed(v_load_f32(rest)));
+        v_store_f32(rest, v_exp_term(v_load_f32(rest)));
         for (size_t k = 0; k < n - i; k++) sum += y[i + k] = rest[k];
     }
     return sum + v_sum(total);

@@ -49,10 +49,17 @@ typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #define EW_HIDE(x) __asm__("" : "+r"(x))
 #define EW_INLINE static inline __attribute__((always_inline))
 
-/* Brings the cache line at p into the second level; p need not be valid. */
+/* Brings the cache line at p into the second level, or the first; p need not be valid. */
 EW_INLINE void v_fetch(const char *p) {
 #if EW_LANES > 1
     __builtin_prefetch(p, 0, 2);
+#else
+    (void)p;
+#endif
+}
+EW_INLINE void v_fetch_near(const void *p) {
+#if EW_LANES > 1
+    __builtin_prefetch(p, 0, 3);
 #else
     (void)p;
 #endif
@@ -153,16 +160,20 @@ EW_INLINE void v_store_first_f32(float *p, v_f32 v, uint32_t n) {
 #endif
 }
 
+/* EW_FUSED: v_fma rounds once. */
 #if EW_LANES == 16 && defined(__AVX512F__)
+#define EW_FUSED
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm512_fmadd_ps(a, b, c); }
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm512_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm512_max_ps(a, b); }
 #elif EW_LANES == 8
+#define EW_FUSED
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm256_fmadd_ps(a, b, c); }
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm256_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm256_max_ps(a, b); }
 #else
 #if EW_LANES == 4 && defined(__aarch64__)
+#define EW_FUSED
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)vfmaq_f32(c, a, b); }
 #else
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return a * b + c; }

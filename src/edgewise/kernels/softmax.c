@@ -3,8 +3,9 @@
 #include "fixed.h"
 #include "knots.h"
 
-/* Rows that take each step one after the other: what one waits for others compute. */
-enum { ROWS = 8 };
+/* Most rows that take each step one after the other: what one waits for others compute, and the
+ * rows that follow arrive. In numbers, ROOM is a sixth of the first cache and LINE one of its. */
+enum { ROWS = 8, ROOM = 2048, LINE = 16 };
 
 /* Short rows are one run of exponentials, since each alone is a rest. */
 EW_DEFINE(softmax_f32) {
@@ -15,12 +16,16 @@ EW_DEFINE(softmax_f32) {
     float *y = (float *)operand[1] + (size_t)row * n;
     EW_UNUSED(scratch);
     if (n >= 4 * EW_LANES) {
+        const uint32_t most = n > ROOM ? 1 : ew_min_u32(ROWS, ROOM / n), ahead = n > ROOM ? 0 : n;
         float of_row[ROWS];
         for (uint32_t r = 0, at_once; r < rows; r += at_once) {
-            at_once = ew_min_u32(ROWS, rows - r);
+            at_once = ew_min_u32(most, rows - r);
             for (uint32_t k = 0; k < at_once; k++) of_row[k] = largest_f32(x + k * n, n);
-            for (uint32_t k = 0; k < at_once; k++)
+            for (uint32_t k = 0; k < at_once; k++) {
+                const float *later = x + (size_t)(at_once + k) * n;
+                for (uint32_t i = 0; i < ahead; i += LINE) v_fetch_near(later + i);
                 of_row[k] = exponentials_f32(x + k * n, y + k * n, n, of_row[k], p->beta);
+            }
             for (uint32_t k = 0; k < at_once; k++) scale_f32(y + k * n, n, 1.0f / of_row[k]);
             x += (size_t)at_once * n, y += (size_t)at_once * n;
         }
