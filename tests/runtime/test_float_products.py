@@ -143,11 +143,18 @@ def test_small_images_are_staged_with_their_padding(
 
 
 # n, h, w, c: too long for a block of channels to walk along lines
-BANDS = [(2, 13, 11, 101), (1, 6, 4, 330), (1, 5, 29, 48), (3, 7, 7, 160), (1, 4, 9, 144)]
+BANDS = [
+    (2, 13, 11, 101),
+    (1, 6, 4, 330),
+    (1, 5, 29, 48),
+    (3, 7, 7, 160),
+    (1, 4, 9, 144),
+    (2, 17, 13, 112),
+]
 
 
 @pytest.mark.parametrize("padding", [Padding.SAME, Padding.VALID])
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
 @pytest.mark.parametrize("shape", BANDS, ids=str)
 def test_depthwise_in_bands_of_lines(
     shape: tuple[int, int, int, int], kernel: int, stride: int, padding: Padding

@@ -100,8 +100,8 @@ EW_INLINE void ew_band_block(const uint32_t rows, const uint32_t pixels, const u
 
 /* All channels. A vector of x is loaded once for all sums, where rows alone load it once for each
  * kernel row, and the weights with it, from the second-level cache (14x14x512: 31 us, not 40; with
- * 5 x 5, 28x28x240: 73, not 102). 3 x 3 with stride 2 gains nothing. Sums are in the order of
- * block_f32. */
+ * 5 x 5, 28x28x240: 73, not 102; 3 x 3 with stride 2, 28x28x240: 11, not 13). Sums are in the order
+ * of block_f32. */
 #define EW_DEFINE_BAND(kernel, stride, rows, pixels, is_inside)                                    \
     static __attribute__((noinline)) void                                                          \
         ew_band_##kernel##x##stride##_##rows##x##pixels##_##is_inside(                             \
@@ -117,6 +117,11 @@ EW_DEFINE_BAND(3, 1, 4, 4, 0)
 EW_DEFINE_BAND(3, 1, 4, 2, 0)
 EW_DEFINE_BAND(3, 1, 2, 4, 0)
 EW_DEFINE_BAND(3, 1, 2, 2, 0)
+EW_DEFINE_BAND(3, 2, 4, 4, 1)
+EW_DEFINE_BAND(3, 2, 4, 4, 0)
+EW_DEFINE_BAND(3, 2, 4, 2, 0)
+EW_DEFINE_BAND(3, 2, 2, 4, 0)
+EW_DEFINE_BAND(3, 2, 2, 2, 0)
 EW_DEFINE_BAND(5, 1, 2, 4, 1)
 EW_DEFINE_BAND(5, 1, 2, 4, 0)
 EW_DEFINE_BAND(5, 1, 2, 2, 0)
@@ -128,9 +133,9 @@ EW_DEFINE_BAND(5, 2, 2, 2, 0)
 static uint32_t ew_rows_of_band(const ew_depthwise_conv_2d *p, uint32_t left) {
     const ew_window *s = &p->window;
     const int may_be = !p->is_spread && s->dilation_h == 1 && s->stride_h == s->stride_w;
-    const int is_known = p->body != EW_DEPTHWISE_any && p->body != EW_DEPTHWISE_3x2;
+    const int is_known = p->body != EW_DEPTHWISE_any;
     if (!may_be || !is_known || s->ow < EW_PIXELS) return 0;
-    return p->body == EW_DEPTHWISE_3x1 && left > 2 ? EW_BAND : 2;
+    return s->kernel_h == 3 && left > 2 ? EW_BAND : 2;
 }
 
 /* Which of `count` lines or columns from `first` on lie inside: a bit each. */
@@ -146,11 +151,13 @@ static void ew_run_band(const ew_depthwise_conv_2d *p, void *const *operand, uin
     static void (*const bodies[][5])(const ew_depthwise_conv_2d *, const ew_band *) = {
         [EW_DEPTHWISE_3x1] = {ew_band_3x1_4x4_1, ew_band_3x1_4x4_0, ew_band_3x1_4x2_0,
                               ew_band_3x1_2x4_0, ew_band_3x1_2x2_0},
+        [EW_DEPTHWISE_3x2] = {ew_band_3x2_4x4_1, ew_band_3x2_4x4_0, ew_band_3x2_4x2_0,
+                              ew_band_3x2_2x4_0, ew_band_3x2_2x2_0},
         [EW_DEPTHWISE_5x1] = {ew_band_5x1_2x4_1, ew_band_5x1_2x4_0, ew_band_5x1_2x2_0},
         [EW_DEPTHWISE_5x2] = {ew_band_5x2_2x4_1, ew_band_5x2_2x4_0, ew_band_5x2_2x2_0},
     };
     const ew_window *s = &p->window;
-    const int is_short = p->body == EW_DEPTHWISE_3x1 && rows < EW_BAND;
+    const int is_short = s->kernel_h == 3 && rows < EW_BAND;
     const uint32_t under = (rows - 1) * s->stride_h + s->kernel_h;
     const uint32_t top = row % s->oh * s->stride_h - s->pad_top; /* may wrap around */
     ew_band b = {.w = operand[1], .bias = operand[2], .zeros = zeros,
