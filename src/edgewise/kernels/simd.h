@@ -50,20 +50,13 @@ typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #define EW_INLINE static inline __attribute__((always_inline))
 
 /* Brings the cache line at p into the second level, or the first; p need not be valid. */
-EW_INLINE void v_fetch(const char *p) {
 #if EW_LANES > 1
-    __builtin_prefetch(p, 0, 2);
+#define EW_FETCH(p, locality) __builtin_prefetch(p, 0, locality)
 #else
-    (void)p;
+#define EW_FETCH(p, locality) (void)(p)
 #endif
-}
-EW_INLINE void v_fetch_near(const void *p) {
-#if EW_LANES > 1
-    __builtin_prefetch(p, 0, 3);
-#else
-    (void)p;
-#endif
-}
+EW_INLINE void v_fetch(const char *p) { EW_FETCH(p, 2); }
+EW_INLINE void v_fetch_near(const void *p) { EW_FETCH(p, 3); }
 
 EW_INLINE v_f32 v_load_f32(const float *p) {
     v_f32 v;
