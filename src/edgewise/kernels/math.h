@@ -58,12 +58,14 @@ EW_INLINE v_f32 v_abs(v_f32 x) { return v_of_bits(v_bits_of(x) & 0x7FFFFFFF); }
 #define EW_POWER 12583039.0f
 #define EW_ROOT_OF_POWER 12583166.0f
 
-/* x = n ln 2 + r, |r| <= 0.35, for |x| <= 104; ln 2 in two parts, the product with the first of
- * which is exact. `bits` are those of n + rounder. */
-EW_INLINE v_f32 v_exp_parts(v_f32 x, float rounder, v_s32 *bits) {
+/* x = n ln 2 + r, |r| <= 0.35, for |x| <= 104; ln 2 in two `parts`, the product with the first of
+ * which is exact, or in one, where v_fma rounds once: r is 2.8e-9 |x| off then. `bits` are those of
+ * n + rounder. */
+EW_INLINE v_f32 v_exp_parts(v_f32 x, float rounder, const int parts, v_s32 *bits) {
     v_f32 shifted = v_fma(x, v_splat_f32(1.44269504f), v_splat_f32(rounder));
     v_f32 whole = shifted - rounder;
     *bits = v_bits_of(shifted);
+    if (parts == 1) return v_fma(whole, v_splat_f32(-0.693147182f), x);
     v_f32 r = v_fma(whole, v_splat_f32(-0.693359375f), x);
     return v_fma(whole, v_splat_f32(2.12194440e-4f), r);
 }
@@ -116,45 +118,31 @@ static inline float ew_sqrt_f32(float x) {
  * steps, of which one alone overflows. */
 EW_INLINE v_f32 v_exp(v_f32 x) {
     v_s32 bits;
-    v_f32 r = v_exp_parts(v_within(x, -104.0f, 89.0f), EW_ROOT_OF_POWER, &bits);
+    v_f32 r = v_exp_parts(v_within(x, -104.0f, 89.0f), EW_ROOT_OF_POWER, 2, &bits);
     v_s32 half = bits >> 1;
     v_f32 power = v_of_bits(half << 23);
     return v_fma(v_expm1_small(r), power, power) * v_of_bits((bits - half) << 23);
 }
 
 /* e**x for x <= 88, with one step: 0 below -87.68, where n is -127 and its power 0; NaN stays. */
-EW_INLINE v_f32 v_exp_flushed(v_f32 x) {
+EW_INLINE v_f32 v_exp_flushed(v_f32 x, const int parts) {
     v_s32 bits;
-    v_f32 r = v_exp_parts(v_max(v_splat_f32(-88.0f), x), EW_POWER, &bits);
+    v_f32 r = v_exp_parts(v_max(v_splat_f32(-88.0f), x), EW_POWER, parts, &bits);
     v_f32 power = v_of_bits(bits << 23);
     return v_fma(v_expm1_small(r), power, power);
-}
-
-/* The same for terms of a sum: where v_fma rounds once, ln 2 is one number, 2.8e-9 |x| of e**x off,
- * 2e-7 at -87 (a softmax takes 4 % less time). */
-EW_INLINE v_f32 v_exp_term(v_f32 x) {
-#if defined(EW_FUSED)
-    x = v_max(v_splat_f32(-88.0f), x);
-    v_f32 shifted = v_fma(x, v_splat_f32(1.44269504f), v_splat_f32(EW_POWER));
-    v_f32 r = v_fma(shifted - EW_POWER, v_splat_f32(-0.693147182f), x);
-    v_f32 power = v_of_bits(v_bits_of(shifted) << 23);
-    return v_fma(v_expm1_small(r), power, power);
-#else
-    return v_exp_flushed(x);
-#endif
 }
 
 /* e**x - 1 for x <= 0; NaN stays. */
 EW_INLINE v_f32 v_expm1_negative(v_f32 x) {
     v_s32 bits;
-    v_f32 r = v_exp_parts(v_within(x, -26.0f, 0.0f), EW_POWER, &bits);
+    v_f32 r = v_exp_parts(v_within(x, -26.0f, 0.0f), EW_POWER, 2, &bits);
     v_f32 power = v_of_bits(bits << 23);
     return v_fma(v_expm1_small(r), power, power - 1.0f);
 }
 
 /* e**x / (1 + e**x), which is 1 from 20 on; 0 below -87.68; NaN stays. */
 EW_INLINE v_f32 v_logistic(v_f32 x) {
-    v_f32 e = v_exp_flushed(v_min(v_splat_f32(20.0f), x));
+    v_f32 e = v_exp_flushed(v_min(v_splat_f32(20.0f), x), 2);
     return e / (1.0f + e);
 }
 

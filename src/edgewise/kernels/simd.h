@@ -153,22 +153,23 @@ EW_INLINE void v_store_first_f32(float *p, v_f32 v, uint32_t n) {
 #endif
 }
 
-/* EW_FUSED: v_fma rounds once. */
+/* EW_FUSED: whether v_fma rounds once. */
 #if EW_LANES == 16 && defined(__AVX512F__)
-#define EW_FUSED
+#define EW_FUSED 1
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm512_fmadd_ps(a, b, c); }
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm512_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm512_max_ps(a, b); }
 #elif EW_LANES == 8
-#define EW_FUSED
+#define EW_FUSED 1
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)_mm256_fmadd_ps(a, b, c); }
 EW_INLINE v_f32 v_min(v_f32 a, v_f32 b) { return (v_f32)_mm256_min_ps(a, b); }
 EW_INLINE v_f32 v_max(v_f32 a, v_f32 b) { return (v_f32)_mm256_max_ps(a, b); }
 #else
 #if EW_LANES == 4 && defined(__aarch64__)
-#define EW_FUSED
+#define EW_FUSED 1
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return (v_f32)vfmaq_f32(c, a, b); }
 #else
+#define EW_FUSED 0
 EW_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c) { return a * b + c; }
 #endif
 #if EW_LANES == 4 && defined(__SSE2__)

@@ -87,10 +87,7 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
             sources = _share(graph, block, _most(group, reaches) / scales[group], most[x])
             if y in most:
                 most[y] = most[y][sources]
-    graph.tensors = []  # positions in the file that was read; no longer true
-    name_values(graph)
-    verify(result)
-    return result
+    return _finished(result)
 
 
 def widen(model: Model) -> Model:
@@ -99,16 +96,21 @@ def widen(model: Model) -> Model:
     them copies."""
     result = model.copy()
     graph = result.main
-    found = [g for g in _depthwise(graph) if g.channels <= _FEW and _block(g) is not None]
+    few = [(g, _block(g)) for g in _depthwise(graph) if g.channels <= _FEW]
+    found = [(group, block) for group, block in few if block is not None]
     if not found:
         return model
     name_values(graph)
-    for group in found:
-        _add_channels(graph, group)
-    graph.tensors = []  # positions in the file that was read; no longer true
-    name_values(graph)
-    verify(result)
-    return result
+    for group, block in found:
+        _add_channels(graph, group, block)
+    return _finished(result)
+
+
+def _finished(model: Model) -> Model:
+    model.main.tensors = []  # positions in the file that was read; no longer true
+    name_values(model.main)
+    verify(model)
+    return model
 
 
 def _depthwise(graph: Graph) -> list[Group]:
@@ -195,10 +197,8 @@ def _block(group: Group) -> _Block | None:
     return _Block(*nodes) if is_known and is_whole and is_single else None
 
 
-def _add_channels(graph: Graph, group: Group) -> None:
+def _add_channels(graph: Graph, group: Group, block: _Block) -> None:
     """Channels of zeros, as many as there are."""
-    block = _block(group)
-    assert block is not None
     for node in (block.first, block.depthwise, block.pointwise):
         places = layout(node)
         axis = places.input_axis if node is block.pointwise else places.output_axis

@@ -50,8 +50,7 @@ def _after(affine: Callable[[Match, np.ndarray], Affine]) -> Callable[[Builder, 
         vector = per_channel(match.array("c"), node.output.shape)
         assert not isinstance(vector, str)
         scale, offset = affine(match, vector)
-        act = match.root.op.activation
-        return scale_output(b, node, scale, offset, act)
+        return scale_output(b, node, scale, offset, match.root.op.activation)
 
     return rewrite
 

@@ -27,10 +27,6 @@ PHRASE = "power[s] and root[s] made cheaper"
 SIGNS = "sign[s] taken into sums and products"
 
 
-def _fused(match: Match) -> Activation:
-    return match.root.op.activation
-
-
 def _power(name: str, exponent: float, op: str) -> Rule:
     """x ** exponent -> op(x)."""
 
@@ -49,7 +45,9 @@ def _power(name: str, exponent: float, op: str) -> Rule:
 
 
 def _times_inverse_root(b: Builder, match: Match) -> Value:
-    return b.mul(match["y"], b.rsqrt(match["x"]), fused_activation_function=_fused(match))
+    return b.mul(
+        match["y"], b.rsqrt(match["x"]), fused_activation_function=match.root.op.activation
+    )
 
 
 def _not_alone(match: Match) -> Verdict:
@@ -60,15 +58,15 @@ def _not_alone(match: Match) -> Verdict:
 
 def _negated(b: Builder, match: Match) -> Value:
     scale = b.constant(-match.array("c"), name=match["c"].name)
-    return b.mul(match["x"], scale, fused_activation_function=_fused(match))
+    return b.mul(match["x"], scale, fused_activation_function=match.root.op.activation)
 
 
 def _difference(b: Builder, match: Match) -> Value:
-    return b.sub(match["x"], match["y"], fused_activation_function=_fused(match))
+    return b.sub(match["x"], match["y"], fused_activation_function=match.root.op.activation)
 
 
 def _sum(b: Builder, match: Match) -> Value:
-    return b.add(match["x"], match["y"], fused_activation_function=_fused(match))
+    return b.add(match["x"], match["y"], fused_activation_function=match.root.op.activation)
 
 
 def _offset(p: PatternBuilder, x: str, c: str) -> Pattern:
@@ -90,7 +88,7 @@ def _one_offset(b: Builder, match: Match) -> Value:
     a, c = (match.array(name).astype(np.float64) for name in ("a", "c"))
     offset = b.constant((a + c).astype(match.array("c").dtype), name=match["c"].name)
     total = b.add(match["x"], match["y"])
-    return b.add(total, offset, fused_activation_function=_fused(match))
+    return b.add(total, offset, fused_activation_function=match.root.op.activation)
 
 
 def _root(p: PatternBuilder) -> Result:
@@ -214,7 +212,9 @@ FACTORS = [
             form,
             every(floats, _spreads_no_more),
             lambda b, match: b.mul(
-                b.sub(match["x"], match["y"]), match["s"], fused_activation_function=_fused(match)
+                b.sub(match["x"], match["y"]),
+                match["s"],
+                fused_activation_function=match.root.op.activation,
             ),
             tolerance=1e-5,
             phrase="common factor[s] taken out of sums",
@@ -230,7 +230,9 @@ FACTORS = [
         lambda p: p.add(_product(p, p.value("x")), _product(p, p.value("y"))),
         every(floats, _spreads_no_more),
         lambda b, match: b.mul(
-            b.add(match["x"], match["y"]), match["s"], fused_activation_function=_fused(match)
+            b.add(match["x"], match["y"]),
+            match["s"],
+            fused_activation_function=match.root.op.activation,
         ),
         tolerance=1e-5,
         phrase="common factor[s] taken out of sums",
