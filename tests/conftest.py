@@ -38,10 +38,11 @@ __all__ = ["micro_oracle", "oracle"]
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("quick", "ci", "full")
 
-# No deadline: a shared machine is slow at times. The blob repeats a failure elsewhere.
+# No limits of time: a shared machine is slow at times. The blob repeats a failure elsewhere.
 # Only the full tier draws anew: what the other tiers say depends on the commit alone.
-hypothesis.settings.register_profile("full", deadline=None, print_blob=True)
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+_UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("full", print_blob=True, **_UNTIMED)
+hypothesis.settings.register_profile("same", derandomize=True, **_UNTIMED)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import Any
 
 import numpy as np
@@ -88,18 +88,23 @@ def plan_of(*steps: Step, constants: np.ndarray | None = None, count: int = 4) -
 
 class Recorder:
     """Stands in for all kernels of an executor: notes (tag, begin, end, thread) of every call.
-    `tags` are names of steps by the place in the arena of their first operand."""
+    `tags` are names of steps by the place in the arena of their first operand. The first calls of a
+    step wait until `meet` threads have made theirs: so many take part, however busy the machine."""
 
-    def __init__(self, executor: Executor, tags: dict[int, str], pause: float = 0.0) -> None:
+    def __init__(self, executor: Executor, tags: dict[int, str], meet: int = 1) -> None:
         ffi = structures()
         self.calls: list[tuple[str, int, int, int]] = []
         arena = int(ffi.cast("uintptr_t", executor._regions[Region.ARENA]))
         scratch_of_caller = int(ffi.cast("uintptr_t", executor._run.scratch))
+        everybody = threading.Barrier(meet, timeout=60)
+        met: set[tuple[str, int]] = set()
 
         def note(params: object, operand: Any, begin: int, end: int, scratch: object) -> None:
             tag = tags[int(ffi.cast("uintptr_t", operand[0])) - arena]
             thread = (int(ffi.cast("uintptr_t", scratch)) - scratch_of_caller) // 64
-            time.sleep(pause)
+            if (tag, thread) not in met:
+                met.add((tag, thread))
+                everybody.wait()
             self.calls.append((tag, begin, end, thread))
 
         self._callback = ffi.callback("ew_kernel *", note)

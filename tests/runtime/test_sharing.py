@@ -149,21 +149,25 @@ def test_with_keep_nothing_is_overwritten() -> None:
 
 @pytest.mark.ci
 def test_planning_is_linear_in_the_operators() -> None:
-    """By ratio: 4000 operators may cost 16 times what 400 cost; 10 to 11 were measured."""
-    times = []
-    for length in (400, 4000):
-        b = Builder()
-        x = b.input("x", (1, 6, 6, 4))
-        w = b.constant(np.ones((4, 1, 1, 4), np.float32))
-        for _ in range(length // 4):
-            x = b.add(b.relu(b.logistic(b.conv_2d(x, w))), x)
-        graph = b.finish(x)
-        gc.freeze()  # what other tests left is not looked through again and again
-        start = time.process_time()
-        plan(graph, TARGET)
-        times.append(time.process_time() - start)
-        gc.unfreeze()
-    assert times[1] < 16 * times[0], times
+    """By ratio: 4000 operators may cost 16 times what 400 cost; 10 to 11 were measured. A machine
+    may slow down in between: one of three turns has to hold."""
+    turns = [(seconds_of_planning(400), seconds_of_planning(4000)) for _ in range(3)]
+    assert any(many < 16 * few for few, many in turns), turns
+
+
+def seconds_of_planning(length: int) -> float:
+    b = Builder()
+    x = b.input("x", (1, 6, 6, 4))
+    w = b.constant(np.ones((4, 1, 1, 4), np.float32))
+    for _ in range(length // 4):
+        x = b.add(b.relu(b.logistic(b.conv_2d(x, w))), x)
+    graph = b.finish(x)
+    gc.freeze()  # what other tests left is not looked through again and again
+    start = time.process_time()
+    plan(graph, TARGET)
+    taken = time.process_time() - start
+    gc.unfreeze()
+    return taken
 
 
 # -- properties ---------------------------------------------------------------------------------
