@@ -85,22 +85,24 @@ def round_away(x: Array) -> Array:
 
 
 def high_mul(a: Array, m: int | Array) -> Array:
-    """`SaturatingRoundingDoublingHighMul`: (a*m*2) >> 32 with rounding half away, int32."""
+    """`SaturatingRoundingDoublingHighMul`: (a*m*2) >> 32 with rounding half up, int32.
+
+    Its C code rounds a negative product by 1 - 2**30 and a division that truncates, which is half
+    up, too.
+    """
     product = a.astype(np.int64) * np.asarray(m, np.int64)
-    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    total = product + nudge
-    # C division truncates towards zero
-    result = np.where(total >= 0, total >> 31, -((-total) >> 31))
-    return np.minimum(result, (1 << 31) - 1).astype(np.int32)
+    product += 1 << 30
+    product >>= 31
+    return np.minimum(product, (1 << 31) - 1).astype(np.int32)
 
 
 def divide_by_power(x: Array, exponent: int | Array) -> Array:
     """`RoundingDivideByPOT`: x / 2**exponent, halves away from zero, int32."""
-    mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
+    exponent = np.asarray(exponent, np.int64)
+    half = (np.int64(1) << exponent) >> 1
     wide = x.astype(np.int64)
-    remainder = wide & mask
-    threshold = (mask >> 1) + (wide < 0)
-    return ((wide >> np.asarray(exponent, np.int64)) + (remainder > threshold)).astype(np.int32)
+    wide = wide + half - ((wide < 0) & (half > 0))
+    return (wide >> exponent).astype(np.int32)
 
 
 def multiply_fixed(x: Array, m: int | Array, shift: int | Array) -> Array:

@@ -89,10 +89,10 @@ def _reference(site: Site, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Stored results for operands given as bytes; the shapes broadcast."""
     node = site.node
     values = (node.operand(0), node.operand(1))
-    a, b = np.broadcast_arrays(a, b)
     arrays = [x.astype(np.uint8).view(v.dtype.numpy) for x, v in zip((a, b), values, strict=True)]
-    types = [v.type.with_shape(a.shape) for v in values]
-    return evaluate_op(node.op, arrays, types, [node.output.type.with_shape(a.shape)])[0]
+    types = [v.type.with_shape(x.shape) for x, v in zip(arrays, values, strict=True)]
+    result = node.output.type.with_shape(np.broadcast_shapes(a.shape, b.shape))
+    return evaluate_op(node.op, arrays, types, [result])[0]
 
 
 def _points(site: Site) -> dict[str, Number]:
