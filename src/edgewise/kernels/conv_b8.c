@@ -260,8 +260,8 @@ EW_DEFINE(conv_2d_b8) {
     const ew_conv_b8 *p = params;
     const ew_conv_layout *l = &p->layout;
     const ew_window *s = &l->window;
-    const ew_staging g = ew_staging_of(l, sizeof(ew_staged));
-    const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_signed);
+    ew_staging g = ew_staging_of(l, sizeof(ew_staged));
+    const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_y_signed);
     const uint32_t c = s->c / l->groups, o = s->o / l->groups;
     const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
     const size_t run_bytes = (size_t)p->steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
@@ -272,6 +272,11 @@ EW_DEFINE(conv_2d_b8) {
     uint8_t *staged = (uint8_t *)widened + (p->is_narrow ? 2 * segments * run_bytes : 0);
     if (p->is_tiled) ew_amx_begin();
     ew_find_runs(l, &g, sizeof(ew_staged), segment);
+    size_t pixel = (size_t)g.stride_w * c * sizeof(ew_staged);
+    if (p->is_direct) {
+        g.pitch = (size_t)s->stride_h * s->w * s->c;
+        pixel = (size_t)s->stride_w * s->c;
+    }
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         ew_conv_tile t = ew_conv_tile_at(l, tile, all_panels);
         const uint8_t *x = (const uint8_t *)operand[0] + t.image * x_bytes;
@@ -279,12 +284,14 @@ EW_DEFINE(conv_2d_b8) {
         int32_t left = (int32_t)(t.column * s->stride_w - s->pad_left);
         uint32_t lines = (t.lines - 1) * g.stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
         uint32_t columns = (t.columns - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-        for (uint32_t i = 0; i < lines && segments; i++)
+        const uint8_t *from = staged;
+        if (p->is_direct) from = x + t.line * g.pitch + t.column * pixel + t.group * c;
+        for (uint32_t i = 0; i < lines && segments && !p->is_direct; i++)
             stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
                        (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
         ew_gemm_b8 gemm = {.output = &output};
         ew_gemm *product = &gemm.product;
-        product->x_row = (size_t)g.stride_w * c * sizeof(ew_staged);
+        product->x_row = pixel;
         product->is_tiled = p->is_tiled;
         product->steps = p->steps, product->rows = t.columns, product->y_row = l->y_pixel;
         product->segments = segments;
@@ -311,7 +318,7 @@ EW_DEFINE(conv_2d_b8) {
                                  s->dilation_h, s->h, &first, &last);
                 product->segment = segment + first * g.runs;
                 product->segments = (last - first) * g.runs;
-                product->x = staged + i * g.stride_h * g.pitch;
+                product->x = from + i * g.stride_h * g.pitch;
                 product->w = w + first * g.runs * run_bytes;
                 if (p->w_zero) {
                     product->row_bias = sums + i * l->columns_per_tile;

@@ -82,16 +82,17 @@ typedef struct {
 /* 8-bit convolutions.
  * Operands: x, w, bias s32 [O], scale f32 [O] (finite), y.
  * y = rne(clamp(f32(acc) * scale, low - y_zero, high - y_zero)) + y_zero, acc modulo 2**32.
- * w stands for w - w_zero. With 16 lanes, a lane of w has 4 elements (else 2), x is staged as u8
+ * w stands for w - w_zero. With 16 lanes, a lane of w has 4 elements (else 2), x is multiplied as u8
  * and bias is less x_zero (as u8) times the sums of w - w_zero. Where is_narrow, with vectors only,
  * w is w + 8 in four bits: of a step of a panel, byte i has element i and above it that of the second
  * vector.
  * Scratch: segments u32, where w_zero pixels of a tile s32, where is_narrow two panels of s8, the
- * staged lines, 128 bytes, where is_narrow 64 more; if
+ * staged lines and 128 bytes unless is_direct, where is_narrow 64 more; if
  * scalar, the windows of two pixels as s16 (of one where OW is 1), each of K rounded up to 4. */
 typedef struct {
     ew_conv_layout layout;
-    uint32_t is_signed; /* x and y */
+    uint32_t is_signed, is_y_signed;
+    uint32_t is_direct; /* x, u8, is multiplied where it lies: one tap inside it, of whole lanes */
     int32_t x_zero, w_zero, y_zero;
     int32_t low, high; /* stored integers */
     uint32_t steps;    /* lanes along a run of w */

@@ -38,6 +38,11 @@ class Isa(IntEnum):
         """32-bit elements of a vector (EW_LANES of simd.h)."""
         return (1, 4, 8, 16, 16, 16, 4)[self]
 
+    @property
+    def multiplies_unsigned(self) -> bool:
+        """Its products of 8 bits are of uint8 by int8: int8 data has its sign inverted."""
+        return self.lanes == 16
+
 
 class NotBuilt(EdgewiseError, ImportError):
     """The library is not there: a source tree that was never installed."""

@@ -10,8 +10,6 @@ flow or any other operator reads or makes, stays float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import TensorType
@@ -22,34 +20,22 @@ from edgewise.ops.pool import MaxPool2D
 from edgewise.ops.reduce import Mean
 from edgewise.runtime.calls import Alias, NotNative, Site
 from edgewise.runtime.plan import Target
+from edgewise.runtime.retype import Rule, free_values, values_of
 from edgewise.runtime.select import select
 
 
 def narrow_values(graph: Graph, target: Target) -> None:
     """Give values bfloat16's type, in place, for a target that multiplies it."""
-    chosen = {v for node in graph.nodes for v in node.outputs if _is_free(v)}
-    rules = [(node, *_rules(node, target)) for node in graph.nodes]
-    for _, wide, _ in rules:
-        chosen.difference_update(wide)
-    is_settled = False
-    while not is_settled:
-        before = len(chosen)
-        for _, _, alike in rules:
-            if not chosen.issuperset(alike):
-                chosen.difference_update(alike)
-        is_settled = len(chosen) == before
-    for value in chosen:
+    for value in free_values(graph, _is_free, lambda node: _rule(node, target)):
         value.type = TensorType(value.type.shape, DType.BFLOAT16)
 
 
 def _is_free(value: Value) -> bool:
-    is_float = value.dtype is DType.FLOAT32 and value.quant is None
-    return is_float and not value.is_output and not value.is_variable
+    return value.dtype is DType.FLOAT32 and value.quant is None
 
 
-def _rules(node: Node, target: Target) -> tuple[set[Value], set[Value]]:
-    """(Values that stay float32, values that have one type) as far as the node is concerned."""
-    values = set(_values(node))
+def _rule(node: Node, target: Target) -> Rule:
+    values = set(values_of(node))
     match node.op:
         case Conv2D() | FullyConnected() if _multiplies_narrow(node, target):
             return values - {node.operand(0), node.output}, set()
@@ -61,11 +47,6 @@ def _rules(node: Node, target: Target) -> tuple[set[Value], set[Value]]:
         case Add() if node.operand(0).shape == node.operand(1).shape:
             return set(), values
     return values, set()
-
-
-def _values(node: Node) -> Iterator[Value]:
-    yield from (v for v in node.inputs if v is not None)
-    yield from node.outputs
 
 
 def _multiplies_narrow(node: Node, target: Target) -> bool:

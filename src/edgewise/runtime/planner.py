@@ -72,6 +72,10 @@ def _plan_copy(
         from edgewise.runtime.narrow import narrow_values
 
         narrow_values(copy, target)
+    if target.isa.multiplies_unsigned:
+        from edgewise.runtime.unsigned import invert_signs
+
+        invert_signs(copy)
     drafts = Drafts(target, names, unsettled, choices)
     return _plan(copy, drafts, lineage, originals=originals)
 

@@ -64,11 +64,14 @@ def calls(
     low, high = output_range(y, act)
     zero = zero_point(x.type)
     is_signed = x.dtype is DType.INT8
+    is_direct = not (is_signed or is_tiled or weights.zero) and _is_whole(window, groups, isa)
     params = pack(
         "ew_conv_b8",
         {
             "layout": layout.fields,
             "is_signed": int(is_signed),
+            "is_y_signed": int(y.dtype is DType.INT8),
+            "is_direct": int(is_direct),
             "x_zero": zero,
             "w_zero": weights.zero,
             "y_zero": zero_point(y.type),
@@ -104,7 +107,9 @@ def calls(
         if isa.lanes == 16:
             bias = _moved_bias(weights, groups, isa, moved, sums)
     operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
-    scratch = tiles.scratch + (4 * tiles.lines * tiles.columns if weights.zero else 0)
+    scratch = 4 * runs if is_direct else tiles.scratch
+    if weights.zero:
+        scratch += 4 * tiles.lines * tiles.columns
     if is_narrow:  # two panels of bytes
         scratch += 2 * runs * steps * 2 * isa.lanes * per_lane(isa) + 64
     if is_tiled:  # what registers read behind the rows of x
@@ -115,6 +120,16 @@ def calls(
     why = "computed weights or biases" if before else ""
     last = Call("conv_2d_b8", params, operands, tiles.count, scratch, layout.tile_elements, why=why)
     return [*before, last]
+
+
+def _is_whole(window: dict[str, int], groups: int, isa: Isa) -> bool:
+    """x can be multiplied as it lies: one tap inside it, of whole lanes."""
+    is_one_tap = window["kernel_h"] == window["kernel_w"] == 1
+    is_inside = window["pad_top"] == window["pad_left"] == 0 and all(
+        (window[f"o{axis}"] - 1) * window[f"stride_{axis}"] < window[axis] for axis in "hw"
+    )
+    fits = isa.multiplies_unsigned and window["c"] // groups % per_lane(isa) == 0
+    return is_one_tap and is_inside and fits
 
 
 def _moved_bias(weights: Stored, groups: int, isa: Isa, zero: int, sums: Array) -> Packed:

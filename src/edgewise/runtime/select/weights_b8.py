@@ -57,7 +57,8 @@ class Stored:
         added = None if given is None else site.known(given)
         computed = given if added is None else None
         kinds = _KINDS if array is not None else BYTES_8
-        require_8_bit(site.node.operand(x), site.node.output)
+        require_8_bit(site.node.operand(x))
+        require_8_bit(site.node.output)
         quant = channel_quant(value, kinds, channel_axis)
         points = quant.zero_point.reshape(-1)
         zero = int(points[0]) if points.size else 0
