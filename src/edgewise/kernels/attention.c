@@ -29,8 +29,9 @@ static void pack_matrix(const float *from, size_t k_step, size_t column_step, ui
 static void multiply(const float *x, size_t x_row, const float *packed, const float *none,
                      uint32_t rows, uint32_t k, uint32_t o, float *y, size_t y_row) {
     const ew_patch patch = {.planes = 1, .rows = 1, .columns = 1, .length = k};
+    const uint32_t blocks = ew_blocks(rows, x_row);
     for (uint32_t i = 0; i < ew_panels(o); i++) {
-        ew_panel panel = ew_panel_at(packed, sizeof *packed, none, k, o, i, rows);
+        ew_panel panel = ew_panel_at(packed, sizeof *packed, none, k, o, i, blocks);
         panel.low = -__builtin_inff(), panel.high = __builtin_inff();
         EW_NAME(gemm_f32)(&patch, &panel, rows, x, x_row, y + (size_t)i * 2 * EW_LANES, y_row);
     }

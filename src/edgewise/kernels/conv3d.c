@@ -47,8 +47,8 @@ EW_DEFINE(conv_3d_f32) {
     for (uint32_t d = 0; d < 3; d++)
         axes[d] = axis_of(p->x[d], p->kernel[d], p->stride[d], p->dilation[d], p->pad[d], p->y[d]);
     for (uint32_t i = 0; i < panels; i++) {
-        uint32_t pixels = (tile_end - tile_begin) * p->y[2];
-        ew_panel panel = ew_panel_at(operand[1], sizeof(float), operand[2], depth, p->o, i, pixels);
+        uint32_t blocks = (tile_end - tile_begin) * ew_blocks(p->y[2], (size_t)p->stride[2] * p->c);
+        ew_panel panel = ew_panel_at(operand[1], sizeof(float), operand[2], depth, p->o, i, blocks);
         panel.low = p->low, panel.high = p->high;
         for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
             uint32_t rest = tile / p->y[1], n = rest / p->y[0], z = rest % p->y[0];

@@ -63,12 +63,12 @@ static tile tile_at(const conv *k, uint32_t index) {
     return t;
 }
 
-/* Panel `index` of a tile, with which `n` pixels are going to be multiplied. */
-static ew_panel panel_at(const conv *k, const tile *t, uint32_t index, uint32_t n) {
+/* Panel `index` of a tile, with which `blocks` blocks of pixels are going to be multiplied. */
+static ew_panel panel_at(const conv *k, const tile *t, uint32_t index, uint32_t blocks) {
     uint32_t bytes = k->p->w_type == EW_TYPE_f32 ? sizeof(float) : sizeof(uint16_t);
     size_t first = (size_t)t->group * ew_divide_up(k->o, EW_LANES) * EW_LANES;
     ew_panel panel = ew_panel_at(k->weights + first * k->depth * bytes, bytes, k->bias + first,
-                                 k->depth, k->o, index, n);
+                                 k->depth, k->o, index, blocks);
     panel.low = k->p->low;
     panel.high = k->p->high;
     return panel;
@@ -78,7 +78,7 @@ static ew_panel panel_at(const conv *k, const tile *t, uint32_t index, uint32_t 
 static void few(const conv *k, const tile *t, const ew_patch *patch, uint32_t n, const float *x,
                 size_t x_stride, float *y, size_t y_stride) {
     for (uint32_t i = t->panel, done; i < t->panel_end; i += done) {
-        ew_panel panel = panel_at(k, t, i, n);
+        ew_panel panel = panel_at(k, t, i, 1);
         uint32_t end = ew_min_u32(t->panel_end, k->whole), whole = end > i ? end - i : 0;
         float *to = y + (size_t)i * 2 * EW_LANES;
         done = EW_BY_TYPE(k->p, gemm_few)(patch, &panel, whole, n, x, x_stride, to, y_stride);
@@ -171,11 +171,11 @@ static void convolve(const ew_conv_2d_f32 *p, const float *x, const void *weight
         tile t = tile_at(&k, index);
         uint32_t rows = t.row_end - t.row, columns = t.column_end - t.column;
         uint32_t pixels = rows * columns;
-        uint32_t whole = rows * ew_divide_up(columns, EW_ROWS) * EW_ROWS; /* each line's last block */
+        uint32_t blocks = rows * ew_blocks(columns, (size_t)w->stride_w * w->c);
         int has_short = !is_rectangle(&k, &t) || (rows <= EW_FEW && columns <= EW_FEW);
         if (has_short) rectangles(&k, &t, NULL, 0);
         for (uint32_t i = pixels > EW_FEW ? t.panel : t.panel_end, n; i < t.panel_end; i += n) {
-            ew_panel panel = panel_at(&k, &t, i, whole);
+            ew_panel panel = panel_at(&k, &t, i, blocks);
             if (i == t.panel && k.depth == k.c) panel.x_pace = sizeof(float);
             n = panel.count = is_near && i < k.whole ? ew_min_u32(t.panel_end, k.whole) - i : 1;
             rectangles(&k, &t, &panel, i * 2 * EW_LANES);

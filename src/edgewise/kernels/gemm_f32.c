@@ -192,7 +192,7 @@ void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, con
                          size_t x_stride, float *y, size_t y_stride) {
     static const uint32_t most_rows[] = {ROWS1, ROWS2, ROWS3};
     static micro_kernel *const kernels[][MOST_ROWS] = {{NAMES1}, {NAMES2}, {NAMES3}};
-    const uint32_t most = most_rows[panel->vectors - 1];
+    const uint32_t most = ew_block_rows(most_rows[panel->vectors - 1], x_stride);
     if (n <= most) {
         kernels[panel->vectors - 1][n - 1](patch, panel, 1, x, x_stride, y, y_stride);
         return;

@@ -37,7 +37,8 @@ EW_DEFINE(matmul_f32) {
         }
         for (uint32_t i = first; i < end; i++) {
             uint32_t column = i * 2 * EW_LANES;
-            ew_panel panel = ew_panel_at(panel_w, sizeof *panel_w, panel_bias, p->k, p->n, i, rows);
+            ew_panel panel = ew_panel_at(panel_w, sizeof *panel_w, panel_bias, p->k, p->n, i,
+                                         ew_blocks(rows, x_row));
             uint32_t width = panel.vectors * EW_LANES;
             panel.w = panel_w;
             panel.bias = panel_bias;
