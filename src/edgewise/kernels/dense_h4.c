@@ -15,7 +15,7 @@ static void stage_rows(const ew_dense_h4 *p, const float *x, float *scale, int32
             range[i] = ew_no_range();
             if (i < count) range[i] = ew_range_of(range[i], x + (size_t)(row + i) * p->k, p->k);
         }
-        ew_rows_of(ew_ranges_of(range), &found);
+        ew_rows_of(count == 1 ? ew_range_alone(range[0]) : ew_ranges_of(range), &found);
         for (uint32_t i = 0; i < count; i++) {
             const size_t at = row + i;
             ew_quantize_run(ew_row_at(&found, i), x + at * p->k, p->k, staged + at * pitch);

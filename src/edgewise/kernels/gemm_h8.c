@@ -22,26 +22,27 @@ EW_INLINE v_s32 shifted(v_s32 acc, v_s32 sums, float row_zero) {
     return acc + sums * v_splat_s32((int32_t)row_zero);
 }
 
-EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_h8 *g,
-                    uint32_t first) {
-    v_s32 acc[EW_ROWS][EW_VECTORS];
+/* Results of accumulators. `has_zeros`: some row has a zero point; without, as behind a RELU, they
+ * take a sixth fewer instructions. */
+EW_INLINE void store(const uint32_t rows, const uint32_t vectors, const int has_zeros,
+                     const ew_gemm_h8 *g, uint32_t first, v_s32 acc[EW_ROWS][EW_VECTORS]) {
     const ew_gemm *product = &g->product;
-    ew_multiply(rows, vectors, EW_PER_LANE, product, first, acc);
     const v_f32 low = v_splat_f32(g->low), high = v_splat_f32(g->high);
     const float *const row_scale = g->row_scale + first;
     const float *const row_zero = g->row_zero + first;
     const size_t y_row = product->y_row / sizeof(float);
     const uint32_t columns = product->columns, is_added = g->is_added;
-    float *y = (float *)(void *)product->y + first * y_row, edge[EW_COLUMNS];
+    float *y = (float *)(void *)product->y + first * y_row;
     v_f32 scale[EW_VECTORS], bias[EW_VECTORS];
     v_f32 sums[EW_VECTORS];
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) {
         scale[v] = v_load_f32(g->scale + v * EW_LANES);
         bias[v] = v_load_f32(g->bias + v * EW_LANES);
-        const v_s32 whole = EW_PER_LANE == 4 ? v_load_s32(g->sums + v * EW_LANES) : v_splat_s32(0);
+        if (!has_zeros) continue;
+        const v_s32 whole = v_load_s32(g->sums + v * EW_LANES);
         sums[v] = v_float(whole);
-        if (EW_PER_LANE < 4 || is_exact(product)) continue;
+        if (is_exact(product)) continue;
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++) acc[r][v] = shifted(acc[r][v], whole, row_zero[r]);
         sums[v] = v_splat_f32(0.0f);
@@ -52,23 +53,36 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_h
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++) {
                 const v_f32 by = scale[v] * v_splat_f32(row_scale[r]);
-                const v_f32 sum = v_fma(exact(acc[r][v], sums[v], row_zero[r]), by, bias[v]);
+                v_f32 sum = v_float(acc[r][v]);
+                if (has_zeros) sum = v_fma(sums[v], v_splat_f32(row_zero[r]), sum);
+                sum = v_fma(sum, by, bias[v]);
                 v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, sum)));
             }
         return;
     }
     EW_UNROLL
-    for (uint32_t r = 0; r < rows; r++, y += y_row) {
-        for (uint32_t i = 0; is_added && i < columns; i++) edge[i] = y[i];
+    for (uint32_t r = 0; r < rows; r++, y += y_row)
         EW_UNROLL
         for (uint32_t v = 0; v < vectors; v++) {
             const v_f32 by = scale[v] * v_splat_f32(row_scale[r]);
-            const v_f32 more = is_added ? v_load_f32(edge + v * EW_LANES) : bias[v];
-            const v_f32 sum = v_fma(exact(acc[r][v], sums[v], row_zero[r]), by, more);
-            v_store_f32(edge + v * EW_LANES, v_min(high, v_max(low, sum)));
+            const uint32_t left = columns - v * EW_LANES;
+            float *to = y + v * EW_LANES;
+            const v_f32 more = is_added ? v_load_first_f32(to, left) : bias[v];
+            v_f32 sum = v_float(acc[r][v]);
+            if (has_zeros) sum = v_fma(sums[v], v_splat_f32(row_zero[r]), sum);
+            sum = v_fma(sum, by, more);
+            v_store_first_f32(to, v_min(high, v_max(low, sum)), left);
         }
-        for (uint32_t i = 0; i < columns; i++) y[i] = edge[i];
-    }
+}
+
+EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_h8 *g,
+                    uint32_t first) {
+    v_s32 acc[EW_ROWS][EW_VECTORS];
+    ew_multiply(rows, vectors, EW_PER_LANE, &g->product, first, acc);
+    if (EW_PER_LANE == 4 && g->has_zeros)
+        store(rows, vectors, 1, g, first, acc);
+    else
+        store(rows, vectors, 0, g, first, acc);
 }
 
 EW_DEFINE_TILES(gemm_h8, ew_gemm_h8)

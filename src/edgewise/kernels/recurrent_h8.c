@@ -20,11 +20,8 @@ typedef struct {
 
 /* y[n] += x[k] w. */
 static void add_product(const matrix *m, const float *x, float *y, ew_staged *staged) {
-    ew_range range[EW_LANES];
     ew_rows row;
-    for (uint32_t r = 0; r < EW_LANES; r++) range[r] = ew_no_range();
-    range[0] = ew_range_of(range[0], x, m->k);
-    ew_rows_of(ew_ranges_of(range), &row);
+    ew_rows_of(ew_range_alone(ew_range_of(ew_no_range(), x, m->k)), &row);
     ew_quantize_run(ew_row_at(&row, 0), x, m->k, staged);
 #if EW_LANES == 1
     for (uint32_t i = 0; i < m->n; i++) {
