@@ -31,7 +31,8 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b
             if (is_whole)
                 v_store_run(y + (r + k) * product->y_row, bytes, k * width, width);
             else
-                v_store_part(y + (r + k) * product->y_row, bytes, k * width, product->columns);
+                v_store_part(y + (r + k) * product->y_row, bytes, k * width, width,
+                             product->columns);
         }
     }
 }
@@ -83,7 +84,7 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
         if (is_plain || (row + k < end && p->columns - column >= width))
             v_store_run(y, bytes, k * width, width);
         else if (row + k < end)
-            v_store_part(y, bytes, k * width, p->columns - column);
+            v_store_part(y, bytes, k * width, width, p->columns - column);
 }
 
 static int is_plain(const ew_gemm_b8 *g) {

@@ -180,15 +180,31 @@ EW_INLINE void v_store_run(uint8_t *y, v_bytes v, const uint32_t first, const ui
     __builtin_memcpy(y, (const uint8_t *)&v + first, n);
 }
 
-/* The first n < 4 * EW_LANES bytes from `first` on. */
-EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, uint32_t n) {
+/* The first n < width bytes from `first` on; `width` is 4, 2 or 1 times EW_LANES. */
+EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, const uint32_t width,
+                            uint32_t n) {
     const uint8_t *from = (const uint8_t *)&v + first;
-    for (uint32_t size = 2 * EW_LANES; size; size /= 2)
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    const uint64_t mask = ((uint64_t)1 << n) - 1;
+    if (width == 64) {
+        _mm512_mask_storeu_epi8(y, mask, (__m512i)v);
+    } else if (width == 32) {
+        __m256i half;
+        __builtin_memcpy(&half, from, sizeof half);
+        _mm256_mask_storeu_epi8(y, (__mmask32)mask, half);
+    } else {
+        __m128i quarter;
+        __builtin_memcpy(&quarter, from, sizeof quarter);
+        _mm_mask_storeu_epi8(y, (__mmask16)mask, quarter);
+    }
+#else
+    for (uint32_t size = width / 2; size; size /= 2)
         if (n & size) {
             __builtin_memcpy(y, from, size);
             y += size;
             from += size;
         }
+#endif
 }
 #elif defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 /* Cortex-M4 and the like multiply two s16 by two others at once. Compilers do not see that bytes
