@@ -289,7 +289,7 @@ EW_DEFINE(conv_2d_b8) {
         for (uint32_t i = 0; i < lines && segments && !p->is_direct; i++)
             stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
                        (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
-        ew_gemm_b8 gemm = {.output = &output};
+        ew_gemm_b8 gemm = {.is_bounded = p->is_bounded, .output = &output};
         ew_gemm *product = &gemm.product;
         product->x_row = pixel;
         product->is_tiled = p->is_tiled;

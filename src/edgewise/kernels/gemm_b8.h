@@ -46,6 +46,7 @@ static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, si
 typedef struct {
     ew_gemm product;
     const float *scale;
+    uint32_t is_bounded; /* by scales below 1, s32 stays s32 */
     const v_output *output;
 } ew_gemm_b8;
 
