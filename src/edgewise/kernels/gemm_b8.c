@@ -3,6 +3,15 @@
 #include "gemm_b8.h"
 #if EW_LANES > 1
 
+/* Of a tile of two vectors. Zen 4 multiplies one vector of 64 bytes per cycle and has the sum four
+ * cycles later: 8 accumulators do, and what becomes of a tile's sums runs beside the products of
+ * the next. 4 rows take 0.96 to 0.99 of the time that 14 take, from K = 16 to K = 960. */
+#if defined(__AVX512BF16__) && !defined(EW_AMX)
+enum { MOST_ROWS = 4 };
+#else
+enum { MOST_ROWS = EW_ROWS };
+#endif
+
 /* Bytes of the sums of some rows. */
 EW_INLINE void finish_rows(const uint32_t rows, const uint32_t vectors, const uint32_t bounds,
                            const ew_gemm_b8 *g, uint32_t first, v_s32 acc[EW_ROWS][EW_VECTORS]) {
@@ -135,7 +144,7 @@ void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
         return;
     }
 #endif
-    EW_RUN_TILES(g, &g->product);
+    EW_RUN_TILES_OF(MOST_ROWS, g, &g->product);
 }
 
 EW_INLINE void finish_row(const uint32_t bounds, const ew_gemm_b8 *g, const v_s32 acc[EW_SUMS]) {
