@@ -209,7 +209,7 @@ static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *
                        int32_t line, int32_t column, uint32_t columns, ew_staged *to,
                        size_t slack) {
     const ew_window *s = &p->layout.window;
-    uint32_t c = s->c / p->layout.groups, first, last;
+    uint32_t c = ew_of_group(s->c, p->layout.groups), first, last;
     ew_staged padding = EW_LANES == 16 ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
     ew_inside_of(column, columns, g->skip_w, s->w, &first, &last);
     if (line < 0 || line >= (int32_t)s->h) first = last = columns;
@@ -262,7 +262,7 @@ EW_DEFINE(conv_2d_b8) {
     const ew_window *s = &l->window;
     ew_staging g = ew_staging_of(l, sizeof(ew_staged));
     const v_output output = v_output_of(p->low, p->high, p->y_zero, p->is_y_signed);
-    const uint32_t c = s->c / l->groups, o = s->o / l->groups;
+    const uint32_t c = ew_of_group(s->c, l->groups), o = ew_of_group(s->o, l->groups);
     const uint32_t all_panels = ew_divide_up(o, EW_COLUMNS), segments = s->kernel_h * g.runs;
     const size_t run_bytes = (size_t)p->steps * EW_COLUMNS * EW_PER_LANE, x_bytes = s->h * s->w * s->c;
     uint32_t *segment = scratch;
@@ -289,7 +289,7 @@ EW_DEFINE(conv_2d_b8) {
         for (uint32_t i = 0; i < lines && segments && !p->is_direct; i++)
             stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
                        (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
-        ew_gemm_b8 gemm = {.output = &output};
+        ew_gemm_b8 gemm = {.is_bounded = p->is_bounded, .output = &output};
         ew_gemm *product = &gemm.product;
         product->x_row = pixel;
         product->is_tiled = p->is_tiled;

@@ -21,22 +21,29 @@ typedef struct {
 static inline ew_conv_tile ew_conv_tile_at(const ew_conv_layout *p, uint32_t tile,
                                            uint32_t all_panels) {
     const ew_window *s = &p->window;
-    uint32_t panel_blocks = ew_divide_up(all_panels, p->panels_per_tile);
-    uint32_t column_blocks = ew_divide_up(s->ow, p->columns_per_tile);
-    uint32_t line_blocks = ew_divide_up(s->oh, p->lines_per_tile);
-    ew_conv_tile t;
-    t.panel = tile % panel_blocks * p->panels_per_tile;
+    ew_conv_tile t = {0};
+    if (tile) { /* small layers have one: their divisions took a twentieth of the time (Zen 4) */
+        uint32_t panel_blocks = ew_divide_up(all_panels, p->panels_per_tile);
+        uint32_t column_blocks = ew_divide_up(s->ow, p->columns_per_tile);
+        uint32_t line_blocks = ew_divide_up(s->oh, p->lines_per_tile);
+        t.panel = tile % panel_blocks * p->panels_per_tile;
+        tile /= panel_blocks;
+        t.column = tile % column_blocks * p->columns_per_tile;
+        tile /= column_blocks;
+        t.line = tile % line_blocks * p->lines_per_tile;
+        tile /= line_blocks;
+        t.image = tile % s->n;
+        t.group = tile / s->n;
+    }
     t.panels = ew_min_u32(p->panels_per_tile, all_panels - t.panel);
-    tile /= panel_blocks;
-    t.column = tile % column_blocks * p->columns_per_tile;
     t.columns = ew_min_u32(p->columns_per_tile, s->ow - t.column);
-    tile /= column_blocks;
-    t.line = tile % line_blocks * p->lines_per_tile;
     t.lines = ew_min_u32(p->lines_per_tile, s->oh - t.line);
-    tile /= line_blocks;
-    t.image = tile % s->n;
-    t.group = tile / s->n;
     return t;
+}
+
+/* What a group has of n channels. */
+static inline uint32_t ew_of_group(uint32_t n, uint32_t groups) {
+    return groups == 1 ? n : n / groups;
 }
 
 #if EW_LANES > 1
@@ -53,16 +60,16 @@ typedef struct {
 
 static inline ew_staging ew_staging_of(const ew_conv_layout *p, uint32_t bytes) {
     const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups;
+    uint32_t c = ew_of_group(s->c, p->groups);
     ew_staging g;
     g.skip_h = s->kernel_h == 1 ? s->stride_h : 1;
     g.skip_w = s->kernel_w == 1 ? s->stride_w : 1;
-    g.stride_h = s->stride_h / g.skip_h;
-    g.stride_w = s->stride_w / g.skip_w;
+    g.stride_h = s->kernel_h == 1 ? 1 : s->stride_h;
+    g.stride_w = s->kernel_w == 1 ? 1 : s->stride_w;
     g.columns = (p->columns_per_tile - 1) * g.stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
     g.pitch = (size_t)g.columns * c * bytes;
     g.runs = s->dilation_w == 1 ? 1 : s->kernel_w;
-    g.length = s->kernel_w / g.runs * c;
+    g.length = (g.runs == 1 ? s->kernel_w : 1) * c;
     return g;
 }
 
@@ -70,10 +77,11 @@ static inline ew_staging ew_staging_of(const ew_conv_layout *p, uint32_t bytes) 
 static inline void ew_find_runs(const ew_conv_layout *p, const ew_staging *g, uint32_t bytes,
                                 uint32_t *segment) {
     const ew_window *s = &p->window;
-    uint32_t c = s->c / p->groups;
-    for (uint32_t i = 0; i < s->kernel_h * g->runs; i++)
-        segment[i] = (uint32_t)(i / g->runs * s->dilation_h * g->pitch +
-                                i % g->runs * s->dilation_w * c * bytes);
+    uint32_t c = ew_of_group(s->c, p->groups);
+    for (uint32_t line = 0; line < s->kernel_h; line++)
+        for (uint32_t run = 0; run < g->runs; run++)
+            *segment++ = (uint32_t)(line * s->dilation_h * g->pitch +
+                                    run * s->dilation_w * c * bytes);
 }
 #endif
 #endif

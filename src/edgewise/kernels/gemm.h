@@ -153,11 +153,12 @@ EW_INLINE void ew_store_sums(const uint32_t rows, const uint32_t vectors, const 
     typedef void blocks(const type *g, uint32_t first, uint32_t count);                            \
     static blocks *const tiles[EW_ROWS][EW_VECTORS] = {EW_TO_MOST(EW_TILE_ENTRY, name, type)};
 
-/* All rows, split evenly among tiles. */
-#define EW_RUN_TILES(g, product)                                                                   \
+/* All rows, split evenly among tiles, of up to EW_ROWS, or so many where they have two vectors. */
+#define EW_RUN_TILES(g, product) EW_RUN_TILES_OF(EW_ROWS, g, product)
+#define EW_RUN_TILES_OF(most, g, product)                                                          \
     do {                                                                                           \
         uint32_t wide = (product)->columns > EW_LANES;                                             \
-        uint32_t count = ew_divide_up((product)->rows, EW_ROWS);                                   \
+        uint32_t count = ew_divide_up((product)->rows, wide ? (most) : EW_ROWS);                   \
         uint32_t rows = (product)->rows / count, longer = (product)->rows % count;                 \
         if (longer) tiles[rows][wide](g, 0, longer);                                               \
         tiles[rows - 1][wide](g, longer * (rows + 1), count - longer);                             \

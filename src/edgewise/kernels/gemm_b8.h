@@ -16,7 +16,8 @@ enum {
 };
 
 /* n elements of x as the products read them: EW_CHUNK at a time where `slack` allows to read (and
- * write) beyond them. */
+ * write) beyond them. Whole vectors first: where the layers around it are narrow, staging by 16
+ * bytes took a quarter of a convolution's time (32 -> 16 channels, Zen 4), and takes a tenth. */
 static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, size_t n,
                             int32_t x_zero, uint32_t is_signed, int slack) {
 #if EW_LANES == 16
@@ -28,8 +29,14 @@ static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, si
     const int32_t zero = x_zero - (is_signed ? 0 : 128);
 #define EW_STAGED(byte) (int16_t)((int8_t)((byte) ^ flip) - zero)
 #endif
+    const size_t end = (slack ? n + EW_CHUNK - 1 : n) / EW_CHUNK * EW_CHUNK;
     size_t e = 0;
-    for (; e + EW_CHUNK <= n || (slack && e < n); e += EW_CHUNK)
+#if EW_LANES == 16
+    const v_bytes flips = v_splat_bytes(flip);
+    for (; e + EW_BYTES <= end; e += EW_BYTES)
+        v_store_run(y + e, v_load_bytes(x + e) ^ flips, 0, EW_BYTES);
+#endif
+    for (; e < end; e += EW_CHUNK)
         for (uint32_t i = 0; i < EW_CHUNK; i++) y[e + i] = EW_STAGED(x[e + i]);
     for (; e < n; e++) y[e] = EW_STAGED(x[e]);
 #undef EW_STAGED
@@ -39,6 +46,7 @@ static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, si
 typedef struct {
     ew_gemm product;
     const float *scale;
+    uint32_t is_bounded; /* by scales below 1, s32 stays s32 */
     const v_output *output;
 } ew_gemm_b8;
 

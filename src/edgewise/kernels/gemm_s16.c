@@ -45,7 +45,7 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_s
         if (is_whole)
             v_store_run(y + r * product->y_row, row, 0, bytes);
         else
-            v_store_part(y + r * product->y_row, row, 0, product->columns * 2);
+            v_store_part(y + r * product->y_row, row, 0, bytes, product->columns * 2);
     }
 }
 

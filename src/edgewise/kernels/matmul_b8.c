@@ -139,7 +139,7 @@ EW_DEFINE(matmul_b8) {
                 .segment = &start, .segments = 1, .steps = ew_divide_up(p->k, EW_PER_LANE),
                 .w = panel, .bias = biases, .row_bias = p->y_zero ? sums : NULL, .rows = rows,
             },
-            .output = &output,
+            .is_bounded = p->is_bounded, .output = &output,
         };
         for (uint32_t j = 0; j < p->n; j += EW_COLUMNS) {
             g.product.columns = ew_min_u32(EW_COLUMNS, p->n - j);

@@ -95,6 +95,7 @@ typedef struct {
     uint32_t is_direct; /* x, u8, is multiplied where it lies: one tap inside it, of whole lanes */
     int32_t x_zero, w_zero, y_zero;
     int32_t low, high; /* stored integers */
+    uint32_t is_bounded; /* scales are below 1 */
     uint32_t steps;    /* lanes along a run of w */
     uint32_t is_tiled; /* steps are a multiple of 16, and 16 rows behind the staged lines memory */
     uint32_t is_narrow;
@@ -211,6 +212,7 @@ typedef struct {
     uint32_t is_y_signed; /* uint8 is moved by -128, in y_zero too */
     int32_t x_zero, y_zero, z_zero;
     int32_t low, high;
+    uint32_t is_bounded; /* scales are below 1 */
     uint32_t is_fixed;
     int32_t multiplier, shift;
 } ew_matmul_b8;

@@ -44,6 +44,9 @@ EW_INLINE v_s32 v_dot_lane(const uint32_t lane, v_s32 x, v_s32 w, v_s32 acc) {
     return lane == 4 ? v_dot_u8_s8(x, w, acc) : v_dot_s16(x, w, acc);
 }
 
+/* Whether results have the bounds of a type, to which instructions saturate. */
+enum { EW_BOUNDS_OTHER, EW_BOUNDS_S8, EW_BOUNDS_U8 };
+
 /* How accumulators become stored integers: y = rne(clamp(f32(acc) * scale, low, high)) + zero with
  * the bounds relative to the zero point. `scale` must be finite. Where instructions saturate, only
  * the upper bound is applied before rounding (a float beyond the integers rounds to the least one,
@@ -51,9 +54,10 @@ EW_INLINE v_s32 v_dot_lane(const uint32_t lane, v_s32 x, v_s32 w, v_s32 acc) {
 typedef struct {
     v_f32 high;
     v_s16 zero, low;
+    v_s16 zero_stored; /* which of uint8 is 128 more than `zero` */
     v_bytes flip; /* uint8 is int8 with the highest bit inverted */
     v_bytes least, most; /* both bounds, before that */
-    int is_whole;        /* they are those of the type */
+    uint32_t bounds;
     v_f32 low_f32;
     v_s32 zero_s32, low_s32, high_s32;
 } v_output;
@@ -71,7 +75,10 @@ EW_INLINE v_output v_output_of(int32_t low, int32_t high, int32_t zero, uint32_t
     o.flip = (v_bytes)v_splat_s32(is_signed ? 0 : (int32_t)0x80808080);
     o.least = v_splat_bytes((uint8_t)(low - shift));
     o.most = v_splat_bytes((uint8_t)(high - shift));
-    o.is_whole = low - shift == -128 && high - shift == 127;
+    o.zero_stored = (v_s16)v_splat_s32(zero * 0x10000 | (zero & 0xFFFF));
+    o.bounds = EW_BOUNDS_OTHER;
+    if (low - shift == -128 && high - shift == 127)
+        o.bounds = is_signed ? EW_BOUNDS_S8 : EW_BOUNDS_U8;
     return o;
 }
 
@@ -150,7 +157,8 @@ EW_INLINE v_s32 v_nearest(v_f32 x) {
 }
 
 /* As v_narrow_x4, with both bounds; those of the type where `is_whole`. */
-EW_INLINE v_bytes v_narrow_all_x4(const int is_whole, v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output *o) {
+EW_INLINE v_bytes v_narrow_all_x4(const int is_whole, v_s32 a, v_s32 b, v_s32 c, v_s32 d,
+                                  const v_output *o) {
 #if defined(EW_SATURATE) && EW_LANES == 16
     __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
     __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
@@ -168,11 +176,37 @@ EW_INLINE v_bytes v_narrow_all_x4(const int is_whole, v_s32 a, v_s32 b, v_s32 c,
 #endif
 }
 
-/* The bytes of four accumulators. */
-EW_INLINE v_bytes v_requantize_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, v_f32 scale_a, v_f32 scale_b,
-                                  v_f32 scale_c, v_f32 scale_d, const v_output *o) {
-    return v_narrow_x4(v_rounded(v_float(a) * scale_a, o), v_rounded(v_float(b) * scale_b, o),
-                       v_rounded(v_float(c) * scale_c, o), v_rounded(v_float(d) * scale_d, o), o);
+#if EW_LANES == 16 && defined(__AVX512BW__)
+/* As v_narrow_x4, where the bounds are those of a type: half of the instructions. */
+EW_INLINE v_bytes v_saturate_x4(const uint32_t bounds, v_s32 a, v_s32 b, v_s32 c, v_s32 d,
+                                const v_output *o) {
+    __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
+    __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
+    ab = _mm512_adds_epi16(ab, (__m512i)o->zero_stored);
+    cd = _mm512_adds_epi16(cd, (__m512i)o->zero_stored);
+    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    __m512i bytes;
+    if (bounds == EW_BOUNDS_S8)
+        bytes = _mm512_packs_epi16(ab, cd);
+    else
+        bytes = _mm512_packus_epi16(ab, cd);
+    return (v_bytes)_mm512_permutexvar_epi32((__m512i)order, bytes);
+}
+#endif
+
+/* The bytes of four accumulators. Where `bounds` are those of a type, scales leave them in s32. */
+EW_INLINE v_bytes v_requantize_x4(const uint32_t bounds, v_s32 a, v_s32 b, v_s32 c, v_s32 d,
+                                  v_f32 scale_a, v_f32 scale_b, v_f32 scale_c, v_f32 scale_d,
+                                  const v_output *o) {
+    const v_f32 e = v_float(a) * scale_a, f = v_float(b) * scale_b;
+    const v_f32 g = v_float(c) * scale_c, h = v_float(d) * scale_d;
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    if (bounds != EW_BOUNDS_OTHER)
+        return v_saturate_x4(bounds, v_nearest(e), v_nearest(f), v_nearest(g), v_nearest(h), o);
+#else
+    (void)bounds;
+#endif
+    return v_narrow_x4(v_rounded(e, o), v_rounded(f, o), v_rounded(g, o), v_rounded(h, o), o);
 }
 
 /* Bytes [first, first + n) of v; `first` and, where all of a run are stored, `n` are constants. */
@@ -180,15 +214,31 @@ EW_INLINE void v_store_run(uint8_t *y, v_bytes v, const uint32_t first, const ui
     __builtin_memcpy(y, (const uint8_t *)&v + first, n);
 }
 
-/* The first n < 4 * EW_LANES bytes from `first` on. */
-EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, uint32_t n) {
+/* The first n < width bytes from `first` on; `width` is 4, 2 or 1 times EW_LANES. */
+EW_INLINE void v_store_part(uint8_t *y, v_bytes v, const uint32_t first, const uint32_t width,
+                            uint32_t n) {
     const uint8_t *from = (const uint8_t *)&v + first;
-    for (uint32_t size = 2 * EW_LANES; size; size /= 2)
+#if EW_LANES == 16 && defined(__AVX512BW__)
+    const uint64_t mask = ((uint64_t)1 << n) - 1;
+    if (width == 64) {
+        _mm512_mask_storeu_epi8(y, mask, (__m512i)v);
+    } else if (width == 32) {
+        __m256i half;
+        __builtin_memcpy(&half, from, sizeof half);
+        _mm256_mask_storeu_epi8(y, (__mmask32)mask, half);
+    } else {
+        __m128i quarter;
+        __builtin_memcpy(&quarter, from, sizeof quarter);
+        _mm_mask_storeu_epi8(y, (__mmask16)mask, quarter);
+    }
+#else
+    for (uint32_t size = width / 2; size; size /= 2)
         if (n & size) {
             __builtin_memcpy(y, from, size);
             y += size;
             from += size;
         }
+#endif
 }
 #elif defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 /* Cortex-M4 and the like multiply two s16 by two others at once. Compilers do not see that bytes

@@ -77,6 +77,7 @@ def calls(
             "y_zero": zero_point(y.type),
             "low": low,
             "high": high,
+            "is_bounded": int(bool(np.all(weights.scales < 1))),
             "steps": steps,
             "is_tiled": int(is_tiled),
             "is_narrow": int(is_narrow),

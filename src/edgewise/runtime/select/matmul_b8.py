@@ -132,6 +132,7 @@ def _product(
             "z_zero": zero_point(z.type),
             "low": low,
             "high": high,
+            "is_bounded": int(bool(np.all(scales < 1))),
             **ends,
         },
     )
