@@ -63,6 +63,37 @@ EW_INLINE uint8_t *ew_fill(uint8_t *to, uint32_t value, size_t elements, const u
     return to + elements * bytes;
 }
 
+/* How many columns of a phase lie before column `at` of the padded line. */
+EW_INLINE uint32_t ew_columns_before(const ew_window *s, int32_t at, uint32_t phase) {
+    const uint32_t from = (uint32_t)ew_max_s32(at - (int32_t)phase, 0);
+    return s->stride_w == 1 ? from : ew_divide_up(from, s->stride_w);
+}
+
+EW_INLINE uint8_t *ew_copy_pixels(uint8_t *to, const uint8_t *x, size_t step, uint32_t count,
+                                  const size_t bytes) {
+    for (; count; count--, x += step, to += bytes) ew_copy(to, x, bytes);
+    return to;
+}
+
+/* `count` pixels of x, stride_w apart, with every channel repeated; where what follows them goes. */
+EW_INLINE uint8_t *ew_spread_pixels(const ew_depthwise_conv_2d *p, const uint8_t *x, uint32_t count,
+                                    const uint32_t bytes, uint8_t *to) {
+    const ew_window *s = &p->window;
+    const size_t pixel = (size_t)s->c * bytes, step = s->stride_w * pixel;
+    if (p->multiplier == 1) {
+        if (s->stride_w == 1) return ew_copy_pixels(to, x, 0, 1, count * pixel);
+        if (pixel == 16) return ew_copy_pixels(to, x, step, count, 16); /* 3 times as fast (Zen 4) */
+        return ew_copy_pixels(to, x, step, count, pixel);
+    }
+    for (; count; count--, x += step)
+        for (uint32_t c = 0; c < s->c; c++) {
+            uint32_t value = 0;
+            __builtin_memcpy(&value, x + (size_t)c * bytes, bytes);
+            to = ew_fill(to, value, p->multiplier, bytes);
+        }
+    return to;
+}
+
 /* One line of x (NULL: padding) with every channel repeated `multiplier` times, as
  * [stride_w][phase_columns][O]: columns of one phase are stride_w apart in x, so that the taps of
  * neighbouring pixels stand side by side. `bytes` is 1, 2 or 4, `fill` the padding's bits. */
@@ -74,29 +105,18 @@ EW_INLINE void ew_spread_line(const ew_depthwise_conv_2d *p, const uint8_t *x, c
         ew_fill(to, fill, (size_t)s->stride_w * columns * s->o, bytes);
         return;
     }
-    if (p->multiplier == 1 && s->stride_w == 1) { /* as it is, between two borders */
-        uint32_t before = ew_min_u32(s->pad_left, columns);
-        uint32_t inside = ew_min_u32(s->w, columns - before);
-        to = ew_fill(to, fill, (size_t)before * s->c, bytes);
-        ew_copy(to, x, (size_t)inside * s->c * bytes);
-        to += (size_t)inside * s->c * bytes;
-        ew_fill(to, fill, (size_t)(columns - before - inside) * s->c, bytes);
-        return;
-    }
-    for (uint32_t phase = 0; phase < s->stride_w; phase++)
-        for (uint32_t q = 0; q < columns; q++) {
-            uint32_t at = q * s->stride_w + phase - s->pad_left; /* negatives wrap around */
-            if (p->multiplier == 1 && at < s->w) {
-                ew_copy(to, x + (size_t)at * s->c * bytes, (size_t)s->c * bytes);
-                to += (size_t)s->c * bytes;
-                continue;
-            }
-            for (uint32_t c = 0; c < s->c; c++) {
-                uint32_t value = fill;
-                if (at < s->w) __builtin_memcpy(&value, x + ((size_t)at * s->c + c) * bytes, bytes);
-                to = ew_fill(to, value, p->multiplier, bytes);
-            }
+    for (uint32_t phase = 0; phase < s->stride_w; phase++) {
+        const int32_t pad = (int32_t)s->pad_left; /* negative where lines begin inside x */
+        const uint32_t before = ew_min_u32(ew_columns_before(s, pad, phase), columns);
+        const uint32_t last = ew_columns_before(s, pad + (int32_t)s->w, phase);
+        const uint32_t end = ew_max_u32(ew_min_u32(last, columns), before);
+        to = ew_fill(to, fill, (size_t)before * s->o, bytes);
+        if (end > before) {
+            const uint32_t first = before * s->stride_w + phase - s->pad_left;
+            to = ew_spread_pixels(p, x + (size_t)first * s->c * bytes, end - before, bytes, to);
         }
+        to = ew_fill(to, fill, (size_t)(columns - end) * s->o, bytes);
+    }
 }
 
 /* Spread lines under output row `row`, and in `column` the addresses [rows][kernel_w] of its first

@@ -23,6 +23,7 @@
 #endif
 
 static inline uint32_t ew_min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static inline uint32_t ew_max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 static inline int32_t ew_min_s32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t ew_max_s32(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline uint32_t ew_divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }

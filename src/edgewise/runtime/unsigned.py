@@ -13,11 +13,10 @@ from __future__ import annotations
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import Quant, TensorType
-from edgewise.ops.arithmetic import Add
-from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.pool import MaxPool2D
 from edgewise.runtime.retype import Rule, free_values, values_of
+
+# By name: operators are imported where a model has them.
+_ANY_TYPES, _ONE_TYPE = {"conv_2d", "fully_connected"}, {"depthwise_conv_2d", "max_pool_2d"}
 
 
 def invert_signs(graph: Graph) -> None:
@@ -35,13 +34,12 @@ def _is_free(value: Value) -> bool:
 
 
 def _rule(node: Node) -> Rule:
-    values = set(values_of(node))
-    match node.op:
-        case Conv2D() | FullyConnected():
-            return values - {node.operand(0), node.output}, set()
-        case DepthwiseConv2D() | MaxPool2D():
-            whole = {node.operand(0), node.output}
-            return values - whole, whole
-        case Add() if node.operand(0).shape == node.operand(1).shape:
-            return set(), values
+    values, name = set(values_of(node)), node.op.name
+    if name in _ANY_TYPES:
+        return values - {node.operand(0), node.output}, set()
+    if name in _ONE_TYPE:
+        whole = {node.operand(0), node.output}
+        return values - whole, whole
+    if name == "add" and node.operand(0).shape == node.operand(1).shape:
+        return set(), values
     return values, set()
