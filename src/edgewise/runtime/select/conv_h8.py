@@ -37,13 +37,10 @@ _LEAST_K = 36  # that registers multiply: results in float cost more than those 
 _LEAST_ROWS = 24  # of a tile, which reads all weights
 # The same where registers multiply, which is over sooner (resnet50 takes 0.85 of the time of 24).
 _LEAST_TILED, _MOST_TILED = 64, 128
-# Fewer outputs, or neighbours in x, cost more to quantize than integers gain (AVX2: a window of
-# 1x1x32 by 16 outputs takes 1.5 times as long as in float, one of 1x1x144 by 24 as long). One rule
-# for all batches, because results may not depend on them. AMD's processors multiply 64 bytes in the
-# time of 16 floats: 1x1x16 by 96 outputs takes 0.58 of the time in float, 3x3x16 by 16 0.72, 1x1x64
-# by 8 0.8, 3x3x8 by 16 as long, 1x1x8 by 48 1.5 times (Zen 4).
-_FEW = {Isa.AVX512_BF16: (8, 16)}
-_FEW_ELSEWHERE = 24, 24
+# Fewer cost more to quantize than integers gain (AVX2: a window of 1x1x32 by 16 outputs takes 1.5
+# times as long as in float, one of 1x1x144 by 24 as long). One rule for all instruction sets and
+# batches, because results may depend on neither.
+_FEW_OUTPUTS, _FEW_NEIGHBOURS = 24, 24
 _MOST_TAPS = (2**31 - 1) // (255 * 128)  # whose sum of products 32 bits hold
 
 
@@ -63,7 +60,7 @@ class Hybrid:
 
 
 def weights_of(
-    isa: Isa, value: Value, array: Array, bias: Array, *, run: int, outputs: int, axis: int = 0
+    value: Value, array: Array, bias: Array, *, run: int, outputs: int, axis: int = 0
 ) -> Hybrid | str:
     """Constant weights [O, ...] of float activations as integers; else why floats are multiplied,
     which is "" where the weights are floats. `run`: neighbours in x that are quantized at once,
@@ -71,13 +68,12 @@ def weights_of(
     quant = value.quant
     if quant is None or value.dtype in FLOATS:
         return ""
-    least = _FEW.get(isa, _FEW_ELSEWHERE)
     reasons = (
         (value.dtype not in _KINDS, f"{value.dtype.text} weights"),
         (bool(np.any(quant.zero_point)), "the weights have a zero point"),
         (array[0].size > _MOST_TAPS, f"sums of {array[0].size} products exceed 32 bits"),
         (
-            outputs < least[0] or run < least[1],
+            outputs < _FEW_OUTPUTS or run < _FEW_NEIGHBOURS,
             f"{outputs} outputs of runs of {run} do not pay",
         ),
         (not _fits(value, array, axis), "weights are not quantized by output"),
@@ -112,7 +108,7 @@ def of_site(site: Site, run: int, outputs: int, *, w: int = 1, bias: int = 2) ->
     total = np.zeros(array.shape[0], np.float32)
     if added is not None:
         total = real(site.node.operand(bias), added).reshape(-1)
-    return weights_of(site.target.isa, site.node.operand(w), array, total, run=run, outputs=outputs)
+    return weights_of(site.node.operand(w), array, total, run=run, outputs=outputs)
 
 
 def product(

@@ -41,7 +41,7 @@ def _by_constant(site: Site, matrix: Array, fields: dict[str, int]) -> Sequence[
     bias, last = np.zeros(fields["o"], np.float32), len(shape_of(y)) - 1
     outputs_by_k = np.ascontiguousarray(matrix if op.adj_y else matrix.T)
     k, o, axis = fields["c"], fields["o"], last - 1 if op.adj_y else last
-    hybrid = conv_h8.weights_of(site.target.isa, y, outputs_by_k, bias, run=k, outputs=o, axis=axis)
+    hybrid = conv_h8.weights_of(y, outputs_by_k, bias, run=k, outputs=o, axis=axis)
     if not isinstance(hybrid, str):
         return conv_h8.product(site, hybrid, fields, 1, Activation.NONE)
     floats = real(y, matrix.reshape(shape_of(y))).reshape(matrix.shape)

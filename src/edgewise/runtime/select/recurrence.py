@@ -17,7 +17,7 @@ from edgewise.ir.types import Quant, TensorType
 from edgewise.ops.arithmetic import Add
 from edgewise.ops.fully_connected import FullyConnected
 from edgewise.runtime.calls import Alias, Call, Packed, Site, float_bounds, require, shape_of
-from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.library import constant, pack
 from edgewise.runtime.select import binary, conv_h8
 from edgewise.runtime.select.computed import in_one
 from edgewise.runtime.select.conv import fully_connected
@@ -123,13 +123,11 @@ def _weights(
     vectors, calls = _in_a_row(cell.vectors)
     scratch = 4 * (columns + panel + (cell.outputs + panel if cell.projection else 0))
     bias: Numbers = np.zeros(0, np.float32)
-    recurrent = _hybrid(site.target.isa, cell.recurrent.value, np.zeros(columns, np.float32))
+    recurrent = _hybrid(cell.recurrent.value, np.zeros(columns, np.float32))
     projection: Hybrid | str | None = None
     if cell.projection is not None:
         joint, bias = cell.projection
-        projection = "computed"
-        if isinstance(bias, np.ndarray):
-            projection = _hybrid(site.target.isa, joint.value, bias)
+        projection = _hybrid(joint.value, bias) if isinstance(bias, np.ndarray) else "computed"
     if isinstance(recurrent, Hybrid) and not isinstance(projection, str):
         second: Sequence[Array | Packed | Value]
         second = (np.zeros(0, np.int8), bias, np.zeros(0, np.int32))
@@ -179,14 +177,14 @@ def _in_a_row(parts: Sequence[Numbers]) -> tuple[Numbers, list[Call]]:
     return in_one(parts, TensorType((sum(sizes),), DType.FLOAT32))
 
 
-def _hybrid(isa: Isa, weights: Value, bias: Array) -> Hybrid | str:
+def _hybrid(weights: Value, bias: Array) -> Hybrid | str:
     """Integer weights [N, K] of the hidden value; else why floats are multiplied."""
     if weights.data is None:
         return "in float: the weights are computed"
     if weights.data.ndim != 2:
         return "in float: the weights are diagonal"
     n, k = weights.data.shape
-    return conv_h8.weights_of(isa, weights, weights.data, bias, run=k, outputs=n)
+    return conv_h8.weights_of(weights, weights.data, bias, run=k, outputs=n)
 
 
 def joined(site: Site, values: Sequence[Value | None]) -> Joined:
