@@ -34,8 +34,8 @@ def test_a_small_step_is_shared_after_one_that_is() -> None:
 
 @pytest.mark.skipif(host_isa() is Isa.SCALAR, reason="scalar code is not cut into tiles")
 def test_what_one_thread_computes_is_cut_as_for_one() -> None:
-    assert layers(64, [64, 64, 64], 4) == [(1, False), (1, False)]
-    assert layers(64, [64, 64, 64], 1) == [(1, True), (1, True)]
+    assert layers(16, [32, 32, 32], 4) == [(1, False), (1, False)]
+    assert layers(16, [32, 32, 32], 1) == [(1, True), (1, True)]
 
 
 @pytest.mark.skipif(host_isa() is Isa.SCALAR, reason="scalar code is not cut into tiles")

@@ -51,8 +51,8 @@ EW_INLINE size_t mul_registers(const ew_binary *p, const uint8_t *a, const uint8
         EW_UNROLL for (int k = 0; k < 4; k++)
             product[k] = (v_load_b8(a + i + k * EW_LANES, is_signed) - a_zero) *
                          (v_load_b8(b + i + k * EW_LANES, is_signed) - b_zero);
-        v_bytes bytes = v_requantize_x4(EW_BOUNDS_OTHER, product[0], product[1], product[2], product[3], scale,
-                                        scale, scale, scale, &o);
+        v_bytes bytes = v_requantize_x4(EW_BOUNDS_OTHER, product[0], product[1], product[2],
+                                        product[3], scale, scale, scale, scale, &o);
         v_store_run(y + i, bytes, 0, EW_BYTES);
     }
     return i;

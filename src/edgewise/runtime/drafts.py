@@ -85,7 +85,7 @@ class Drafts:
         choice = self.choices.get(number, AS_PLANNED)
         target = choice.target(self.target)
         is_shared = target.threads == 1 or is_worth_sharing(
-            choice.work(self._work(number, node)), self._was_shared
+            choice.work(self._work(number, node)), target.isa, self._was_shared
         )
         if not is_shared:
             target = replace(target, threads=1)

@@ -11,8 +11,11 @@ from edgewise.runtime.plan import Target
 
 # ns of a step that the threads share although the one before it was not. Their hand-over costs half
 # a microsecond, but most of what they read lies in one cache, from which another core reads 10 to
-# 20 bytes a ns: with 3000 tiny_dscnn takes 0.049 ms, alone 0.027 (Xeon).
-_WORTH_BEGINNING = 10_000
+# 20 bytes a ns: with 3000 tiny_dscnn takes 0.049 ms, alone 0.027 (Xeon). AMD's cores, where they
+# are whole ones, share smaller steps: two threads take of one's time, in float32 and int8, 0.69 and
+# 0.91 for tiny_dscnn, 0.62 and 0.71 for tiny_vww, which with 10,000 they take in one's (Zen 4).
+_WORTH_BEGINNING = {Isa.AVX512_BF16: 2_500}
+_WORTH_BEGINNING_ELSEWHERE = 10_000
 
 
 def work_of(macs: int, target: Target, operands: Sequence[tuple[np.dtype[np.generic], int]]) -> int:
@@ -27,6 +30,8 @@ def work_of(macs: int, target: Target, operands: Sequence[tuple[np.dtype[np.gene
     return 1 + min(max(macs // macs_per_ns, moved // bytes_per_ns), 2**31)
 
 
-def is_worth_sharing(work: int, was_shared: bool) -> bool:
+def is_worth_sharing(work: int, isa: Isa, was_shared: bool) -> bool:
     """Several threads do so many ns of work sooner than one. `was_shared`: the step before it."""
-    return work >= (constant("EW_SMALL_WORK") if was_shared else _WORTH_BEGINNING)
+    if was_shared:
+        return work >= constant("EW_SMALL_WORK")
+    return work >= _WORTH_BEGINNING.get(isa, _WORTH_BEGINNING_ELSEWHERE)
