@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
@@ -91,7 +91,7 @@ def assert_same(a: Model, b: Model) -> None:
 
 
 @given(models())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 def test_complete_text_reads_back_equal(model: Model) -> None:
     text = print_model(model)
     again = parse_model(text)
@@ -100,7 +100,7 @@ def test_complete_text_reads_back_equal(model: Model) -> None:
 
 
 @given(models())
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 def test_elided_text_reads_back_with_its_constants(model: Model) -> None:
     text = print_model(model, elide=True)
     again = parse_model(text, constant_table(model))

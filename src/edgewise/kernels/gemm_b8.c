@@ -13,8 +13,9 @@ enum { MOST_ROWS = EW_ROWS };
 #endif
 
 /* Bytes of the sums of some rows. */
-EW_INLINE void finish_rows(const uint32_t rows, const uint32_t vectors, const uint32_t bounds,
-                           const ew_gemm_b8 *g, uint32_t first, v_s32 acc[EW_ROWS][EW_VECTORS]) {
+EW_INLINE void finish_rows(const uint32_t bounds, const ew_gemm_b8 *g, const uint32_t rows,
+                           const uint32_t vectors, uint32_t first,
+                           v_s32 acc[EW_ROWS][EW_VECTORS]) {
     v_f32 scale[EW_VECTORS];
     EW_UNROLL
     for (uint32_t v = 0; v < vectors; v++) scale[v] = v_load_f32(g->scale + v * EW_LANES);
@@ -47,18 +48,25 @@ EW_INLINE uint32_t bounds_of(const ew_gemm_b8 *g) {
     return EW_LANES == 16 && g->is_bounded ? g->output->bounds : EW_BOUNDS_OTHER;
 }
 
+/* f with the bounds as a constant. */
+#define BY_BOUNDS(f, g, ...)                                                                       \
+    do {                                                                                           \
+        if (bounds_of(g) == EW_BOUNDS_S8)                                                          \
+            f(EW_BOUNDS_S8, g, __VA_ARGS__);                                                       \
+        else if (bounds_of(g) == EW_BOUNDS_U8)                                                     \
+            f(EW_BOUNDS_U8, g, __VA_ARGS__);                                                       \
+        else                                                                                       \
+            f(EW_BOUNDS_OTHER, g, __VA_ARGS__);                                                    \
+    } while (0)
+
 EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b8 *g,
                     uint32_t first) {
     v_s32 acc[EW_ROWS][EW_VECTORS];
     ew_multiply(rows, vectors, EW_PER_LANE, &g->product, first, acc);
     if (!g->scale)
         ew_store_sums(rows, vectors, &g->product, first, acc);
-    else if (bounds_of(g) == EW_BOUNDS_S8)
-        finish_rows(rows, vectors, EW_BOUNDS_S8, g, first, acc);
-    else if (bounds_of(g) == EW_BOUNDS_U8)
-        finish_rows(rows, vectors, EW_BOUNDS_U8, g, first, acc);
     else
-        finish_rows(rows, vectors, EW_BOUNDS_OTHER, g, first, acc);
+        BY_BOUNDS(finish_rows, g, rows, vectors, first, acc);
 }
 
 EW_DEFINE_TILES(gemm_b8, ew_gemm_b8)
@@ -162,12 +170,7 @@ EW_INLINE void finish_row(const uint32_t bounds, const ew_gemm_b8 *g, const v_s3
 EW_INLINE void row(const int is_narrow, const ew_gemm_b8 *g) {
     v_s32 acc[EW_SUMS];
     ew_multiply_row(EW_PER_LANE, is_narrow, &g->product, acc);
-    if (bounds_of(g) == EW_BOUNDS_S8)
-        finish_row(EW_BOUNDS_S8, g, acc);
-    else if (bounds_of(g) == EW_BOUNDS_U8)
-        finish_row(EW_BOUNDS_U8, g, acc);
-    else
-        finish_row(EW_BOUNDS_OTHER, g, acc);
+    BY_BOUNDS(finish_row, g, acc);
 }
 
 static __attribute__((noinline)) void gemv_b8_1x8(const ew_gemm_b8 *g) { row(0, g); }

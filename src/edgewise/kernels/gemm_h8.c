@@ -12,9 +12,10 @@ static int is_exact(const ew_gemm *p) {
     return p->segments * p->steps * EW_PER_LANE <= EXACT;
 }
 
-/* A sum as it is where x is u8, less its zero point, as a float. `sums` are floats. */
-EW_INLINE v_f32 exact(v_s32 acc, v_f32 sums, float row_zero) {
-    return EW_PER_LANE == 4 ? v_fma(sums, v_splat_f32(row_zero), v_float(acc)) : v_float(acc);
+/* A sum as it is where x is u8, less its zero point where it has one, as a float. `sums` are
+ * floats. */
+EW_INLINE v_f32 exact(const int has_zero, v_s32 acc, v_f32 sums, float row_zero) {
+    return has_zero ? v_fma(sums, v_splat_f32(row_zero), v_float(acc)) : v_float(acc);
 }
 
 /* The same where only integers hold it. */
@@ -39,13 +40,15 @@ EW_INLINE void store(const uint32_t rows, const uint32_t vectors, const int has_
     for (uint32_t v = 0; v < vectors; v++) {
         scale[v] = v_load_f32(g->scale + v * EW_LANES);
         bias[v] = v_load_f32(g->bias + v * EW_LANES);
+        sums[v] = v_splat_f32(0.0f);
         if (!has_zeros) continue;
         const v_s32 whole = v_load_s32(g->sums + v * EW_LANES);
-        sums[v] = v_float(whole);
-        if (is_exact(product)) continue;
+        if (is_exact(product)) {
+            sums[v] = v_float(whole);
+            continue;
+        }
         EW_UNROLL
         for (uint32_t r = 0; r < rows; r++) acc[r][v] = shifted(acc[r][v], whole, row_zero[r]);
-        sums[v] = v_splat_f32(0.0f);
     }
     if (columns >= vectors * EW_LANES && !is_added) {
         EW_UNROLL
@@ -53,9 +56,8 @@ EW_INLINE void store(const uint32_t rows, const uint32_t vectors, const int has_
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++) {
                 const v_f32 by = scale[v] * v_splat_f32(row_scale[r]);
-                v_f32 sum = v_float(acc[r][v]);
-                if (has_zeros) sum = v_fma(sums[v], v_splat_f32(row_zero[r]), sum);
-                sum = v_fma(sum, by, bias[v]);
+                const v_f32 whole = exact(has_zeros, acc[r][v], sums[v], row_zero[r]);
+                const v_f32 sum = v_fma(whole, by, bias[v]);
                 v_store_f32(y + v * EW_LANES, v_min(high, v_max(low, sum)));
             }
         return;
@@ -68,9 +70,8 @@ EW_INLINE void store(const uint32_t rows, const uint32_t vectors, const int has_
             const uint32_t left = columns - v * EW_LANES;
             float *to = y + v * EW_LANES;
             const v_f32 more = is_added ? v_load_first_f32(to, left) : bias[v];
-            v_f32 sum = v_float(acc[r][v]);
-            if (has_zeros) sum = v_fma(sums[v], v_splat_f32(row_zero[r]), sum);
-            sum = v_fma(sum, by, more);
+            const v_f32 whole = exact(has_zeros, acc[r][v], sums[v], row_zero[r]);
+            const v_f32 sum = v_fma(whole, by, more);
             v_store_first_f32(to, v_min(high, v_max(low, sum)), left);
         }
 }
@@ -126,7 +127,7 @@ EW_INLINE void finish(const uint32_t vectors, const int is_plain, const ew_gemm_
             sum[v] = v_float(acc);
             if (!around->has_zeros) continue;
             if (around->is_exact)
-                sum[v] = exact(acc, around->sums[v % 2], row_zero);
+                sum[v] = exact(1, acc, around->sums[v % 2], row_zero);
             else
                 sum[v] = v_float(
                     shifted(acc, v_load_s32(g->sums + column + v * EW_LANES), row_zero));

@@ -108,6 +108,14 @@ EW_INLINE v_s32 v_rounded(v_f32 x, const v_output *o) {
 #endif
 }
 
+#if EW_LANES == 16 && defined(__AVX512BW__)
+/* What was packed twice, which works within 128 bits, in the order of the vectors. */
+EW_INLINE __m512i v_in_order(__m512i packed) {
+    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    return _mm512_permutexvar_epi32((__m512i)order, packed);
+}
+#endif
+
 /* The bytes of four vectors of integers relative to the zero point: those of a, then b, c, d. Not
  * below the lower bound, and not above the largest integer of the type: the upper bound is the
  * caller's. */
@@ -118,9 +126,8 @@ EW_INLINE v_bytes v_narrow_x4(v_s32 a, v_s32 b, v_s32 c, v_s32 d, const v_output
     ab = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(ab, (v_any)o->zero), (v_any)o->low);
     cd = EW_SATURATE(max_epi16)(EW_SATURATE(adds_epi16)(cd, (v_any)o->zero), (v_any)o->low);
     v_any bytes = EW_SATURATE(packs_epi16)(ab, cd);
-#if EW_LANES == 16 /* packing works within 128 bits */
-    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-    bytes = _mm512_permutexvar_epi32((v_any)order, bytes);
+#if EW_LANES == 16
+    bytes = v_in_order(bytes);
 #elif EW_LANES == 8
     const v_s32 order = {0, 4, 1, 5, 2, 6, 3, 7};
     bytes = _mm256_permutevar8x32_epi32(bytes, (v_any)order);
@@ -164,8 +171,7 @@ EW_INLINE v_bytes v_narrow_all_x4(const int is_whole, v_s32 a, v_s32 b, v_s32 c,
     __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
     ab = _mm512_adds_epi16(ab, (__m512i)o->zero);
     cd = _mm512_adds_epi16(cd, (__m512i)o->zero);
-    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-    v_bytes bytes = (v_bytes)_mm512_permutexvar_epi32((__m512i)order, _mm512_packs_epi16(ab, cd));
+    v_bytes bytes = (v_bytes)v_in_order(_mm512_packs_epi16(ab, cd));
     if (!is_whole) bytes = v_min_bytes(v_max_bytes(bytes, o->least, 1), o->most, 1);
     return bytes ^ o->flip;
 #else
@@ -184,13 +190,8 @@ EW_INLINE v_bytes v_saturate_x4(const uint32_t bounds, v_s32 a, v_s32 b, v_s32 c
     __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
     ab = _mm512_adds_epi16(ab, (__m512i)o->zero_stored);
     cd = _mm512_adds_epi16(cd, (__m512i)o->zero_stored);
-    const v_s32 order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-    __m512i bytes;
-    if (bounds == EW_BOUNDS_S8)
-        bytes = _mm512_packs_epi16(ab, cd);
-    else
-        bytes = _mm512_packus_epi16(ab, cd);
-    return (v_bytes)_mm512_permutexvar_epi32((__m512i)order, bytes);
+    return (v_bytes)v_in_order(bounds == EW_BOUNDS_S8 ? _mm512_packs_epi16(ab, cd)
+                                                      : _mm512_packus_epi16(ab, cd));
 }
 #endif
 

@@ -13,14 +13,9 @@ from __future__ import annotations
 from edgewise.dtypes import DType
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import TensorType
-from edgewise.ops.arithmetic import Add
-from edgewise.ops.conv import Conv2D, DepthwiseConv2D
-from edgewise.ops.fully_connected import FullyConnected
-from edgewise.ops.pool import MaxPool2D
-from edgewise.ops.reduce import Mean
 from edgewise.runtime.calls import Alias, NotNative, Site
 from edgewise.runtime.plan import Target
-from edgewise.runtime.retype import Rule, free_values, values_of
+from edgewise.runtime.retype import PRODUCTS, Rule, free_values, rule_of, values_of
 from edgewise.runtime.select import select
 
 
@@ -35,18 +30,11 @@ def _is_free(value: Value) -> bool:
 
 
 def _rule(node: Node, target: Target) -> Rule:
-    values = set(values_of(node))
-    match node.op:
-        case Conv2D() | FullyConnected() if _multiplies_narrow(node, target):
-            return values - {node.operand(0), node.output}, set()
-        case Mean():
-            return {node.output}, set()
-        case DepthwiseConv2D() | MaxPool2D():
-            whole = {node.operand(0), node.output}
-            return values - whole, whole
-        case Add() if node.operand(0).shape == node.operand(1).shape:
-            return set(), values
-    return values, set()
+    if node.op.name == "mean":  # reads either type
+        return {node.output}, set()
+    if node.op.name in PRODUCTS and not _multiplies_narrow(node, target):
+        return set(values_of(node)), set()
+    return rule_of(node)
 
 
 def _multiplies_narrow(node: Node, target: Target) -> bool:

@@ -11,17 +11,14 @@ EfficientNet-Lite0 0.91, tiny_vww 0.95, ResNet8 and EfficientNet-B0 0.98 (Zen 4)
 from __future__ import annotations
 
 from edgewise.dtypes import DType
-from edgewise.ir.graph import Graph, Node, Value
+from edgewise.ir.graph import Graph, Value
 from edgewise.ir.types import Quant, TensorType
-from edgewise.runtime.retype import Rule, free_values, values_of
-
-# By name: operators are imported where a model has them.
-_ANY_TYPES, _ONE_TYPE = {"conv_2d", "fully_connected"}, {"depthwise_conv_2d", "max_pool_2d"}
+from edgewise.runtime.retype import free_values, rule_of
 
 
 def invert_signs(graph: Graph) -> None:
     """Give values uint8's type, in place."""
-    for value in free_values(graph, _is_free, _rule):
+    for value in free_values(graph, _is_free, rule_of):
         quant = value.type.quant
         assert quant is not None
         moved = Quant(quant.scale, quant.zero_point + 128)
@@ -31,15 +28,3 @@ def invert_signs(graph: Graph) -> None:
 def _is_free(value: Value) -> bool:
     quant = value.quant
     return value.dtype is DType.INT8 and quant is not None and quant.scale.size == 1
-
-
-def _rule(node: Node) -> Rule:
-    values, name = set(values_of(node)), node.op.name
-    if name in _ANY_TYPES:
-        return values - {node.operand(0), node.output}, set()
-    if name in _ONE_TYPE:
-        whole = {node.operand(0), node.output}
-        return values - whole, whole
-    if name == "add" and node.operand(0).shape == node.operand(1).shape:
-        return set(), values
-    return values, set()
