@@ -153,3 +153,32 @@ def test_a_turn_is_taken_once(means: str) -> None:
     turns.enter()
     turns.after_fork()  # in a child nobody has it
     turns.enter()
+
+
+def test_a_guarded_function_needs_its_lock_and_what_it_works_on() -> None:
+    lock, busy = threading.Lock(), constant("EW_RUN_busy")
+    status, is_ready, seen = 0, True, list[object]()
+
+    def go_on(status: int) -> None:
+        seen.append((status, lock.locked()))
+        if status == 3:
+            raise CancelledError("no more")
+
+    run = functions.guarded(lambda: status, lock, lambda: is_ready, go_on)
+    assert run() == 0
+    status = 2
+    assert run() == 0
+    status = 3
+    with pytest.raises(CancelledError, match="no more"):
+        run()
+    assert seen == [(2, True), (3, True)]
+    status = busy
+    assert run() == busy
+    status, is_ready = 0, False
+    assert run() == busy
+    is_ready = True
+    with lock:
+        assert run() == busy
+    assert run() == 0
+    assert not lock.locked()
+    assert len(seen) == 2

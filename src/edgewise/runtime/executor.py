@@ -164,8 +164,9 @@ class Executor:
 
     def function(self, turn: np.ndarray) -> Function | None:
         """Takes an `ew_turn` and repeats the last run: what `functions.again` makes; `resume` goes
-        on where C returned before the end. None where a run needs more than that."""
-        if self._views or self.has_names or self._clock is not None:
+        on where C returned before the end. None where a run needs more than that. Not for variables
+        that the plan names unless `holds` is true."""
+        if self._views or self._clock is not None:
             return None
         self._turn = turn  # C has its address
         self._run.is_brief = self._is_brief()
@@ -346,10 +347,14 @@ class Executor:
                 view[...] = 0 if value.quant is None else value.quant.zero_point.flat[0]
             state[value] = view
 
+    def holds(self, resources: Resources) -> bool:
+        """The variables that the plan names are ours: nobody has assigned one since."""
+        return resources is self._bound and resources.changes == self._changes
+
     def _bind_named(self, resources: Resources) -> None:
         """Run what runs once; let the variables that the plan names be ours. Nothing is to do where
         nobody has assigned one since. Raises Unfit."""
-        if resources is self._bound and resources.changes == self._changes:
+        if self.holds(resources):
             return
         for node in self.plan.once:
             self._begin(node)

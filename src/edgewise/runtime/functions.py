@@ -46,6 +46,32 @@ def again(run: Any, turn: np.ndarray) -> Function | None:
     return _function("EW_PYTHON_again", int(ffi.cast("uintptr_t", run)))
 
 
+def guarded(
+    function: Function,
+    lock: threading.Lock,
+    is_ready: Callable[[], bool],
+    go_on: Callable[[int], object],
+) -> Function:
+    """What `again` made, for a run that needs a lock, which `go_on` needs, too: it is given what
+    the function returns before the end. "Busy" where somebody else holds the lock or `is_ready` is
+    false under it."""
+    busy, take, give = constant("EW_RUN_busy"), lock.acquire, lock.release
+
+    def run() -> int:
+        if not take(False):
+            return busy
+        try:
+            status = function() if is_ready() else busy
+            if status and status != busy:
+                go_on(status)
+                return 0
+            return status
+        finally:
+            give()
+
+    return run
+
+
 @cache
 def _are_there() -> bool:
     """The interpreter is CPython, and the library can be loaded."""

@@ -27,6 +27,7 @@ from edgewise.ir.resources import Resources
 from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.forks import remember
+from edgewise.runtime.functions import guarded
 from edgewise.runtime.library import constant
 from edgewise.runtime.limits import Limits, demand_of, iteration_guard
 from edgewise.runtime.plan import Placement, Precision
@@ -154,7 +155,7 @@ class Session:
             executors.save()
             starts_anew = self.stateless and executor.has_variables
             if executor.can_repeat and self.progress is None and not starts_anew:
-                again = executor.function(self._turns.words) or partial(self._repeat, executor)
+                again = self._function(executor) or partial(self._repeat, executor)
                 self._again = (inputs, into, again, executor.resume, outputs)
             return outputs
         except MemoryError as error:
@@ -172,6 +173,14 @@ class Session:
                 self._has_names = any(map(names_resources, self.graph.nodes))
             has_names = self._has_names
         return self._resources.lock if has_names else nullcontext()
+
+    def _function(self, executor: Executor) -> Callable[[], int] | None:
+        """A function of C's that repeats the last run; or None."""
+        function = executor.function(self._turns.words)
+        if function is None or not executor.has_names:
+            return function
+        go_on, resources = partial(self._go_on, executor.resume), self._resources
+        return guarded(function, resources.lock, partial(executor.holds, resources), go_on)
 
     def _repeat(self, executor: Executor) -> int:
         """What a function of C's does where a run needs nothing but its turn; 0. Raises Unfit."""
