@@ -17,7 +17,7 @@ from edgewise.ops.activation import Elu, Gelu
 from edgewise.ops.binary import Pow
 from edgewise.ops.sigmoid import Logistic, Tanh
 from edgewise.ops.softmax import Softmax
-from edgewise.ops.unary import Cos, Exp, Log, Rsqrt, Sin
+from edgewise.ops.unary import Cos, Exp, Log, Rsqrt, Sin, Sqrt
 from edgewise.runtime.library import Isa
 from tests.runtime.test_elementwise import EACH_ISA, ISAS, run, site_of
 
@@ -39,6 +39,7 @@ FUNCTIONS = {
     Sin(): (np.sin, 0.51),
     Cos(): (np.cos, 0.51),
     Rsqrt(): (lambda x: 1 / np.sqrt(x), 1.5),
+    Sqrt(): (np.sqrt, 0.5),
 }
 
 

@@ -64,7 +64,9 @@ SIMPLE(sign_f64, double, x[i] > 0.0 ? 1.0 : x[i] < 0.0 ? -1.0 : x[i] * 0.0 + x[i
 SIMPLE(floor_f32, float, ew_floor(x[i]))
 SIMPLE(ceil_f32, float, ew_ceil(x[i]))
 SIMPLE(round_f32, float, ew_rint(x[i]))
+#ifndef __AVX512F__
 SIMPLE(sqrt_f32, float, ew_sqrt_f32(x[i]))
+#endif
 #if EW_LANES < 16
 SIMPLE(rsqrt_f32, float, 1.0f / ew_sqrt_f32(x[i]))
 #endif
@@ -121,6 +123,24 @@ EW_INLINE v_f32 rsqrt(v_f32 x) {
     return v_where(left == left, better, y);
 }
 VECTORS(rsqrt_f32, rsqrt)
+#endif
+#ifdef __AVX512F__
+/* A root of this vector takes 13.5 cycles on a Zen 4, this 9 with loads and stores. A guess of its
+ * inverse to 2**-14 gives, after a step for both and one for what the root's square leaves
+ * (Markstein, IA-64 and Elementary Functions, 2000), its very bits: so said all 2**24 significands
+ * and parities of exponents, with guesses up to 2**-13 off. What is left of numbers below 2**-102
+ * is no normal number; they, infinity and what has no root are asked for. */
+EW_INLINE v_f32 root(v_f32 x) {
+    const __m512i least = _mm512_set1_epi32(0x0D800000), above = _mm512_set1_epi32(0x72000000);
+    const __m512i place = _mm512_sub_epi32((__m512i)x, least);
+    if (_mm512_cmpge_epu32_mask(place, above)) return (v_f32)_mm512_sqrt_ps((__m512)x);
+    const v_f32 half = v_splat_f32(0.5f), guess = (v_f32)_mm512_rsqrt14_ps((__m512)x);
+    v_f32 y = x * guess, h = guess * half;
+    const v_f32 left = v_fma(-y, h, half);
+    y = v_fma(y, left, y), h = v_fma(h, left, h);
+    return v_fma(h, v_fma(-y, y, x), y);
+}
+VECTORS(sqrt_f32, root)
 #endif
 VECTORS(exp_f32, v_exp)
 VECTORS(log_f32, v_log)

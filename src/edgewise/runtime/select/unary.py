@@ -40,7 +40,7 @@ from edgewise.ops.unary import (
 from edgewise.runtime.calls import Call, Site, is_8_bit, is_float, require, shape_of
 from edgewise.runtime.library import pack
 from edgewise.runtime.select import binary
-from edgewise.runtime.select.broadcast import BITS, PER_TILE, binary_call, suffixed
+from edgewise.runtime.select.broadcast import BITS, binary_call, suffixed
 from edgewise.values import replace
 
 _FLOAT: Mapping[type[Op], str] = {
@@ -62,6 +62,9 @@ _FLOAT: Mapping[type[Op], str] = {
     Round: "round_f32",
 }
 _HALVES = 4096  # float16 in a tile: as float32 they stay in the first level of the cache
+# of y in another tile: where one step of a group waits for memory and the next computes, tiles this
+# small overlap (ABS and SQRT of 1 MB: 0.91 of the time of 16 KiB, Zen 4); one step takes the same
+_TILE_BYTES = 4096
 _INTEGERS = ("is_signed", "zero", "low", "high")
 _NUMBERS = (*_INTEGERS, "scale", "low_f32", "high_f32")
 
@@ -144,7 +147,8 @@ def unary_call(
     """A kernel with ew_unary; the fields that are not 0."""
     y = site.node.output
     is_half = (site.node.operand(0).dtype is DType.FLOAT16) != (y.dtype is DType.FLOAT16)
-    per_tile = site.tile_elements or (_HALVES if is_half else PER_TILE)
+    usual = _HALVES if is_half else _TILE_BYTES // y.dtype.numpy.itemsize
+    per_tile = site.tile_elements or usual
     given = {**dict.fromkeys(_NUMBERS, 0.0), **numbers}
     fields = {k: int(v) if k in _INTEGERS else float(v) for k, v in given.items()}
     same = site.node.operand(0).dtype.numpy.itemsize == y.dtype.numpy.itemsize
