@@ -35,14 +35,16 @@ def kernels() -> ModuleType:
 
 
 QUIET = "-Wno-unused-command-line-argument"  # zig passes -c, too
+PRODUCT = r"fmadd|mul[ps]s|fmla|dpbf16ps"
 SPILL = r"[er][sb]p\)|\[sp\b"  # stack access in a listing
 
-# by weights of float32, and those of 16 bits that are widened on the way
+# by weights of float32, and those of 16 bits that are widened on the way or multiplied as they are
 VARIANTS = {
     "x86_64-scalar": ("f32",),
     "x86_64-baseline": ("f32", "bf16"),
     "x86_64-avx2": ("f32", "f16", "bf16"),
     "x86_64-avx512": ("f32", "f16", "bf16"),
+    "x86_64-avx512_bf16": ("dpbf16",),
     "aarch64-baseline": ("f32", "bf16"),
 }
 
@@ -59,13 +61,13 @@ def test_float_products_keep_their_accumulators(
     source = ROOT / kernels.KERNELS / f"gemm_{kind}.c"
     kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
     bodies = re.findall(
-        r"^((?:gemm|few)_f32_\d+x\d+):(.*?)^\.Lfunc_end",
+        r"^((?:gemm|few)_(?:f32|dpbf16)_\d+x\d+):(.*?)^\.Lfunc_end",
         listing.read_text(),
         re.MULTILINE | re.DOTALL,
     )
     assert bodies
     for name, body in bodies:
-        loops = [text for text in inner_loops(body) if re.search(r"fmadd|mul[ps]s|fmla", text)]
+        loops = [text for text in inner_loops(body) if re.search(PRODUCT, text)]
         assert loops, name
         for loop in loops:
             assert not re.search(SPILL, loop), f"{name} spills:\n{loop}"

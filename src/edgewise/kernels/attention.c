@@ -4,11 +4,12 @@
 #include "exponentials.h"
 #define EW_ROWS EW_ROWS_B8 /* gemm_f32.h has its own */
 #include "gemm_amx.h"
+#include "gemm_dpbf16.h"
 #undef EW_ROWS
 #include "pack_f32.h"
 #include "simd_half.h"
 
-#if defined(EW_AMX) || defined(__AVX512BF16__)
+#if defined(EW_AMX) || EW_DPBF16
 #define EW_BF16 1 /* this build has products of bfloat16 */
 #else
 #define EW_BF16 0
@@ -73,8 +74,6 @@ static void pack_narrow(const float *from, size_t k_step, size_t column_step, ui
 /* y [rows, o] = x [rows, k] by packed panels; x is rounded first. */
 static void multiply_narrow(const float *x, size_t x_row, const uint16_t *packed, uint16_t *staged,
                             uint32_t rows, uint32_t k, uint32_t o, float *y, size_t y_row) {
-    enum { TILES = 2, VECTORS = 2 };
-    int32_t *made = ew_aligned(staged + padded(rows) * padded(k)); /* [BLOCK][BLOCK] */
     for (uint32_t r = 0; r < rows; r++, x += x_row) {
         uint16_t *to = staged + r * padded(k);
         uint32_t i = 0;
@@ -82,6 +81,20 @@ static void multiply_narrow(const float *x, size_t x_row, const uint16_t *packed
         for (; i < k; i++) to[i] = ew_bfloat_of(x[i]);
         for (; i < padded(k); i++) to[i] = 0;
     }
+#if EW_DPBF16
+    const uint32_t segment = 0;
+    ew_gemm_dpbf16 g = {.low = -__builtin_inff(), .high = __builtin_inff(), .ahead = ""};
+    g.product = (ew_gemm){.x = (const uint8_t *)staged, .x_row = padded(k) * sizeof *staged,
+                          .segment = &segment, .segments = 1, .steps = ew_divide_up(k, 2),
+                          .y_row = y_row * sizeof *y, .rows = rows};
+    for (uint32_t c = 0; c < o; c += BLOCK, packed += padded(k) * BLOCK) {
+        g.product.w = (const int8_t *)packed, g.product.y = (uint8_t *)(y + c);
+        g.product.columns = ew_min_u32(BLOCK, o - c);
+        EW_NAME(gemm_dpbf16)(&g);
+    }
+#else
+    enum { TILES = 2, VECTORS = 2 };
+    int32_t *made = ew_aligned(staged + padded(rows) * padded(k)); /* [BLOCK][BLOCK] */
     for (uint32_t c = 0; c < o; c += BLOCK, packed += padded(k) * BLOCK)
         for (uint32_t r = 0; r < rows; r += BLOCK) {
             ew_amx_sums sums[sizeof(ew_amx_sums) == 1 ? 1 : BLOCK];
@@ -96,6 +109,7 @@ static void multiply_narrow(const float *x, size_t x_row, const uint16_t *packed
                 ew_copy((uint8_t *)to, (uint8_t *)(made + n * BLOCK), columns * sizeof *to);
             }
         }
+#endif
 }
 #endif
 

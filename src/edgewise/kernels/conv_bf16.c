@@ -8,11 +8,12 @@
  * lines, one after the other, whatever the strides are. Rows between the lines are computed, too,
  * and dropped. Pixels of few channels are gathered instead, once for every output whose window
  * they are in. Pixels of bfloat16 that fill registers, each the window of an output, are multiplied
- * where they lie.
+ * where they lie. vdpbf16ps has no registers to fill: lines are multiplied one by one, runs end
+ * where they do, and any pixels of pairs that are windows are multiplied where they lie.
  *
  * Where an image is larger than the second-level cache, reading x and writing y takes most of the
  * time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead
- * made nothing faster, nor did pixels that are not a multiple of 512 bytes apart (by 3 %).
+ * made nothing faster with AMX, nor did pixels that are not a multiple of 512 bytes apart (by 3 %).
  *
  * Long because the ways to stage x are read beside the products that read it. */
 #if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC) && !defined(EW_SCALAR)
@@ -22,6 +23,7 @@
 #include "bfloat.h"
 #include "conv_tiles.h"
 #include "gemm_amx.h"
+#include "gemm_dpbf16.h"
 #include "simd_half.h"
 
 #if !defined(EW_AMX) && !defined(__AVX512BF16__) && !EW_NEON_BF16
@@ -152,11 +154,17 @@ typedef struct {
     uint32_t lines, columns;           /* of a plane */
     uint32_t more_lines, more_columns; /* than a tile has */
     uint32_t pixel;                    /* elements of one */
+    uint32_t steps;                    /* of a run that are multiplied */
 } staging;
 
 static staging staging_of(const ew_conv_bf16 *p) {
     const ew_window *s = &p->layout.window;
-    staging g = {.planes_h = 1, .planes_w = 1, .pixel = 2 * p->steps};
+    staging g = {.planes_h = 1, .planes_w = 1, .pixel = 2 * p->steps, .steps = p->steps};
+#if EW_DPBF16 /* no register has to be filled */
+    const uint32_t c = s->c / p->layout.groups, taps = s->kernel_h * s->kernel_w;
+    g.steps = ew_divide_up(p->is_gathered ? taps * c : c, 2);
+    if (!p->is_gathered) g.pixel = 2 * g.steps;
+#endif
     if (!p->is_gathered) {
         const uint32_t span_h = (s->kernel_h - 1) * s->dilation_h;
         const uint32_t span_w = (s->kernel_w - 1) * s->dilation_w;
@@ -260,6 +268,42 @@ static void stage_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_ti
                            t->columns + g->more_columns, s->stride_w, g->pixel, to + i * pitch);
 }
 
+#if EW_DPBF16
+/* Whether the rows of a tile's products lie in x. */
+static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
+    const ew_window *s = &p->layout.window;
+    const int is_pixel = s->kernel_h * s->kernel_w == 1 && !s->pad_top && !s->pad_left;
+    EW_UNUSED(t);
+    return is_pixel && p->x_type == EW_TYPE_bf16 && s->c / p->layout.groups % 2 == 0;
+}
+
+/* The products of a tile, of which `first` is that of its first line by all panels: the lines of x
+ * are x_line bytes apart. Those that are neighbours in x and y are multiplied as one. */
+static void multiply(const ew_conv_bf16 *p, const ew_conv_tile *t, const ew_gemm *first,
+                     size_t x_line, uint32_t *place) {
+    const size_t bytes = bytes_of(p->y_type), y_line = p->layout.y_line * bytes;
+    const size_t panel = (size_t)first->segments * p->steps * EW_COLUMNS * 4;
+    ew_gemm_dpbf16 g = {*first, p->low, p->high, p->y_type == EW_TYPE_bf16, NULL, 0};
+    const int is_one = x_line == t->columns * first->x_row && y_line == t->columns * first->y_row;
+    const uint32_t lines = is_one ? 1 : t->lines, all = first->columns;
+    EW_UNUSED(place);
+    if (is_one) g.product.rows *= t->lines;
+    g.pace = ew_divide_up(EW_COLUMNS * 4, t->lines * t->columns);
+    const size_t fetched = g.pace * g.product.rows * first->segments * first->steps;
+    for (uint32_t column = 0; column < all; column += EW_COLUMNS) {
+        g.ahead = (const char *)g.product.w + panel;
+        g.product.columns = ew_min_u32(all - column, EW_COLUMNS);
+        g.product.x = first->x;
+        g.product.y = first->y + column * bytes;
+        for (uint32_t i = 0; i < lines; i++, g.product.x += x_line, g.product.y += y_line) {
+            EW_NAME(gemm_dpbf16)(&g);
+            g.ahead += fetched;
+        }
+        g.product.w += panel;
+        g.product.bias += EW_COLUMNS;
+    }
+}
+#else
 /* Whether the rows of a tile's products lie in x, and those beyond that registers load, too. */
 static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     const ew_window *s = &p->layout.window;
@@ -269,6 +313,7 @@ static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     const int is_whole = p->x_type == EW_TYPE_bf16 && s->c == 2 * p->steps * p->layout.groups;
     return is_line && is_alike && is_whole && end <= s->ow;
 }
+
 
 enum { NOWHERE = 0xFFFFFFFF }; /* the place of a row between lines */
 
@@ -359,6 +404,23 @@ static int is_plain(const ew_gemm_bf16 *g) { return !g->place; }
 EW_DEFINE_AMX(gemm_bf16, ew_gemm_bf16, bounds, 1, 4, finish, is_plain)
 EW_DEFINE_AMX(gemm_bf16_narrow, ew_gemm_bf16, bounds, 1, 2, finish_narrow, is_plain)
 
+/* The products of a tile, of which `first` is that of its first line: the lines of x are x_line bytes
+ * apart. `place` has room for the rows of all. */
+static void multiply(const ew_conv_bf16 *p, const ew_conv_tile *t, const ew_gemm *first,
+                     size_t x_line, uint32_t *place) {
+    const ew_conv_layout *l = &p->layout;
+    const uint32_t columns = t->lines > 1 ? (uint32_t)(x_line / first->x_row) : t->columns;
+    const int is_even = columns == t->columns && l->y_line == (uint64_t)columns * l->y_pixel;
+    ew_gemm_bf16 g = {*first, p->low, p->high, t->lines == 1 || is_even ? NULL : place};
+    g.product.rows = (t->lines - 1) * columns + t->columns;
+    for (uint32_t row = 0, i = 0, j = 0; row < g.product.rows && g.place; row++) {
+        place[row] = j < t->columns ? i * l->y_line + j * l->y_pixel : NOWHERE;
+        if (++j == columns) j = 0, i++;
+    }
+    (p->y_type == EW_TYPE_bf16 ? gemm_bf16_narrow : gemm_bf16)(&g, 1);
+}
+#endif
+
 EW_DEFINE(conv_2d_bf16) {
     const ew_conv_bf16 *p = params;
     const ew_conv_layout *l = &p->layout;
@@ -374,35 +436,30 @@ EW_DEFINE(conv_2d_bf16) {
     ew_amx_begin();
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const ew_conv_tile t = ew_conv_tile_at(l, tile, all_panels);
-        const uint8_t *x = operand[0];
-        x += ((size_t)t.image * s->h * s->w * s->c + t.group * c) * x_bytes;
-        const size_t first = l->y_first + (size_t)t.image * l->y_image +
-                             (size_t)t.line * l->y_line + (size_t)t.column * l->y_pixel +
-                             t.group * o;
-        uint8_t *y = (uint8_t *)operand[3] + first * y_bytes;
-        const int is_one = g.columns == t.columns && l->y_line == (uint64_t)t.columns * l->y_pixel;
-        const int is_even = t.lines == 1 || is_one, is_in_x = is_there(p, &t);
-        const uint32_t rows = (t.lines - 1) * g.columns + t.columns;
-        if (p->is_gathered)
-            gather_tile(p, &g, &t, x, staged);
-        else if (!is_in_x)
-            stage_tile(p, &g, &t, x, staged);
-        for (uint32_t row = 0, i = 0, j = 0; row < rows && !is_even; row++) {
-            place[row] = j < t.columns ? i * l->y_line + j * l->y_pixel : NOWHERE;
-            if (++j == g.columns) j = 0, i++;
-        }
-        ew_gemm_bf16 gemm = {.low = p->low, .high = p->high, .place = is_even ? NULL : place};
-        ew_gemm *product = &gemm.product;
-        product->x = is_in_x ? x + (size_t)t.column * s->c * x_bytes : (const uint8_t *)staged;
-        product->x_row = is_in_x ? s->c * x_bytes : (size_t)g.pixel * 2;
-        product->segment = segment, product->segments = segments, product->steps = p->steps;
-        product->rows = rows, product->y_row = l->y_pixel * y_bytes;
+        const size_t image = (size_t)t.image * s->h * s->w;
+        const uint8_t *x = (const uint8_t *)operand[0] + (image * s->c + t.group * c) * x_bytes;
+        const size_t at = l->y_first + (size_t)t.image * l->y_image + (size_t)t.line * l->y_line +
+                          (size_t)t.column * l->y_pixel + t.group * o + t.panel * EW_COLUMNS;
         const size_t packed = (size_t)t.group * all_panels + t.panel;
-        product->columns = ew_min_u32(t.panels * EW_COLUMNS, o - t.panel * EW_COLUMNS);
-        product->bias = (const int32_t *)operand[2] + packed * EW_COLUMNS;
-        product->w = (const int8_t *)operand[1] + packed * segments * p->steps * EW_COLUMNS * 4;
-        product->y = y + t.panel * EW_COLUMNS * y_bytes;
-        (p->y_type == EW_TYPE_bf16 ? gemm_bf16_narrow : gemm_bf16)(&gemm, 1);
+        ew_gemm first = {.x = (const uint8_t *)staged, .x_row = (size_t)g.pixel * 2,
+                         .segment = segment, .segments = segments, .steps = g.steps,
+                         .w = operand[1], .bias = (const int32_t *)operand[2] + packed * EW_COLUMNS,
+                         .y = (uint8_t *)operand[3] + at * y_bytes, .y_row = l->y_pixel * y_bytes,
+                         .rows = t.columns};
+        first.columns = ew_min_u32(t.panels * EW_COLUMNS, o - t.panel * EW_COLUMNS);
+        first.w += packed * segments * p->steps * EW_COLUMNS * 4;
+        size_t x_line = g.columns * first.x_row;
+        if (p->is_gathered) {
+            gather_tile(p, &g, &t, x, staged);
+        } else if (is_there(p, &t)) {
+            const size_t row = s->c * x_bytes, line = s->w * row;
+            first.x = x + t.line * s->stride_h * line + t.column * s->stride_w * row;
+            first.x_row = s->stride_w * row;
+            x_line = s->stride_h * line;
+        } else {
+            stage_tile(p, &g, &t, x, staged);
+        }
+        multiply(p, &t, &first, x_line, place);
     }
     ew_amx_end();
 }

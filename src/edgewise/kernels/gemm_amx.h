@@ -2,14 +2,12 @@
  * What a register holds of 8-bit weights lies in memory as the vector products have it, too: a row
  * is a step of a panel's vector. Weights of bfloat16 lie in the order in which they are loaded,
  * because those of large layers come from far away (3x3 of 7x7x512 by 512: 0.85 of the time).
- * Built for processors with AMX; products of bfloat16 with vdpbf16ps or bfmmla for others that have
- * them; and in plain C (-DEW_AMX alone) for the tests of all. Long because each stands in for the
- * others. */
+ * Built for processors with AMX; products of bfloat16 with bfmmla for others that have it; and in
+ * plain C (-DEW_AMX alone) for the tests of all. Long because each stands in for the others. */
 #ifndef EW_GEMM_AMX_H
 #define EW_GEMM_AMX_H
 #include "bfloat.h"
 #include "gemm.h"
-#if defined(EW_AMX) || defined(__AVX512BF16__) || EW_NEON_BF16
 
 enum {
     EW_AMX_STEPS = 16,  /* along K, of a register */
@@ -20,6 +18,7 @@ enum {
     EW_AMX_FEW = 512,   /* bytes of K by which two panels are multiplied at once: making results of
                            whole cache lines is what counts, more would come from far away */
 };
+#if defined(EW_AMX) || EW_NEON_BF16
 
 /* Whether the registers serve a product, all of whose rows they would not waste. They read up to
  * EW_AMX_TILE rows of x beyond its last one, which must be memory. */
@@ -136,49 +135,7 @@ EW_INLINE void ew_amx_clear(const uint32_t tiles, const uint32_t vectors, ew_amx
         for (uint32_t c = 0; c < vectors * EW_LANES; c++) sums[r][c] = bias ? bias[c] : 0;
 }
 
-#if defined(__AVX512BF16__) && !defined(EW_AMX)
-enum { EW_DOT_ROWS = 8 }; /* by two vectors: their sums and weights are half of the registers */
-
-EW_INLINE void ew_amx_step(const uint32_t tiles, const uint32_t vectors, const int is_bf16,
-                           ew_amx_sums *sums, const uint8_t *x, size_t x_row, const int8_t *w,
-                           size_t next) {
-    enum { AT_ONCE = 2, ROW = sizeof(v_s32), VECTOR = EW_AMX_STEPS * ROW };
-    const uint32_t least = vectors < AT_ONCE ? vectors : AT_ONCE;
-    (void)is_bf16; /* only those ask */
-    for (uint32_t r = 0; r < tiles * EW_AMX_TILE; r += EW_DOT_ROWS)
-        EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v += AT_ONCE) {
-            const uint8_t *from = x + r * x_row;
-            const int8_t *by = w + v / AT_ONCE * next;
-            __m512 acc[EW_DOT_ROWS][AT_ONCE];
-            EW_UNROLL
-            for (uint32_t k = 0; k < EW_DOT_ROWS; k++)
-                EW_UNROLL
-                for (uint32_t j = 0; j < least; j++)
-                    acc[k][j] = _mm512_loadu_ps(&sums[r + k][(v + j) * EW_LANES]);
-            for (uint32_t i = 0; i < EW_AMX_STEPS; i++, from += 4, by += ROW) {
-                __m512bh weights[AT_ONCE];
-                EW_UNROLL
-                for (uint32_t j = 0; j < least; j++)
-                    weights[j] = (__m512bh)_mm512_loadu_si512(by + j * VECTOR);
-                EW_UNROLL
-                for (uint32_t k = 0; k < EW_DOT_ROWS; k++) {
-                    int32_t pair;
-                    __builtin_memcpy(&pair, from + k * x_row, sizeof pair);
-                    const __m512bh two = (__m512bh)_mm512_set1_epi32(pair);
-                    EW_UNROLL
-                    for (uint32_t j = 0; j < least; j++)
-                        acc[k][j] = _mm512_dpbf16_ps(acc[k][j], two, weights[j]);
-                }
-            }
-            EW_UNROLL
-            for (uint32_t k = 0; k < EW_DOT_ROWS; k++)
-                EW_UNROLL
-                for (uint32_t j = 0; j < least; j++)
-                    _mm512_storeu_ps(&sums[r + k][(v + j) * EW_LANES], acc[k][j]);
-        }
-}
-#elif EW_NEON_BF16
+#if EW_NEON_BF16
 #include "gemm_bfmmla.h"
 #else
 /* The bfloat16 at p. */
