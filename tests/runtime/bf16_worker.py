@@ -2,8 +2,9 @@
 
     python -m tests.runtime.bf16_worker --library PATH --memory after [--run-by scalar]
 
-Plans are made for AMX, and run by its kernels or those of another instruction set. At the end one
-line of JSON: the number of runs, and the failures.
+Plans are made for AMX, and run by its kernels or those of another instruction set; plans of several
+operators by those that they are made for. At the end one line of JSON: the number of runs, and the
+failures.
 """
 
 from __future__ import annotations
@@ -219,20 +220,22 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.library is not None:
         library.LIBRARY = chosen.library
-    conv_bf16.MOST_WASTE[Isa.AMX] = 1e9  # any shape, not only those that gain
+    by = Isa[chosen.run_by.upper()]
+    own = [replace(target, isa=by) for target in TARGETS if by in conv_bf16.MOST_WASTE]
+    for target in (*TARGETS, *own):
+        conv_bf16.MOST_WASTE[target.isa] = 1e9  # any shape, not only those that gain
     runs, failures = 0, []
     for op, shape, of_weights in cases():
         for target in TARGETS:
             runs += 1
             try:
-                check(op, shape, of_weights, target, Isa[chosen.run_by.upper()], chosen.memory)
+                check(op, shape, of_weights, target, by, chosen.memory)
             except AssertionError as error:
                 failures.append(f"{op} {shape} {of_weights} {target}: {error}")
     attended = 0
     for case in (c for c in attention.CASES if not c.error):
         for target in TARGETS:
             try:
-                by = Isa[chosen.run_by.upper()]
                 attended += check_attention(case, target, by, chosen.memory)
             except AssertionError as error:
                 failures.append(f"{case.id} {target}: {error}")
@@ -240,7 +243,7 @@ def main() -> None:
         failures.append(f"only {attended} attentions have products of bfloat16")
     for image in IMAGES:
         for channels, between in BETWEEN:
-            for target in TARGETS if chosen.run_by == "amx" else ():
+            for target in own:
                 runs += 1
                 try:
                     check_chain((*image, 5), channels, between, target, chosen.memory)

@@ -21,8 +21,8 @@ from edgewise.values import dataclass, replace
 _RUN = 2 * TILE_STEPS  # elements of x that a register's row has
 _FEW_CHANNELS = 16  # with less, half of a register's row would be zeros: they are gathered
 # products made per product that counts: registers make 16 in a vector's time, vdpbf16ps makes two,
-# bfmmla four, or two where only half of the units know it
-MOST_WASTE = {Isa.AVX512_BF16: 1.5, Isa.AMX: 8.0, Isa.NEON_BF16: 1.5}
+# bfmmla four, or two where only half of the units know it; what columns waste, vectors waste, too
+MOST_WASTE = {Isa.AVX512_BF16: 2.0, Isa.AMX: 8.0, Isa.NEON_BF16: 1.5}
 _FINITE = 3.38e38  # rounds to a finite bfloat16
 _MANY_WEIGHTS = 1 << 19  # bytes; more come from the third-level cache for every tile
 _MOST_STAGED = 1 << 20  # bytes of the least tile
@@ -77,8 +77,12 @@ def pays(target: Target, weights: Weights, window: dict[str, int], groups: int) 
     if staging.nbytes(1, min(window["ow"], _RUN)) > _MOST_STAGED:
         return False
     pixels, one = window["oh"] * window["ow"], TILE_ROWS
-    pixels_made = -(-window["oh"] * (window["ow"] + staging.more_columns) // one) * one
-    made = pixels_made * -(-per_group // one) * one * staging.pixel
+    columns_made = -(-per_group // one) * one
+    if target.isa is Isa.AVX512_BF16:  # neither rows nor runs are filled up
+        made = pixels * columns_made * (staging.length + staging.length % 2)
+    else:
+        pixels_made = -(-window["oh"] * (window["ow"] + staging.more_columns) // one) * one
+        made = pixels_made * columns_made * staging.pixel
     if made > MOST_WASTE[target.isa] * pixels * per_group * staging.length:
         return False
     w, taps = weights.array, window["kernel_h"] * window["kernel_w"]
