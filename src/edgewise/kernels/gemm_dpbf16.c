@@ -36,32 +36,28 @@ EW_INLINE void store(uint8_t *y, const uint32_t vectors, const __m512 v[EW_VECTO
         for (uint32_t i = 0; i < vectors; i++) _mm512_storeu_ps(y + i * sizeof(v_f32), v[i]);
 }
 
+/* Row by row: the multiplications go on beside what follows them. */
 EW_INLINE void finish(const uint32_t rows, const uint32_t vectors, const int is_narrow,
-                      const ew_gemm_dpbf16 *g, uint32_t first, __m512 acc[EW_ROWS][EW_VECTORS]) {
+                      const int is_bounded, const ew_gemm_dpbf16 *g, uint32_t first,
+                      __m512 acc[EW_ROWS][EW_VECTORS]) {
     const ew_gemm *p = &g->product;
     const __m512 low = _mm512_set1_ps(g->low), high = _mm512_set1_ps(g->high);
-    const uint32_t bytes = is_narrow ? 2 : 4;
-    uint8_t *y = p->y + first * p->y_row;
-    if (g->low > -__builtin_inff())
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++)
-            EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++) acc[r][v] = _mm512_max_ps(low, acc[r][v]);
-    if (g->high < __builtin_inff())
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++)
-            EW_UNROLL
-            for (uint32_t v = 0; v < vectors; v++) acc[r][v] = _mm512_min_ps(high, acc[r][v]);
-    if (p->columns >= vectors * EW_LANES) {
-        EW_UNROLL
-        for (uint32_t r = 0; r < rows; r++, y += p->y_row) store(y, vectors, acc[r], is_narrow);
-        return;
-    }
+    const uint32_t bytes = is_narrow ? 2 : 4, columns = p->columns;
+    const int is_whole = columns >= vectors * EW_LANES;
+    const size_t y_row = p->y_row;
+    uint8_t *y = p->y + first * y_row;
     EW_UNROLL
-    for (uint32_t r = 0; r < rows; r++, y += p->y_row)
+    for (uint32_t r = 0; r < rows; r++, y += y_row) {
         EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++)
-            store_first(y + v * EW_LANES * bytes, acc[r][v], p->columns - v * EW_LANES, is_narrow);
+        for (uint32_t v = 0; v < vectors && is_bounded; v++)
+            acc[r][v] = _mm512_min_ps(high, _mm512_max_ps(low, acc[r][v]));
+        if (is_whole)
+            store(y, vectors, acc[r], is_narrow);
+        else
+            EW_UNROLL
+            for (uint32_t v = 0; v < vectors; v++)
+                store_first(y + v * EW_LANES * bytes, acc[r][v], columns - v * EW_LANES, is_narrow);
+    }
 }
 
 EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_dpbf16 *g,
@@ -111,10 +107,13 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_d
             }
         }
     }
-    if (g->is_narrow)
-        finish(rows, vectors, 1, g, first, acc);
+    const int is_bounded = g->low > -__builtin_inff() || g->high < __builtin_inff();
+    if (g->is_narrow && is_bounded)
+        finish(rows, vectors, 1, 1, g, first, acc);
+    else if (g->is_narrow)
+        finish(rows, vectors, 1, 0, g, first, acc);
     else
-        finish(rows, vectors, 0, g, first, acc);
+        finish(rows, vectors, 0, 1, g, first, acc);
 }
 
 EW_DEFINE_TILES(gemm_dpbf16, ew_gemm_dpbf16)
