@@ -1,21 +1,14 @@
 /* CONV_2D, FULLY_CONNECTED and the phases of TRANSPOSE_CONV of float32 or bfloat16, multiplied as
- * bfloat16.
+ * bfloat16: a tile's part of x is staged (stage_bf16.h), or lies in x as it is multiplied.
  *
- * A tile stages the part of x that it reads, rounded to bfloat16, in whole registers of AMX: what
- * fills a register up is zero, because a weight of zero does not make zero of an infinity. Where
- * pixels have channels enough, the taps of the kernel are runs of a pixel each, and pixels whose
- * places in x agree modulo the strides are neighbours: the rows of a product are all of a tile's
- * lines, one after the other, whatever the strides are. Rows between the lines are computed, too,
- * and dropped. Pixels of few channels are gathered instead, once for every output whose window
- * they are in. Pixels of bfloat16 that fill registers, each the window of an output, are multiplied
- * where they lie. vdpbf16ps has no registers to fill: lines are multiplied one by one, runs end
- * where they do, and any pixels of pairs that are windows are multiplied where they lie.
+ * AMX's registers take the rows of a product as all of a tile's lines, one after the other: those
+ * between the lines are computed, too, and dropped. vdpbf16ps has no registers to fill: lines are
+ * multiplied one by one, runs end where they do, and any pixels of pairs that are windows are
+ * multiplied where they lie.
  *
  * Where an image is larger than the second-level cache, reading x and writing y takes most of the
- * time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead
- * made nothing faster with AMX, nor did pixels that are not a multiple of 512 bytes apart (by 3 %).
- *
- * Long because the ways to stage x are read beside the products that read it. */
+ * time (Emerald Rapids: 18 GB/s from the third level). Fetching the next weights ahead made nothing
+ * faster with AMX, nor did pixels that are not a multiple of 512 bytes apart (by 3 %). */
 #if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC) && !defined(EW_SCALAR)
 #define EW_NEON_BF16 1
 #define EW_LANES 16 /* four of NEON's: what is staged, packed and summed lies as for AMX */
@@ -24,9 +17,8 @@
 #include "conv_tiles.h"
 #include "gemm_amx.h"
 #include "gemm_dpbf16.h"
-#include "simd_half.h"
 
-#if !defined(EW_AMX) && !defined(__AVX512BF16__) && !EW_NEON_BF16
+#if !defined(EW_AMX) && !EW_DPBF16 && !EW_NEON_BF16
 
 /* Columns of a panel, and of a register of weights, whatever the vectors of this build are. */
 enum { COLUMNS = 32, LANES = 16, STEPS = 16 };
@@ -99,174 +91,7 @@ EW_DEFINE(conv_2d_bf16) {
 
 #else
 
-enum { AT_ONCE = 32 }; /* elements of a register's row */
-
-/* Bytes of an element. */
-EW_INLINE size_t bytes_of(uint32_t type) { return type == EW_TYPE_bf16 ? 2 : 4; }
-
-/* n numbers of bfloat16, then zeros up to a multiple of AT_ONCE. */
-EW_INLINE void stage_narrow(uint16_t *y, const uint8_t *x, uint32_t n) {
-#if defined(__AVX512BF16__)
-    for (; n >= AT_ONCE; n -= AT_ONCE, x += 2 * AT_ONCE, y += AT_ONCE)
-        _mm512_storeu_si512(y, _mm512_loadu_si512(x));
-    if (n) _mm512_storeu_si512(y, _mm512_maskz_loadu_epi16((1u << n) - 1, x));
-#else
-    const uint32_t end = ew_divide_up(n, AT_ONCE) * AT_ONCE;
-    ew_copy((uint8_t *)y, x, n * sizeof *y);
-    for (uint32_t i = n; i < end; i++) y[i] = 0;
-#endif
-}
-
-/* The n numbers at x as bfloat16, then zeros up to a multiple of AT_ONCE. */
-EW_INLINE void stage(uint16_t *y, const uint8_t *x, uint32_t n, uint32_t type) {
-    if (type == EW_TYPE_bf16) {
-        stage_narrow(y, x, n);
-        return;
-    }
-    const float *from = (const float *)(const void *)x;
-#if defined(__AVX512BF16__)
-    for (; n >= AT_ONCE; n -= AT_ONCE, from += AT_ONCE, y += AT_ONCE)
-        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + EW_LANES),
-                                                           _mm512_loadu_ps(from)));
-    if (n) {
-        const uint32_t mask = (1u << n) - 1;
-        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, from);
-        const __m512 high = _mm512_maskz_loadu_ps((__mmask16)(mask >> EW_LANES), from + EW_LANES);
-        _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-    }
-#else
-    for (; n >= AT_ONCE; n -= AT_ONCE, from += AT_ONCE, y += AT_ONCE)
-        for (uint32_t i = 0; i < AT_ONCE; i += EW_LANES) v_store_bf16(y + i, v_load_f32(from + i));
-    for (uint32_t i = 0; n && i < AT_ONCE; i++) y[i] = i < n ? ew_bfloat_of(from[i]) : 0;
-#endif
-}
-
-/* So many zeros, and more up to a multiple of AT_ONCE. */
-static inline void zero(uint16_t *y, size_t n) {
-    const v_s32 none = v_splat_s32(0);
-    for (size_t i = 0; i < n; i += AT_ONCE) __builtin_memcpy(y + i, &none, sizeof none);
-}
-
-/* How x lies in scratch: planes of pixels whose lines and columns agree modulo the strides.
- * Gathered pixels are a plane like y. */
-typedef struct {
-    uint32_t planes_h, planes_w;       /* that the kernel reads */
-    uint32_t lines, columns;           /* of a plane */
-    uint32_t more_lines, more_columns; /* than a tile has */
-    uint32_t pixel;                    /* elements of one */
-    uint32_t steps;                    /* of a run that are multiplied */
-} staging;
-
-static staging staging_of(const ew_conv_bf16 *p) {
-    const ew_window *s = &p->layout.window;
-    staging g = {.planes_h = 1, .planes_w = 1, .pixel = 2 * p->steps, .steps = p->steps};
-#if EW_DPBF16 /* no register has to be filled */
-    const uint32_t c = s->c / p->layout.groups, taps = s->kernel_h * s->kernel_w;
-    g.steps = ew_divide_up(p->is_gathered ? taps * c : c, 2);
-    if (!p->is_gathered) g.pixel = 2 * g.steps;
-#endif
-    if (!p->is_gathered) {
-        const uint32_t span_h = (s->kernel_h - 1) * s->dilation_h;
-        const uint32_t span_w = (s->kernel_w - 1) * s->dilation_w;
-        g.planes_h = ew_min_u32(s->stride_h, span_h + 1);
-        g.planes_w = ew_min_u32(s->stride_w, span_w + 1);
-        g.more_lines = span_h / s->stride_h;
-        g.more_columns = span_w / s->stride_w;
-    }
-    g.lines = p->layout.lines_per_tile + g.more_lines;
-    g.columns = p->layout.columns_per_tile + g.more_columns;
-    return g;
-}
-
-/* Bytes from a row of x in scratch to where each of its runs begins; how many those are. */
-static uint32_t find_runs(const ew_conv_bf16 *p, const staging *g, uint32_t *segment) {
-    const ew_window *s = &p->layout.window;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->kernel_h && !p->is_gathered; i++)
-        for (uint32_t j = 0; j < s->kernel_w; j++) {
-            const uint32_t line = i * s->dilation_h, column = j * s->dilation_w;
-            const uint32_t plane = line % s->stride_h * g->planes_w + column % s->stride_w;
-            const uint32_t at = plane * g->lines + line / s->stride_h;
-            segment[n++] = (at * g->columns + column / s->stride_w) * g->pixel * 2;
-        }
-    if (p->is_gathered) segment[n++] = 0;
-    return n;
-}
-
-/* Pixels of line `line` of x, `apart` columns from each other, from `column` on; `pixel` elements
- * each in `to`, of which what follows is written again or zero. */
-static void stage_line(const ew_conv_bf16 *p, const uint8_t *x, int32_t line, int32_t column,
-                       uint32_t columns, uint32_t apart, uint32_t pixel, uint16_t *to) {
-    const ew_window *s = &p->layout.window;
-    const uint32_t c = s->c / p->layout.groups;
-    const size_t bytes = bytes_of(p->x_type), step = (size_t)apart * s->c * bytes;
-    uint32_t first, last;
-    ew_inside_of(column, columns, apart, s->w, &first, &last);
-    if (line < 0 || line >= (int32_t)s->h) first = last = columns;
-    zero(to, (size_t)first * pixel);
-    to += (size_t)first * pixel;
-    if (first < last) {
-        const uint32_t at = (uint32_t)(column + (int32_t)(first * apart));
-        x += ((size_t)line * s->w + at) * s->c * bytes;
-    }
-    if (c == pixel && step == c * bytes) { /* neighbours there and here */
-        stage(to, x, (last - first) * c, p->x_type);
-        to += (size_t)(last - first) * c;
-    } else {
-        for (uint32_t i = first; i < last; i++, x += step, to += pixel) stage(to, x, c, p->x_type);
-    }
-    zero(to, (size_t)(columns - last) * pixel);
-}
-
-/* The windows of outputs whose first one begins at x, each as one run: x has a tile's lines and
- * columns, padding included, `pitch` elements a line. What is written beyond a part of a window is
- * written again. */
-static void gather_line(const ew_conv_bf16 *p, uint32_t pixel, const uint16_t *x, size_t pitch,
-                        uint32_t columns, uint16_t *to) {
-    const ew_window *s = &p->layout.window;
-    const uint32_t c = s->c / p->layout.groups, step = s->stride_w * c;
-    const uint32_t parts = s->dilation_w == 1 ? 1 : s->kernel_w;
-    const uint32_t length = s->kernel_w / parts * c;
-    for (uint32_t n = 0; n < columns; n++, x += step, to += pixel) {
-        const uint16_t *from = x;
-        uint16_t *y = to;
-        zero(to + pixel - AT_ONCE, AT_ONCE);
-        for (uint32_t i = 0; i < s->kernel_h; i++, from += s->dilation_h * pitch)
-            for (uint32_t j = 0; j < parts; j++, y += length)
-                stage_narrow(y, (const uint8_t *)(from + (size_t)j * s->dilation_w * c), length);
-    }
-}
-
-/* The same of a tile; its part of x is rounded first. */
-static void gather_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_tile *t,
-                        const uint8_t *x, uint16_t *to) {
-    const ew_window *s = &p->layout.window;
-    const uint32_t c = s->c / p->layout.groups;
-    const uint32_t lines = (t->lines - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
-    const uint32_t columns = (t->columns - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-    const size_t pitch = (size_t)columns * c;
-    uint16_t *rounded = to + ((size_t)g->lines * g->columns + EW_AMX_TILE) * g->pixel;
-    for (uint32_t i = 0; i < lines; i++)
-        stage_line(p, x, (int32_t)(t->line * s->stride_h + i - s->pad_top),
-                   (int32_t)(t->column * s->stride_w - s->pad_left), columns, 1, c,
-                   rounded + i * pitch);
-    for (uint32_t i = 0; i < t->lines; i++)
-        gather_line(p, g->pixel, rounded + i * s->stride_h * pitch, pitch, t->columns,
-                    to + (size_t)i * g->columns * g->pixel);
-}
-
-/* What a tile reads of an image and group. */
-static void stage_tile(const ew_conv_bf16 *p, const staging *g, const ew_conv_tile *t,
-                       const uint8_t *x, uint16_t *to) {
-    const ew_window *s = &p->layout.window;
-    const size_t pitch = (size_t)g->columns * g->pixel;
-    for (uint32_t h = 0; h < g->planes_h; h++)
-        for (uint32_t w = 0; w < g->planes_w; w++, to += g->lines * pitch)
-            for (uint32_t i = 0; i < t->lines + g->more_lines; i++)
-                stage_line(p, x, (int32_t)((t->line + i) * s->stride_h + h - s->pad_top),
-                           (int32_t)(t->column * s->stride_w + w - s->pad_left),
-                           t->columns + g->more_columns, s->stride_w, g->pixel, to + i * pitch);
-}
+#include "stage_bf16.h"
 
 #if EW_DPBF16
 /* Whether the rows of a tile's products lie in x. */
