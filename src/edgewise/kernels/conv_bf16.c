@@ -103,29 +103,38 @@ static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
 }
 
 /* The products of a tile, of which `first` is that of its first line by all panels: the lines of x
- * are x_line bytes apart. Those that are neighbours in x and y are multiplied as one. */
+ * are x_line bytes apart. Those that are neighbours in x and y are multiplied as one; others by the
+ * rows of the kernel that lie in x (3x3 of 7x7: 0.9 of the products). */
 static void multiply(const ew_conv_bf16 *p, const ew_conv_tile *t, const ew_gemm *first,
                      size_t x_line, uint32_t *place) {
+    const ew_window *s = &p->layout.window;
     const size_t bytes = bytes_of(p->y_type), y_line = p->layout.y_line * bytes;
-    const size_t panel = (size_t)first->segments * p->steps * EW_COLUMNS * 4;
-    ew_gemm_dpbf16 g = {*first, p->low, p->high, p->y_type == EW_TYPE_bf16, NULL, 0};
+    const size_t run = (size_t)p->steps * EW_COLUMNS * 4;
     const int is_one = x_line == t->columns * first->x_row && y_line == t->columns * first->y_row;
-    const uint32_t lines = is_one ? 1 : t->lines, all = first->columns;
+    const uint32_t all = first->columns, rows = t->lines * t->columns;
+    ew_gemm_dpbf16 g = {.low = p->low, .high = p->high, .is_narrow = p->y_type == EW_TYPE_bf16};
     EW_UNUSED(place);
-    if (is_one) g.product.rows *= t->lines;
-    g.pace = ew_divide_up(EW_COLUMNS * 4, t->lines * t->columns);
-    const size_t fetched = g.pace * g.product.rows * first->segments * first->steps;
-    for (uint32_t column = 0; column < all; column += EW_COLUMNS) {
-        g.ahead = (const char *)g.product.w + panel;
-        g.product.columns = ew_min_u32(all - column, EW_COLUMNS);
-        g.product.x = first->x;
-        g.product.y = first->y + column * bytes;
-        for (uint32_t i = 0; i < lines; i++, g.product.x += x_line, g.product.y += y_line) {
+    g.pace = ew_divide_up(EW_COLUMNS * 4, rows);
+    const size_t fetched = g.pace * first->rows * first->segments * first->steps;
+    for (uint32_t n = 0; n < all; n += EW_COLUMNS) {
+        const int8_t *w = first->w + n / EW_COLUMNS * first->segments * run;
+        g.product = *first;
+        g.product.columns = ew_min_u32(all - n, EW_COLUMNS);
+        g.product.bias += n, g.product.y += n * bytes, g.product.w = w;
+        g.ahead = (const char *)w + first->segments * run;
+        if (is_one) g.product.rows = rows;
+        for (uint32_t i = 0; i < (is_one ? 1 : t->lines); i++) {
+            if (!is_one && !p->is_gathered) {
+                const int32_t line = (int32_t)((t->line + i) * s->stride_h - s->pad_top);
+                uint32_t top, bottom;
+                ew_inside_of(line, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
+                g.product.segment = first->segment + top * s->kernel_w;
+                g.product.segments = (bottom - top) * s->kernel_w;
+                g.product.w = w + top * s->kernel_w * run;
+            }
             EW_NAME(gemm_dpbf16)(&g);
-            g.ahead += fetched;
+            g.product.x += x_line, g.product.y += y_line, g.ahead += fetched;
         }
-        g.product.w += panel;
-        g.product.bias += EW_COLUMNS;
     }
 }
 #else
