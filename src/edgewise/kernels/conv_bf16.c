@@ -98,8 +98,10 @@ EW_DEFINE(conv_2d_bf16) {
 static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     const ew_window *s = &p->layout.window;
     const int is_pixel = s->kernel_h * s->kernel_w == 1 && !s->pad_top && !s->pad_left;
+    const int is_inside = (s->oh - 1) * s->stride_h < s->h && (s->ow - 1) * s->stride_w < s->w;
+    const int is_pairs = p->x_type == EW_TYPE_bf16 && s->c / p->layout.groups % 2 == 0;
     EW_UNUSED(t);
-    return is_pixel && p->x_type == EW_TYPE_bf16 && s->c / p->layout.groups % 2 == 0;
+    return is_pixel && is_inside && is_pairs;
 }
 
 /* The products of a tile, of which `first` is that of its first line by all panels: the lines of x
