@@ -1,19 +1,20 @@
-/* The micro-kernels of products of bfloat16 (gemm_dpbf16.h), one for each number of rows and
- * vectors: sums stay in registers for all of K.
+/* The micro-kernels of products of bfloat16 (gemm_dpbf16.h), one for each number of rows and halves
+ * of vectors: sums stay in registers for all of K.
  *
  * Zen 4 multiplies one vector per cycle and has the sum six cycles later. Up to 14 rows run at its
  * peak from K = 256 on; 14 rows 4096 bytes apart, which share one set of 8 lines in the first-level
  * cache, at 0.90 of it (K = 2048), 10 at 0.985, and 4 to 10 rows nowhere at less than 0.95 of 14.
- * What costs most beside the products are the bounds (0.88 of the peak with both of them at K = 32,
- * 0.95 with none) and weights that come from the third level: 7x7x1024 by 1024 took 611 us, and
- * takes 450 with those of the next panel fetched. */
+ * What costs most beside the products: bounds (0.90 of the peak with both of them at K = 32, 0.95
+ * with none); columns beyond the last (24 took a seventh longer in two vectors than in one and a
+ * half); weights from the third level (7x7x1024 by 1024 took 611 us, and takes 450 with those of
+ * the next panel fetched). */
 #include "gemm_dpbf16.h"
 #if EW_DPBF16
 
 enum {
     AT_ONCE = 16,                       /* steps along K of a register of weights */
     REGISTER = AT_ONCE * sizeof(v_s32), /* bytes; a panel's two lie side by side */
-    MOST_ROWS = 10, /* with two vectors */
+    MOST_ROWS = 10,                     /* by more than a vector */
 };
 
 /* The first n of a vector's numbers, at most all of them. */
@@ -60,8 +61,18 @@ EW_INLINE void finish(const uint32_t rows, const uint32_t vectors, const int is_
     }
 }
 
-EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_dpbf16 *g,
+/* acc + the products of pairs: of half a vector, which takes half the time, in its lower half. */
+EW_INLINE __m512 dot(const int is_half, __m512 acc, __m512bh x, __m512bh w) {
+    if (!is_half) return _mm512_dpbf16_ps(acc, x, w);
+    return _mm512_castps256_ps512(_mm256_dpbf16_ps(_mm512_castps512_ps256(acc),
+                                                   (__m256bh)_mm512_castsi512_si256((__m512i)x),
+                                                   (__m256bh)_mm512_castsi512_si256((__m512i)w)));
+}
+
+/* Some rows by so many halves of vectors. */
+EW_INLINE void tile(const uint32_t rows, const uint32_t halves, const ew_gemm_dpbf16 *g,
                     uint32_t first) {
+    const uint32_t vectors = (halves + 1) / 2;
     const ew_gemm *p = &g->product;
     const size_t stride = p->x_row;
     const size_t run = ew_divide_up(p->steps, AT_ONCE) * EW_VECTORS * REGISTER;
@@ -94,10 +105,11 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_d
                 for (uint32_t r = 0; r < rows; r++) {
                     int32_t pair;
                     __builtin_memcpy(&pair, base[r / 3] + r % 3 * stride, sizeof pair);
-                    const __m512bh two = (__m512bh)_mm512_set1_epi32(pair);
+                    __m512bh two = (__m512bh)_mm512_set1_epi32(pair);
+                    if (halves == 3) __asm__("" : "+v"(two)); /* or clang makes its half anew */
                     EW_UNROLL
                     for (uint32_t v = 0; v < vectors; v++)
-                        acc[r][v] = _mm512_dpbf16_ps(acc[r][v], two, weights[v]);
+                        acc[r][v] = dot(2 * v + 1 == halves, acc[r][v], two, weights[v]);
                 }
                 EW_UNROLL
                 for (uint32_t r = 0; r < rows; r += 3) {
@@ -116,9 +128,22 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_d
         finish(rows, vectors, 0, 1, g, first, acc);
 }
 
-EW_DEFINE_TILES(gemm_dpbf16, ew_gemm_dpbf16)
+#define TILES(name, type, rows)                                                                    \
+    EW_TILE(name, type, rows, 1)                                                                   \
+    EW_TILE(name, type, rows, 2)                                                                   \
+    EW_TILE(name, type, rows, 3)                                                                   \
+    EW_TILE(name, type, rows, 4)
+#define ENTRY(name, type, rows)                                                                    \
+    {name##_##rows##x1, name##_##rows##x2, name##_##rows##x3, name##_##rows##x4},
+EW_TO_MOST(TILES, gemm_dpbf16, ew_gemm_dpbf16)
 
 void EW_NAME(gemm_dpbf16)(const ew_gemm_dpbf16 *g) {
-    EW_RUN_TILES_OF(MOST_ROWS, g, &g->product);
+    static void (*const tiles[][4])(const ew_gemm_dpbf16 *g, uint32_t first, uint32_t count) = {
+        EW_TO_MOST(ENTRY, gemm_dpbf16, ew_gemm_dpbf16)};
+    const uint32_t width = ew_divide_up(g->product.columns, EW_LANES / 2) - 1;
+    const uint32_t count = ew_divide_up(g->product.rows, width > 1 ? MOST_ROWS : EW_ROWS);
+    const uint32_t rows = g->product.rows / count, longer = g->product.rows % count;
+    if (longer) tiles[rows][width](g, 0, longer);
+    tiles[rows - 1][width](g, longer * (rows + 1), count - longer);
 }
 #endif

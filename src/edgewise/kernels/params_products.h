@@ -61,7 +61,7 @@ typedef struct {
 } ew_conv_layout;
 
 /* Convolutions of float32 or bfloat16, multiplied as bfloat16: x is rounded on the way, sums are
- * float32. Made for AMX; other builds compute the same, slowly.
+ * float32. Made for AMX; builds without products of bfloat16 compute the same, slowly.
  * Operands: x, w bf16, bias f32 [O / groups rounded up to panels] for every group, y.
  * y = clamp(bias + acc, low, high). A panel has 32 channels and a lane 2 elements, whatever the
  * vectors are: w is [groups][panels][runs][steps / 16][2][16][16][2], zeros beyond (ew_pack_bf16),
@@ -69,7 +69,7 @@ typedef struct {
  * is_gathered all of K.
  * Tiles: (group, image, block of lines, block of columns, block of panels).
  * Scratch: runs u32; for each pixel of a tile's lines u32; the staged pixels (see staging in
- * conv_bf16.c) of 2 * steps bf16 each, 16 more of them; where is_gathered the lines of x under a
+ * stage_bf16.h) of 2 * steps bf16 each, 16 more of them; where is_gathered the lines of x under a
  * tile, padding included, as bf16; 192 bytes. */
 typedef struct {
     ew_conv_layout layout;
