@@ -106,7 +106,6 @@ EW_DEFINE(fake_quant_f64) {
 EW_INLINE v_f32 elu(v_f32 x) {
     return v_where(v_less(x, v_splat_f32(0.0f)), v_expm1_negative(x), x);
 }
-EW_INLINE v_f32 swish(v_f32 x) { return x * v_logistic(x); }
 #if EW_LANES == 16
 /* A root and a division take 34 cycles of such a vector. A guess to 2**-14 has no error left but
  * rounding's, 1 ulp, after a step of third order (Householder); it is the result where the step is
@@ -145,7 +144,7 @@ VECTORS(sqrt_f32, root)
 VECTORS(exp_f32, v_exp)
 VECTORS(log_f32, v_log)
 VECTORS(logistic_f32, v_logistic)
-VECTORS(swish_f32, swish)
+VECTORS(swish_f32, v_swish)
 VECTORS(tanh_f32, v_tanh)
 VECTORS(gelu_f32, v_gelu)
 VECTORS(gelu_tanh_f32, v_gelu_tanh)
