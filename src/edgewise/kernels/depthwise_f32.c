@@ -197,16 +197,18 @@ EW_DEFINE(depthwise_conv_2d_f32) {
 #endif
     const ew_depthwise_conv_2d *p = params;
     const ew_window *s = &p->window;
+    const uint32_t row_begin = tile_begin * p->rows_per_tile;
+    const uint32_t row_end = ew_min_u32(tile_end * p->rows_per_tile, s->n * s->oh);
 #if EW_LANES > 1
     if (ew_walks(p)) {
-        ew_walk_rows(p, operand, tile_begin, tile_end);
+        ew_walk_rows(p, operand, row_begin, row_end);
         return;
     }
 #endif
     ew_depthwise_scratch m = ew_divide_scratch(p, scratch, sizeof(ew_number));
     for (uint32_t i = 0; i < p->channels; i++) ((ew_number *)(void *)m.zeros)[i] = 0;
     row_f32 r = {s->c, (size_t)s->stride_w * s->c, p->y_stride, s->kernel_h, operand[1], operand[2]};
-    for (uint32_t row = tile_begin; row < tile_end; row++) {
+    for (uint32_t row = row_begin; row < row_end; row++) {
         ew_number *y = (ew_number *)operand[3] + (size_t)row * s->ow * p->y_stride;
         if (p->is_spread) {
             r.step = s->o;
@@ -218,9 +220,9 @@ EW_DEFINE(depthwise_conv_2d_f32) {
         const uint8_t **line = m.line;
         r.w = operand[1];
 #if EW_LANES == 16
-        const uint32_t image = row / s->oh * s->oh, end = ew_min_u32(tile_end, image + s->oh);
+        const uint32_t image = row / s->oh * s->oh, end = ew_min_u32(row_end, image + s->oh);
         const uint32_t rows = ew_rows_of_band(p, end - row);
-        if (rows && end - (image > tile_begin ? image : tile_begin) >= rows) {
+        if (rows && end - (image > row_begin ? image : row_begin) >= rows) {
             const uint32_t first = ew_min_u32(row, end - rows); /* some rows twice */
             ew_run_band(p, operand, first, rows, (const ew_number *)(const void *)m.zeros);
             row = first + rows - 1;

@@ -295,12 +295,13 @@ enum {
  * s16 operands: x, w, bias s32, first and second (of EW_ROUND_up_f64 or up_s32), y; blocks as b8's
  *   with two taps per lane. No sum leaves s32. Plain build: x, w s8 [KH * KW, O], bias, first and second s32
  *   (EW_ROUND_up) [O], y.
- * Tiles: output rows (N * OH).
+ * Tiles: rows_per_tile of the N * OH output rows each.
  * Scratch: rows + rows * columns addresses, rows u32, then elements of x: channels, 4 * channels,
  *   and where rows are spread KH * stride_w * phase_columns * O. Plain b8, s16: none. */
 typedef struct {
     ew_window window;
     uint32_t multiplier;
+    uint32_t rows_per_tile; /* f32 and bf16; else 1 */
     uint32_t y_stride;      /* elements between the pixels of y */
     uint32_t body;          /* EW_DEPTHWISE_... */
     uint32_t taps_per_lane; /* integers: 2 (s16) or 4 (s8) taps of a channel are multiplied at once */

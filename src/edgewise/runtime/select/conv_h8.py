@@ -38,10 +38,10 @@ _LEAST_ROWS = 24  # of a tile, which reads all weights
 # The same where registers multiply, which is over sooner (resnet50 takes 0.85 of the time of 24).
 _LEAST_TILED, _MOST_TILED = 64, 128
 # Less costs more to quantize than integers gain. One rule for all instruction sets and batches,
-# because results may depend on neither. Float takes, by turns, with AVX-512, AVX2 and SSE2 on a
-# Zen 4: 1.9, 1.0 and 1.4 times as long for 112x112x16, 1x1 to 96; 1.6, 0.96, 1.1 for 56x56x16 to 36;
-# 1.4, 0.89, 1.3 for 32x32x16, 3x3 to 16; 1.5, 0.99, 0.9 for 16x16x576, 1x1 to 12; beyond the limits
-# 0.85, 0.69, 0.9 for 56x56x24 to 16, 1.5, 0.89, 0.55 for 32x32x144 to 4.
+# because results may depend on neither. With AVX-512, AVX2 and SSE2 on a Zen 4 float takes, by
+# turns, 1.9, 1.0 and 1.4 times as long for 112x112x16, 1x1 to 96; 1.6, 0.96 and 1.1 for 56x56x16
+# to 36; 1.4, 0.89 and 1.3 for 32x32x16, 3x3 to 16; 1.5, 0.99 and 0.9 for 16x16x576, 1x1 to 12; and
+# beyond the limits 0.85, 0.69 and 0.9 for 56x56x24 to 16, 1.5, 0.89 and 0.55 for 32x32x144 to 4.
 _LEAST_RUN, _LEAST_OUTPUTS, _LEAST_PRODUCTS = 16, 12, 576
 _MOST_TAPS = (2**31 - 1) // (255 * 128)  # whose sum of products 32 bits hold
 

@@ -28,6 +28,7 @@ from edgewise.runtime.calls import (
     zero_point,
 )
 from edgewise.runtime.library import Isa, constant, pack
+from edgewise.runtime.plan import Target
 from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
 from edgewise.runtime.select.typed import typed
@@ -36,6 +37,7 @@ from edgewise.runtime.select.weights_s16 import Stored16
 from edgewise.values import replace
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
+_BAND = 4  # output rows (EW_BAND of depthwise_band.h)
 _ADDRESS = 8  # bytes
 _SLACK = 64  # bytes
 
@@ -86,6 +88,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     fields = {
         "window": place,
         "multiplier": o // shape[3],
+        "rows_per_tile": 1,
         "y_stride": o,
         "body": constant(f"EW_DEPTHWISE_{body}"),
         "taps_per_lane": lane,
@@ -116,12 +119,13 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         return [Call("depthwise_conv_2d_s16", packed, tuple(operands), n_tiles, scratch, row)]
     if weights.scales is None:
         matrix, bias, before = _floats(weights, channels, block)
+        fields["rows_per_tile"] = per_tile = _rows_per_tile(site.target, out)
 
         def call(x: Value, y: Value, window: dict[str, int]) -> Call:
             packed = pack("ew_depthwise_conv_2d", {**fields, "window": window})
-            operands = (x, matrix, bias, y)
-            count = min(n_tiles, window["n"] * window["oh"])
-            return Call(typed("depthwise_conv_2d", x.dtype), packed, operands, count, scratch, row)
+            operands, name = (x, matrix, bias, y), typed("depthwise_conv_2d", x.dtype)
+            count = min(n_tiles, -(-window["n"] * window["oh"] // per_tile))
+            return Call(name, packed, operands, count, scratch, per_tile * row)
 
         last = call(x, y, place)
         return [
@@ -140,6 +144,19 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
+
+
+def _rows_per_tile(target: Target, out: tuple[int, ...]) -> int:
+    """Rows of floats: where vector registers hold the sums of several (depthwise_band.h), so many
+    that kernels locked to this one find them in the cache, and leave it a band."""
+    _, oh, ow, o = out
+    if target.isa.lanes < 16:
+        return 1
+    most = max(target.block_bytes // max(4 * ow * o, 1), _BAND)
+    parts = max(oh // most, 1)
+    if target.threads > 1:
+        parts = max(parts, min(target.tiles_per_thread * target.threads, oh))
+    return max(-(-oh // parts), 1)
 
 
 def _is_computed(site: Site) -> bool:
