@@ -88,33 +88,33 @@ EW_INLINE v_s32 ew_greater(const int is_unsigned, v_s32 a, v_s32 b) {
 #define EW_FOLDED(by, pick, x, y)                                                                  \
     ew_greater(is_unsigned, __builtin_shufflevector(x, y, pick(0)),                                \
                __builtin_shufflevector(x, y, pick(by)))
-#define EW_FOLD(by, pick)                                                                          \
-    EW_UNROLL                                                                                      \
-    for (uint32_t i = 0; i < EW_LANES / (2 * by); i++)                                             \
-        v[i] = EW_FOLDED(by, pick, v[2 * i], v[2 * i + 1]);
-
-/* Lane i is the greatest lane of v[i]. */
-EW_INLINE v_s32 ew_fold(const int is_unsigned, v_s32 v[EW_LANES]) {
-    EW_FOLD(1, EW_PICK1)
-    EW_FOLD(2, EW_PICK2)
+/* Of two ranges, the greater of the lanes that `pick` puts side by side. */
+#define EW_DEFINE_FOLD(by, pick)                                                                   \
+    EW_INLINE v_s32 ew_fold##by(const int is_unsigned, v_s32 a, v_s32 b) {                         \
+        return EW_FOLDED(by, pick, a, b);                                                          \
+    }                                                                                              \
+    EW_INLINE ew_range ew_folded##by(ew_range a, ew_range b) {                                     \
+        const ew_range r = {ew_fold##by(0, a.high, b.high), ew_fold##by(1, a.deep, b.deep)};       \
+        return r;                                                                                  \
+    }
+EW_DEFINE_FOLD(1, EW_PICK1)
+EW_DEFINE_FOLD(2, EW_PICK2)
 #if EW_LANES > 4
-    EW_FOLD(4, EW_PICK4)
+EW_DEFINE_FOLD(4, EW_PICK4)
 #endif
 #if EW_LANES > 8
-    EW_FOLD(8, EW_PICK8)
+EW_DEFINE_FOLD(8, EW_PICK8)
 #endif
-    return v[0];
-}
 
 /* Every lane is the greatest lane of v. */
 EW_INLINE v_s32 ew_fold_one(const int is_unsigned, v_s32 v) {
-    v = EW_FOLDED(1, EW_PICK1, v, v);
-    v = EW_FOLDED(2, EW_PICK2, v, v);
+    v = ew_fold1(is_unsigned, v, v);
+    v = ew_fold2(is_unsigned, v, v);
 #if EW_LANES > 4
-    v = EW_FOLDED(4, EW_PICK4, v, v);
+    v = ew_fold4(is_unsigned, v, v);
 #endif
 #if EW_LANES > 8
-    v = EW_FOLDED(8, EW_PICK8, v, v);
+    v = ew_fold8(is_unsigned, v, v);
 #endif
     return v;
 }
@@ -126,17 +126,33 @@ EW_INLINE ew_range ew_found(ew_range r) {
     return r;
 }
 
+#if EW_LANES > 1
+enum { EW_FOURS = EW_LANES / 4 };
+
+/* Lane 4 * j + i has the range of some lanes of range[i]. */
+EW_INLINE ew_range ew_range_of_four(const ew_range range[4]) {
+    return ew_folded2(ew_folded1(range[0], range[1]), ew_folded1(range[2], range[3]));
+}
+
+/* Lane 4 * j + i is the range of the lanes 4 * k + i of four[j]. */
+EW_INLINE ew_range ew_ranges_of_fours(const ew_range four[EW_FOURS]) {
+#if EW_LANES == 4
+    return ew_found(four[0]);
+#elif EW_LANES == 8
+    return ew_found(ew_folded4(four[0], four[1]));
+#else
+    return ew_found(ew_folded8(ew_folded4(four[0], four[1]), ew_folded4(four[2], four[3])));
+#endif
+}
+#endif
+
 /* Lane i is the range of all lanes of range[i]. */
 EW_INLINE ew_range ew_ranges_of(const ew_range range[EW_LANES]) {
 #if EW_LANES > 1
-    v_s32 highs[EW_LANES], deeps[EW_LANES];
+    ew_range four[EW_FOURS];
     EW_UNROLL
-    for (uint32_t i = 0; i < EW_LANES; i++) {
-        highs[i] = range[i].high;
-        deeps[i] = range[i].deep;
-    }
-    const ew_range all = {ew_fold(0, highs), ew_fold(1, deeps)};
-    return ew_found(all);
+    for (uint32_t i = 0; i < EW_FOURS; i++) four[i] = ew_range_of_four(range + 4 * i);
+    return ew_ranges_of_fours(four);
 #else
     return ew_found(range[0]);
 #endif

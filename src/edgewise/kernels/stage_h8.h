@@ -93,9 +93,22 @@ static void find_patches(const ew_conv_h8 *p, const float *x, uint32_t group, pi
     }
 #endif
 
+#if EW_LANES > 1
+/* The ranges of `count` rows, four of which keep theirs in registers until they are one vector:
+ * stored one by one, they wait for each other (1.1 times as long for 32x32x16, 3x3 to 16, Zen 4). */
 EW_INLINE void find_ranges(const size_t n, const float *x, size_t x_row, uint32_t count,
-                           ew_range range[EW_LANES]) {
-    for (uint32_t r = 0; r < count; r++, x += x_row) range[r] = ew_range_of(ew_no_range(), x, n);
+                           ew_range four[EW_FOURS]) {
+    for (uint32_t i = 0; i < EW_FOURS; i++, x += 4 * x_row) {
+        four[i] = ew_no_range();
+        if (4 * i >= count) continue;
+        ew_range range[4];
+        EW_UNROLL
+        for (uint32_t r = 0; r < 4; r++) { /* the last row again, rather than none */
+            const size_t row = ew_min_u32(r, count - 1 - 4 * i);
+            range[r] = ew_range_of(ew_no_range(), x + row * x_row, n);
+        }
+        four[i] = ew_range_of_four(range);
+    }
 }
 
 enum { FEW = 4 }; /* elements of a row, which would take as many instructions as a whole vector */
@@ -103,8 +116,7 @@ enum { FEW = 4 }; /* elements of a row, which would take as many instructions as
 /* The ranges of `count` <= EW_LANES rows of n elements, x_row elements apart; none in the other
  * lanes. */
 static ew_range ranges_of_rows(const float *x, size_t n, size_t x_row, uint32_t count) {
-    ew_range range[EW_LANES];
-#if EW_LANES > 1
+    ew_range four[EW_FOURS];
     if (n <= FEW && count == EW_LANES) { /* pixels of a picture: an element of all at once */
         ew_range all = ew_no_range();
         for (uint32_t e = 0; e < n; e++) {
@@ -115,11 +127,12 @@ static ew_range ranges_of_rows(const float *x, size_t n, size_t x_row, uint32_t 
         }
         return ew_found(all);
     }
-#endif
-    for (uint32_t r = count; r < EW_LANES; r++) range[r] = ew_no_range();
-    BY_LENGTH(find_ranges, n, x, x_row, count, range)
-    return ew_ranges_of(range);
+    BY_LENGTH(find_ranges, n, x, x_row, count, four)
+    ew_range all = ew_ranges_of_fours(four);
+    for (uint32_t r = count; r < EW_LANES; r++) all.high[r] = all.deep[r] = 0;
+    return all;
 }
+#endif
 
 #if EW_LANES > 1
 /* Of the last lines of x, one group's channels: what each pixel's range is, with no range where
@@ -263,6 +276,7 @@ static void stage(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at 
     BY_LENGTH(quantize_windows, n, p, at, count, rows, to, x_row)
 }
 
+#if EW_LANES > 1
 EW_INLINE void quantize_rows(const size_t n, const float *x, uint32_t count, const ew_rows *rows,
                              ew_staged *to, size_t x_row) {
     for (uint32_t r = 0; r < count; r++, x += n, to += x_row)
@@ -278,4 +292,5 @@ static void stage_pixels(const float *x, size_t c, uint32_t count, ew_rows *rows
                rows);
     BY_LENGTH(quantize_rows, c, x, count, rows, to, x_row)
 }
+#endif
 #endif
