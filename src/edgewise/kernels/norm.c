@@ -1,25 +1,28 @@
 /* Normalisations of rows: layer norm, L2_NORMALIZATION, LOCAL_RESPONSE_NORMALIZATION. */
+#include "exponentials.h"
 #include "fixed.h"
-#include "math.h"
 
-static float sum_of_lanes(v_f32 v) {
-    float lanes[EW_LANES], sum = 0.0f;
-    __builtin_memcpy(lanes, &v, sizeof lanes);
-    for (uint32_t l = 0; l < EW_LANES; l++) sum += lanes[l];
-    return sum;
+EW_INLINE v_f32 term(v_f32 x, float shift, const int of_squares) {
+    x -= shift;
+    return of_squares ? x * x : x;
 }
 
-/* The sum of x[i] - shift, or of its squares. */
-EW_INLINE float sum_f32(const float *x, uint32_t n, float shift, const int of_squares) {
-    v_f32 total = v_splat_f32(0.0f), less = v_splat_f32(shift);
+/* The sum of x[i] - shift, or of its squares; in four parts, which do not wait for each other. */
+EW_INLINE float sum_of(const float *x, uint32_t n, float shift, const int of_squares) {
+    enum { PARTS = 4 };
+    v_f32 total[PARTS];
     float rest = 0.0f;
     uint32_t i = 0;
-    for (; i + EW_LANES <= n; i += EW_LANES) {
-        v_f32 v = v_load_f32(x + i) - less;
-        total += of_squares ? v * v : v;
-    }
+    EW_UNROLL
+    for (uint32_t k = 0; k < PARTS; k++) total[k] = v_splat_f32(0.0f);
+    for (; i + PARTS * EW_LANES <= n; i += PARTS * EW_LANES)
+        EW_UNROLL
+        for (uint32_t k = 0; k < PARTS; k++)
+            total[k] += term(v_load_f32(x + i + k * EW_LANES), shift, of_squares);
+    for (; i + EW_LANES <= n; i += EW_LANES)
+        total[0] += term(v_load_f32(x + i), shift, of_squares);
     for (; i < n; i++) rest += of_squares ? (x[i] - shift) * (x[i] - shift) : x[i] - shift;
-    return sum_of_lanes(total) + rest;
+    return v_sum((total[0] + total[1]) + (total[2] + total[3])) + rest;
 }
 
 EW_DEFINE(layer_norm_f32) {
@@ -30,10 +33,15 @@ EW_DEFINE(layer_norm_f32) {
     for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
         const float *x = (const float *)operand[0] + (size_t)row * n;
         float *y = (float *)operand[3] + (size_t)row * n;
-        float mean = sum_f32(x, n, 0.0f, 0) / (float)n;
-        float variance = sum_f32(x, n, mean, 1) / (float)n;
+        float mean = sum_of(x, n, 0.0f, 0) / (float)n;
+        float variance = sum_of(x, n, mean, 1) / (float)n;
         float scale = 1.0f / ew_sqrt_f32(variance + p->epsilon);
-        for (uint32_t i = 0; i < n; i++) y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
+        uint32_t i = 0;
+        for (; i + EW_LANES <= n; i += EW_LANES) {
+            const v_f32 normal = (v_load_f32(x + i) - mean) * scale;
+            v_store_f32(y + i, normal * v_load_f32(gamma + i) + v_load_f32(beta + i));
+        }
+        for (; i < n; i++) y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
     }
 }
 
@@ -44,7 +52,7 @@ EW_DEFINE(l2_normalization_f32) {
     for (uint32_t row = tile_begin * p->rows_per_tile; row < end; row++) {
         const float *x = (const float *)operand[0] + (size_t)row * n;
         float *y = (float *)operand[1] + (size_t)row * n;
-        float norm = ew_sqrt_f32(sum_f32(x, n, 0.0f, 1));
+        float norm = ew_sqrt_f32(sum_of(x, n, 0.0f, 1));
         norm = norm > p->epsilon ? norm : p->epsilon;
         for (uint32_t i = 0; i < n; i++) y[i] = x[i] / norm;
     }
