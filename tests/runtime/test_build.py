@@ -95,6 +95,24 @@ def test_depthwise_walks_keep_their_weights(
             assert not re.search(SPILL, loop), f"{rows}x{stride} spills:\n{loop}"
 
 
+def test_depthwise_walks_of_bytes_keep_their_weights(kernels: ModuleType, tmp_path: Path) -> None:
+    """No vector on the stack where a block of channels walks along a line, or two."""
+    chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512_bf16")
+    listing = tmp_path / "listing.s"
+    options = (*chosen.options, *kernels.FLAGS, "-DEW_SUFFIX=avx512_bf16", "-g0", QUIET)
+    source = ROOT / kernels.KERNELS / "depthwise_b8.c"
+    kernels.Compiler("x86_64").run(options, "-S", source, "-o", listing)
+    bodies = re.findall(
+        r"^(walk_\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(bodies) == 15
+    for name, body in bodies:
+        loops = [text for text in inner_loops(body) if "vpdpbusd" in text]
+        assert loops, name
+        for loop in loops:
+            assert not re.search(r"zmm.*\(%r[sb]p|%r[sb]p\).*zmm", loop), f"{name}:\n{loop}"
+
+
 def test_depthwise_bands_keep_their_sums(kernels: ModuleType, tmp_path: Path) -> None:
     """No vector on the stack while the sums of several rows are held."""
     chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512")

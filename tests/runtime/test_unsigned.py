@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from edgewise.runtime.plan import Target
 from edgewise.runtime.planner import plan
 from edgewise.runtime.threads import Threads
 from edgewise.runtime.unsigned import invert_signs
-from tests.isas import ISAS
+from tests.isas import BUILT, ISAS
 
 
 class Layers:
@@ -37,9 +39,12 @@ class Layers:
         op = Conv2D(padding=Padding.SAME, stride_h=stride, stride_w=stride)
         return self._product(op, x, shape, axis=0)
 
-    def depthwise(self, x: Value, kernel: int = 3) -> Value:
+    def depthwise(
+        self, x: Value, kernel: int = 3, stride: int = 1, padding: Padding = Padding.SAME
+    ) -> Value:
         shape = (1, kernel, kernel, int(x.shape[3]))
-        return self._product(DepthwiseConv2D(padding=Padding.SAME), x, shape, axis=3)
+        op = DepthwiseConv2D(padding=padding, stride_h=stride, stride_w=stride)
+        return self._product(op, x, shape, axis=3)
 
     def _product(
         self, op: Conv2D | DepthwiseConv2D, x: Value, w: tuple[int, ...], axis: int
@@ -82,6 +87,24 @@ def test_the_same_bits_as_the_reference(
     [wanted] = evaluate(graph, [x])
     assert np.unique(wanted).size > 3
     np.testing.assert_array_equal(run.run([x], {})[0], wanted)
+
+
+@pytest.mark.parametrize("isa", BUILT, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("channels", [8, 16, 24, 32, 40, 96])
+def test_depthwise_of_any_size(channels: int, kernel: int, isa: Isa) -> None:
+    """Widths around the pixels and lines that are computed at once, of int8 and then uint8."""
+    for height, width in ((1, 1), (2, 3), (4, 4), (5, 7), (7, 10), (8, 13)):
+        for stride, padding in product((1, 2), (Padding.SAME, Padding.VALID)):
+            if padding is Padding.VALID and min(height, width) < kernel:
+                continue
+            layers = Layers(2, height, width, channels)
+            y = layers.depthwise(layers.x)
+            y = layers.depthwise(layers.conv(y, channels), kernel, stride, padding)
+            graph = layers.b.finish(layers.conv(y, 9))
+            x = np.random.default_rng(3).integers(-128, 128, (2, height, width, channels), np.int8)
+            run = Executor(plan(graph, Target(isa)))
+            np.testing.assert_array_equal(run.run([x], {})[0], evaluate(graph, [x])[0])
 
 
 def test_what_lies_between_products_has_its_sign_inverted() -> None:

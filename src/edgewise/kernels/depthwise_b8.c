@@ -1,5 +1,6 @@
-/* DEPTHWISE_CONV_2D on 8 bits: with vectors depthwise_integer.h, and the plain build. */
-#include "depthwise_integer.h"
+/* DEPTHWISE_CONV_2D on 8 bits: with vectors depthwise_integer.h and depthwise_walk_b8.h, and the
+ * plain build. */
+#include "depthwise_walk_b8.h"
 
 #if EW_LANES > 1
 DEFINE_BODIES(2, 0)
@@ -19,6 +20,12 @@ static group_of_rows *const bodies[][2][EW_DEPTHWISE_BODIES][EW_PIXELS + 1] = {
 
 EW_DEFINE(depthwise_conv_2d_b8) {
     const ew_depthwise_conv_2d *p = params;
+#if defined(EW_WALKS_B8)
+    if (walks(p)) {
+        walk_all(p, operand, tile_begin, tile_end);
+        return;
+    }
+#endif
     const ew_depthwise_row r = {
         .w = operand[1],
         .bias = operand[2],

@@ -316,6 +316,7 @@ typedef struct {
     uint32_t rounding; /* s16: EW_ROUND_... */
     int32_t low, high;
     float low_f32, high_f32;
+    uint32_t is_bounded; /* b8: by scales below 1, s32 stays s32, and the bounds are the type's */
 } ew_depthwise_conv_2d;
 
 /* The recurrence of LSTM (4 gates: input, forget, cell, output; 3 without the input gate, which is

@@ -99,6 +99,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         "columns": columns,
         "w_zero": 0,
         "rounding": 0,
+        "is_bounded": 0,
         **epilogue(x, y, op.fused_activation_function, is_int),
     }
     n_tiles = out[0] * out[1] if np.prod(out, dtype=np.int64) else 0
@@ -142,6 +143,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         moved = weights.bias.astype(np.int64) - zero * taps.sum((0, 1), dtype=np.int64)
         ends = [moved.astype(np.int32), scales]
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
+    whole = (fields["low"], fields["high"]) == ((-128, 127) if fields["is_signed"] else (0, 255))
+    fields["is_bounded"] = int(whole and bool(np.all(scales < 1)))
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
 
