@@ -175,6 +175,25 @@ EW_INLINE void square(const uint32_t pixels, const uint32_t kernel, const uint32
                 x = next;
             }
             w += products * product;
+        } else if (left == 1) { /* quads of columns */
+            const uint32_t products = ew_divide_up(kernel, 4);
+            const uint8_t *at = from[0] + c;
+            const v_s16 sign = (v_s16){0} + (int16_t)(kind == EW_OF_s8 ? 0x8080 : 0);
+            v_s16 x[4]; /* those of four columns; beyond the last one, multiplied by 0 */
+            EW_UNROLL
+            for (uint32_t k = 0; k < columns + 3; k++) {
+                if (k < columns) {
+                    x[k % 4] = v_load_block_b8(at, 0);
+                    at = is_direct ? at + r->step : from[k + 1 < columns ? k + 1 : k] + c;
+                }
+                if (k < 3) continue;
+                v_s16 low = x[(k + 1) % 4] | x[(k + 2) % 4] << 8;
+                v_s16 high = x[(k + 3) % 4] | x[k % 4] << 8;
+                v_zip_s16(low ^ sign, high ^ sign, pair);
+                w = forget(w);
+                multiply_column(pixels, stride, lane, products, 4, k - 3, pair, w, acc);
+            }
+            w += products * product;
         } else {
             const uint8_t *at[4];
             EW_UNROLL

@@ -289,8 +289,8 @@ enum {
  *   multiplied), scale f32 [blocks, block], y. The epilogue is that of ew_conv_b8. A block is
  *   2 * EW_LANES, in the order of v_zip_s16. w is [blocks, products, 2, EW_LANES] of pairs of s16
  *   or quads of s8; a product has the taps of 2 or 4 neighbouring kernel rows of one column, then
- *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs of
- *   neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
+ *   columns, then groups of rows. What remains of the rows of a square kernel is the pairs or quads
+ *   of neighbouring columns of one row, or three rows; of any other kernel, zeros fill the group.
  *   Plain build: x, w s8 [KH * KW, O] plus w_zero, bias s32 [O], scale f32 [O], y.
  * s16 operands: x, w, bias s32, first and second (of EW_ROUND_up_f64 or up_s32), y; blocks as b8's
  *   with two taps per lane. No sum leaves s32. Plain build: x, w s8 [KH * KW, O], bias, first and second s32

@@ -233,11 +233,11 @@ def _floats(
 
 
 def _integers(
-    taps: Array, ends: Sequence[Array], channels: int, block: int, lane: int, pairs_columns: bool
+    taps: Array, ends: Sequence[Array], channels: int, block: int, lane: int, joins_columns: bool
 ) -> Sequence[Array]:
     """[KH, KW, O] as the products of blocks, and what is one number per channel in their order."""
     repeats, order = channels // taps.shape[2], _zipped(channels, block)
-    products = _products(taps, lane, pairs_columns=pairs_columns)
+    products = _products(taps, lane, joins_columns=joins_columns)
     ordered = np.tile(products, repeats)[:, :, order].transpose(2, 0, 3, 1)
     return np.ascontiguousarray(ordered), *(np.tile(a, repeats)[order] for a in ends)
 
@@ -256,15 +256,15 @@ def _zipped(channels: int, block: int) -> Array:
     return np.asarray(_starts(channels, block)[:, None] + eights)
 
 
-def _products(taps: Array, lane: int, *, pairs_columns: bool) -> Array:
+def _products(taps: Array, lane: int, *, joins_columns: bool) -> Array:
     """[KH, KW, O] as [products, lane, O]: taps that are multiplied at once."""
     kh, kw, o = taps.shape
-    whole = kh - kh % lane if pairs_columns and lane == 2 else kh
+    whole = kh - kh % lane if joins_columns and kh % lane == 1 else kh
     rows = np.zeros((-(-whole // lane) * lane, kw, o), taps.dtype)
     rows[:whole] = taps[:whole]
     found = rows.reshape(-1, lane, kw, o).transpose(0, 2, 1, 3).reshape(-1, lane, o)
-    if whole < kh:  # a last row: pairs of its columns
-        last = np.zeros((kw + kw % 2, o), taps.dtype)
+    if whole < kh:  # a last row: pairs of its columns, or quads
+        last = np.zeros((-(-kw // lane) * lane, o), taps.dtype)
         last[:kw] = taps[-1]
-        found = np.concatenate([found, last.reshape(-1, 2, o)])
+        found = np.concatenate([found, last.reshape(-1, lane, o)])
     return np.asarray(found.astype(np.int8 if lane == 4 else np.int16))
