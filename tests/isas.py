@@ -9,6 +9,6 @@ BUILT = [
     for isa in Isa
     if isa <= Isa.BASELINE or isa is host_isa() or (isa < host_isa() and host_isa() <= Isa.AMX)
 ]  # those of this processor
-# AVX512_BF16 differs from its neighbours in conv_bf16.c, a table's lookup and depthwise_walk_b8.h:
+# AVX512_BF16 differs from its neighbours in conv_bf16.c, a table's lookup and depthwise_b8.c:
 # where the host has more, the matrix, golden hashes and tests of these are enough for it
 ISAS = [isa for isa in BUILT if isa is not Isa.AVX512_BF16 or host_isa() is Isa.AVX512_BF16]

@@ -96,14 +96,14 @@ def test_depthwise_walks_keep_their_weights(
 
 
 def test_depthwise_walks_of_bytes_keep_their_weights(kernels: ModuleType, tmp_path: Path) -> None:
-    """No vector on the stack where a block of channels walks along a line, or two."""
+    """No vector on the stack where a block of channels walks along a line, or two, under 3 x 3."""
     chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512_bf16")
     listing = tmp_path / "listing.s"
     options = (*chosen.options, *kernels.FLAGS, "-DEW_SUFFIX=avx512_bf16", "-g0", QUIET)
     source = ROOT / kernels.KERNELS / "depthwise_b8.c"
     kernels.Compiler("x86_64").run(options, "-S", source, "-o", listing)
     bodies = re.findall(
-        r"^(walk_\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
+        r"^(walk_\d\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
     )
     assert len(bodies) == 15
     for name, body in bodies:

@@ -1,5 +1,6 @@
-/* DEPTHWISE_CONV_2D on 8 bits: with vectors depthwise_integer.h and depthwise_walk_b8.h, and the
- * plain build. */
+/* DEPTHWISE_CONV_2D on 8 bits: with vectors depthwise_integer.h, and where they are faster, the
+ * walks of the other two headers; and the plain build. */
+#include "depthwise_walk_5x5_b8.h"
 #include "depthwise_walk_b8.h"
 
 #if EW_LANES > 1

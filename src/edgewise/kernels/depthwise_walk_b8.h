@@ -11,7 +11,7 @@
 #ifndef EW_DEPTHWISE_WALK_B8_H
 #define EW_DEPTHWISE_WALK_B8_H
 #include "depthwise_integer.h"
-#if defined(__AVX512BF16__) && !defined(EW_AMX)
+#if defined(EW_AMD)
 #define EW_WALKS_B8
 
 enum {
@@ -56,16 +56,26 @@ EW_INLINE __mmask32 walk_mask(int32_t first, int32_t end) {
     return (__mmask32)(up_to & ~before);
 }
 
-/* The zipped taps of the next block, in the order of v_zip_s16; where not `is_whole`, some of it
- * may lie outside. The last byte of three rows' lanes is multiplied by 0. */
-EW_INLINE void walk_next(const uint32_t rows, const int is_plain, const int is_whole,
-                         const walk_output *o, walk_rows *x, v_s32 to[2]) {
+/* Bytes of three or four blocks, zipped in the order of v_zip_s16. The last byte of three is
+ * multiplied by 0. */
+EW_INLINE void walk_zip(const uint32_t rows, const __m256i row[4], v_s32 to[2]) {
 #define ORDER(i) i, 32 + i, 64 + i, 96 + i
 #define FOUR(i) ORDER(i), ORDER(i + 1), ORDER(i + 2), ORDER(i + 3)
     const v_bytes order[2] = {{FOUR(0), FOUR(8), FOUR(16), FOUR(24)},
                               {FOUR(4), FOUR(12), FOUR(20), FOUR(28)}};
 #undef FOUR
 #undef ORDER
+    const __m512i a = _mm512_inserti64x4(_mm512_castsi256_si512(row[0]), row[1], 1);
+    __m512i b = _mm512_castsi256_si512(row[2]);
+    if (rows == 4) b = _mm512_inserti64x4(b, row[3], 1);
+    EW_UNROLL
+    for (uint32_t v = 0; v < 2; v++)
+        to[v] = (v_s32)_mm512_permutex2var_epi8(a, (__m512i)order[v], b);
+}
+
+/* The taps of the next block; where not `is_whole`, some of it may lie outside. */
+EW_INLINE void walk_next(const uint32_t rows, const int is_plain, const int is_whole,
+                         const walk_output *o, walk_rows *x, v_s32 to[2]) {
     const __mmask32 mask = is_whole ? 0 : walk_mask(x->first, x->end);
     __m256i row[MOST_ROWS];
     EW_UNROLL
@@ -76,12 +86,7 @@ EW_INLINE void walk_next(const uint32_t rows, const int is_plain, const int is_w
         x->at[q] += x->step[q];
     }
     if (!is_whole) x->first -= BYTES, x->end -= BYTES;
-    __m512i a = _mm512_inserti64x4(_mm512_castsi256_si512(row[0]), row[1], 1);
-    __m512i b = _mm512_castsi256_si512(row[2]);
-    if (rows == 4) b = _mm512_inserti64x4(b, row[3], 1);
-    EW_UNROLL
-    for (uint32_t v = 0; v < 2; v++)
-        to[v] = (v_s32)_mm512_permutex2var_epi8(a, (__m512i)order[v], b);
+    walk_zip(rows, row, to);
 }
 
 /* Of two blocks of `per` pixels each, those from pixel `first` on. */
@@ -201,18 +206,23 @@ EW_INLINE void walk_line(const uint32_t lines, const uint32_t stride, const uint
     }
 }
 
+/* Without scales. */
+EW_INLINE walk_output walk_output_of(const ew_depthwise_conv_2d *p, const int is_plain,
+                                     const uint32_t lines) {
+    const int32_t moved = is_plain && lines == 1 ? 128 : 0; /* the bytes are narrowed as s8 */
+    return (walk_output){.high = v_splat_f32((float)(p->high - p->y_zero)),
+                         .zero = (v_s16){0} + (int16_t)(p->y_zero - moved),
+                         .least = (v_s16){0} + (int16_t)p->low,
+                         .flip = _mm256_set1_epi8((char)(p->is_signed ? 0x80 : 0))};
+}
+
 /* All lines, `at_once` together. */
 EW_INLINE void walk_lines(const uint32_t at_once, const uint32_t stride, const uint32_t per,
                           const int is_plain, const walk *k) {
     const ew_depthwise_conv_2d *p = k->p;
     const ew_window *s = &p->window;
     const size_t pixel = s->c, x_line = s->w * pixel, y_line = (size_t)s->ow * p->y_stride;
-    const uint8_t flip = p->is_signed ? 0x80 : 0;
-    const int32_t moved = is_plain && at_once == 1 ? 128 : 0; /* the bytes are narrowed as s8 */
-    walk_output o = {.high = v_splat_f32((float)(p->high - p->y_zero)),
-                     .zero = (v_s16){0} + (int16_t)(p->y_zero - moved),
-                     .least = (v_s16){0} + (int16_t)p->low,
-                     .flip = _mm256_set1_epi8((char)flip)};
+    walk_output o = walk_output_of(p, is_plain, at_once);
     const __m256i outside = _mm256_set1_epi8((char)p->x_zero);
     uint8_t zeros[BYTES];
     _mm256_storeu_si256((__m256i *)(void *)zeros, outside);
@@ -268,38 +278,5 @@ DEFINE_WALKS(1, 1, 1)
 DEFINE_WALKS(1, 2, 1)
 DEFINE_WALKS(2, 1, 1)
 
-/* Whether lines are walked. */
-static int walks(const ew_depthwise_conv_2d *p) {
-    const ew_window *s = &p->window;
-    const int is_square = s->kernel_h == WALK && s->kernel_w == WALK && s->dilation_w == 1;
-    if (!is_square || s->stride_w > 2 || s->pad_left > 1) return 0;
-    if (p->multiplier != 1 || p->taps_per_lane != 4) return 0;
-    return !p->is_spread || ((s->o == 8 || s->o == 16) && p->y_stride == s->o);
-}
-
-/* Output rows [row, end) of all N * OH. */
-static void walk_all(const ew_depthwise_conv_2d *p, void *const *operand, uint32_t row,
-                     uint32_t end) {
-    static void (*const single[2][2][3])(const walk *) = {{WALKS(1, 1, 0), WALKS(1, 2, 0)},
-                                                          {WALKS(1, 1, 1), WALKS(1, 2, 1)}};
-    static void (*const pairs[3])(const walk *) = WALKS(2, 1, 1);
-    const ew_window *s = &p->window;
-    const uint32_t bytes = (s->w * s->stride_h + s->ow) * LINE_BYTES;
-    const uint32_t most = (MOST_BYTES / bytes + 2) & ~1u;
-    const uint32_t per = !p->is_spread ? 0 : s->o == 16 ? 1 : 2;
-    const int is_plain = p->is_bounded && !p->is_signed;
-    const int may_pair = is_plain && s->stride_w == 1 && s->stride_h == 1 && s->dilation_h == 1;
-    walk k = {.p = p, .w = operand[1], .bias = operand[2], .scale = operand[3]};
-    for (; row < end; row += k.lines) {
-        const uint32_t image = row / s->oh, oy = row - image * s->oh;
-        k.lines = ew_min_u32(ew_min_u32(end - row, s->oh - oy), most);
-        const int is_pair = may_pair && k.lines > 1;
-        if (is_pair) k.lines &= ~1u;
-        k.x = (const uint8_t *)operand[0] + (size_t)image * s->h * s->w * s->c;
-        k.y = (uint8_t *)operand[4] + (size_t)row * s->ow * p->y_stride;
-        k.top = oy * s->stride_h - s->pad_top;
-        (is_pair ? pairs[per] : single[is_plain][s->stride_w - 1][per])(&k);
-    }
-}
 #endif
 #endif

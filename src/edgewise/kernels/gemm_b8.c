@@ -6,7 +6,7 @@
 /* Of a tile of two vectors. Zen 4 multiplies one vector of 64 bytes per cycle and has the sum four
  * cycles later: 8 accumulators do, and what becomes of a tile's sums runs beside the products of
  * the next. 4 rows take 0.96 to 0.99 of the time that 14 take, from K = 16 to K = 960. */
-#if defined(__AVX512BF16__) && !defined(EW_AMX)
+#if defined(EW_AMD)
 enum { MOST_ROWS = 4 };
 #else
 enum { MOST_ROWS = EW_ROWS };
