@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgewise.ir import Builder
 from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.types import TensorType
+from edgewise.ops.convert import Dequantize
 from edgewise.ops.lstm import LSTM, UnidirectionalSequenceLSTM
 from edgewise.ops.svdf import SVDF
 from edgewise.optimize import Ranges, calibrate, quantize
@@ -63,6 +65,57 @@ def test_an_lstm_computes_on_integers(case) -> None:
     expected = Session(model.main, stateless=True).run(x)[0]
     got = Session(edgewise.load(made.to_bytes(target="litert-2.3")).main, stateless=True).run(x)[0]
     assert np.abs(expected - got).mean() <= 0.02 * np.ptp(expected)
+
+
+def uneven(units: int) -> Model:
+    """An LSTM whose rows of weights reach from a hundredth to 1."""
+    rng = np.random.default_rng(1)
+    size = np.geomspace(0.01, 1, units)[:, None]
+    case = layer((2, 6, 16), units)
+    args = [
+        replace(a, values=(size * rng.uniform(-1, 1, a.shape)).astype(np.float32))
+        if a is not None and 1 <= place <= 8
+        else a
+        for place, a in enumerate(case.args)
+    ]
+    return model_of(replace(case, args=tuple(args)))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "units", "is_by_rows"),
+    [
+        ("weight_only_wi8_afp32", 16, True),
+        ("weight_only_wi8_afp32", 72, True),
+        ("dynamic_wi8_afp32", 16, True),
+        ("dynamic_wi8_afp32", 72, False),  # 1152 weights a matrix: int8 arithmetic is faster
+    ],
+)
+def test_weights_beside_float_data_have_a_scale_for_each_row(scheme, units, is_by_rows) -> None:
+    """What LiteRT's operator takes no more than one of. Rows of small weights keep their digits."""
+    model = uneven(units)
+    made = edgewise.load(quantize(model, scheme).to_bytes(target="litert-2.3"))
+    node = recurrent(made)
+    for index in range(1, 9):
+        value, true = node.operand(index), recurrent(model).operand(index).data
+        if is_by_rows:
+            assert value.producer is not None
+            assert isinstance(value.producer.op, Dequantize)
+            value = value.producer.input
+        assert value.dtype is INT8
+        assert (value.quant.axis, value.quant.scale.size) == (
+            (0, units) if is_by_rows else (None, 1)
+        )
+        scale, _ = value.quant.broadcast(true.shape)
+        off = np.abs(value.data * scale - true).max(1) / np.abs(true).max(1)
+        assert (off.max() < 0.01) == is_by_rows
+
+
+@pytest.mark.parametrize("scheme", ["weight_only_wi4_afp32", "dynamic_wi4_afp32"])
+def test_short_rows_keep_int8(scheme) -> None:
+    """As depthwise filters do: fewer than 32 weights share a scale."""
+    made = quantize(uneven(16), scheme)
+    stored = [n.input for n in made.main.nodes if isinstance(n.op, Dequantize)]
+    assert [v.dtype for v in stored if v.shape == (16, 16)] == [INT8] * 8
 
 
 @pytest.mark.parametrize("scheme", ["static_wi8_ai16", "static_wi8_au8"])

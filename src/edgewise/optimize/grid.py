@@ -18,7 +18,7 @@ from edgewise.optimize.moments import Moments, as_matrix, from_matrix
 from edgewise.optimize.readers import Gate
 from edgewise.optimize.recipe import Scheme
 from edgewise.optimize.rounding import chance, descend, fitted, gptq, less, nearest
-from edgewise.optimize.rules import channel_axis
+from edgewise.optimize.rules import scale_axis
 from edgewise.optimize.weights import block_scale, weight_scale
 
 Array = np.ndarray
@@ -92,7 +92,7 @@ class _Part:
         self._shape, self.matrix = data.shape, as_matrix(node, data)
         is_whole = data.ndim == 2 and data.shape[-1] % (scheme.block or 1) == 0
         self._block = scheme.block if is_whole else 0
-        self._axis = channel_axis(node.op.declared(index), scheme.weight)
+        self._axis = scale_axis(node.op.declared(index), scheme)
 
     def stored(self, w: Array) -> Array:
         """In the shape of the operand."""

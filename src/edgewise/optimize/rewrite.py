@@ -21,6 +21,7 @@ from edgewise.optimize.rules import (
     form_of,
     is_data,
     is_float,
+    scale_axis,
 )
 from edgewise.optimize.scales import Scales
 from edgewise.optimize.weights import block_scale, floor_of, stored, weight_scale
@@ -193,7 +194,7 @@ class _Rewrite:
         if scheme.block:
             quant = block_scale(value.data, scheme.weight, scheme.block)
         else:
-            axis = channel_axis(node.op.declared(index), scheme.weight)
+            axis = scale_axis(node.op.declared(index), scheme)
             quant = weight_scale(value.data, scheme.weight, axis)
         return self._stored(value, scheme.weight, quant)
 

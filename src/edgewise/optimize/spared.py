@@ -40,9 +40,9 @@ def schemes(graph: Graph, recipe: Recipe) -> dict[Node, Scheme]:
     unnamed = {node for node in found if not recipe.names(node)}
     eight = {node: _count(node) for node, s in found.items() if _is_int8(s)}
     found |= dict.fromkeys(_smallest(eight, unnamed, _TINY), Scheme(Mode.FLOAT))
-    fewer = {node: _size(node) for node, s in found.items() if _is_narrow(s)}
+    fewer = {node: _size(node, s) for node, s in found.items() if _is_narrow(s)}
     spared = _smallest(fewer, unnamed, _SMALLEST)
-    few = {node for node in unnamed if node in fewer and _is_few(node)}
+    few = {node for node in unnamed if node in fewer and _is_few(node, found[node])}
     spared = _smallest(fewer, few, _NARROW, spared)
     return found | {node: replace(found[node], weight=DType.INT8) for node in spared}
 
@@ -71,8 +71,8 @@ def _is_narrow(scheme: Scheme) -> bool:
     return scheme.weight.is_integer and scheme.weight.bits < 8 and not scheme.block
 
 
-def _is_few(node: Node) -> bool:
-    return per_scale(node, _weights(node)) <= _FEW
+def _is_few(node: Node, scheme: Scheme) -> bool:
+    return per_scale(node, _weights(node), scheme) <= _FEW
 
 
 def _weights(node: Node) -> list[int]:
@@ -80,9 +80,9 @@ def _weights(node: Node) -> list[int]:
     return [i for i in found if node.operand(i).is_constant]
 
 
-def _size(node: Node) -> int:
+def _size(node: Node, scheme: Scheme) -> int:
     """How many weights of a node can have fewer than 8 bits."""
-    return _count(node) if can_narrow(node, _weights(node)) else 0
+    return _count(node) if can_narrow(node, _weights(node), scheme) else 0
 
 
 def _count(node: Node) -> int:
