@@ -89,6 +89,30 @@ def test_idle_channels_carry_copies(act: Activation, padding: Padding) -> None:
     assert len(made.to_bytes()) == len(model.to_bytes())
 
 
+def test_copies_are_of_channels_whose_errors_add_up() -> None:
+    """One varies by a few steps, alike in neighbours, and its filter sums them up; the errors of
+    the other one are of chance, and its filter is half as large again."""
+    rng, b = np.random.default_rng(6), Builder("main")
+
+    def constant(data: object) -> Value:
+        return b.constant(np.asarray(data, np.float32))
+
+    x, act = b.input("x", (1, 12, 12, 3)), Activation.RELU6
+    w = np.array([[0.1, 0, 0], [0, 0, 0.5], [0, 0, 0]]).reshape(3, 1, 1, 3)
+    y = b.conv_2d(x, constant(w), constant([3, 3, -1]), fused_activation_function=act)
+    w = np.stack([np.full(9, 1 / 3), 0.5 * (-1.0) ** np.arange(9), np.ones(9)], -1)
+    y = b.depthwise_conv_2d(y, constant(w.reshape(1, 3, 3, 3)), constant([0, 3, 0]))
+    y = b.conv_2d(y, constant(np.ones((4, 1, 1, 3))), constant([0, 0, 0, 0]))
+    model = Model()
+    model.add(b.finish(y))
+    given = rng.uniform(-1, 1, (20, 1, 12, 12, 3)).astype(np.float32)
+    given[..., 0] = rng.uniform(-1, 1, (20, 1, 2, 2)).repeat(6, 2).repeat(6, 3)
+    made = finer_steps(model, list(given))
+    first = next(n for n in made.main.nodes if isinstance(n.op, Conv2D))
+    slow, _, copy = first.operand(1).data
+    np.testing.assert_array_equal(copy, slow)
+
+
 @pytest.mark.parametrize(
     ("idle", "small", "least"), [(0, 1, -0.1), (2, 1, 3), (6, 1, 6), (0, 0.1, 10)]
 )
