@@ -24,6 +24,7 @@ from edgewise.optimize import (
     cross_layer,
     finer_steps,
     quantize,
+    shift_channels,
     widen,
 )
 from edgewise.optimize.channels import groups
@@ -32,7 +33,10 @@ from edgewise.optimize.techniques import equalized
 from edgewise.runtime.session import Session
 from tests.optimize.networks import residual, samples
 
-ALL = ("compensate", "finer_steps", "widen", "cross_layer", "activations", "correct_biases")
+ALL = (
+    *("compensate", "finer_steps", "widen", "cross_layer", "activations"),
+    *("shift_channels", "correct_biases"),
+)
 
 
 def outputs(model: Model) -> np.ndarray:
@@ -83,7 +87,7 @@ def test_they_are_the_functions_one_after_the_other():
     given = samples(model)
     by_hand = cross_layer(model).model
     true = activations(by_hand, channel_maxima(by_hand, given)).model
-    true = finer_steps(widen(true), given)
+    true = shift_channels(finer_steps(widen(true), given), recipe, given)
     by_hand = compensate(true, recipe, given)
     made = compensate(equalized(model, recipe, given), recipe, given)
     np.testing.assert_array_equal(outputs(made), outputs(by_hand))

@@ -71,9 +71,9 @@ _TYPES = ("float32", "int8", "uint8", "int16")
     multiple=True,
     type=click.Choice([*(technique.value for technique in Technique), "none"]),
     help="What keeps accuracy (repeat): alike ranges of channels, by weights or by data; more "
-    "channels and finer steps for what depthwise layers read; rounding for each layer's result; "
-    "biases that take mean errors (with --data the last three, as far as the recipe is static, are "
-    "done unless others are named).",
+    "channels and finer steps for what depthwise layers read; channels moved and stretched behind "
+    "them; rounding for each layer's result; biases that take mean errors (with --data the last "
+    "four, as far as the recipe is static, are done unless others are named).",
 )
 @click.option("--integers-only", is_flag=True, help="Refuse a model that keeps float operators.")
 @click.option(

@@ -12,6 +12,7 @@ from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import quantize
 from edgewise.optimize.ranges import Range, Ranges
 from edgewise.optimize.recipe import Recipe, Scheme, Scope, Technique
+from edgewise.optimize.shift import shift_channels
 
 __all__ = [
     "KL",
@@ -35,5 +36,6 @@ __all__ = [
     "finer_steps",
     "prepare",
     "quantize",
+    "shift_channels",
     "widen",
 ]

@@ -58,6 +58,7 @@ class Technique(Enum):
     ACTIVATIONS = "activations"
     WIDEN = "widen"
     FINER_STEPS = "finer_steps"
+    SHIFT_CHANNELS = "shift_channels"
     COMPENSATE = "compensate"
     CORRECT_BIASES = "correct_biases"
 
@@ -147,7 +148,7 @@ class Recipe:
 
     `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
     name or member; an empty tuple: none; None: where there are samples `compensate`, with a static
-    scheme `correct_biases`, and with one of int8 data for all `finer_steps`.
+    scheme `correct_biases`, and with one of int8 data for all `finer_steps` and `shift_channels`.
     """
 
     scheme: str
@@ -197,7 +198,7 @@ class Recipe:
         scheme = Scheme.parse(self.scheme)
         is_narrow = scheme.mode is Mode.STATIC and scheme.data is DType.INT8
         return (
-            *(Technique.FINER_STEPS,) * is_narrow,
+            *(Technique.FINER_STEPS, Technique.SHIFT_CHANNELS) * is_narrow,
             Technique.COMPENSATE,
             *(Technique.CORRECT_BIASES,) * self.is_static,
         )

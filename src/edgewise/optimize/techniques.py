@@ -1,7 +1,7 @@
 """Techniques of a recipe that go first: a float Model in, one that quantizing hurts less out.
 
-They choose units of channels (`equalize.py`, `finer.py`) and go first, because rounding works on
-the weights as they are stored: what `compensate` decides would not survive other units.
+They choose units of channels (`equalize.py`, `finer.py`, `shift.py`) and go first, because rounding
+works on the weights as they are stored: what `compensate` decides would not survive other units.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.finer import finer_steps, widen
 from edgewise.optimize.observe import Sample, channel_maxima
 from edgewise.optimize.recipe import Recipe, Technique
+from edgewise.optimize.shift import shift_channels
 
 UNITS = (Technique.CROSS_LAYER, Technique.ACTIVATIONS, Technique.FINER_STEPS)
 _WITHOUT_SAMPLES = (Technique.CROSS_LAYER, Technique.WIDEN)
@@ -40,4 +41,6 @@ def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) ->
         model = widen(model)
     if Technique.FINER_STEPS in wanted:
         model = finer_steps(model, samples or ())
+    if Technique.SHIFT_CHANNELS in wanted:
+        model = shift_channels(model, recipe, samples or ())
     return model
