@@ -26,8 +26,8 @@ the mean divergence of the softmax from the float model's; *ms* an inference on 
 a tenth are faster (the machine had other work: compare within a row). *in litert* is our file in
 LiteRT, *aeq* AI Edge Quantizer's and *tensorflow* TensorFlow's, both in LiteRT. `@1024`: weights
 from so many elements on, as TensorFlow's converter does; `+`: techniques other than `compensate`,
-of static recipes `correct_biases`, and with int8 data `finer_steps`, which a recipe alone does with
-its samples (`+none`: none at all); peers have none.
+of static recipes `correct_biases`, and with int8 data `finer_steps` and `shift_channels`, which a
+recipe alone does with its samples (`+none`: none at all); peers have none.
 A peer is bold where ours is worse by more than the 95 % interval of the difference on the same
 samples; what is worse stands behind.
 
