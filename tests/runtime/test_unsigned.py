@@ -107,6 +107,20 @@ def test_depthwise_of_any_size(channels: int, kernel: int, isa: Isa) -> None:
             np.testing.assert_array_equal(run.run([x], {})[0], evaluate(graph, [x])[0])
 
 
+@pytest.mark.parametrize("isa", BUILT, ids=lambda i: i.name.lower())
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("o", [1, 5, 8, 9])
+def test_few_channels(o: int, channels: int, isa: Isa) -> None:
+    """Pixels that lie as close together as those of pictures."""
+    for width, kernel, stride in product((15, 16, 37), (1, 3), (1, 2)):
+        layers = Layers(2, 5, width, channels)
+        y = layers.conv(layers.x, o, kernel, stride=stride)
+        graph = layers.b.finish(layers.conv(layers.conv(y, 6), 16))
+        x = np.random.default_rng(5).integers(-128, 128, (2, 5, width, channels), np.int8)
+        run = Executor(plan(graph, Target(isa)))
+        np.testing.assert_array_equal(run.run([x], {})[0], evaluate(graph, [x])[0])
+
+
 def test_what_lies_between_products_has_its_sign_inverted() -> None:
     graph = residual(8, 8, 16, 1)
     before = [v.type for node in graph.nodes for v in node.outputs]

@@ -71,6 +71,85 @@ EW_INLINE void tile(const uint32_t rows, const uint32_t vectors, const ew_gemm_b
 
 EW_DEFINE_TILES(gemm_b8, ew_gemm_b8)
 
+#if defined(EW_AMD)
+/* Up to 8 columns of rows that lie close together, as those of a first convolution do: lanes are
+ * rows, so that none of them is idle. The bytes that 16 rows have at a step are picked out of two
+ * vectors. The first convolution of tiny_vww, 3 -> 8 channels, takes 4.6 us instead of 6.7; with
+ * halves of vectors, of which a Zen 4 multiplies two per cycle, it took 5.6. */
+enum { FEW = 8, MOST_APART = 8, /* bytes from a row to the next */ };
+
+EW_INLINE void finish_lanes(const uint32_t bounds, const ew_gemm_b8 *g, const v_s32 acc[FEW],
+                            v_bytes to[2]) {
+    v_bytes half[2];
+    EW_UNROLL
+    for (uint32_t i = 0; i < 2; i++) {
+        const float *scale = g->scale + 4 * i;
+        half[i] = v_requantize_x4(bounds, acc[4 * i], acc[4 * i + 1], acc[4 * i + 2],
+                                  acc[4 * i + 3], v_splat_f32(scale[0]), v_splat_f32(scale[1]),
+                                  v_splat_f32(scale[2]), v_splat_f32(scale[3]), g->output);
+    }
+#define ROW(r) r, 16 + r, 32 + r, 48 + r, 64 + r, 80 + r, 96 + r, 112 + r
+    const v_bytes order[2] = {{ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7)},
+                              {ROW(8), ROW(9), ROW(10), ROW(11), ROW(12), ROW(13), ROW(14),
+                               ROW(15)}};
+#undef ROW
+    EW_UNROLL
+    for (uint32_t i = 0; i < 2; i++)
+        to[i] = (v_bytes)_mm512_permutex2var_epi8((__m512i)half[0], (__m512i)order[i],
+                                                  (__m512i)half[1]);
+}
+
+/* Rows from `first` on, one for each lane. */
+EW_INLINE void lanes(const ew_gemm_b8 *g, uint32_t first) {
+    const ew_gemm *p = &g->product;
+    const v_s32 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const v_s32 at = lane * ((int32_t)p->x_row * 0x01010101) + 0x03020100;
+    const uint32_t bytes = (uint32_t)p->x_row * (EW_LANES - 1) + 4; /* at a step */
+    const __mmask64 low = bytes < 64 ? ((uint64_t)1 << bytes) - 1 : ~(uint64_t)0;
+    const __mmask64 high = bytes > 64 ? ((uint64_t)1 << (bytes - 64)) - 1 : 0;
+    v_s32 acc[FEW];
+    EW_UNROLL
+    for (uint32_t n = 0; n < FEW; n++) acc[n] = v_splat_s32(p->bias ? p->bias[n] : 0);
+    const uint8_t *x = p->x + first * p->x_row;
+    const int8_t *w = p->w;
+    for (uint32_t s = 0; s < p->segments; s++) {
+        const uint8_t *from = x + p->segment[s];
+        for (uint32_t i = p->steps; i; i--, from += 4, w += EW_COLUMNS * 4) {
+            const __m512i a = _mm512_maskz_loadu_epi8(low, from);
+            const __m512i b = _mm512_maskz_loadu_epi8(high, from + 64);
+            const v_s32 elements = (v_s32)_mm512_permutex2var_epi8(a, (__m512i)at, b);
+            EW_UNROLL
+            for (uint32_t n = 0; n < FEW; n++) {
+                int32_t weights;
+                __builtin_memcpy(&weights, w + 4 * n, sizeof weights);
+                acc[n] = v_dot_u8_s8(elements, v_splat_s32(weights), acc[n]);
+            }
+        }
+    }
+    v_bytes found[2];
+    BY_BOUNDS(finish_lanes, g, acc, found);
+    uint8_t *y = p->y + first * p->y_row;
+    if (p->columns == FEW && p->y_row == FEW) {
+        __builtin_memcpy(y, found, sizeof found);
+        return;
+    }
+    for (uint32_t r = 0; r < EW_LANES; r++, y += p->y_row)
+        ew_copy(y, (const uint8_t *)found + r * FEW, p->columns);
+}
+
+static __attribute__((noinline)) void gemm_b8_lanes(const ew_gemm_b8 *g) {
+    const uint32_t rows = g->product.rows;
+    for (uint32_t r = 0; r < rows; r += EW_LANES)
+        lanes(g, ew_min_u32(r, rows - EW_LANES)); /* some may be computed twice */
+}
+
+static int is_of_lanes(const ew_gemm_b8 *g) {
+    const ew_gemm *p = &g->product;
+    if (p->columns > FEW || p->x_row > MOST_APART || p->rows < EW_LANES) return 0;
+    return g->scale && !p->row_bias;
+}
+#endif
+
 #if defined(EW_AMX)
 /* The scales of some columns, if there are any. */
 typedef struct {
@@ -149,6 +228,12 @@ void EW_NAME(gemm_b8)(const ew_gemm_b8 *g) {
 #if defined(EW_AMX)
     if (ew_amx_fits(&g->product) && (!g->scale || g->is_bounded)) {
         amx(g, 1);
+        return;
+    }
+#endif
+#if defined(EW_AMD)
+    if (is_of_lanes(g)) {
+        gemm_b8_lanes(g);
         return;
     }
 #endif
