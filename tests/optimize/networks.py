@@ -98,10 +98,10 @@ def looped() -> Model:
     """A block that runs three times, each time with one of two branches in it, and once more in a
     loop of its own."""
     shape, kinds = (1, 6, 6, 8), [((), DType.INT32), ((1, 6, 6, 8), DType.FLOAT32)]
-    even, odd = _Network("even", 1), _Network("odd", 2)
+    even, odd = _Network("even", 1), _Network("odd", 4)
     y = even.depthwise(even.b.input("x", shape), "even")
     other = odd.conv(odd.b.input("x", shape), 8, 1, "odd", Activation.NONE)
-    branches = even.b.finish(y), odd.b.finish(odd.b.logistic(other))
+    branches = even.b.finish(y), odd.b.finish(odd.b.tanh(other))
     step, until = _Network("step", 3), _Network("until")
     count, x = (step.b.input(f"carried{i}", *kind) for i, kind in enumerate(kinds))
     is_even = step.b.less(step.b.floor_mod(count, step.ints(2)), step.ints(1))

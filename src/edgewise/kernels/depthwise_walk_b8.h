@@ -168,8 +168,8 @@ EW_INLINE void walk_store(const uint32_t lines, const int is_plain, const int is
         found[0] = _mm512_castsi512_si256(both), found[1] = _mm512_extracti64x4_epi64(both, 1);
     } else {
         const __m512i q = walk_results(is_plain, o, acc[0]);
-        found[0] = is_plain ? _mm512_cvtsepi16_epi8(q) ^ _mm256_set1_epi8((char)0x80)
-                            : _mm512_cvtepi16_epi8(q);
+        found[0] = is_plain ? _mm512_cvtsepi16_epi8(q) : _mm512_cvtepi16_epi8(q);
+        if (is_plain) found[0] ^= _mm256_set1_epi8((char)0x80);
     }
     EW_UNROLL
     for (uint32_t i = 0; i < lines; i++, y += y_line)
