@@ -9,7 +9,7 @@
 #include "pack_f32.h"
 #include "simd_half.h"
 
-#if defined(EW_AMX) || EW_DPBF16
+#if defined(EW_AMX) || defined(EW_AMD)
 #define EW_BF16 1 /* this build has products of bfloat16 */
 #else
 #define EW_BF16 0
@@ -81,7 +81,7 @@ static void multiply_narrow(const float *x, size_t x_row, const uint16_t *packed
         for (; i < k; i++) to[i] = ew_bfloat_of(x[i]);
         for (; i < padded(k); i++) to[i] = 0;
     }
-#if EW_DPBF16
+#if defined(EW_AMD)
     const uint32_t segment = 0;
     ew_gemm_dpbf16 g = {.low = -__builtin_inff(), .high = __builtin_inff(), .ahead = ""};
     g.product = (ew_gemm){.x = (const uint8_t *)staged, .x_row = padded(k) * sizeof *staged,

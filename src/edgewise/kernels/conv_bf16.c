@@ -18,7 +18,7 @@
 #include "gemm_amx.h"
 #include "gemm_dpbf16.h"
 
-#if !defined(EW_AMX) && !EW_DPBF16 && !EW_NEON_BF16
+#if !defined(EW_AMX) && !defined(EW_AMD) && !EW_NEON_BF16
 
 /* Columns of a panel, and of a register of weights, whatever the vectors of this build are. */
 enum { COLUMNS = 32, LANES = 16, STEPS = 16 };
@@ -93,7 +93,7 @@ EW_DEFINE(conv_2d_bf16) {
 
 #include "stage_bf16.h"
 
-#if EW_DPBF16
+#if defined(EW_AMD)
 /* Whether the rows of a tile's products lie in x. */
 static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     const ew_window *s = &p->layout.window;

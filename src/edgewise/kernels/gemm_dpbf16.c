@@ -9,7 +9,7 @@
  * half); weights from the third level (7x7x1024 by 1024 took 611 us, and takes 450 with those of
  * the next panel fetched). */
 #include "gemm_dpbf16.h"
-#if EW_DPBF16
+#if defined(EW_AMD)
 
 enum {
     AT_ONCE = 16,                       /* steps along K of a register of weights */

@@ -3,8 +3,7 @@
 #ifndef EW_GEMM_DPBF16_H
 #define EW_GEMM_DPBF16_H
 #include "gemm.h"
-#if defined(__AVX512BF16__) && !defined(EW_AMX)
-#define EW_DPBF16 1
+#if defined(EW_AMD)
 
 /* A product whose lanes are two bfloat16: bias and sums are float32. Runs may end within one of the
  * registers that weights are packed for. y is clamped, and bfloat16 or float32. */

@@ -73,7 +73,7 @@ typedef struct {
 static staging staging_of(const ew_conv_bf16 *p) {
     const ew_window *s = &p->layout.window;
     staging g = {.planes_h = 1, .planes_w = 1, .pixel = 2 * p->steps, .steps = p->steps};
-#if EW_DPBF16 /* no register has to be filled */
+#if defined(EW_AMD) /* no register has to be filled */
     const uint32_t c = s->c / p->layout.groups, taps = s->kernel_h * s->kernel_w;
     g.steps = ew_divide_up(p->is_gathered ? taps * c : c, 2);
     if (!p->is_gathered) g.pixel = 2 * g.steps;
