@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -37,6 +38,9 @@ def kernels() -> ModuleType:
 QUIET = "-Wno-unused-command-line-argument"  # zig passes -c, too
 PRODUCT = r"fmadd|mul[ps]s|fmla|dpbf16ps"
 SPILL = r"[er][sb]p\)|\[sp\b"  # stack access in a listing
+VECTOR_SPILL = r"zmm.*\(%r[sb]p|%r[sb]p\).*zmm"
+# bodies of the functions of a file by name, for a variant and a pattern of names
+Listed = Callable[[str, str, str], dict[str, str]]
 
 # by weights of float32, and those of 16 bits that are widened on the way or multiplied as they are
 VARIANTS = {
@@ -49,84 +53,61 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize(("variant", "kind"), [(v, k) for v, ks in VARIANTS.items() for k in ks])
-def test_float_products_keep_their_accumulators(
-    kernels: ModuleType, tmp_path: Path, variant: str, kind: str
-) -> None:
-    """No stack access in the inner loop of any tile: one spill halves its speed (measured)."""
-    machine, suffix = variant.split("-")
-    chosen = next(v for v in kernels.VARIANTS[machine] if v.suffix == suffix)
-    options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
-    listing = tmp_path / "listing.s"
-    source = ROOT / kernels.KERNELS / f"gemm_{kind}.c"
-    kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
-    bodies = re.findall(
-        r"^((?:gemm|few)_(?:f32|dpbf16)_\d+x\d+):(.*?)^\.Lfunc_end",
-        listing.read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
+@pytest.fixture
+def listed(kernels: ModuleType, tmp_path: Path) -> Listed:
+    """Compiles a file of the kernels for a variant."""
+
+    def bodies(variant: str, file: str, pattern: str) -> dict[str, str]:
+        machine, suffix = variant.split("-")
+        chosen = next(v for v in kernels.VARIANTS[machine] if v.suffix == suffix)
+        options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
+        listing = tmp_path / "listing.s"
+        kernels.Compiler(machine).run(options, "-S", ROOT / kernels.KERNELS / file, "-o", listing)
+        function = re.compile(rf"^({pattern}):(.*?)^\.Lfunc_end", re.MULTILINE | re.DOTALL)
+        return dict(function.findall(listing.read_text()))
+
+    return bodies
+
+
+def require_free(bodies: dict[str, str], product: str, spill: str) -> None:
+    """The inner loops that multiply, of which each function has one, do not touch the stack."""
     assert bodies
-    for name, body in bodies:
-        loops = [text for text in inner_loops(body) if re.search(PRODUCT, text)]
+    for name, body in bodies.items():
+        loops = [text for text in inner_loops(body) if re.search(product, text)]
         assert loops, name
         for loop in loops:
-            assert not re.search(SPILL, loop), f"{name} spills:\n{loop}"
+            assert not re.search(spill, loop), f"{name} spills:\n{loop}"
+
+
+@pytest.mark.parametrize(("variant", "kind"), [(v, k) for v, ks in VARIANTS.items() for k in ks])
+def test_float_products_keep_their_accumulators(listed: Listed, variant: str, kind: str) -> None:
+    """No stack access in the inner loop of any tile: one spill halves its speed (measured)."""
+    tiles = listed(variant, f"gemm_{kind}.c", r"(?:gemm|few)_(?:f32|dpbf16)_\d+x\d+")
+    require_free(tiles, PRODUCT, SPILL)
 
 
 @pytest.mark.parametrize("variant", ["x86_64-avx2", "x86_64-avx512", "aarch64-baseline"])
-def test_depthwise_walks_keep_their_weights(
-    kernels: ModuleType, tmp_path: Path, variant: str
-) -> None:
+def test_depthwise_walks_keep_their_weights(listed: Listed, variant: str) -> None:
     """No stack access where a block of channels walks along a line."""
-    machine, suffix = variant.split("-")
-    chosen = next(v for v in kernels.VARIANTS[machine] if v.suffix == suffix)
-    listing = tmp_path / "listing.s"
-    options = (*chosen.options, *kernels.FLAGS, f"-DEW_SUFFIX={suffix}", "-g0", QUIET)
-    source = ROOT / kernels.KERNELS / "depthwise_f32.c"
-    kernels.Compiler(machine).run(options, "-S", source, "-o", listing)
-    bodies = re.findall(
-        r"^ew_walk_(\d)x(\d):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert len(bodies) == 6
-    for rows, stride, body in bodies:
-        loops = [text for text in inner_loops(body) if re.search(r"fmadd|fmla", text)]
-        assert loops, (rows, stride)
-        for loop in loops:
-            assert not re.search(SPILL, loop), f"{rows}x{stride} spills:\n{loop}"
+    walks = listed(variant, "depthwise_f32.c", r"ew_walk_\dx\d")
+    assert len(walks) == 6
+    require_free(walks, r"fmadd|fmla", SPILL)
 
 
-def test_depthwise_walks_of_bytes_keep_their_weights(kernels: ModuleType, tmp_path: Path) -> None:
+def test_depthwise_walks_of_bytes_keep_their_weights(listed: Listed) -> None:
     """No vector on the stack where a block of channels walks along a line, or two, under 3 x 3."""
-    chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512_bf16")
-    listing = tmp_path / "listing.s"
-    options = (*chosen.options, *kernels.FLAGS, "-DEW_SUFFIX=avx512_bf16", "-g0", QUIET)
-    source = ROOT / kernels.KERNELS / "depthwise_b8.c"
-    kernels.Compiler("x86_64").run(options, "-S", source, "-o", listing)
-    bodies = re.findall(
-        r"^(walk_\d\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert len(bodies) == 15
-    for name, body in bodies:
-        loops = [text for text in inner_loops(body) if "vpdpbusd" in text]
-        assert loops, name
-        for loop in loops:
-            assert not re.search(r"zmm.*\(%r[sb]p|%r[sb]p\).*zmm", loop), f"{name}:\n{loop}"
+    walks = listed("x86_64-avx512_bf16", "depthwise_b8.c", r"walk_\d\w+")
+    assert len(walks) == 15
+    require_free(walks, "vpdpbusd", VECTOR_SPILL)
 
 
-def test_depthwise_bands_keep_their_sums(kernels: ModuleType, tmp_path: Path) -> None:
+def test_depthwise_bands_keep_their_sums(listed: Listed) -> None:
     """No vector on the stack while the sums of several rows are held."""
-    chosen = next(v for v in kernels.VARIANTS["x86_64"] if v.suffix == "avx512")
-    listing = tmp_path / "listing.s"
-    options = (*chosen.options, *kernels.FLAGS, "-DEW_SUFFIX=avx512", "-g0", QUIET)
-    source = ROOT / kernels.KERNELS / "depthwise_f32.c"
-    kernels.Compiler("x86_64").run(options, "-S", source, "-o", listing)
-    bodies = re.findall(
-        r"^ew_band_(\w+):(.*?)^\.Lfunc_end", listing.read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert len(bodies) == 16
-    for name, body in bodies:
+    bands = listed("x86_64-avx512", "depthwise_f32.c", r"ew_band_\w+")
+    assert len(bands) == 16
+    for name, body in bands.items():
         assert body.count("vfmadd") >= 36
-        assert not re.search(r"zmm.*\(%r[sb]p|%r[sb]p\).*zmm", body), name
+        assert not re.search(VECTOR_SPILL, body), name
 
 
 def inner_loops(body: str) -> list[str]:

@@ -150,7 +150,6 @@ static int is_there(const ew_conv_bf16 *p, const ew_conv_tile *t) {
     return is_line && is_alike && is_whole && end <= s->ow;
 }
 
-
 enum { NOWHERE = 0xFFFFFFFF }; /* the place of a row between lines */
 
 /* A product of bfloat16: bias and sums are float32. */
