@@ -160,5 +160,6 @@ def _brief(error: str | None) -> str | None:
 def _plain(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "fc" and array.dtype.name != "bfloat16":
         return np.ascontiguousarray(array)
-    plain = np.where(array == 0, np.zeros((), array.dtype), array)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        plain = np.where(array == 0, np.zeros((), array.dtype), array)
     return np.where(np.isnan(plain), np.full((), np.nan, array.dtype), plain)
