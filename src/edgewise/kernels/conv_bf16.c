@@ -159,22 +159,6 @@ typedef struct {
     const uint32_t *place; /* of rows in y, elements; NULL: they are y_row apart */
 } ew_gemm_bf16;
 
-/* The first n of a vector's numbers, at most all of them. */
-EW_INLINE void store_first(uint8_t *y, v_f32 v, uint32_t n, const int is_narrow) {
-    if (!is_narrow) {
-        v_store_first_f32((float *)(void *)y, v, n);
-        return;
-    }
-#if defined(__AVX512BF16__)
-    const __mmask16 mask = n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF;
-    _mm256_mask_storeu_epi16(y, mask, (__m256i)_mm512_cvtneps_pbh((__m512)v));
-#else
-    uint16_t narrow[EW_LANES];
-    v_store_bf16(narrow, v);
-    ew_copy(y, (const uint8_t *)narrow, ew_min_u32(n, EW_LANES) * sizeof *narrow);
-#endif
-}
-
 /* What results are clamped to. */
 typedef struct {
     v_f32 low, high;
@@ -213,7 +197,7 @@ EW_INLINE void finish_as(const int is_narrow, const uint32_t vectors, const int 
         for (uint32_t v = 0; v < vectors; v++) {
             uint8_t *at = to + v * EW_LANES * bytes;
             if (!is_plain && p->columns - column < vectors * EW_LANES)
-                store_first(at, sum[v], p->columns - column - v * EW_LANES, is_narrow);
+                v_store_first(at, sum[v], p->columns - column - v * EW_LANES, is_narrow);
             else if (is_narrow)
                 v_store_bf16((uint16_t *)(void *)at, sum[v]);
             else

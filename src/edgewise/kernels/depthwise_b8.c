@@ -21,7 +21,7 @@ static group_of_rows *const bodies[][2][EW_DEPTHWISE_BODIES][EW_PIXELS + 1] = {
 
 EW_DEFINE(depthwise_conv_2d_b8) {
     const ew_depthwise_conv_2d *p = params;
-#if defined(EW_WALKS_B8)
+#if defined(EW_AMD)
     if (walks(p)) {
         walk_all(p, operand, tile_begin, tile_end);
         return;

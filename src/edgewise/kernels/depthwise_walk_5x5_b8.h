@@ -7,7 +7,7 @@
 #ifndef EW_DEPTHWISE_WALK_5X5_B8_H
 #define EW_DEPTHWISE_WALK_5X5_B8_H
 #include "depthwise_walk_b8.h"
-#if defined(EW_WALKS_B8)
+#if defined(EW_AMD)
 
 enum { WIDE = 5 /* kernel rows and columns */ };
 

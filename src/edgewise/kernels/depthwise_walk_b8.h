@@ -12,7 +12,6 @@
 #define EW_DEPTHWISE_WALK_B8_H
 #include "depthwise_integer.h"
 #if defined(EW_AMD)
-#define EW_WALKS_B8
 
 enum {
     WALK = 3,        /* kernel rows and columns */

@@ -9,6 +9,7 @@
  * half); weights from the third level (7x7x1024 by 1024 took 611 us, and takes 450 with those of
  * the next panel fetched). */
 #include "gemm_dpbf16.h"
+#include "simd_half.h"
 #if defined(EW_AMD)
 
 enum {
@@ -16,15 +17,6 @@ enum {
     REGISTER = AT_ONCE * sizeof(v_s32), /* bytes; a panel's two lie side by side */
     MOST_ROWS = 10,                     /* by more than a vector */
 };
-
-/* The first n of a vector's numbers, at most all of them. */
-EW_INLINE void store_first(uint8_t *y, __m512 v, uint32_t n, const int is_narrow) {
-    const __mmask16 mask = n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF;
-    if (is_narrow)
-        _mm256_mask_storeu_epi16(y, mask, (__m256i)_mm512_cvtneps_pbh(v));
-    else
-        _mm512_mask_storeu_ps(y, mask, v);
-}
 
 EW_INLINE void store(uint8_t *y, const uint32_t vectors, const __m512 v[EW_VECTORS],
                      const int is_narrow) {
@@ -57,7 +49,8 @@ EW_INLINE void finish(const uint32_t rows, const uint32_t vectors, const int is_
         else
             EW_UNROLL
             for (uint32_t v = 0; v < vectors; v++)
-                store_first(y + v * EW_LANES * bytes, acc[r][v], columns - v * EW_LANES, is_narrow);
+                v_store_first(y + v * EW_LANES * bytes, (v_f32)acc[r][v], columns - v * EW_LANES,
+                              is_narrow);
     }
 }
 

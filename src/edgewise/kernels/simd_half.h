@@ -56,6 +56,22 @@ EW_INLINE void v_store_bf16(uint16_t *p, v_f32 v) {
     __builtin_memcpy(p, &half, sizeof half);
 #endif
 }
+
+/* The first n of a vector's numbers, at most all of them, as bfloat16 or float32. */
+EW_INLINE void v_store_first(uint8_t *p, v_f32 v, uint32_t n, const int is_bf16) {
+    if (!is_bf16) {
+        v_store_first_f32((float *)(void *)p, v, n);
+        return;
+    }
+#if EW_LANES == 16 && defined(__AVX512BF16__)
+    const __mmask16 mask = n < EW_LANES ? (__mmask16)((1u << n) - 1) : 0xFFFF;
+    _mm256_mask_storeu_epi16(p, mask, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
+    uint16_t narrow[EW_LANES];
+    v_store_bf16(narrow, v);
+    ew_copy(p, (const uint8_t *)narrow, ew_min_u32(n, EW_LANES) * sizeof *narrow);
+#endif
+}
 #else
 EW_INLINE v_f32 v_load_bf16(const uint16_t *p) { return ew_of_bfloat(*p); }
 EW_INLINE void v_store_bf16(uint16_t *p, v_f32 v) { *p = ew_bfloat_of(v); }

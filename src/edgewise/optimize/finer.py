@@ -59,10 +59,10 @@ from edgewise.values import dataclass
 
 Array = np.ndarray
 
-_MOST = 16  # times finer steps: more would lie beyond 8 bits of the others'
+MOST = 16  # times finer steps: more would lie beyond 8 bits of the others'
 _SURE = 2.0  # how far inputs of an idle channel may exceed the samples'
-_LEVELS = 255  # steps of 8 bits
-_FROM_ZERO = (Activation.RELU, Activation.RELU6)
+LEVELS = 255  # steps of 8 bits
+FROM_ZERO = (Activation.RELU, Activation.RELU6)
 _TRIED = 8  # samples on which noise is measured
 _FEW = 16  # channels: kernels compute 16 or 32 of them at a time
 
@@ -88,7 +88,7 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
     apply(graph, scales)
     most = {value: reach.most for value, reach in reaches.items()}
     blocks = {g: block for g in found if (block := _block(g)) is not None}
-    steps = {b: float((_most(g, reaches) / scales[g]).max()) / _LEVELS for g, b in blocks.items()}
+    steps = {b: float((_most(g, reaches) / scales[g]).max()) / LEVELS for g, b in blocks.items()}
     steps = {block: step for block, step in steps.items() if _idle(block, most).any() and step}
     few = observe(result, evenly(given, _TRIED), threads=threads) if steps else ()
     noises = _noises(steps, few)
@@ -97,7 +97,7 @@ def finer_steps(model: Model, samples: Iterable[Sample], *, threads: int | None 
         y = block.depthwise.output
         if y in most:
             most[y] = most[y][sources]
-    return _finished(result)
+    return finished(result)
 
 
 def widen(model: Model) -> Model:
@@ -113,10 +113,11 @@ def widen(model: Model) -> Model:
     name_values(graph)
     for group, block in found:
         _add_channels(graph, group, block)
-    return _finished(result)
+    return finished(result)
 
 
-def _finished(model: Model) -> Model:
+def finished(model: Model) -> Model:
+    """The model, whose main graph has been changed: named anew and verified."""
     model.main.tensors = []  # positions in the file that was read; no longer true
     name_values(model.main)
     verify(model)
@@ -170,7 +171,7 @@ def _filling(group: Group, reaches: dict[Value, _Reach]) -> Array:
     if not top:
         return np.ones_like(most)
     largest = np.max(list(expected.values()), axis=0)
-    scales = np.where(most > 0, np.clip(largest / top, 1 / _MOST, 1.0), 1.0)
+    scales = np.where(most > 0, np.clip(largest / top, 1 / MOST, 1.0), 1.0)
     return np.where(most > 0, below_caps(group, scales, expected), 1.0)
 
 
@@ -200,7 +201,7 @@ def _block(group: Group) -> _Block | None:
     nodes = (first, depthwise, pointwise)
     if any(constant_weights(n) is not True or n.optional(layout(n).bias) is None for n in nodes):
         return None
-    is_known = first.op.activation in _FROM_ZERO and depthwise.op.activation in FLOAT_BOUNDS
+    is_known = first.op.activation in FROM_ZERO and depthwise.op.activation in FLOAT_BOUNDS
     shapes = [node.operand(layout(node).w).shape for node in nodes]
     is_whole = channels_in(first) == shapes[0][3] and channels_in(pointwise) == shapes[2][3]
     is_single = shapes[1][3] == group.channels and shapes[2][1:3] == (1, 1)

@@ -40,12 +40,11 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.ir.build import name_values
-from edgewise.ir.enums import Activation
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.model import Model
-from edgewise.ir.verify import verify
 from edgewise.ops.conv import Conv2D, DepthwiseConv2D
 from edgewise.optimize.equalize import set_constant
+from edgewise.optimize.finer import FROM_ZERO, LEVELS, MOST, finished
 from edgewise.optimize.observe import Sample, observe
 from edgewise.optimize.recipe import Mode, Recipe, Scheme
 from edgewise.optimize.rules import static_scheme
@@ -59,16 +58,14 @@ from edgewise.passes.linear import (
     per_output,
     wide,
 )
+from edgewise.runtime.calls import FLOAT_BOUNDS
 from edgewise.values import dataclass
 
 Array = np.ndarray
 
-_CUT = {Activation.RELU: np.inf, Activation.RELU6: 6.0}
-_LEVELS = 255  # steps of 8 bits
 _BINS = 128  # of a channel
 _PIXELS = 1024  # of a sample that are counted; its ends are those of all
 _LEAST = 256  # pixels of a sample
-_MOST = 16  # times finer steps
 _ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LEFT = 0.25  # of the noise of weights
 
@@ -102,10 +99,7 @@ def shift_channels(
     counted = _counted(reached, observe(result, given, threads=threads))
     for between in found:
         _move(graph, between, reached[between.writer.output], counted[between.writer.output])
-    graph.tensors = []  # positions in the file that was read; no longer true
-    name_values(graph)
-    verify(result)
-    return result
+    return finished(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +114,7 @@ class _Between:
 def _between(graph: Graph, recipe: Recipe) -> Iterator[_Between]:
     asked = schemes(graph, recipe)
     for node in graph.nodes:
-        if not isinstance(node.op, Conv2D | DepthwiseConv2D) or node.op.activation not in _CUT:
+        if not isinstance(node.op, Conv2D | DepthwiseConv2D) or node.op.activation not in FROM_ZERO:
             continue
         readers = tuple(dict.fromkeys(node.output.consumers))
         if node.output.is_output or not readers or not all(map(_may_read, readers)):
@@ -199,7 +193,7 @@ def _reach(value: Value, lows: Array, highs: Array) -> _Reach:
     assert value.producer is not None
     low, high = lows.min(0).astype(np.float64), highs.max(0).astype(np.float64)
     least = np.maximum(2 * low - lows.mean(0), 0.0)
-    most = np.minimum(2 * high - highs.mean(0), _CUT[value.producer.op.activation])
+    most = np.minimum(2 * high - highs.mean(0), FLOAT_BOUNDS[value.producer.op.activation][1])
     return _Reach(low, high, least, most)
 
 
@@ -243,7 +237,7 @@ def _ends(reach: _Reach, counts: _Counts, cut: float) -> tuple[Array, Array]:
     below[reach.low <= 0, 1:] = np.inf
     above[reach.high >= cut, 1:] = np.inf
     width = _BINS - edges[:, None] - edges
-    total = below[:, :, None] + above[:, None, :] + (width / _LEVELS) ** 2 / 12
+    total = below[:, :, None] + above[:, None, :] + (width / LEVELS) ** 2 / 12
     first, last = np.divmod(total.reshape(len(total), -1).argmin(1), half)
     return reach.least + first * unit[:, 0], reach.most - last * unit[:, 0]
 
@@ -253,14 +247,14 @@ def _ends(reach: _Reach, counts: _Counts, cut: float) -> tuple[Array, Array]:
 
 def _move(graph: Graph, between: _Between, reach: _Reach, counts: _Counts) -> None:
     writer = between.writer
-    cut = _CUT[writer.op.activation]
+    cut = FLOAT_BOUNDS[writer.op.activation][1]
     low, high = _ends(reach, counts, cut)
     top = min(cut, float(reach.high.max()))
     if not top:
         return
     varies = reach.high > reach.low
-    least = np.where(varies, np.clip((high - low) / top, 1 / _MOST, 1.0), 1.0)
-    step = top / _LEVELS
+    least = np.where(varies, np.clip((high - low) / top, 1 / MOST, 1.0), 1.0)
+    step = top / LEVELS
     noises = [_noise(between, least**alpha, step, counts.variance) for alpha in _ALPHAS]
     s = least ** _ALPHAS[int(np.argmin(noises))]
     # what reaches the upper end must be cut off there: t + s * cut = cut
