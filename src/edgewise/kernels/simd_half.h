@@ -2,7 +2,7 @@
 #ifndef EW_SIMD_HALF_H
 #define EW_SIMD_HALF_H
 #include "bfloat.h"
-#include "simd.h"
+#include "kernel.h"
 #if EW_LANES > 1
 /* Finite float16 numbers, as they are. */
 EW_INLINE v_f32 v_load_f16(const uint16_t *p) {
