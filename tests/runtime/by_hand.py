@@ -97,7 +97,7 @@ class Recorder:
         arena = int(ffi.cast("uintptr_t", executor._regions[Region.ARENA]))
         scratch_of_caller = int(ffi.cast("uintptr_t", executor._run.scratch))
         everybody = threading.Barrier(meet, timeout=60)
-        met: set[tuple[str, int]] = set()
+        met = self._met = set[tuple[str, int]]()
 
         def note(params: object, operand: Any, begin: int, end: int, scratch: object) -> None:
             tag = tags[int(ffi.cast("uintptr_t", operand[0])) - arena]
@@ -111,3 +111,8 @@ class Recorder:
         self._table = ffi.new("ew_kernel *[]", [self._callback] * len(kernel_index()))
         executor._run.kernels = self._table
         executor._run.scratch_stride = 64
+
+    def clear(self) -> None:
+        """Forgets all calls; the first ones of each step wait for each other again."""
+        self.calls.clear()
+        self._met.clear()
