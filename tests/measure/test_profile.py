@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from edgewise.measure.charts import benchmark_page, profile_page
 from edgewise.measure.peak import measure
 from edgewise.measure.peers import Measurement
-from edgewise.measure.profile import Profile, Row, profile
+from edgewise.measure.profile import Profile, Row, _Clock, profile
 from edgewise.runtime.library import Isa, host_isa
 from tests.isas import BUILT
 from tests.measure.models import small_model
@@ -95,3 +96,15 @@ def test_pages_open_offline(found: Profile, tmp_path: Path) -> None:
     measured = [Measurement("edgewise", "1", times=times), Measurement("litert", error="<x>")]
     benchmark_page(page, Path("m.tflite"), 1, measured, overwrite=True)
     assert "litert does not run it: &lt;x&gt;" in page.read_text()
+
+
+def test_what_follows_the_last_operator_is_no_operator_s_time() -> None:
+    clock = _Clock(2)
+
+    def run() -> None:
+        for number in (0, 1, 1):  # the session's last call ends the last operator
+            clock.next(number)
+        time.sleep(0.1)
+
+    took = clock.time(run)
+    assert sum(took) < 0.05
