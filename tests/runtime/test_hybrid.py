@@ -36,14 +36,16 @@ def kernels_of(graph: Graph) -> str:
     return plan(graph, Target(host_isa())).placement[0].detail
 
 
-QUANTIZED = [c for c in CASES if "x quantized per row" in kernels_of(model_of(c).main)]
+QUANTIZED = [c for c in CASES if "x quantized per" in kernels_of(model_of(c).main)]
 
 
-def integers(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [M, K] as integers less their zero points, and the scales [M, 1]."""
+def integers(rows: np.ndarray, under: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [M, K] as integers less their zero points, and the scales [M, 1]; by the ranges of
+    `under` [M, L], which are their own where it is None."""
+    under = rows if under is None else under
     part = np.float32(1) / np.float32(255)
-    low = np.minimum(rows.min(1, keepdims=True), np.float32(0))
-    high = np.maximum(rows.max(1, keepdims=True), np.float32(0))
+    low = np.minimum(under.min(1, keepdims=True), np.float32(0))
+    high = np.maximum(under.max(1, keepdims=True), np.float32(0))
     scale = high * part - low * part
     with np.errstate(divide="ignore"):
         inverse = np.where(scale >= 2.0**-126, np.float32(1) / scale, np.float32(0))
@@ -51,28 +53,41 @@ def integers(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(np.rint(rows * inverse), 255 - zero), scale
 
 
-def quantized(rows: np.ndarray) -> np.ndarray:
-    """Rows [M, K] as what their 8-bit integers stand for, float64."""
-    q, scale = integers(rows)
+def quantized(rows: np.ndarray, under: np.ndarray | None = None) -> np.ndarray:
+    """Rows [M, K] as what their 8-bit integers (`integers`) stand for, float64."""
+    q, scale = integers(rows, under)
     return q.astype(np.float64) * scale
+
+
+def taps(op: Conv2D, x: np.ndarray, axis: int, kernel: int) -> np.ndarray:
+    """x, padded, with two axes [outputs, kernel] in place of axis 1 or 2."""
+    is_h = axis == 1
+    stride = op.stride_h if is_h else op.stride_w
+    dilation = op.dilation_h_factor if is_h else op.dilation_w_factor
+    width = [(0, 0)] * x.ndim
+    width[axis] = Axis(kernel, stride, dilation).pads(x.shape[axis], along(op.padding, axis - 1))
+    padded = np.pad(x, width)
+    outputs = (padded.shape[axis] - (kernel - 1) * dilation - 1) // stride + 1
+    return np.take(
+        padded, np.arange(outputs)[:, None] * stride + np.arange(kernel) * dilation, axis
+    )
 
 
 def windows(op: Conv2D, x: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
     """The windows [N, OH, OW, KH, KW, C] of x."""
-    for axis, k in ((1, kernel[0]), (2, kernel[1])):
-        h = axis == 1
-        stride = op.stride_h if h else op.stride_w
-        dilation = op.dilation_h_factor if h else op.dilation_w_factor
-        pads = Axis(k, stride, dilation).pads(x.shape[axis], along(op.padding, axis - 1))
-        width = [(0, 0)] * x.ndim
-        width[axis] = pads
-        padded = np.pad(x, width)
-        outputs = (padded.shape[axis] - (k - 1) * dilation - 1) // stride + 1
-        at = np.arange(outputs)[:, None] * stride + np.arange(k) * dilation
-        x = np.take(padded, at, axis)  # the taps follow their outputs
-        x = np.moveaxis(x, axis + 1, -2) if h else x
-    # [N, OH, OW, KW, KH, C]
-    return x.swapaxes(3, 4)
+    lines = np.moveaxis(taps(op, x, 1, kernel[0]), 2, -2)  # [N, OH, W, KH, C]
+    return taps(op, lines, 2, kernel[1]).swapaxes(3, 4)
+
+
+def rows_of(op: Conv2D, x: np.ndarray, kernel: tuple[int, int], detail: str) -> np.ndarray:
+    """The windows [N * OH * OW, K] of x, quantized by the ranges that the report `detail` says."""
+    found = windows(op, x, kernel)
+    rows = found.reshape(-1, int(np.prod(found.shape[3:])))
+    if "per line" not in detail:
+        return quantized(rows)
+    lines = taps(op, x, 1, kernel[0])
+    under = lines.reshape(found.shape[0] * found.shape[1], -1)
+    return quantized(rows, np.repeat(under, found.shape[2], 0))
 
 
 def emulated(case: Case) -> np.ndarray:
@@ -92,14 +107,12 @@ def emulated(case: Case) -> np.ndarray:
     assert bias is not None
     if isinstance(op, Conv2D):
         o, kh, kw, c = real.shape
-        found = windows(op, x, (kh, kw))
         groups = x.shape[3] // c
         parts = []
         for g in range(groups):
-            rows = found[..., g * c : (g + 1) * c].reshape(-1, kh * kw * c)
-            mine = real.reshape(groups, o // groups, -1)[g]
-            parts.append(quantized(rows) @ mine.T)
-        y = np.concatenate(parts, 1).reshape(*found.shape[:3], o) + bias
+            rows = rows_of(op, x[..., g * c : (g + 1) * c], (kh, kw), kernels_of(graph))
+            parts.append(rows @ real.reshape(groups, o // groups, -1)[g].T)
+        y = (np.concatenate(parts, 1) + bias).reshape(graph.outputs[0].shape)
         return np.clip(y, 0, 6) if op.fused_activation_function.name == "RELU6" else y
     return quantized(x.reshape(-1, real.shape[1])) @ real.T + bias
 
@@ -133,8 +146,9 @@ def test_tiles_and_threads_change_no_bit(case: Case) -> None:
 def test_no_further_from_the_meaning_than_litert(case: Case) -> None:
     """Root mean square of the difference from float arithmetic on dequantized weights, against that
     of LiteRT on the same input (stored answers). Rows are quantized as LiteRT quantizes a batch's
-    (1x1 and fully connected: equal within 1e-5, halves fall either way); a larger window is a row
-    here and the whole image there, which on the noise of these cases differs by 4 % either way."""
+    (1x1 and fully connected: equal within 1e-5, halves fall either way); a larger window or a line
+    of them is a row here, and the whole image there, which on the noise of these cases differs by
+    4 % either way."""
     try:
         answer = stored(prepare(case).digest)
     except ConversionError:
@@ -240,22 +254,27 @@ def test_a_row_depends_on_itself_alone(isa: Isa) -> None:
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda i: i.name.lower())
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_a_window_depends_on_itself_alone(stride: int, isa: Isa) -> None:
-    """A NaN spoils the windows that have it; neighbours share what they look at, not results."""
+@pytest.mark.parametrize("outputs", [24, 200])
+def test_a_window_depends_on_itself_alone(outputs: int, stride: int, isa: Isa) -> None:
+    """A NaN spoils the windows that have it, of few outputs all of the line, where they overlap;
+    neighbours share what they look at, not results."""
     rng = np.random.default_rng(stride)
     b = Builder()
     x = b.input("x", (1, 11, 29, 24), DType.FLOAT32)
-    w = b.constant(rng.integers(-127, 128, (24, 3, 3, 24)).astype(np.int8), quant=Quant(0.01))
+    w = b.constant(rng.integers(-127, 128, (outputs, 3, 3, 24)).astype(np.int8), quant=Quant(0.01))
     op = Conv2D(padding=Padding.SAME, stride_h=stride, stride_w=stride)
     graph = b.finish(b.node(op, x, w, None).output)
     data = rng.standard_normal((1, 11, 29, 24)).astype(np.float32)
     run = Executor(plan(graph, Target(isa)))
-    assert "conv_2d_h8" in run.plan.placement[0].detail
+    is_by_lines = outputs == 24 and stride < 4
+    assert ("per line" in run.plan.placement[0].detail) == is_by_lines
     [clean] = run.run([data], {}, None)
     data[0, 4, 13, 5] = np.nan
     [spoilt] = run.run([data], {}, None)
     is_met = np.isnan(windows(op, data, (3, 3))).any((-1, -2, -3))
     assert is_met.any()
+    if is_by_lines:
+        is_met = np.broadcast_to(is_met.any(2, keepdims=True), is_met.shape)
     np.testing.assert_array_equal(np.isnan(spoilt), np.broadcast_to(is_met[..., None], clean.shape))
     np.testing.assert_array_equal(spoilt[~is_met], clean[~is_met])
 
@@ -317,6 +336,7 @@ def test_blocks_of_scales(block: int, isa: Isa) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("block_bytes", [1024, 128 * 1024])
+@pytest.mark.parametrize("outputs", [33, 240])
 def test_ranges_of_windows(
     shape: tuple[int, ...],
     kernel: tuple[int, int],
@@ -324,13 +344,15 @@ def test_ranges_of_windows(
     dilation: tuple[int, int],
     padding: Padding,
     block_bytes: int,
+    outputs: int,
     isa: Isa,
 ) -> None:
-    """Found from those of pixels, which neighbouring windows and tiles share."""
+    """Found from those of pixels, which neighbouring windows and tiles share; of few outputs, those
+    of the lines under a line of windows."""
     rng = np.random.default_rng(7)
     b, quant = Builder(), Quant(0.01)
     x = b.input("x", shape, DType.FLOAT32)
-    w = rng.integers(-127, 128, (33, *kernel, shape[3])).astype(np.int8)
+    w = rng.integers(-127, 128, (outputs, *kernel, shape[3])).astype(np.int8)
     op = Conv2D(
         padding=padding,
         stride_h=stride[0],
@@ -342,11 +364,11 @@ def test_ranges_of_windows(
     # each pixel has a magnitude of its own, so that a window's range is that of one pixel
     size = np.exp2(rng.integers(-6, 7, (*shape[:3], 1))).astype(np.float32)
     data = rng.standard_normal(shape).astype(np.float32) * size
-    found = windows(op, data, kernel)
-    real = w.reshape(33, -1) * float(np.float32(0.01))
-    wanted = quantized(found.reshape(-1, real.shape[1])) @ real.T
     made = plan(graph, Target(isa, 1, block_bytes))
-    assert "conv_2d_h8" in made.placement[0].detail
+    detail = made.placement[0].detail
+    assert ("per line" in detail) == (w.size <= 40 * 1024 and min(kernel) > 1)
+    real = w.reshape(outputs, -1) * float(np.float32(0.01))
+    wanted = rows_of(op, data, kernel, detail) @ real.T
     [got] = Executor(made).run([data], {}, None)
     np.testing.assert_allclose(
         got.reshape(wanted.shape), wanted, rtol=0, atol=3e-6 * np.abs(wanted).max()

@@ -199,11 +199,6 @@ EW_DEFINE(conv_2d_b8) {
 
 #else
 
-static ew_staged *fill(ew_staged *y, size_t n, ew_staged value) {
-    for (size_t e = 0; e < n; e++) y[e] = value;
-    return y + n;
-}
-
 /* Line `line` of x (which may be beyond it), from column `column` on. */
 static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *x, uint32_t group,
                        int32_t line, int32_t column, uint32_t columns, ew_staged *to,
@@ -213,7 +208,7 @@ static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *
     ew_staged padding = EW_LANES == 16 ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
     ew_inside_of(column, columns, g->skip_w, s->w, &first, &last);
     if (line < 0 || line >= (int32_t)s->h) first = last = columns;
-    to = fill(to, (size_t)first * c, padding);
+    to = ew_fill(to, (size_t)first * c, padding);
     if (first < last) {
         const uint8_t *from = x + group * c;
         from += ((size_t)line * s->w + (uint32_t)(column + (int32_t)(first * g->skip_w))) * s->c;
@@ -228,7 +223,7 @@ static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *
                 ew_stage(to, from, c, p->x_zero, p->is_signed, c + EW_CHUNK <= left);
         }
     }
-    fill(to, (size_t)(columns - last) * c, padding);
+    ew_fill(to, (size_t)(columns - last) * c, padding);
 }
 
 /* w_zero times the sums of what the products read, negative, for each pixel of a line. */

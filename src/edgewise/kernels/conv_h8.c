@@ -29,23 +29,19 @@ EW_DEFINE(conv_2d_h8) {
     ew_staged *staged = scratch;
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t pixel = tile % pixels, group = tile / pixels;
-        const int8_t *w = (const int8_t *)operand[1] + (size_t)group * o * k;
-        const float *scale = (const float *)operand[2] + group * o;
-        const float *bias = (const float *)operand[3] + group * o;
-        float *y = (float *)operand[5] + place_of(p, pixel) + group * o;
+        const group_weights weights = {
+            .w = (const int8_t *)operand[1] + (size_t)group * o * k,
+            .scale = (const float *)operand[2] + group * o,
+            .bias = (const float *)operand[3] + group * o,
+            .k = k,
+            .o = o,
+            .block = p->block,
+            .stride = s->o,
+        };
         ew_rows row;
         stage(p, operand[0], group, pixel_of(s, pixel), 1, NULL, &row, staged, k);
-        for (uint32_t i = 0; i < o; i++) {
-            float sum = bias[i];
-            for (uint32_t first = 0, b = 0; first < k; first += p->block, b++) {
-                int32_t acc = 0;
-                const uint32_t last = first + ew_min_u32(p->block, k - first);
-                for (uint32_t e = first; e < last; e++) acc += staged[e] * w[e];
-                sum = (float)acc * (row.scale[0] * scale[(size_t)b * s->o + i]) + sum;
-            }
-            w += k;
-            y[i] = ew_clamp_f32(sum, p->low, p->high);
-        }
+        multiply_window(&weights, staged, row.scale[0], p->low, p->high,
+                        (float *)operand[5] + place_of(p, pixel) + group * o);
     }
 }
 

@@ -2,7 +2,6 @@
 #ifndef EW_GEMM_B8_H
 #define EW_GEMM_B8_H
 #include "gemm.h"
-#if EW_LANES > 1
 
 /* x as the products read it: without its zero point, or moved to u8 (VNNI). */
 #if EW_LANES == 16
@@ -10,6 +9,14 @@ typedef uint8_t ew_staged;
 #else
 typedef int16_t ew_staged;
 #endif
+
+/* n times `value`; what follows them. */
+static inline ew_staged *ew_fill(ew_staged *y, size_t n, ew_staged value) {
+    for (size_t e = 0; e < n; e++) y[e] = value;
+    return y + n;
+}
+
+#if EW_LANES > 1
 
 enum {
     EW_CHUNK = 16, /* elements staged at once */

@@ -167,7 +167,7 @@ void EW_NAME(gemm_h8)(ew_gemm_h8 *g) {
     for (uint32_t left = p->columns; left; left -= p->columns) {
         p->columns = ew_min_u32(left, EW_COLUMNS);
         EW_RUN_TILES(g, p);
-        p->w += (size_t)p->steps * EW_PER_LANE * EW_COLUMNS;
+        p->w += (size_t)p->segments * p->steps * EW_PER_LANE * EW_COLUMNS;
         p->y += EW_COLUMNS * sizeof(float);
         g->scale += EW_COLUMNS;
         g->bias += EW_COLUMNS;

@@ -164,6 +164,17 @@ typedef struct {
     float low, high; /* fused activation */
 } ew_conv_h8;
 
+/* The same of one block, where all windows of a line of outputs are quantized alike, by the range of
+ * the lines of x under them. Operands, and w's steps along a run: as ew_conv_h8 and ew_conv_layout
+ * have them. Scratch: segments u32, twice columns_per_tile f32, for each line under a window 24 bytes,
+ * 64 bytes, the staged lines under a line of outputs and 64 bytes; if scalar, for each line under a
+ * window 24 bytes, and K s16. */
+typedef struct {
+    ew_conv_layout layout;
+    uint32_t steps; /* lanes along a run of w */
+    float low, high; /* fused activation */
+} ew_conv_lines_h8;
+
 /* FULLY_CONNECTED of few rows of float32 by 4-bit weights that stand for w * scale; rows are
  * quantized as those of ew_conv_h8, of which y, scale, bias and sums are as well. A block is so many
  * elements of K: a multiple of 8, or all.

@@ -7,9 +7,6 @@
 #ifndef EW_ROWS_H8_H
 #define EW_ROWS_H8_H
 #include "gemm_b8.h"
-#if EW_LANES == 1
-typedef int16_t ew_staged; /* without the zero point */
-#endif
 
 /* The greatest of 0, x... and of 0, -x..., each as its bits, which compare as integers do: what is
  * not finite is greater than all numbers, so that no NaN is lost. While a range is being found,

@@ -2,78 +2,7 @@
  * window is found from those of the pixels under it, where pixels are under several. */
 #ifndef EW_STAGE_H8_H
 #define EW_STAGE_H8_H
-#include "conv_tiles.h"
-#include "rows_h8.h"
-
-/* The part of an output pixel's window inside x: `lines` lines of `runs` runs of `length` elements,
- * and around it so many elements of padding, of all and of each line. */
-typedef struct {
-    const float *x;
-    uint32_t lines, runs;
-    size_t length, above, below, left, right;
-} patch;
-
-/* An output pixel. */
-typedef struct {
-    uint32_t image, line, column;
-} pixel_at;
-
-static pixel_at pixel_of(const ew_window *s, uint32_t pixel) {
-    const uint32_t line = pixel / s->ow;
-    const pixel_at at = {line / s->oh, line % s->oh, pixel % s->ow};
-    return at;
-}
-
-/* The pixel `count` of its line further on: at most the first of the next line. */
-static void move_on(const ew_window *s, uint32_t count, pixel_at *at) {
-    at->column += count;
-    if (at->column < s->ow) return;
-    at->column = 0;
-    if (++at->line < s->oh) return;
-    at->line = 0;
-    at->image++;
-}
-
-/* Those of `count` output pixels from `pixel` on. */
-static void find_patches(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at pixel,
-                         uint32_t count, patch *found) {
-    const ew_window *s = &p->window;
-    const uint32_t c = s->c / p->groups, span = (s->kernel_w - 1) * s->dilation_w;
-    const int is_run = s->dilation_w == 1 && p->groups == 1; /* a line's taps are neighbours */
-    const size_t row = (size_t)s->kernel_w * c;
-    for (uint32_t r = 0, n; r < count; r += n, move_on(s, n, &pixel)) { /* pixels of one line */
-        const int32_t at_h = (int32_t)(pixel.line * s->stride_h - s->pad_top);
-        int32_t at_w = (int32_t)(pixel.column * s->stride_w - s->pad_left);
-        uint32_t top, bottom;
-        n = ew_min_u32(count - r, s->ow - pixel.column);
-        ew_inside_of(at_h, s->kernel_h, s->dilation_h, s->h, &top, &bottom);
-        const float *line = x + (size_t)pixel.image * s->h * s->w * s->c + group * c;
-        if (bottom > top) line += (size_t)(at_h + (int32_t)(top * s->dilation_h)) * s->w * s->c;
-        for (uint32_t i = 0; i < n; i++, found++, at_w += (int32_t)s->stride_w) {
-            uint32_t left = 0, right = s->kernel_w, last = bottom;
-            const int is_inside = at_w >= 0 && (uint32_t)at_w + span < s->w;
-            if (is_inside && is_run && bottom - top == s->kernel_h) {
-                found->x = line + (size_t)at_w * s->c;
-                found->lines = s->kernel_h;
-                found->runs = 1;
-                found->length = row;
-                continue;
-            }
-            if (!is_inside)
-                ew_inside_of(at_w, s->kernel_w, s->dilation_w, s->w, &left, &right);
-            if (left == right) last = top;
-            found->x = line;
-            if (last > top) found->x += (size_t)(at_w + (int32_t)(left * s->dilation_w)) * s->c;
-            found->lines = last - top;
-            found->runs = is_run ? 1 : right - left;
-            found->length = is_run ? (size_t)(right - left) * c : c;
-            found->above = top * row;
-            found->below = (s->kernel_h - last) * row;
-            found->left = (size_t)left * c;
-            found->right = (size_t)(s->kernel_w - right) * c;
-        }
-    }
-}
+#include "patches_h8.h"
 
 /* f with n as a constant where layers often have it (21: 7x7 by 3 channels), which leaves no
  * choices to its loops: 3x3 by 16 channels, 32x32, 16 outputs take 0.8 of the time (Zen 4). */
@@ -216,27 +145,6 @@ static ew_range ranges_of_windows(const ew_conv_h8 *p, const float *x, uint32_t 
 }
 #endif
 
-static ew_staged *fill(ew_staged *y, size_t n, ew_staged value) {
-    for (size_t e = 0; e < n; e++) y[e] = value;
-    return y + n;
-}
-
-/* A window [KH][KW][C / groups]. */
-static void quantize_patch(const ew_conv_h8 *p, const patch *at, ew_row row, ew_staged *y) {
-    const ew_window *s = &p->window;
-    const size_t x_step = (size_t)s->dilation_w * s->c;
-    const size_t x_line = (size_t)s->dilation_h * s->w * s->c;
-    const ew_staged zero = ew_staged_zero(row);
-    y = fill(y, at->above, zero);
-    for (uint32_t i = 0; i < at->lines; i++) {
-        y = fill(y, at->left, zero);
-        for (uint32_t j = 0; j < at->runs; j++, y += at->length)
-            ew_quantize_run(row, at->x + i * x_line + j * x_step, at->length, y);
-        y = fill(y, at->right, zero);
-    }
-    fill(y, at->below, zero);
-}
-
 /* `count` windows, x_row elements apart. Lines of whole ones are runs of n elements. */
 EW_INLINE void quantize_windows(const size_t n, const ew_conv_h8 *p, const patch *at,
                                 uint32_t count, const ew_rows *rows, ew_staged *to, size_t x_row) {
@@ -245,7 +153,7 @@ EW_INLINE void quantize_windows(const size_t n, const ew_conv_h8 *p, const patch
     for (uint32_t r = 0; r < count; r++, at++, to += x_row) {
         const ew_row row = ew_row_at(rows, r);
         if (at->lines < s->kernel_h || at->length < n) {
-            quantize_patch(p, at, row, to);
+            quantize_patch(s, at, row, to);
             continue;
         }
         const float *x = at->x;
@@ -264,7 +172,7 @@ static void stage(const ew_conv_h8 *p, const float *x, uint32_t group, pixel_at 
     const size_t x_line = (size_t)s->dilation_h * s->w * s->c;
     patch at[EW_LANES];
     ew_range range[EW_LANES];
-    find_patches(p, x, group, pixel, count, at);
+    find_patches(s, p->groups, x, group, pixel, count, at);
     for (uint32_t r = 0; r < EW_LANES && !ranges; r++) {
         range[r] = ew_no_range();
         for (uint32_t i = 0; r < count && i < at[r].lines; i++)

@@ -62,6 +62,10 @@ def _product(site: Site, fields: dict[str, int], groups: int, act: Activation) -
 
             if groups == 1 and few_rows.takes(weights, fields):
                 return few_rows.hybrid(site, weights, fields["n"], act)
+            from edgewise.runtime.select import conv_lines_h8
+
+            if conv_lines_h8.takes(weights, fields):
+                return conv_lines_h8.product(site, weights, fields, groups, act)
             return conv_h8.product(site, weights, fields, groups, act)
         floats = weights_of(site, channel_axis=0)
         return conv_f32.product(site, floats, fields, groups, act, why=weights)
