@@ -20,6 +20,7 @@ from edgewise.errors import CancelledError, InputError, LimitError
 from edgewise.format import load
 from edgewise.ir import Model
 from edgewise.runtime.executor import Executor
+from edgewise.runtime.library import constant, structures
 from edgewise.runtime.limits import Limits
 from edgewise.runtime.plan import Plan, While
 from edgewise.runtime.threads import Threads
@@ -116,6 +117,45 @@ def test_small_steps_wake_nobody(n_tiles: int, work: int) -> None:
     executor.run([np.ones(4, np.float32)], {})
     assert record.calls == [("a", 0, n_tiles, 0), ("b", 0, n_tiles, 0)]
     threads.close()
+
+
+@pytest.mark.parametrize(("shared_ns", "alone_ns"), [(90, 50), (50, 90)])
+def test_small_plans_run_alone_where_that_is_faster(shared_ns: int, alone_ns: int) -> None:
+    """By a clock that says how long a run took, by who took part in it."""
+    threads = Threads(2)
+    executor = Executor(tiled(60, 2000), threads=threads)
+    record = Recorder(executor, TAGS)
+    now = [0]
+
+    def clock(system: object) -> int:
+        if record.calls:  # the end of a run
+            now[0] += alone_ns if len(record.calls) == 2 else shared_ns
+        return now[0]
+
+    executor._run.clock = callback = structures().callback("uint64_t(void *)", clock)
+    were_alone: list[bool] = []
+    for _ in range(2 * constant("EW_TRIAL_RUNS")):
+        record.clear()
+        executor.run([np.ones(4, np.float32)], {})
+        were_alone.append(record.calls == [("a", 0, 60, 0), ("b", 0, 60, 0)])
+    trials = constant("EW_TRIALS")
+    is_alone = alone_ns < shared_ns
+    wanted = [False] * trials + [True] * trials
+    wanted += [is_alone] * (constant("EW_TRIAL_RUNS") - len(wanted))
+    assert were_alone == 2 * wanted
+    threads.close()
+    del callback
+
+
+@pytest.mark.parametrize("is_always_shared", [True, False])
+@pytest.mark.parametrize(("work", "count"), [(10**9, 2), (2000, 1), (0, 2), (2000, 2)])
+def test_only_small_plans_for_several_threads_try_both(
+    work: int, count: int, is_always_shared: bool
+) -> None:
+    plan = tiled(60, work)
+    executor = Executor(plan, threads=Threads(count), is_always_shared=is_always_shared)
+    is_small = 0 < work < 10**6 and count > 1
+    assert executor._run.trial.is_on == (is_small and not is_always_shared)
 
 
 @pytest.mark.ci

@@ -52,6 +52,8 @@ enum {
     EW_MAX_LOCKED = 7,    /* steps that follow another tile by tile */
     EW_MAX_DEPTH = 32,    /* IF and WHILE steps inside each other */
     EW_SMALL_WORK = 1000, /* ns: a step of less work is left to the calling thread */
+    EW_TRIALS = 16,       /* runs of each kind in a trial (run.c); */
+    EW_TRIAL_RUNS = 2000, /* runs from one to the next */
 };
 
 /* How `ew_run` returned. */
@@ -81,6 +83,16 @@ typedef struct {
     uint32_t serial; /* of the last run */
 } ew_turn;
 
+/* Whether a plan's runs are shared among the threads or the calling one's alone: what was faster
+ * when both were tried. */
+typedef struct {
+    uint32_t is_on; /* the caller's, for plans of kernels alone; 0: all runs are shared */
+    uint32_t place; /* of the next run among EW_TRIAL_RUNS: a trial comes first */
+    uint32_t is_alone;
+    uint32_t shared_ns;     /* the median of the shared runs */
+    uint32_t ns[EW_TRIALS]; /* of one kind, ascending */
+} ew_trial;
+
 /* A plan with its memory, and how far it has run. */
 typedef struct {
     const ew_step *steps;
@@ -102,7 +114,7 @@ typedef struct {
     uint32_t serial;
     ew_turn *turn;     /* of python.c, as the next: */
     uint32_t is_brief; /* Python's lock is kept meanwhile */
-    uint64_t (*clock)(void *system); /* ns; needed where deadline is not 0 */
+    uint64_t (*clock)(void *system); /* ns; needed for a deadline and for trials */
     void *system;
     uint64_t deadline;       /* in the clock's time; 0: none */
     uint64_t max_iterations; /* of all loops together */
@@ -112,7 +124,9 @@ typedef struct {
      * threads read. */
     uint64_t iterations;
     uint32_t next, depth;
-    uint32_t stopped; /* step at which `ew_run` returned */
+    uint32_t stopped;  /* step at which `ew_run` returned */
+    uint32_t is_alone; /* no step is shared in this call of `ew_run` */
+    ew_trial trial;
     ew_frame frames[EW_MAX_DEPTH];
 } ew_run_state;
 

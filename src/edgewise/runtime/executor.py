@@ -37,6 +37,7 @@ BeforeStep = Callable[[int], None]
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
 _BRIEF_NS = 5000  # to give Python's lock back and take it again are 60 of them
+_TRIED_NS = 200_000  # runs of more work are shared among the threads: one alone is no faster
 
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()
 
@@ -54,7 +55,7 @@ class Executor:
 
     `originals` gives the caller's value for each value of the plan where the plan was made from a
     copy of the caller's graph: variables and kept values are known by it. `delegates` run the
-    plan's Delegate steps, by number.
+    plan's Delegate steps, by number. `is_always_shared`: no run tries whether one thread is faster.
 
     Raises:
         InternalError: the plan breaks a rule of params.h.
@@ -68,6 +69,7 @@ class Executor:
         delegates: Sequence[RunDelegate] = (),
         threads: Threads = ONE_THREAD,
         limits: Limits = DEFAULT_LIMITS,
+        is_always_shared: bool = False,
     ) -> None:
         self.plan = plan
         named = {} if originals is None else originals
@@ -107,6 +109,8 @@ class Executor:
         hosts = plan.code.hosts
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
+        if threads.count > 1 and not is_always_shared and self._run.clock:
+            self._run.trial.is_on = self._takes_less_than(_TRIED_NS)
         remember(self)
 
     def run(
@@ -174,10 +178,14 @@ class Executor:
 
     def _is_brief(self) -> bool:
         """Other threads wait for the whole run less than one waits for Python's lock."""
+        are_known = (self.plan.code.steps["work"] > 1).all()  # ns; 1: not to be shared
+        return bool(are_known) and self._takes_less_than(_BRIEF_NS)
+
+    def _takes_less_than(self, ns: int) -> bool:
+        """All steps are kernels, whose work the planner knows."""
         steps = self.plan.code.steps
         are_kernels = (steps["kind"] == constant("EW_STEP_kernel")).all()
-        are_known = (steps["work"] > 1).all()  # ns; 1: not to be shared
-        return bool(are_kernels and are_known and steps["work"].sum() < _BRIEF_NS)
+        return bool(are_kernels and (steps["work"] > 0).all() and steps["work"].sum() < ns)
 
     def resume(self, status: int) -> None:
         """Go on with a run that C returned from. Raises: as `run`."""
@@ -428,11 +436,14 @@ class Executor:
         }
         run = ffi.new("ew_run_state *", fields)
         self._clock = None
-        if math.isfinite(self._limits.deadline_s):
-            self._clock = platform()
-            if self._clock is None:
+        has_deadline = math.isfinite(self._limits.deadline_s)
+        system = platform() if has_deadline or self._threads.count > 1 else None
+        if system is not None:
+            run.clock, run.system = system.clock, system.system
+        if has_deadline:
+            self._clock = system
+            if system is None:
                 raise InputError("deadline_s needs a clock, and this system offers none")
-            run.clock, run.system = self._clock.clock, self._clock.system
         bad = lib.ew_check(run, len(code.operands), len(code.params), len(self._regions))
         if bad:
             raise InternalError(f"step {bad - 1} of the plan refers to what is not there")

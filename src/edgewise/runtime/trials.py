@@ -165,7 +165,8 @@ class _Runner:
     ) -> None:
         self.whole: list[float] = []
         self.parts: list[list[float]] = [[] for _ in groups]
-        self._executor, self._inputs = Executor(made, threads=threads), inputs
+        self._executor = Executor(made, threads=threads, is_always_shared=True)
+        self._inputs = inputs
         self._clock: Callable[[], float]
         self._clock = time.thread_time if threads.count == 1 else time.perf_counter
         self._place = {node: i for i, nodes in enumerate(groups) for node in nodes}
