@@ -129,12 +129,15 @@ EW_INLINE void lanes(const ew_gemm_b8 *g, uint32_t first) {
     v_bytes found[2];
     BY_BOUNDS(finish_lanes, g, acc, found);
     uint8_t *y = p->y + first * p->y_row;
-    if (p->columns == FEW && p->y_row == FEW) {
-        __builtin_memcpy(y, found, sizeof found);
+    if (p->columns == FEW && p->y_row == FEW) { /* without a way through memory */
+        v_store_run(y, found[0], 0, EW_BYTES);
+        v_store_run(y + EW_BYTES, found[1], 0, EW_BYTES);
         return;
     }
+    uint8_t rows[EW_LANES * FEW];
+    __builtin_memcpy(rows, found, sizeof rows);
     for (uint32_t r = 0; r < EW_LANES; r++, y += p->y_row)
-        ew_copy(y, (const uint8_t *)found + r * FEW, p->columns);
+        ew_copy(y, rows + r * FEW, p->columns);
 }
 
 static __attribute__((noinline)) void gemm_b8_lanes(const ew_gemm_b8 *g) {
