@@ -22,6 +22,7 @@ EW_INLINE void finish_rows(const uint32_t bounds, const ew_gemm_b8 *g, const uin
     const uint32_t share = 4 / vectors, width = vectors * EW_LANES; /* rows packed at once */
     const uint32_t columns = g->product.columns;
     const size_t y_row = g->product.y_row;
+    const int is_one_run = y_row == width && columns == width; /* all rows */
     uint8_t *y = g->product.y + first * y_row;
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r += share) {
@@ -31,6 +32,10 @@ EW_INLINE void finish_rows(const uint32_t bounds, const ew_gemm_b8 *g, const uin
                                         EW_BY(1), EW_BY(2), EW_BY(3), g->output);
 #undef EW_AT
 #undef EW_BY
+        if (is_one_run && r + share <= rows) {
+            v_store_run(y + r * width, bytes, 0, share * width);
+            continue;
+        }
         EW_UNROLL
         for (uint32_t k = 0; k < share && r + k < rows; k++) {
             uint8_t *to = y + (r + k) * y_row;
