@@ -36,7 +36,7 @@ BeforeStep = Callable[[int], None]
 # reads the first arrays and writes the others: those of the step
 RunDelegate = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
-_BRIEF_NS = 5000  # to give Python's lock back and take it again are 60 of them
+_BRIEF_NS = 10_000  # to give Python's lock back and take it again are 60 of them
 _TRIED_NS = 200_000  # runs of more work are shared among the threads: one alone is no faster
 
 ONE_THREAD, DEFAULT_LIMITS = Threads(1), Limits()

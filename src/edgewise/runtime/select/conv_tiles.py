@@ -127,7 +127,7 @@ class Tiles:
         columns = min(columns, ow)
         lines = max(_largest(lambda n: fits(n, columns), oh), 1) if columns == ow else 1
         panels_per_tile = panels
-        if oh * ow <= 6:
+        if oh * ow <= 6 and (n * oh * ow > 1 or target.threads > 1):
             panels_per_tile = min(panels, max(_BLOCK_OF_FEW_ROWS // max(k * width, 1), 1))
         if target.threads > 1:
             wanted = -(-target.tiles_per_thread * target.threads // (groups * n))
