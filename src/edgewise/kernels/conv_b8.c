@@ -299,7 +299,7 @@ EW_DEFINE(conv_2d_b8) {
             product->columns = ew_min_u32(at_once * EW_COLUMNS, o - panel * EW_COLUMNS);
             const int is_widened = p->is_narrow && !(is_vector && at_once == EW_GEMV_B8);
             const int8_t *w = (const int8_t *)operand[1] +
-                              packed * segments * run_bytes / (1 + p->is_narrow);
+                              (packed * segments * run_bytes >> p->is_narrow);
             if (is_widened) {
                 widen(widened, (const uint8_t *)w, (size_t)at_once * segments * p->steps);
                 w = widened;

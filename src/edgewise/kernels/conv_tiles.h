@@ -78,6 +78,10 @@ static inline void ew_find_runs(const ew_conv_layout *p, const ew_staging *g, ui
                                 uint32_t *segment) {
     const ew_window *s = &p->window;
     uint32_t c = ew_of_group(s->c, p->groups);
+    if (s->kernel_h == 1 && g->runs == 1) { /* what precedes a loop of vectors takes 5 ns (Zen 4) */
+        *segment = 0;
+        return;
+    }
     for (uint32_t line = 0; line < s->kernel_h; line++)
         for (uint32_t run = 0; run < g->runs; run++)
             *segment++ = (uint32_t)(line * s->dilation_h * g->pitch +
