@@ -214,7 +214,7 @@ def test_an_entry_is_written_after_the_result(
         events.append("written")
 
     monkeypatch.setattr(Cache, "put", late)
-    cache.put_soon("key", {}, {"array": array})
+    cache.soon("key", lambda: cache.put("key", {}, {"array": array}))
     events.append("returned")
     may_write.set()
     found = cache.get("key")  # waits for the thread
@@ -317,12 +317,50 @@ def test_a_large_file_that_was_not_touched_is_not_hashed_again(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_computes_a_digest_that_a_thread_was_computing() -> None:
     data = memoryview(bytes(1 << 26))
-    made = Digest.soon(data, lambda _: None)
+    made = Digest.of(data, None, lambda _: None)
+    threading.Thread(target=made.__str__).start()
     child = os.fork()
     if not child:
         os._exit(0 if str(made) == hashlib.sha256(data).hexdigest() else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert str(made) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_first_start_does_not_hash_the_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold, may_write, put = edgewise.Interpreter(file, cache=tmp_path), threading.Event(), Cache.put
+
+    def late(self: Cache, *args: Any) -> None:
+        may_write.wait()
+        put(self, *args)
+
+    monkeypatch.setattr(Cache, "put", late)
+    cold(X)
+    stored = cold._source.stored("main")
+    assert stored is not None
+    may_write.set()
+    warm = edgewise.Interpreter(file, cache=tmp_path)  # waits until it is hashed and stored
+    assert stored.digest.is_known
+    assert not warm._source.is_read
+    warm(X)
+    assert not warm._source.is_read
+
+
+def test_files_that_look_alike_are_told_apart(tmp_path: Path, counts: Counts) -> None:
+    """Weights differ where no sample looks."""
+    b = Builder()
+    w = np.zeros(1 << 15, np.float32)
+    model = Model()
+    model.add(b.finish(b.add(b.input("x", w.shape, DType.FLOAT32), b.constant(w))))
+    one = b"".join(format.write(model))
+    other, middle = bytearray(one), len(one) // 8 * 4 + 3
+    place = next(p for p in (middle, middle + 4) if p % (len(one) // caches._PLACES))
+    other[place] = 64  # a float of 2
+    assert caches.mark_of(one) == caches.mark_of(bytes(other))
+    for data, total in ((one, 0.0), (bytes(other), 2.0), (one, 0.0)):
+        assert run(data, tmp_path, w).sum() == total
+    assert counts.plans == 2
 
 
 def test_limits_hold_for_cached_plans(file: Path, tmp_path: Path) -> None:

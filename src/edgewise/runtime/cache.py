@@ -20,7 +20,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,9 @@ HEADER = struct.Struct("<8sQQ")
 ALIGNMENT = 64  # of arrays: a vector, a cache line
 SUFFIX = ".entry"
 _LARGE_BYTES = 1 << 20  # a smaller file is hashed in less time than an entry is read
+# Kinds of keys whose entries say something of a file: they depend on no version of this package.
+_OF_FILES = ("file", "known")
+_SAMPLE, _PLACES = 4096, 256  # bytes at each end of a model, and between, by which it may be known
 _SETTLED_S = 2.0
 _HEAD_START_S = 0.005
 _FRESH_S = 3600  # an entry's time of use is not written more often
@@ -73,6 +76,14 @@ def fingerprint() -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
+def mark_of(data: bytes | memoryview) -> tuple[object, ...]:
+    """The key of the entry that says that something is stored for these bytes, or for others of the
+    same size that are alike where this looks."""
+    between = bytes(data[:: max(len(data) // _PLACES, 1)])
+    sample = b"".join((data[:_SAMPLE], between, data[-_SAMPLE:]))
+    return ("known", len(data), hashlib.sha256(sample).hexdigest())
+
+
 def finish_writing() -> None:
     """Wait for all entries that are being written in this process."""
     for path in list(_writers):
@@ -89,7 +100,9 @@ class Cache:
 
     def path(self, key: object) -> Path:
         """The file of a key, which is anything that a `repr` tells apart."""
-        name = hashlib.sha256(f"{fingerprint()}\n{key!r}".encode()).hexdigest()
+        is_of_file = isinstance(key, tuple) and key[0] in _OF_FILES
+        version = "" if is_of_file else fingerprint()
+        name = hashlib.sha256(f"{version}\n{key!r}".encode()).hexdigest()
         return self.folder / f"{name}{SUFFIX}"
 
     def get(self, key: object) -> tuple[Json, Arrays] | None:
@@ -131,26 +144,30 @@ class Cache:
             self._remove(temporary)
             _log.info("nothing is cached in %s: %s", self.folder, error)
 
-    def put_soon(self, key: object, fields: Json, arrays: Arrays) -> None:
-        """`put` by a thread, for which `get` and the end of the process wait. The arrays must not
-        change any more."""
+    def soon(self, key: object, write: Callable[[], None]) -> None:
+        """Call `write`, which makes entries, by a thread, for which `get` of this key and the end
+        of the process wait."""
         path = self.path(key)
+        before = _writers.get(path)
 
-        def write() -> None:
+        def work() -> None:
             # the caller goes on first, also where both share one core
             time.sleep(_HEAD_START_S)
             try:
-                self.put(key, fields, arrays)
+                if before is not None:
+                    before.join()
+                write()
             finally:
-                _writers.pop(path, None)
+                if _writers.get(path) is writer:
+                    _writers.pop(path, None)
 
-        writer = threading.Thread(target=write)
+        writer = threading.Thread(target=work)
         try:
             # known once it has begun: nobody can wait for a thread before. It sleeps first, so
             # that it is known before it ends.
             writer.start()
         except RuntimeError:  # no more threads, or the process ends
-            self.put(key, fields, arrays)
+            write()
             return
         _writers[path] = writer
 
@@ -164,19 +181,30 @@ class Cache:
         stat = file.stat()
         if stat.st_size < _LARGE_BYTES:
             data = file.read()
-            return Digest.of(data), data
+            return self.digest_of(data), data
         place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         known = self.get(("file", place))
         if known is not None:
             return Digest(str(known[0]["digest"])), None
+        # a file that was written just now may change again within the clock's resolution
+        is_settled = time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S
         data = file.read()
+        return self.digest_of(data, ("file", place) if is_settled else None), data
+
+    def digest_of(self, data: bytes | memoryview, place: object = None) -> Digest:
+        """Of a model's bytes. Those of which nothing can be here are hashed when something is to
+        be: a first start does not wait for it (2 ms of 4 MB). It is then stored under `place`."""
+        mark = mark_of(data)
 
         def note(digest: str) -> None:
-            # a file that was written just now may change again within the clock's resolution
-            if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_S:
-                self.put_soon(("file", place), {"digest": digest}, {})
+            self.put(mark, {}, {})
+            if place is not None:
+                self.put(place, {"digest": digest}, {})
 
-        return Digest.soon(data, note), data
+        digest = Digest.of(data, mark, note)
+        if self.get(mark) is not None:
+            str(digest)
+        return digest
 
     def _shrink(self) -> None:
         with os.scandir(self.folder) as files:

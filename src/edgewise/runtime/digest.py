@@ -1,53 +1,38 @@
-"""What names a model's bytes in the plan cache: SHA-256, which may be computed while they are
-read."""
+"""What names a model's bytes in the plan cache: SHA-256, computed when somebody asks for it."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable
 
 
 class Digest:
-    """A SHA-256, in hexadecimal: `str` of this waits until it is known."""
+    """A SHA-256, in hexadecimal: `str` of this computes it. Any thread may ask, also at once.
+    `mark` is the key by which an unknown file is looked for before it is hashed."""
 
-    def __init__(self, known: str = "") -> None:
-        self._found, self._data = known, memoryview(b"")
-        self._thread: threading.Thread | None = None
-
-    @staticmethod
-    def of(data: bytes | memoryview) -> Digest:
-        """Of bytes, at once."""
-        return Digest(hashlib.sha256(data).hexdigest())
+    def __init__(self, known: str = "", mark: object = None) -> None:
+        self._found, self.mark, self._data = known, mark, memoryview(b"")
+        self._then: Callable[[str], None] | None = None
 
     @staticmethod
-    def soon(data: memoryview, then: Callable[[str], None]) -> Digest:
-        """Of bytes, by a thread, which calls `then` with it and holds up nobody meanwhile."""
-        made = Digest()
-
-        def compute() -> None:
-            then(str(made._compute()))
-
-        made._data, thread = data, threading.Thread(target=compute)
-        try:
-            thread.start()
-            made._thread = thread
-        except RuntimeError:  # no more threads, or the process ends
-            compute()
+    def of(data: bytes | memoryview, mark: object, then: Callable[[str], None]) -> Digest:
+        """Of bytes, when it is asked for; `then` is called with it."""
+        made = Digest(mark=mark)
+        made._data, made._then = memoryview(data), then
         return made
 
     @property
     def is_known(self) -> bool:
-        """Nobody has to wait for it."""
+        """It has been computed."""
         return bool(self._found)
 
     def __str__(self) -> str:
-        if self._thread is not None:
-            self._thread.join()
-        # a fork does not have the thread that was computing
-        return self._found or self._compute()
-
-    def _compute(self) -> str:
-        self._found = hashlib.sha256(self._data).hexdigest()
-        self._data = memoryview(b"")
+        # in this order: another thread sets `_found` before it forgets the bytes
+        data = self._data
+        if not self._found:
+            self._found = hashlib.sha256(data).hexdigest()
+            self._data = memoryview(b"")
+        then, self._then = self._then, None
+        if then is not None:
+            then(self._found)
         return self._found

@@ -59,13 +59,13 @@ class Source:
             try:
                 origin = self._origin
                 if isinstance(origin, bytes):
-                    self._digest = Digest.of(origin)
+                    self._digest = self._cache.digest_of(origin)
                 else:
                     self._file = OpenFile(origin)
                     self._digest, self._data = self._cache.digest(self._file)
             except OSError:
                 self._cache = None  # reading it says what is wrong
-        self._unsaved: Json | None = None  # the interface, until the digest is known
+        self._unsaved: Json | None = None  # the interface, until a plan is stored
         if self._digest.is_known:
             self._glimpse = self._find_interface(with_tensors)
         if self._glimpse is None:
@@ -100,7 +100,9 @@ class Source:
 
     def stored(self, graph: str) -> Stored | None:
         """The cached plans of a graph; None where there is no cache."""
-        return None if self._cache is None else Stored(self._cache, self._known_digest, graph)
+        if self._cache is None:
+            return None
+        return Stored(self._cache, self._digest, graph, self._save_interface)
 
     def _find_interface(self, with_tensors: bool) -> Model | None:
         """The interface that the cache has."""
@@ -126,14 +128,12 @@ class Source:
         self._file = None
         return model
 
-    def _known_digest(self) -> str:
-        """The digest, when it is needed and what was read is stored under it."""
-        digest = str(self._digest)
+    def _save_interface(self) -> None:
+        """Store the interface that was read: once, and when a plan is."""
         with self._lock:
             unsaved, self._unsaved = self._unsaved, None
         if unsaved is not None and self._cache is not None:
-            self._cache.put_soon(("interface", digest), unsaved, {})
-        return digest
+            self._cache.put(("interface", str(self._digest)), unsaved, {})
 
     def _read_hashed(self) -> bytes | memoryview:
         """The bytes of the file, which must still be the one that was hashed."""

@@ -17,6 +17,7 @@ from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import reachable
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.collecting import nothing_collected
+from edgewise.runtime.digest import Digest
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
@@ -41,14 +42,17 @@ class Stored:
     """Plans of one graph of one file in the cache."""
 
     cache: Cache
-    digest: Callable[[], str]  # of the file; may wait until it is computed
+    digest: Digest  # of the file
     graph: str
+    save: Callable[[], None]  # stores what was read of the file, once
 
     def get(
         self, shapes: Shapes, target: Target, graph: Callable[[], Graph]
     ) -> tuple[Plan, dict[str, int]] | None:
         """The plan and what its graph demands (`limits.demand_of`)."""
-        key = ("plan", self.digest(), self.graph, shapes, target)
+        if not self.digest.is_known:
+            return None  # nothing of this file was there when it was read
+        key = self._key(shapes, target)
         found = self.cache.get(key)
         if found is None:
             return None
@@ -72,9 +76,22 @@ class Stored:
         """Store a plan, at once or without waiting; `numbers` are those of its variables in the
         graph."""
         fields, arrays = write_plan(made, numbers)
-        key = ("plan", self.digest(), self.graph, shapes, made.target)
-        write = self.cache.put_soon if is_soon else self.cache.put
-        write(key, {**fields, "demand": dict(demand)}, arrays)
+
+        def write() -> None:
+            self.save()
+            key = self._key(shapes, made.target)
+            self.cache.put(key, {**fields, "demand": dict(demand)}, arrays)
+
+        if not is_soon:
+            write()
+        elif self.digest.is_known:
+            self.cache.soon(self._key(shapes, made.target), write)
+        else:  # the next interpreter asks for this first
+            self.cache.soon(self.digest.mark, write)
+
+    def _key(self, shapes: Shapes, target: Target) -> object:
+        """Of a plan's entry; hashes the file where that is not done yet."""
+        return ("plan", str(self.digest), self.graph, shapes, target)
 
 
 class Executors:
