@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from edgewise.errors import FormatError, OutputError
 
 Chunk = bytes | memoryview | np.ndarray
+_LARGE_PAGE, _MANY, _ASKED_FOR = 2 << 20, 1 << 20, 4 << 20  # bytes
 
 
 def as_bytes(chunk: Chunk) -> memoryview:
@@ -42,6 +43,17 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
+def in_large_pages(size: int, made: Callable[[int, type[np.uint8]], np.ndarray]) -> np.ndarray:
+    """Bytes of `made` (`np.empty`, `np.zeros`) that, if they are many, begin where a large page
+    does. NumPy asks for such pages from 4 MB on, and the system gives those that lie in an array as
+    a whole; a megabyte of small ones takes 256 faults, 0.4 ms."""
+    if size < _MANY:
+        return made(size, np.uint8)
+    memory = made(max(size + _LARGE_PAGE, _ASKED_FOR), np.uint8)
+    start = -memory.ctypes.data % _LARGE_PAGE
+    return memory[start : start + size]
+
+
 class OpenFile:
     """A file that can be read, also when it has lost its name; closed when nothing refers to it.
 
@@ -60,8 +72,8 @@ class OpenFile:
 
     def read(self) -> memoryview:
         """All bytes, read-only and in private memory."""
-        # large arrays have large pages, which makes reading into one 1.8 times as fast as `readall`
-        data = np.empty(self.stat().st_size, np.uint8).data
+        # which makes reading 1.8 times as fast as `readall`
+        data = in_large_pages(self.stat().st_size, np.empty).data
         done = 0
         with open(self._descriptor, "rb", buffering=0, closefd=False) as file:
             file.seek(0)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgewise.files import in_large_pages
 from edgewise.values import dataclass
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -157,7 +158,7 @@ def aligned(size: int) -> int:
 
 def allocate(size: int) -> np.ndarray:
     """Zeros, uint8 [size], that begin at a multiple of ALIGNMENT."""
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    memory = in_large_pages(size + ALIGNMENT, np.zeros)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]
 
