@@ -99,7 +99,9 @@ def squared_difference_fixed(operands: Sequence[Quantized | None], result: Tenso
         for v in (a, b)
     )
     out = multiplier(common * common / ((1 << 14) * float(scale_of(result.quant))))
-    return _clamped(multiply_fixed((x - y) * (x - y), *out), Activation.NONE, result)
+    difference = np.asarray(x - y)
+    difference *= difference
+    return _clamped(multiply_fixed(difference, *out), Activation.NONE, result)
 
 
 def comparable(operands: Sequence[Quantized | None]) -> tuple[Array, Array]:
@@ -124,8 +126,9 @@ def _pair(operands: Sequence[Quantized | None]) -> tuple[Quantized, Quantized]:
 def _clamped(y: Array, act: Activation, result: TensorType) -> Array:
     assert result.quant is not None
     low, high = activation_range(act, result)
-    total = y.astype(np.int64) + point_of(result.quant)
-    return np.clip(total, low, high).astype(result.dtype.numpy)
+    total = np.asarray(y.astype(np.int64))
+    total += point_of(result.quant)
+    return total.clip(low, high, out=total).astype(result.dtype.numpy)
 
 
 def power_of_two(scale: np.float32) -> int | None:

@@ -90,25 +90,26 @@ def high_mul(a: Array, m: int | Array) -> Array:
     Its C code rounds a negative product by 1 - 2**30 and a division that truncates, which is half
     up, too.
     """
-    product = a.astype(np.int64) * np.asarray(m, np.int64)
+    product = np.asarray(a * np.asarray(m, np.int64))
     product += 1 << 30
     product >>= 31
-    return np.minimum(product, (1 << 31) - 1).astype(np.int32)
+    return np.minimum(product, (1 << 31) - 1, out=product).astype(np.int32)
 
 
 def divide_by_power(x: Array, exponent: int | Array) -> Array:
     """`RoundingDivideByPOT`: x / 2**exponent, halves away from zero, int32."""
     exponent = np.asarray(exponent, np.int64)
     half = (np.int64(1) << exponent) >> 1
-    wide = x.astype(np.int64)
-    wide = wide + half - ((wide < 0) & (half > 0))
-    return (wide >> exponent).astype(np.int32)
+    wide = np.asarray(x + half)
+    wide -= (x < 0) & (half > 0)
+    wide >>= exponent
+    return wide.astype(np.int32)
 
 
 def multiply_fixed(x: Array, m: int | Array, shift: int | Array) -> Array:
     """`MultiplyByQuantizedMultiplier` (double rounding): x * m * 2**(shift - 31), int32."""
     shift = np.asarray(shift, np.int64)
-    left = (x.astype(np.int64) << np.maximum(shift, 0)).astype(np.int32)
+    left = (x << np.maximum(shift, 0)).astype(np.int32)
     return divide_by_power(high_mul(left, m), np.maximum(-shift, 0))
 
 

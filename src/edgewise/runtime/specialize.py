@@ -21,6 +21,7 @@ from edgewise.runtime.digest import Digest
 from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import MixedBuild, NotBuilt, host_isa
 from edgewise.runtime.limits import Limits, demand_of
+from edgewise.runtime.memory import keep_freed
 from edgewise.runtime.plan import Placement, Plan, Precision, Target
 from edgewise.runtime.stored import is_storable, read_plan, write_plan
 from edgewise.runtime.threads import Threads
@@ -188,6 +189,7 @@ class Executors:
         from edgewise.runtime.planner import plan
 
         require_supported([self._graph()])
+        keep_freed()
         try:
             target = self._target()
             graph, originals = specialize(self._graph(), inputs)
