@@ -12,7 +12,6 @@ Source: schema.fbs of LiteRT 2.3 (Apache-2.0); checked against its generated Pyt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
@@ -143,42 +142,38 @@ class Table:
     by_name: Mapping[str, Field]
 
 
-_FIELD = re.compile(
-    r"(?P<name>\w+):(?P<vector>\[)?(?P<type>\w+)(:(?P<align>\d+))?(?(vector)\])"
-    r"(=(?P<default>-?\d+))?(?P<deprecated>\(deprecated\))?"
-)
-
-
 @cache
 def table(name: str) -> Table:
     """The definition of a table. Raises KeyError for a name that is not in the schema."""
     fields: list[Field] = []
     slot = 0
     for text in ROWS[name].split():
-        match = _FIELD.fullmatch(text)
-        assert match is not None, f"row of {name}: {text}"
-        if match["type"] in UNIONS:
-            slot += 1
-        fields.append(_field(match, slot))
-        slot += 1
+        field = _field(text, slot)
+        fields.append(field)
+        slot = field.slot + 1
     return Table(name, tuple(fields), {f.name: f for f in fields})
 
 
-def _field(match: re.Match[str], slot: int) -> Field:
-    kind = _kind(match["type"], vector=match["vector"] is not None)
-    align = max(4, int(match["align"] or 1))
-    number = int(match["default"] or 0)
+def _field(text: str, slot: int) -> Field:
+    """The field of a row's part, in this slot; a union in the next one."""
+    # not by a regular expression, which takes as long to compile as all tables that a model has
+    name, _, rest = text.removesuffix("(deprecated)").partition(":")
+    rest, _, given = rest.partition("=")
+    type_, _, alignment = rest.strip("[]").partition(":")
+    kind = _kind(type_, vector=rest.startswith("["))
+    align = max(4, int(alignment or 1))
+    number = int(given or 0)
     default: bool | int | float | Enum | None = None
     stored: int | float | None = None
     if kind is Kind.ENUM:
-        default, stored = ENUMS[match["type"]].members[number], number
+        default, stored = ENUMS[type_].members[number], number
     elif kind is Kind.SCALAR:
-        as_type = {"bool": bool, "float": float, "double": float}.get(match["type"], int)
+        as_type = {"bool": bool, "float": float, "double": float}.get(type_, int)
         default = stored = as_type(number)
     elif kind in (Kind.VECTOR, Kind.ENUM_VECTOR):
-        align = max(align, _storage(match["type"]).width)
-    deprecated = match["deprecated"] is not None
-    name, type_ = match["name"], match["type"]
+        align = max(align, _storage(type_).width)
+    deprecated = text.endswith("(deprecated)")
+    slot += kind is Kind.UNION
     return Field(name, slot, kind, type_, align, default, stored, deprecated)
 
 

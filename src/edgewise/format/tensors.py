@@ -10,7 +10,6 @@ import numpy as np
 
 from edgewise.dtypes import DType
 from edgewise.errors import FormatError
-from edgewise.format import sparsity
 from edgewise.format.constants import decode_elements
 from edgewise.format.quantization import blockwise_tensors, read_quant
 from edgewise.format.record import Record
@@ -72,9 +71,11 @@ class Constants:
         shape = _stored_shape(record)
         if raw.size == 0 and (prod(shape) or not shape):
             return None  # some writers give every tensor an empty buffer
-        if any(d < 0 for d in shape):
+        if min(shape, default=0) < 0:
             raise ValueError(f"dimensions are not negative; got {shape}")
         if record.sparsity is not None:
+            from edgewise.format import sparsity  # few tensors are
+
             self._charge(record.type.nbytes(prod(shape)))
             return sparsity.expand(raw, record.type, shape, record.sparsity)
         if record.type.bits >= 8 and record.type is not DType.BOOL:
@@ -117,7 +118,7 @@ class TensorReader:
         for index, record in enumerate(self.records):
             try:
                 shape = _stored_shape(record)
-                if index in used and any(d < 0 for d in shape):
+                if index in used and min(shape, default=0) < 0:
                     raise ValueError(f"dimensions are not negative; got {shape}")
                 value = self._value(record, shape, index in inputs, index in produced)
                 value.source = Source(self.index, index, value.name)
@@ -193,6 +194,8 @@ class TensorReader:
         if record.shape_signature is not None and record.shape_signature.size:
             extras["shape_signature"] = record.shape_signature.tolist()
         if record.sparsity is not None:
+            from edgewise.format import sparsity
+
             extras["sparsity_parameters"] = sparsity.details(record.sparsity)
         return value
 

@@ -32,6 +32,10 @@ class Registry(MutableMapping[str, T]):
         """Whether there is such a name; its module is not imported for it."""
         return name in self._known or name in self._homes or name in self
 
+    def imported(self, name: str) -> T | None:
+        """What this name means; None where that is not imported yet."""
+        return self._known.get(name)
+
     def __getitem__(self, name: str) -> T:
         if name not in self._known and name in self._homes:
             import_module(f"{self._package}.{self._homes[name]}")

@@ -10,7 +10,7 @@ DEPTHS = {
     "lower.ERRORS": 1,
     "spelled_out.SPELLED_OUT": 1,
     "spelled_scales.SCALES": 1,
-    "weight_only.WEIGHT_ONLY": 1,
+    "weight_only.WEIGHT_ONLY": 2,
     "arithmetic.IDENTITIES": 2,
     "reshaping.RESHAPES": 2,
     "activation.CLAMPS_NAMED": 2,
@@ -39,7 +39,7 @@ NEEDS = {
         "transpose_conv|unidirectional_sequence_lstm|unidirectional_sequence_rnn, concatenation, "
         "conv_2d|depthwise_conv_2d|fully_connected, dequantize, quantize"
     ),
-    "weight_only.WEIGHT_ONLY": "fully_connected",
+    "weight_only.WEIGHT_ONLY": "dequantize fully_connected",
     "arithmetic.IDENTITIES": (
         "add, add_n, broadcast_to, cast, concatenation, div, dynamic_update_slice, maximum, "
         "minimum, mul, neg, pad, pow, quantize, resize_bilinear|resize_nearest_neighbor, slice, "

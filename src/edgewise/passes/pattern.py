@@ -20,7 +20,7 @@ import numpy as np
 
 from edgewise.errors import InternalError
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.op import Op, operator
+from edgewise.ir.op import Op
 from edgewise.values import dataclass
 
 # Operators where f(a, b) = f(b, a).
@@ -273,8 +273,9 @@ class PatternBuilder:
         def call(
             *operands: Pattern, name: str = "", shared: bool = False, **attributes: object
         ) -> Result:
-            unknown = attributes.keys() - set(operator(op).names) if attributes else ()
-            if unknown:
+            # an operator that no graph has had so far is not imported for it
+            known = attributes and Op.registry.imported(op)
+            if known and (unknown := attributes.keys() - set(known.names)):
                 raise TypeError(f"{op} has no attribute {', '.join(sorted(unknown))}")
             return self.any(op, operands=operands, name=name, shared=shared, **attributes)
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.ir.graph import Graph
+from edgewise.ir.graph import Graph, Node
 from edgewise.ir.infer import infer_graph
 from edgewise.passes.fold import fold_constants
 from edgewise.passes.lineage import Lineage
 from edgewise.passes.listed import listed
 from edgewise.passes.redundant import eliminate_dead
 from edgewise.passes.rewrite import Outcome, rewrite
-from edgewise.passes.stride import hoist_strides
 
 _MOST_ROUNDS = 32  # resizes one after the other
 # Lists of rules; each of these is one run over the graph.
@@ -68,6 +67,21 @@ def to_runtime(graph: Graph, lineage: Lineage | None = None) -> Lineage:
     lineage.take(rewrite(graph, listed(_WHOLE)))
     lineage.take(rewrite(graph, listed(_FUSE)))
     # After the activations, which would stand between a convolution and its readers.
-    lineage.take(hoist_strides(graph))
+    if any(map(_skips_pixels, graph.nodes)):
+        from edgewise.passes.stride import hoist_strides  # which few networks need
+
+        lineage.take(hoist_strides(graph))
     lineage.take(eliminate_dead(graph))
     return lineage
+
+
+def _skips_pixels(node: Node) -> bool:
+    """A window of one pixel that moves by more."""
+    op = node.op
+    if op.name == "conv_2d":
+        kernel = tuple(node.operand(1).shape[1:3])
+    elif op.name == "max_pool_2d":
+        kernel = (getattr(op, "filter_height", 0), getattr(op, "filter_width", 0))
+    else:
+        return False
+    return kernel == (1, 1) and (getattr(op, "stride_h", 1), getattr(op, "stride_w", 1)) != (1, 1)

@@ -33,10 +33,7 @@ def has_scales_of_outputs(quant: Quant, axis: int, step: int) -> bool:
 def _are_read_by_few_rows(match: Match) -> Verdict:
     root = match.root
     producer = root.operand(1).producer
-    if type(root.op) is not FullyConnected or producer is None:
-        return "it has no weights that are computed"
-    if producer.op.name != "dequantize":
-        return f"its weights are made by {producer}"
+    assert producer is not None
     w = producer.input
     if w.data is None or w.dtype not in _KINDS or w.quant is None:
         return "its weights are no constant integers of 8 bits or fewer"
@@ -67,7 +64,7 @@ def _by_integers(b: Builder, match: Match) -> Value:
 WEIGHT_ONLY = (
     Rule(
         "dense layer by stored integers",
-        lambda p: p.any(FullyConnected),
+        lambda p: p.fully_connected(p.value(), p.dequantize(p.value(), shared=True), p.optional()),
         _are_read_by_few_rows,
         _by_integers,
         tolerance=1e-6,

@@ -17,7 +17,6 @@ from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, require_scales, updated
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.report import macs_of
-from edgewise.ops.state import CallOnce, VarHandle
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site
 from edgewise.runtime.choices import AS_PLANNED, Choices
 from edgewise.runtime.groups import Group, elements, is_variable
@@ -40,8 +39,8 @@ class Where:
 
 
 _NAMED = {
-    VarHandle: Where("removed", "its readers know the variable"),
-    CallOnce: Where("removed", "its graph runs once, before the first run"),
+    "var_handle": Where("removed", "its readers know the variable"),
+    "call_once": Where("removed", "its graph runs once, before the first run"),
 }
 
 
@@ -127,7 +126,7 @@ class Drafts:
             return
         for call in self.names.calls(node, self.root):
             self.append(Group([(number, call)]), node.outputs)
-        self.where[node] = _NAMED.get(type(node.op), Where("kernel", "copy"))
+        self.where[node] = _NAMED.get(node.op.name, Where("kernel", "copy"))
 
     def _add_widened(self, number: int, node: Node) -> bool:
         """An operator on 16-bit floats that has no kernel, as one on float32; whether it is so."""

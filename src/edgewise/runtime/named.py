@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.nesting import reachable
 from edgewise.ir.resources import Variable
 from edgewise.ir.types import TensorType
-from edgewise.ops.state import AssignVariable, CallOnce, ReadVariable, VarHandle
 from edgewise.runtime.calls import Call
 from edgewise.runtime.groups import Bound, Group, Mark
 from edgewise.runtime.select.copy import copy, view
 from edgewise.values import dataclass
+
+if TYPE_CHECKING:
+    from edgewise.ops.state import VarHandle
+
+# By name: few models have variables.
+_TOUCHING = ("read_variable", "assign_variable", "call_once")
+_NAMED = (*_TOUCHING, "var_handle")
 
 
 class NotSettled(Exception):
@@ -33,6 +40,7 @@ class Names:
     graph: Graph
     values: dict[Variable, Value] = field(default_factory=dict)
     once: list[Node] = field(default_factory=list)
+    has_handles: bool = False  # there are operators that give one
 
     def calls(self, node: Node, root: Callable[[Value], Value]) -> Sequence[Call]:
         """The copies that an operator on variables becomes; none of VAR_HANDLE and CALL_ONCE.
@@ -41,10 +49,13 @@ class Names:
         Raises:
             NotSettled: nobody knows which variable, or not what type.
         """
+        from edgewise.ops.state import CallOnce, ReadVariable, VarHandle
+
         if isinstance(node.op, CallOnce):
             self._call_first(node, node.op.init)
             return ()
         if isinstance(node.op, VarHandle):
+            self.has_handles = True
             return ()
         producer = root(node.operand(0)).producer
         if producer is None or not isinstance(producer.op, VarHandle):
@@ -56,6 +67,8 @@ class Names:
 
     def found(self, groups: Sequence[Group]) -> Mapping[Variable, tuple[Value, bool]]:
         """The variables, and whether each is assigned before anything reads it."""
+        if not self.values:
+            return {}
         names = {value: name for name, value in self.values.items()}
         is_assigned: dict[Variable, bool] = {}
         depth = 0
@@ -75,6 +88,8 @@ class Names:
         by then. Raises NotSettled."""
         if any(init is other.op.graphs[0] for other in self.once):
             return
+        from edgewise.ops.state import VarHandle
+
         inside = [n.op for graph in reachable(init) for n in graph.nodes]
         used = [op.variable for op in inside if isinstance(op, VarHandle)]
         if node.graph is not self.graph or not self.values.keys().isdisjoint(used):
@@ -92,13 +107,15 @@ class Names:
         return value
 
 
-def require_unread(groups: Sequence[Group], outputs: Sequence[Value]) -> None:
+def require_unread(names: Names, groups: Sequence[Group], outputs: Sequence[Value]) -> None:
     """Raise NotSettled where a handle is read as the number that only a run gives it. `outputs` are
     the values whose bytes those of the graph are."""
+    if not names.has_handles:
+        return
     calls = [step for group in groups for _, step in group.steps if isinstance(step, Call)]
     read = [what for call in calls for what in call.operands if isinstance(what, Value)]
     for value in (*outputs, *read):
-        if value.producer is not None and isinstance(value.producer.op, VarHandle):
+        if value.producer is not None and value.producer.op.name == "var_handle":
             raise NotSettled(f"the number of {value.producer} is read")
 
 
@@ -115,8 +132,8 @@ def require_untouched(node: Node) -> None:
 
 def is_named(node: Node) -> bool:
     """The operator is about a variable, or is CALL_ONCE."""
-    return isinstance(node.op, ReadVariable | AssignVariable | VarHandle | CallOnce)
+    return node.op.name in _NAMED
 
 
 def _touches(node: Node) -> bool:
-    return isinstance(node.op, ReadVariable | AssignVariable | CallOnce)
+    return node.op.name in _TOUCHING

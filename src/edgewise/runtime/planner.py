@@ -95,7 +95,7 @@ def _plan(
     for node in graph.nodes:
         drafts.add(lineage.numbers[node], node)
     if names is not None:
-        require_unread(drafts.groups, [drafts.root(v) for v in graph.outputs])
+        require_unread(names, drafts.groups, [drafts.root(v) for v in graph.outputs])
     if not keep:
         cut_into_strips(drafts, graph.outputs)
     storage = Storage.of(drafts, graph.inputs, graph.outputs, keep=keep)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import lcm
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,8 +34,10 @@ from edgewise.runtime.select.computed import in_blocks, weights_of
 from edgewise.runtime.select.copy import view
 from edgewise.runtime.select.typed import typed
 from edgewise.runtime.select.weights import Array, Weights, dense, epilogue, has_lines, window
-from edgewise.runtime.select.weights_s16 import Stored16
 from edgewise.values import replace
+
+if TYPE_CHECKING:
+    from edgewise.runtime.select.weights_s16 import Stored16
 
 _PIXELS = 4  # of a group (EW_PIXELS of depthwise.h)
 _BAND = 4  # output rows (EW_BAND of depthwise_band.h)
@@ -53,6 +56,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     if is_float(x, y) or is_narrow(x, y):
         weights = weights_of(site, channel_axis=3)
     elif x.dtype is DType.INT16:
+        from edgewise.runtime.select.weights_s16 import Stored16
+
         weights = Stored16.of(site, channel_axis=3)
     else:
         weights = Weights.of(site, channel_axis=3)
@@ -62,7 +67,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     place = window(shape, out, rows, declared, op.padding)
     cols = Axis(kw, place["stride_w"], place["dilation_w"])
     taps = weights.array.reshape(kh, kw, o)
-    if isinstance(weights, Stored16) and not weights.fits(np.abs(taps.astype(int)).sum((0, 1))):
+    if not isinstance(weights, Weights) and not weights.fits(np.abs(taps.astype(int)).sum((0, 1))):
         from edgewise.runtime.select import conv_s16
 
         one_by_one = replace(
@@ -70,8 +75,8 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         )
         act, source = op.fused_activation_function, site.node.operand(0)
         return conv_s16.calls(site, source, one_by_one, place, shape[3], act, dense(place))
-    is_16, isa = isinstance(weights, Stored16), site.target.isa
-    is_int = isinstance(weights, Stored16) or weights.scales is not None
+    is_16, isa = not isinstance(weights, Weights), site.target.isa
+    is_int = not isinstance(weights, Weights) or weights.scales is not None
     lane = 2 if is_16 else _taps_per_lane(weights.array, isa) if is_int else 1
     block = 2 * isa.lanes if is_int and isa.lanes > 1 else isa.lanes
     is_spread = isa.lanes > 1 and (o < block or o != shape[3])
@@ -107,7 +112,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
     element = 2 if is_16 else 1 if is_int else 4
     scratch = table_rows * ((1 + columns) * _ADDRESS + 4) + elements * element + _SLACK
     row = out[2] * o
-    if isinstance(weights, Stored16):
+    if not isinstance(weights, Weights):
         rounding = weights.rounding(is_wide=False, isa=isa)
         fields["rounding"] = rounding.number
         ends = [weights.bias.astype(np.int32), rounding.first, rounding.second]
@@ -144,7 +149,7 @@ def depthwise_conv_2d(site: Site) -> Sequence[Call]:
         ends = [moved.astype(np.int32), scales]
         operands = [x, *_integers(taps, ends, channels, block, lane, body != "any"), y]
     whole = (fields["low"], fields["high"]) == ((-128, 127) if fields["is_signed"] else (0, 255))
-    fields["is_bounded"] = int(whole and bool(np.all(scales < 1)))
+    fields["is_bounded"] = int(whole and bool((scales < 1).all()))
     packed = pack("ew_depthwise_conv_2d", fields)
     return [Call("depthwise_conv_2d_b8", packed, tuple(operands), n_tiles, scratch, row)]
 
@@ -178,6 +183,7 @@ def _one_by_one(
     place = window(shape, out, rows, cols, op.padding)
     if x.dtype is DType.INT16:
         from edgewise.runtime.select import conv_s16
+        from edgewise.runtime.select.weights_s16 import Stored16
 
         wide = Stored16.of(site, channel_axis=3)
         wide = replace(wide, array=wide.array.transpose(3, 1, 2, 0))
@@ -198,7 +204,7 @@ def _body(kh: int, cols: Axis) -> str:
 def _taps_per_lane(weights: Array, isa: Isa) -> int:
     if isa.lanes == 1:
         return 1
-    fits = bool(np.all(weights == weights.astype(np.int8)))
+    fits = bool((weights == weights.astype(np.int8)).all())
     return 4 if isa.lanes == 16 and fits else 2
 
 
