@@ -2,18 +2,20 @@
 #include "bfloat.h"
 #include "gemm_f32.h"
 
-/* One output's runs, with `stride` bytes between its steps in y; the sum of its weights. */
-EW_INLINE int32_t pack_output(int8_t *y, const uint8_t *w, uint32_t flip, uint32_t runs,
-                              uint32_t length, size_t of_run, size_t stride,
+/* One output's runs, with `stride` bytes between its steps in y; the sum of its weights, in a loop
+ * of its own: then the compiler copies steps and adds vectors. */
+EW_INLINE int32_t pack_output(int8_t *restrict y, const uint8_t *restrict w, uint32_t flip,
+                              uint32_t runs, uint32_t length, size_t of_run, size_t stride,
                               const uint32_t step) {
     int32_t sum = 0;
-    for (uint32_t r = 0; r < runs; r++, y += of_run) {
+    for (uint32_t r = 0; r < runs; r++, y += of_run, w += length) {
         int8_t *to = y;
         uint32_t e = 0;
         for (; e + step <= length; e += step, to += stride)
             EW_UNROLL
-            for (uint32_t i = 0; i < step; i++) sum += to[i] = (int8_t)(*w++ ^ flip);
-        for (uint32_t i = 0; e + i < length; i++) sum += to[i] = (int8_t)(*w++ ^ flip);
+            for (uint32_t i = 0; i < step; i++) to[i] = (int8_t)(w[e + i] ^ flip);
+        for (uint32_t i = 0; e + i < length; i++) to[i] = (int8_t)(w[e + i] ^ flip);
+        for (uint32_t i = 0; i < length; i++) sum += (int8_t)(w[i] ^ flip);
     }
     return sum;
 }
