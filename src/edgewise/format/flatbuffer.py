@@ -91,7 +91,9 @@ class _Reader:
         self.tables_left -= 1
         if self.tables_left < 0:
             raise self.error(f"a model has at most {MAX_TABLES} tables", at)
-        self.charge(_TABLE_COST, name, at)
+        self.budget -= _TABLE_COST
+        if self.budget < 0:
+            self.charge(0, name, at)
         vtable = at - _I32(data, at)[0]
         plan = self.plans.get((name, vtable))
         if plan is None:

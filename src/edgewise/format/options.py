@@ -7,7 +7,7 @@ without a class become `Opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,11 +142,18 @@ def _intermediates(quants: Sequence[Quant | None]) -> dict[str, object]:
     }
 
 
-def _option_fields(cls: type[Op]) -> dict[str, str]:
+_known_fields: dict[type[Op], Mapping[str, str]] = {}
+
+
+def _option_fields(cls: type[Op]) -> Mapping[str, str]:
     """Attributes that are fields of the options table, and those fields."""
-    known = table(cls.options).by_name if cls.options else {}
-    fields = {name: cls.option_fields.get(name, name) for name in cls.names}
-    return {name: field for name, field in fields.items() if field in known}
+    found = _known_fields.get(cls)
+    if found is None:
+        known = table(cls.options).by_name if cls.options else {}
+        fields = {name: cls.option_fields.get(name, name) for name in cls.names}
+        found = {name: field for name, field in fields.items() if field in known}
+        _known_fields[cls] = found
+    return found
 
 
 def _attribute(value: Any) -> Any:

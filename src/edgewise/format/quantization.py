@@ -95,7 +95,7 @@ def _range_of(array: np.ndarray) -> tuple[float, float]:
     if array.size == 1:  # most tensors have one scale, and a reduction costs ten times as much
         only = array.item()
         return only, only
-    return array.min().item(), array.max().item()
+    return np.minimum.reduce(array).item(), np.maximum.reduce(array).item()
 
 
 def _blockwise(

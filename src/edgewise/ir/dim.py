@@ -211,7 +211,10 @@ def symbols(shape: Iterable[Dim]) -> set[Sym]:
 
 def is_static(shape: Iterable[Dim]) -> bool:
     """All dimensions are integers."""
-    return all(isinstance(dim, int) for dim in shape)
+    for dim in shape:  # noqa: SIM110  every value is asked several times before it is planned
+        if not isinstance(dim, int):
+            return False
+    return True
 
 
 def elements(shape: Iterable[Dim]) -> Dim:

@@ -220,8 +220,10 @@ def _takes_integers(
     """`integer` computes it, not `reference`."""
     if op.needs_types:
         return True
-    is_quantized = any(t is not None and t.is_quantized for t in (*types, *results))
-    return is_quantized and _is_integer(op, types, results)
+    for t in (*types, *results):
+        if t is not None and t.quant is not None and t.dtype.is_integer:
+            return _is_integer(op, types, results)
+    return False
 
 
 def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[TensorType]) -> bool:
@@ -232,15 +234,10 @@ def _is_integer(op: Op, types: Sequence[TensorType | None], results: Sequence[Te
     to_float = any(t.dtype.is_float != data.dtype.is_float for t in results) if data else False
     if data is None and results and results[0].dtype in _STORED:
         return op.arithmetic_for(results[0].dtype) is not Arithmetic.NONE  # rows of a table
-    probe = next(
-        (
-            t
-            for t in (data, *results)
-            if t is not None and t.is_quantized and (to_float or t.dtype in _STORED)
-        ),
-        None,
-    )
-    return probe is not None and op.arithmetic_for(probe.dtype) is not Arithmetic.NONE
+    for t in (data, *results):
+        if t is not None and t.is_quantized and (to_float or t.dtype in _STORED):
+            return op.arithmetic_for(t.dtype) is not Arithmetic.NONE
+    return False
 
 
 def _check_scales(
@@ -284,10 +281,10 @@ def _check_scales(
 
 def _data(op: Op, types: Sequence[TensorType | None]) -> TensorType | None:
     """The type of the first operand that is data."""
-    return next(
-        (t for i, t in enumerate(types) if t is not None and op.declared(i).role is Role.DATA),
-        None,
-    )
+    for index, type_ in enumerate(types):
+        if type_ is not None and op.declared(index).role is Role.DATA:
+            return type_
+    return None
 
 
 def _float_operand(

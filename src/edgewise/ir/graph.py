@@ -10,7 +10,7 @@ Long because values, nodes and graphs keep each other's links: one mechanism, re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -231,19 +231,15 @@ class Graph:
 
     def values(self) -> Iterator[Value]:
         """Every value once: inputs, then operands and results in order, then outputs."""
-        seen: set[int] = set()
-
-        def every() -> Iterator[Value | None]:
-            yield from self.inputs
-            for node in self.nodes:
-                yield from node._inputs
-                yield from node.outputs
-            yield from self._outputs
-
-        for value in every():
-            if value is not None and id(value) not in seen:
-                seen.add(id(value))
-                yield value
+        found: dict[Value | None, None] = dict.fromkeys(self.inputs)
+        for node in self.nodes:
+            for value in node._inputs:
+                found[value] = None
+            for value in node.outputs:
+                found[value] = None
+        found.update(dict.fromkeys(self._outputs))
+        found.pop(None, None)
+        return iter(cast("dict[Value, None]", found))
 
     def constants(self) -> Iterator[Value]:
         """Every constant that something reads."""

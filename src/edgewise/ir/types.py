@@ -53,8 +53,8 @@ class Quant:
         axis: int | None = None,
         block_size: int | None = None,
     ) -> None:
-        self.scale = np.atleast_1d(np.array(scale, np.float32))
-        points = np.atleast_1d(np.array(zero_point, np.int64))
+        self.scale = np.array(scale, np.float32, ndmin=1)
+        points = np.array(zero_point, np.int64, ndmin=1)
         if points.size == 1 and self.scale.size != 1:
             points = np.full(self.scale.shape, points.flat[0], np.int64)
         if points.shape != self.scale.shape:
@@ -64,7 +64,7 @@ class Quant:
         self.zero_point = points
         self.axis, self.block_size = axis, block_size
         for array in (self.scale, self.zero_point):
-            array.flags.writeable = False
+            array.setflags(write=False)
 
     @property
     def per_channel(self) -> bool:

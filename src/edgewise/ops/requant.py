@@ -98,16 +98,28 @@ def high_mul(a: Array, m: int | Array) -> Array:
 
 def divide_by_power(x: Array, exponent: int | Array) -> Array:
     """`RoundingDivideByPOT`: x / 2**exponent, halves away from zero, int32."""
-    exponent = np.asarray(exponent, np.int64)
-    half = (np.int64(1) << exponent) >> 1
-    wide = np.asarray(x + half)
-    wide -= (x < 0) & (half > 0)
+    if isinstance(exponent, int):  # as most; arrays of one element cost more than they compute
+        if not exponent:
+            return x.astype(np.int32)
+        wide = x.astype(np.int64)
+        wide += (1 << exponent) >> 1
+        wide -= x < 0
+    else:
+        exponent = np.asarray(exponent, np.int64)
+        half = (np.int64(1) << exponent) >> 1
+        wide = np.asarray(x + half)
+        wide -= (x < 0) & (half > 0)
     wide >>= exponent
     return wide.astype(np.int32)
 
 
 def multiply_fixed(x: Array, m: int | Array, shift: int | Array) -> Array:
     """`MultiplyByQuantizedMultiplier` (double rounding): x * m * 2**(shift - 31), int32."""
+    if isinstance(shift, int):
+        left = x.astype(np.int64)
+        if shift > 0:
+            left <<= shift
+        return divide_by_power(high_mul(left.astype(np.int32), m), max(-shift, 0))
     shift = np.asarray(shift, np.int64)
     left = (x << np.maximum(shift, 0)).astype(np.int32)
     return divide_by_power(high_mul(left, m), np.maximum(-shift, 0))

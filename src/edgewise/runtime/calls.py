@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import cast
 
 import numpy as np
 
@@ -142,8 +143,7 @@ def require(rule: bool, sentence: str) -> None:
 
 def shape_of(value: Value) -> tuple[int, ...]:
     """The static shape. Raises NotNative for sizes beyond the kernels' 32-bit counts."""
-    shape = tuple([d for d in value.shape if isinstance(d, int)])
-    assert len(shape) == len(value.shape)
+    shape = cast("tuple[int, ...]", value.shape)  # `require_plannable` has looked
     is_small = math.prod(shape) < 2**31 and max(shape, default=0) < 2**31
     require(is_small, "a tensor has 2**31 elements or more")
     return shape
@@ -166,20 +166,24 @@ def is_real(*values: Value) -> bool:
 
 def is_8_bit(*values: Value) -> bool:
     """All are int8, or all uint8, each with one scale and a zero point that the type holds."""
-    dtype = values[0].dtype
-    return dtype in BYTES_8 and all(
-        v.dtype is dtype
-        and v.quant is not None
-        and v.quant.scale.size == 1
-        and dtype.range[0] <= zero_point(v.type) <= dtype.range[1]
-        for v in values
-    )
+    dtype = values[0].type.dtype
+    if dtype not in BYTES_8:
+        return False
+    low, high = dtype.range
+    for value in values:
+        type_, quant = value.type, value.type.quant
+        if type_.dtype is not dtype or quant is None or quant.scale.size != 1:
+            return False
+        if not low <= quant.zero_point.item() <= high:
+            return False
+    return True
 
 
 def require_8_bit(*values: Value) -> None:
     """Raise NotNative unless `is_8_bit`."""
-    names = ", ".join(dict.fromkeys(v.dtype.text for v in values))
-    require(is_8_bit(*values), f"no kernel for {names} (with these scales)")
+    if not is_8_bit(*values):
+        names = ", ".join(dict.fromkeys(v.dtype.text for v in values))
+        raise NotNative(f"no kernel for {names} (with these scales)")
 
 
 def require_16_bit(*values: Value) -> None:
@@ -196,7 +200,7 @@ def require_16_bit(*values: Value) -> None:
 def zero_point(type_: TensorType) -> int:
     """The only zero point."""
     assert type_.quant is not None
-    return int(type_.quant.zero_point.flat[0])
+    return int(type_.quant.zero_point.item(0))
 
 
 def scale(type_: TensorType) -> np.float32:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -109,10 +110,11 @@ _DEMANDS = {
 
 def demand_of(graph: Graph) -> dict[str, int]:
     """What a graph asks for, by the limit that bounds it, as far as its shapes are known."""
+    graphs = list(reachable(graph))
     return {
-        "max_nodes": sum(map(len, reachable(graph))),
+        "max_nodes": sum(map(len, graphs)),
         "max_macs": sum(macs_of(n) or 0 for n in graph.nodes),
-        "max_bytes": max((_bytes(v) for g in reachable(graph) for v in g.values()), default=0),
+        "max_bytes": max((_bytes(v) for g in graphs for v in g.values()), default=0),
         "max_depth": depth_of(graph),
     }
 
@@ -145,8 +147,9 @@ def _is_settled(node: Node) -> bool:
 
 
 def _bytes(value: Value) -> int:
-    shape = [d for d in value.type.shape or () if isinstance(d, int)]
-    return _nbytes(value.dtype, shape) if value.type.is_static else 0
+    type_ = value.type
+    shape = cast("Sequence[int]", type_.shape)
+    return _nbytes(type_.dtype, shape) if type_.is_static else 0
 
 
 def _nbytes(dtype: DType, shape: Sequence[int]) -> int:

@@ -76,10 +76,10 @@ class Stored:
     ) -> None:
         """Store a plan, at once or without waiting; `numbers` are those of its variables in the
         graph."""
-        fields, arrays = write_plan(made, numbers)
 
         def write() -> None:
             self.save()
+            fields, arrays = write_plan(made, numbers)
             key = self._key(shapes, made.target)
             self.cache.put(key, {**fields, "demand": dict(demand)}, arrays)
 
@@ -214,8 +214,10 @@ class Executors:
         except (NotPlannable, EdgewiseError) as error:
             return str(error)
         if self._stored is not None and is_storable(made):
-            order = {v: number for number, v in enumerate(self._graph().values())}
-            numbers = {v: order[v if originals is None else originals[v]] for v in made.variables}
+            numbers: Mapping[Value, int] = {}
+            if made.variables:
+                order = {v: number for number, v in enumerate(self._graph().values())}
+                numbers = {v: order[originals[v] if originals else v] for v in made.variables}
             self._unsaved.append((shapes, made, numbers, demand))
         return Executor(made, originals, threads=self._threads, limits=self._limits)
 

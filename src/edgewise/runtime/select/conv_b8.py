@@ -77,14 +77,14 @@ def calls(
             "y_zero": zero_point(y.type),
             "low": low,
             "high": high,
-            "is_bounded": int(bool(np.all(weights.scales < 1))),
+            "is_bounded": int((weights.scales < 1).all()),
             "steps": steps,
             "is_tiled": int(is_tiled),
             "is_narrow": int(is_narrow),
         },
     )
     matrix: Value | Array | Packed = weights.array
-    bias: Value | Array | Packed = pad_channels(weights.bias, groups, isa)
+    bias: Value | Array | Packed = weights.bias
     before: Sequence[Call] = ()
     moved = zero + 128 * is_signed if isa.lanes == 16 else 0
     if weights.source is not None or weights.added is not None:
@@ -107,6 +107,8 @@ def calls(
             matrix = narrowed(matrix)
         if isa.lanes == 16:
             bias = _moved_bias(weights, groups, isa, moved, sums)
+    if bias is weights.bias:
+        bias = pad_channels(weights.bias, groups, isa)
     operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
     scratch = 4 * runs if is_direct else tiles.scratch
     if weights.zero:

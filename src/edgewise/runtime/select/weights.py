@@ -142,14 +142,16 @@ class Weights:
         assert quant is not None
         fits = quant.block_size is None and (not quant.per_channel or quant.axis == channel_axis)
         require(fits, f"weights are not quantized along axis {channel_axis}")
-        point = quant.broadcast(array.shape)[1]
-        centred = array.astype(np.int64) - point
-        require(bool(np.all(np.abs(centred) <= 255)), "the weights' zero point is out of range")
+        centred = array.astype(np.int16)
+        if quant.zero_point.any():
+            wide = array.astype(np.int64) - quant.broadcast(array.shape)[1]
+            require(bool((abs(wide) <= 255).all()), "the weights' zero point is out of range")
+            centred = wide.astype(np.int16)
         require(added is None or added.dtype.kind == "i", "biases are not integers")
         total = np.zeros(o, np.int32) if added is None else added.reshape(-1).astype(np.int32)
         # the order of the reference's float32 operations (ops/scaled.py)
         scales = (scale(source.type) * quant.scale.reshape(-1)).astype(np.float32) / scale(y.type)
-        return cls(centred.astype(np.int16), total, np.broadcast_to(scales, (o,)))
+        return cls(centred, total, scales if scales.size == o else np.broadcast_to(scales, (o,)))
 
 
 def real(value: Value, array: Array) -> Array:

@@ -62,7 +62,7 @@ class Stored:
         quant = channel_quant(value, kinds, channel_axis)
         points = quant.zero_point.reshape(-1)
         zero = int(points[0]) if points.size else 0
-        is_one = bool(np.all(points == zero)) and abs(zero) < 1 << 15
+        is_one = bool((points == zero).all()) and abs(zero) < 1 << 15
         require(is_one, "the weights have several zero points, or one out of range")
         require(added is None or added.dtype.kind == "i", "biases are not integers")
         require(computed is None or computed.dtype is DType.INT32, "a computed bias is no int32")
@@ -75,8 +75,9 @@ class Stored:
         # the order of the reference's float32 operations (ops/scaled.py)
         s_x, s_y = scale(site.node.operand(x).type), scale(site.node.output.type)
         scales = (s_x * quant.scale.reshape(-1)).astype(np.float32) / s_y
-        require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
-        scales = np.broadcast_to(scales, (o,))
+        require(bool(np.isfinite(scales).all()), "the scales' quotient is not finite")
+        if scales.size != o:
+            scales = np.broadcast_to(scales, (o,))
         is_moved = value.dtype is DType.UINT8
         zero -= 128 * is_moved
         if source is not None:
@@ -158,6 +159,8 @@ def pad_channels(rows: Array, groups: int, isa: Isa) -> Array:
     """[O] as [groups, O / groups, rounded up to whole panels where there are vectors]."""
     panel = 1 if isa.lanes == 1 else 2 * isa.lanes
     per_group = rows.size // groups
+    if per_group % panel == 0:
+        return rows.reshape(groups, per_group)
     padded = np.zeros((groups, -(-per_group // panel) * panel), rows.dtype)
     padded[:, :per_group] = rows.reshape(groups, per_group)
     return padded
