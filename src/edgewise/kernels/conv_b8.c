@@ -297,6 +297,9 @@ EW_DEFINE(conv_2d_b8) {
         for (uint32_t i = 0; i < lines && segments && !p->is_direct; i++)
             stage_line(p, &g, x, t.group, top + (int32_t)(i * g.skip_h), left, columns,
                        (ew_staged *)(void *)(staged + i * g.pitch), x_bytes * (s->n - t.image));
+#if defined(EW_AMD)
+        int32_t joined[EW_FEW];
+#endif
         ew_gemm_b8 gemm = {.is_bounded = p->is_bounded, .output = &output};
         ew_gemm *product = &gemm.product;
         product->x_row = pixel;
@@ -337,6 +340,9 @@ EW_DEFINE(conv_2d_b8) {
                 product->y = (uint8_t *)operand[4] + l->y_first + (size_t)t.image * l->y_image +
                              (size_t)line * l->y_line + (size_t)t.column * l->y_pixel +
                              t.group * o + panel * EW_COLUMNS;
+#if defined(EW_AMD)
+                if (!i) gemm.joined = EW_NAME(joins_b8)(&gemm, joined) ? joined : 0;
+#endif
                 if (is_vector && at_once == EW_GEMV_B8)
                     EW_NAME(gemv_b8)(&gemm, (int)p->is_narrow);
                 else if (at_once == 2)

@@ -55,7 +55,15 @@ typedef struct {
     const float *scale;
     uint32_t is_bounded; /* by scales below 1, s32 stays s32 */
     const v_output *output;
+    const int32_t *joined; /* what joins_b8 has found, or NULL */
 } ew_gemm_b8;
+
+#if defined(EW_AMD)
+/* Whether such products of up to EW_FEW columns may do the last steps of all segments as one, which
+ * they may where these have one byte each; the weights of that step. */
+enum { EW_FEW = 8 };
+int EW_NAME(joins_b8)(const ew_gemm_b8 *g, int32_t weights[EW_FEW]);
+#endif
 
 void EW_NAME(gemm_b8)(const ew_gemm_b8 *g);
 
