@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from edgewise.runtime.memory import (
     ALIGNMENT,
     Buffer,
     _Calendar,
+    allocate,
     arrange,
     lower_bound,
     overlaps,
@@ -60,3 +62,11 @@ def test_the_cost_is_linear_in_the_buffers() -> None:
             calendar.add(index, buffer)
         looked.append(pairs)
     assert looked[1] <= 11 * looked[0]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("size", [1, 4095, 1 << 20, (3 << 20) + 1, 5 << 20])
+def test_what_is_large_begins_where_a_large_page_does(size: int) -> None:
+    memory = allocate(size)
+    assert (memory.size, memory.any()) == (size, False)
+    assert memory.ctypes.data % (2 << 20 if size >= 1 << 20 else ALIGNMENT) == 0
