@@ -125,6 +125,8 @@ def test_open_and_none_are_told_apart_in_the_file():
         assert Recipe.from_json(recipe.keeping_float(["x"]).to_json()) != recipe
     assert left_open.techniques_for(has_samples=True) == ALL
     assert Recipe("static_wi8_ai16").techniques_for(has_samples=True) == ALL[2:]
+    mixed = Recipe("float32", (Scope("static_wi8_ai8", layer="^head"),))
+    assert mixed.techniques_for(has_samples=True) == ALL
     assert Recipe("float16").techniques_for(has_samples=True) == ALL[2:3]
     assert left_open.techniques_for(has_samples=False) == ()
     assert none.techniques_for(has_samples=True) == ()

@@ -63,6 +63,11 @@ class Technique(Enum):
     CORRECT_BIASES = "correct_biases"
 
 
+# what `quantize` does by itself where there are samples: with int8 data, and with integers at all
+FINER = (Technique.FINER_STEPS, Technique.SHIFT_CHANNELS)
+ROUNDING = (Technique.COMPENSATE, Technique.CORRECT_BIASES)
+
+
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """One way to store an operator's numbers. `block`: weights under one scale, 0: a channel."""
@@ -148,7 +153,7 @@ class Recipe:
 
     `min_elements`: float operators' weights with fewer elements stay as they are. `techniques`, by
     name or member; an empty tuple: none; None: where there are samples `compensate`, with a static
-    scheme `correct_biases`, and with one of int8 data for all `finer_steps` and `shift_channels`.
+    scheme `correct_biases`, and with one of int8 data `finer_steps` and `shift_channels`.
     """
 
     scheme: str
@@ -176,8 +181,10 @@ class Recipe:
     @property
     def is_static(self) -> bool:
         """Some operators may need ranges."""
-        names = [self.scheme, *(s.scheme for s in self.scopes)]
-        return any(Scheme.parse(name).mode is Mode.STATIC for name in names)
+        return any(scheme.mode is Mode.STATIC for scheme in self._schemes())
+
+    def _schemes(self) -> list[Scheme]:
+        return [Scheme.parse(name) for name in (self.scheme, *(s.scheme for s in self.scopes))]
 
     def keeping_float(self, layers: Iterable[str]) -> Recipe:
         """The same, but layers named by one of these regular expressions stay float32."""
@@ -195,13 +202,8 @@ class Recipe:
             return self.techniques
         if not has_samples:
             return ()
-        scheme = Scheme.parse(self.scheme)
-        is_narrow = scheme.mode is Mode.STATIC and scheme.data is DType.INT8
-        return (
-            *(Technique.FINER_STEPS, Technique.SHIFT_CHANNELS) * is_narrow,
-            Technique.COMPENSATE,
-            *(Technique.CORRECT_BIASES,) * self.is_static,
-        )
+        is_narrow = any(scheme.data is DType.INT8 for scheme in self._schemes())
+        return (*FINER * is_narrow, *(ROUNDING if self.is_static else ROUNDING[:1]))
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""
