@@ -15,22 +15,28 @@ import pytest
 import edgewise
 from edgewise.data import open_data
 from edgewise.errors import InputError, InternalError
-from edgewise.measure.optimize_page import optimize_page, verdict
+from edgewise.measure.optimize_page import optimize_page, row, verdict
 from edgewise.metrics import paired_difference
-from edgewise.optimize import Recipe, Scope, quantize
+from edgewise.optimize import Recipe, Scope, Technique, quantize
 from edgewise.optimize.autopilot import autopilot
-from edgewise.optimize.bench import Bench, Examples, Problem, Score, Trial
+from edgewise.optimize.bench import PARTS, Bench, Examples, Problem, Score, Trial
 from edgewise.optimize.journal import Journal
 from edgewise.optimize.optimized import Optimized, prove, reason, within_chance
 from edgewise.optimize.prepared import prepare
+from edgewise.optimize.recipe import ROUNDING
 from edgewise.optimize.search import FLOAT, Option, closing_in, common, front, hull, path
 from edgewise.optimize.stations import Station, cluster, processes
+from edgewise.optimize.techniques import CHOICES, UNITS, suited
 from edgewise.optimize.units import recipe_of, units_of
 from edgewise.runtime.session import Session
+from edgewise.values import replace
+from tests.optimize import test_shift
 from tests.optimize.networks import residual
 
 COUNT = 90
 SCHEMES = ("static_wi4_ai8", "static_wi8_ai8", "dynamic_wi8_afp32")
+FINER = "finer_steps + shift_channels"
+TRIED = (FINER, f"widen + {FINER}")
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +166,21 @@ def test_a_budget_within_chance_is_told(count, budget, needed):
         )
 
 
+def test_it_does_what_quantize_does_by_itself():
+    """And what is for int8 data where there is some."""
+    for scheme in (*SCHEMES, "static_wi8_ai16", "float16"):
+        recipe = Recipe(scheme)
+        assert suited(Technique, recipe) == tuple(
+            t
+            for t in Technique
+            if t in (Technique.CROSS_LAYER, Technique.ACTIVATIONS)
+            or t in recipe.techniques_for(has_samples=True)
+            or (t is Technique.WIDEN and scheme.endswith("_ai8"))
+        )
+    assert (*UNITS, *ROUNDING) == tuple(Technique)
+    assert {t for sets in CHOICES for kind in sets for t in kind} == {*UNITS}
+
+
 # -- what it finds ------------------------------------------------------------------------------
 
 
@@ -171,7 +192,12 @@ def test_a_small_network(found, tmp_path):
     assert found.chosen.score.bytes < 0.65 * found.floats.score.bytes
     assert found.drop(found.chosen) <= 1
     names = {c.name for c in found.candidates}
-    assert {"float32", "static_wi8_ai8", "static_wi8_ai8 + cross_layer"} <= names
+    rounded = "compensate + correct_biases"
+    assert {f"static_wi8_ai8 + {t} + {rounded}" for t in TRIED} <= names
+    assert {"float32", "static_wi8_ai8", f"static_wi8_ai8 + {rounded}"} <= names
+    for candidate in found.candidates:
+        *_, told = row(found, candidate)
+        assert told == ", ".join(t.value for t in candidate.recipe.techniques or ())
     assert set(found.front) <= names
     layers = {layer.name: layer for layer in found.layers}
     assert {"stem", "depthwise", "dense"} <= set(layers)
@@ -297,6 +323,24 @@ def test_a_mixed_recipe_takes_layers_that_were_compensated_before(bench):
     assert quantize(edgewise.load(problem.model), mixed, samples=samples).to_bytes() == (
         cold.to_bytes()
     )
+
+
+@pytest.mark.ci
+def test_channels_are_moved_by_what_each_recipe_makes_int8():
+    """A bench shares what recipes have in common, and makes what `quantize` makes of each."""
+    given = test_shift.samples(1)
+    part = Examples((np.stack(given),), np.zeros(len(given), np.int64))
+    file = bytes(prepare(test_shift.block()).to_bytes())
+    bench = Bench(Problem(file, dict.fromkeys(PARTS, part), "top1", "litert-2.3", None))
+    every = Recipe("static_wi8_ai8", techniques=suited(Technique, Recipe("static_wi8_ai8")))
+    last = replace(every, scopes=(Scope(FLOAT, layer="^last"),))
+    moved = []
+    for recipe in (every, last, replace(every, scheme="static_wi4_ai8"), every):
+        made = bench.make(recipe)
+        by_hand = quantize(edgewise.load(file), recipe, samples=given)
+        assert made.to_bytes() == by_hand.to_bytes()
+        moved.append(bench._start(recipe).model is not bench._start(last).model)
+    assert moved == [True, False, True, True]
 
 
 @pytest.mark.ci

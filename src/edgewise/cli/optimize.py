@@ -92,9 +92,10 @@ def command(
 ) -> None:
     """Find the smallest or fastest model that loses no more than --max-drop.
 
-    MODEL is a .tflite file of floats or whatever `edgewise convert` reads. Every layer is tried in
-    every type, then mixed recipes are. Examples are parted: some calibrate, some decide, and
-    whether the budget is met is measured on the rest, with an interval.
+    MODEL is a .tflite file of floats or whatever `edgewise convert` reads. The techniques of
+    `edgewise quantize` are tried first, then every layer in every type, then mixed recipes.
+    Examples are parted: some calibrate, some decide, and whether the budget is met is measured on
+    the rest, with an interval.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ from edgewise.measure.page import (
     table,
     write,
 )
-from edgewise.optimize.optimized import Candidate, LayerChoice, Optimized
+from edgewise.optimize.optimized import BESIDE, Candidate, LayerChoice, Optimized
 from edgewise.optimize.search import FLOAT
 
 _MOST_BARS = 25
@@ -49,7 +49,10 @@ def optimize_page(path: Path, found: Optimized, name: str, *, overwrite: bool = 
     parts.append(
         paragraph("KL is what a layer costs alone, the rest being float, before compensation.")
     )
-    parts += [heading("All models that were measured"), table(HEAD, [row(found, c) for c in shown])]
+    parts += [
+        heading("All models that were measured"),
+        table(HEAD, [row(found, c) for c in shown], sentences=(6,)),
+    ]
     parts += [paragraph(sentence) for sentence in (*found.notes, *found.skipped)]
     counts = "{} examples calibrate, {} decide, {} prove".format(*found.examples)
     facts = (
@@ -58,24 +61,27 @@ def optimize_page(path: Path, found: Optimized, name: str, *, overwrite: bool = 
     write(path, f"Optimized: {found.chosen.name}", facts, parts, overwrite=overwrite)
 
 
-HEAD = ("model", "", "drop", "KL", "bytes", "ms")
+HEAD = ("model", "", "drop", "KL", "bytes", "ms", "techniques")
 LAYER_HEAD = ("layer", "operator", "type", "KL in 8 bits as given", "why")
 
 
 def row(found: Optimized, candidate: Candidate) -> tuple[str, ...]:
     """A line of the table of candidates."""
     score = candidate.score
+    name, *techniques = candidate.name.split(BESIDE)
+    told = ", ".join(techniques)
     if score.error:
-        return candidate.name, "not possible", "", "", "", ""
+        return name, "not possible", "", "", "", "", told
     said = "chosen" if candidate == found.chosen else ""
     said = said or ("front" if candidate.name in found.front else "")
     return (
-        candidate.name,
+        name,
         said,
         f"{found.drop(candidate):.1f}",
         f"{score.divergence:.2g}",
         f"{score.bytes:,}",
         f"{score.seconds * 1e3:.2f}",
+        told,
     )
 
 

@@ -3,8 +3,12 @@
 Examples are parted by a seed: scales are calibrated on the first part, everything is chosen by the
 second, and whether the budget is met is measured on the third, which took no part in any choice.
 
-1. Units of channels: as they are, equalized by weights, or by data, whichever loses least.
-2. Every scheme for the whole model, plain and with compensated weights.
+1. Units of channels (`techniques.CHOICES`): as they are, or with finer steps, equalized, or both,
+   whichever loses least where weights and biases are compensated. Compared plain they are told
+   apart by what that takes away: of MobileNetV1 0.25 at 128 pixels `activations` seemed best (KL
+   0.11, `finer_steps` 0.14, nothing 0.13), with all 0.026, where finer steps leave 0.008.
+2. Every scheme for the whole model, plain, compensated, and as `quantize` makes it by itself. What
+   is for int8 data (`techniques.suited`) is done where there is some.
 3. Sensitivity: every layer alone in every scheme, the rest float.
 4. Paths of mixed recipes (`search.py`), one through all schemes and one through static ones: the
    cheapest recipe within the budget is closed in on, and others on the way are seen.

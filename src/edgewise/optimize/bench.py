@@ -11,7 +11,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from edgewise.optimize.prepared import prepare
 from edgewise.optimize.quantize import NothingToQuantize, quantize
 from edgewise.optimize.ranges import Ranges
 from edgewise.optimize.recipe import Recipe, Technique
+from edgewise.optimize.shift import shift_channels
 from edgewise.optimize.techniques import UNITS, equalized
 from edgewise.values import dataclass, replace
 
@@ -144,15 +145,22 @@ class Problem:
         return cls((folder / "model.tflite").read_bytes(), examples, **data)
 
 
+@dataclass(slots=True)
+class _Start:
+    """A float model in units of channels that recipes share, and what is known of it."""
+
+    model: Model
+    fitted: Fitted = field(default_factory=dict)
+    ranges: Ranges | None = None
+
+
 class Bench:
     """Makes and measures models of one problem."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._model = format.load(problem.model, file="model")
-        self._equal: dict[tuple[Technique, ...], Model] = {}
-        self._fitted: dict[tuple[Technique, ...], Fitted] = {}
-        self._ranges: dict[tuple[Technique, ...], Ranges] = {}
+        self._starts: dict[tuple[Technique, ...], _Start] = {}
         self._true: dict[str, np.ndarray] = {}
         self._calibration: list[Sample] = []
 
@@ -190,22 +198,17 @@ class Bench:
     def make(self, recipe: Recipe) -> Model:
         """The model of a recipe; where that finds nothing to quantize, the float model."""
         asked = recipe.techniques or ()
-        units = tuple(t for t in asked if t in UNITS)
         target = self._problem.target
         samples = self._samples()
-        if units not in self._equal:
-            equalizing = Recipe("float32", techniques=units)
-            self._equal[units] = equalized(self._model, equalizing, samples)
-        model = true = self._equal[units]
+        start = self._start(recipe)
+        model = true = start.model
         plain = replace(recipe, techniques=())
         ranges = None
         if Technique.COMPENSATE in asked:
-            known = self._fitted.setdefault(units, {})
-            model = compensate(true, plain, samples, target=target, known=known)
+            model = compensate(true, plain, samples, target=target, known=start.fitted)
         elif recipe.is_static:
-            if units not in self._ranges:
-                self._ranges[units] = calibrate(prepare(model, target), samples)
-            ranges = self._ranges[units]
+            start.ranges = start.ranges or calibrate(prepare(model, target), samples)
+            ranges = start.ranges
         try:
             made = quantize(model, plain, ranges, samples=samples, target=target)
         except NothingToQuantize:
@@ -213,6 +216,19 @@ class Bench:
         if Technique.CORRECT_BIASES in asked:
             made = correct_biases(made, true, samples)
         return made
+
+    def _start(self, recipe: Recipe) -> _Start:
+        units = tuple(t for t in recipe.techniques or () if t in UNITS)
+        samples = self._samples()
+        if units not in self._starts:
+            equalizing = Recipe("float32", techniques=units)
+            self._starts[units] = _Start(equalized(self._model, equalizing, samples))
+        shared = self._starts[units]
+        if Technique.SHIFT_CHANNELS not in units:
+            return shared
+        # what it moves is what a recipe makes int8: of float32 above nothing
+        moved = shift_channels(shared.model, recipe, samples)
+        return shared if moved is shared.model else _Start(moved)
 
     def _samples(self) -> Sequence[Sample]:
         """What calibration takes: arrays by name of the input."""

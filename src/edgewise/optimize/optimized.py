@@ -14,12 +14,13 @@ from edgewise.optimize.search import FLOAT, Option
 from edgewise.values import dataclass
 
 FLOATS = Recipe(FLOAT, techniques=())  # the model as it is
+BESIDE = " + "  # between a candidate's scheme, or its place on a path, and its techniques
 _Z2 = 1.96**2  # of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A recipe that was measured on the examples that decide."""
+    """A recipe that was measured on the examples that decide. `name` tells its techniques, too."""
 
     name: str
     recipe: Recipe

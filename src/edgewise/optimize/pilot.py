@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from edgewise import format
 from edgewise.optimize.bench import Problem, Score, Trial
 from edgewise.optimize.journal import Journal
 from edgewise.optimize.optimized import (
+    BESIDE,
     FLOATS,
     Candidate,
     LayerChoice,
@@ -17,11 +18,12 @@ from edgewise.optimize.optimized import (
     prove,
     reason,
 )
-from edgewise.optimize.recipe import Mode, Recipe, Scheme, Technique
+from edgewise.optimize.recipe import FINER, ROUNDING, Mode, Recipe, Scheme, Technique
 from edgewise.optimize.search import FLOAT, Option, closing_in, front, path
 from edgewise.optimize.stations import Station
-from edgewise.optimize.techniques import UNITS
+from edgewise.optimize.techniques import CHOICES, UNITS, suited
 from edgewise.optimize.units import Unit, recipe_of
+from edgewise.values import replace
 
 _log = logging.getLogger("edgewise")
 
@@ -29,8 +31,6 @@ _FEW = 32  # examples that layers are looked at on: KL resolves what accuracy do
 _BETTER = 0.95  # the share of divergence that a technique has to leave at most, to be used
 _WIDTH = 4  # recipes of a path that are measured at a time, whatever the workers
 _CONVERSIONS = 300  # bytes in a file of a QUANTIZE and a DEQUANTIZE
-# what integer weights are compensated by
-_TECHNIQUES = (Technique.COMPENSATE, Technique.CORRECT_BIASES)
 _TRIES = 8  # candidates that the third part is asked about, before the float model
 
 
@@ -61,12 +61,13 @@ class Pilot:
 
     def run(self, notes: tuple[str, ...], skipped: tuple[str, ...]) -> Optimized:
         """All stages."""
-        self._float = self._try([("float32", FLOATS)])[0].score
+        plain = Recipe(self._probe, techniques=())  # what the model loses as it was given
+        self._float = self._try([(FLOAT, FLOATS), (self._probe, plain)])[0].score
         units = self._channels()
         best, compensates = self._uniform(units)
         table = self._sensitivity(units, self._schemes)
         first = table if not units else self._sensitivity((), [self._probe])
-        techniques = (*units, *_TECHNIQUES * compensates)
+        techniques = (*units, *ROUNDING * compensates)
         options = self._options(table, best)
         for name, schemes in self._families().items():
             self._mixed(name, options, schemes, techniques)
@@ -110,26 +111,29 @@ class Pilot:
         return found
 
     def _channels(self) -> tuple[Technique, ...]:
-        """Which equalization loses least in the narrowest static scheme of 8-bit weights."""
+        """Under which units of channels the narrowest static scheme of 8-bit weights loses least,
+        compensated."""
         probe = self._probe
+        chosen: tuple[Technique, ...] = ()
         if Scheme.parse(probe).mode is not Mode.STATIC:
-            return ()
-        kinds = [(), *((technique,) for technique in UNITS)]
-        found = self._try([(_named(probe, k), Recipe(probe, techniques=k)) for k in kinds])
-        usable = [c for c in found if not c.score.error]
-        if not usable:
-            return ()
-        best = min(usable, key=lambda c: c.score.divergence)
-        is_better = best.score.divergence < _BETTER * usable[0].score.divergence
-        return best.recipe.techniques or () if is_better else ()
+            return chosen
+        for sets in CHOICES:
+            kinds = [(*units, *chosen, *ROUNDING * _is_rounded(probe)) for units in ((), *sets)]
+            found = self._try([_with(probe, Recipe(probe), kind) for kind in kinds])
+            usable = [c for c in found if not c.score.error]
+            best = min(usable, key=lambda c: c.score.divergence, default=None)
+            if best and best.score.divergence < _BETTER * usable[0].score.divergence:
+                chosen = tuple(t for t in best.recipe.techniques or () if t in UNITS)
+        return chosen
 
     def _uniform(self, units: tuple[Technique, ...]) -> tuple[dict[str, Score], bool]:
-        """The score of each scheme for the whole model, the better one of plain and compensated;
-        whether compensating helps where weights are narrowest."""
+        """The best score of each scheme for the whole model, plain, compensated, and as `quantize`
+        makes it; whether compensating helps where weights are narrowest."""
         named: list[tuple[str, Recipe]] = []
         for scheme in self._schemes:
-            kinds = [units] + [(*units, *_TECHNIQUES)] * _is_rounded(scheme)
-            named += [(_named(scheme, k), Recipe(scheme, techniques=k)) for k in kinds]
+            more = [(*units, *ROUNDING), (*FINER, *ROUNDING)]  # and what `quantize` does by itself
+            kinds = [units] + more * _is_rounded(scheme)
+            named += [_with(scheme, Recipe(scheme), kind) for kind in kinds]
         best: dict[str, Score] = {}
         helped: dict[str, bool] = {}
         for candidate in self._try(named):
@@ -138,7 +142,8 @@ class Pilot:
                 _log.warning("%s: %s", candidate.name, score.error)
                 continue
             known = best.setdefault(scheme, score)
-            helped[scheme] = score.divergence < _BETTER * known.divergence
+            is_better = score.divergence < _BETTER * known.divergence
+            helped[scheme] = helped.get(scheme, False) or is_better
             best[scheme] = min(known, score, key=lambda s: s.divergence)
         narrow = [s for s in helped if _is_rounded(s)]
         bits = min((Scheme.parse(s).weight.bits for s in narrow), default=0)
@@ -155,7 +160,7 @@ class Pilot:
             if unit.has_weights or Scheme.parse(scheme).mode is Mode.STATIC
         ]
         recipes = [
-            Recipe(FLOAT, (self._units[key].scope(scheme),), techniques=techniques)
+            _with(key, Recipe(FLOAT, (self._units[key].scope(scheme),)), techniques)[1]
             for key, scheme in pairs
         ]
         table: dict[str, dict[str, Score]] = {key: {} for key in self._units}
@@ -210,11 +215,14 @@ class Pilot:
         """Close in on the first recipe of a path that is within the budget."""
         allowed = {*schemes, FLOAT}
         steps = path({k: [o for o in found if o.scheme in allowed] for k, found in options.items()})
-        recipes = [recipe_of(self._units, types, techniques) for types in steps]
+        named = [
+            _with(f"{name} {place}/{len(steps)}", recipe_of(self._units, types), techniques)
+            for place, types in enumerate(steps, 1)
+        ]
 
         def holds(places: Sequence[int]) -> list[bool]:
-            named = [(f"{name} {place + 1}/{len(steps)}", recipes[place]) for place in places]
-            return [self._drop(c.score) <= self._max_drop for c in self._try(named)]
+            found = self._try([named[place] for place in places])
+            return [self._drop(c.score) <= self._max_drop for c in found]
 
         closing_in(holds, len(steps), width=_WIDTH)
 
@@ -270,5 +278,7 @@ def _is_rounded(scheme: str) -> bool:
     return parsed.weight.is_integer and parsed.name != "static_wi8_au8"
 
 
-def _named(scheme: str, techniques: Sequence[Technique]) -> str:
-    return " + ".join([scheme, *(t.value for t in techniques)])
+def _with(name: str, recipe: Recipe, techniques: Iterable[Technique]) -> tuple[str, Recipe]:
+    """A recipe with those techniques that suit it, and its name with theirs."""
+    kept = suited(techniques, recipe)
+    return BESIDE.join([name, *(t.value for t in kept)]), replace(recipe, techniques=kept)

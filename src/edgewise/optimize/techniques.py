@@ -6,18 +6,39 @@ works on the weights as they are stored: what `compensate` decides would not sur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from edgewise.errors import QuantizationError
 from edgewise.ir.model import Model
 from edgewise.optimize.equalize import activations, cross_layer
 from edgewise.optimize.finer import finer_steps, widen
 from edgewise.optimize.observe import Sample, channel_maxima
-from edgewise.optimize.recipe import Recipe, Technique
+from edgewise.optimize.recipe import FINER, Recipe, Technique
 from edgewise.optimize.shift import shift_channels
 
-UNITS = (Technique.CROSS_LAYER, Technique.ACTIVATIONS, Technique.FINER_STEPS)
+# what each does to a model, in the order of `Technique`
+UNITS: dict[Technique, Callable[[Model, Recipe, Iterable[Sample]], Model]] = {
+    Technique.CROSS_LAYER: lambda model, _, __: cross_layer(model).model,
+    Technique.ACTIVATIONS: lambda model, _, s: activations(model, channel_maxima(model, s)).model,
+    Technique.WIDEN: lambda model, _, __: widen(model),
+    Technique.FINER_STEPS: lambda model, _, samples: finer_steps(model, samples),
+    Technique.SHIFT_CHANNELS: shift_channels,
+}
 _WITHOUT_SAMPLES = (Technique.CROSS_LAYER, Technique.WIDEN)
+# what the autopilot tries: of each line the set that loses least, or none, beside that of the last
+CHOICES = (
+    (FINER, (Technique.WIDEN, *FINER)),
+    ((Technique.CROSS_LAYER,), (Technique.ACTIVATIONS,)),
+)
+
+
+def suited(techniques: Iterable[Technique], recipe: Recipe) -> tuple[Technique, ...]:
+    """Those that suit a recipe: what `quantize` does by itself where it would, `widen` where that
+    is `finer_steps`, and what equalizes anywhere. `recipe` leaves them open."""
+    known = {*recipe.techniques_for(has_samples=True), Technique.CROSS_LAYER, Technique.ACTIVATIONS}
+    if Technique.FINER_STEPS in known:
+        known.add(Technique.WIDEN)
+    return tuple(t for t in techniques if t in known)
 
 
 def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) -> Model:
@@ -33,14 +54,7 @@ def equalized(model: Model, recipe: Recipe, samples: Iterable[Sample] | None) ->
     if samples is None and needing:
         named = ", ".join(needing)
         raise QuantizationError(f"recipe {recipe.scheme}: {named} need samples; got none")
-    if Technique.CROSS_LAYER in wanted:
-        model = cross_layer(model).model
-    if Technique.ACTIVATIONS in wanted:
-        model = activations(model, channel_maxima(model, samples or ())).model
-    if Technique.WIDEN in wanted:
-        model = widen(model)
-    if Technique.FINER_STEPS in wanted:
-        model = finer_steps(model, samples or ())
-    if Technique.SHIFT_CHANNELS in wanted:
-        model = shift_channels(model, recipe, samples or ())
+    for technique, change in UNITS.items():
+        if technique in wanted:
+            model = change(model, recipe, samples or ())
     return model

@@ -4,13 +4,13 @@ weights that compute (ADD, SOFTMAX, HARD_SWISH ...), all of a kind together."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from edgewise.ir.graph import Graph, Node
 from edgewise.ir.op import NotQuantized, SameScale
 from edgewise.ir.report import macs_of
 from edgewise.optimize.match import layer_name
-from edgewise.optimize.recipe import Mode, Recipe, Scheme, Scope, Technique
+from edgewise.optimize.recipe import Mode, Recipe, Scheme, Scope
 from edgewise.optimize.rules import has_floats, is_data, is_float
 from edgewise.optimize.search import FLOAT, Types, common
 from edgewise.values import dataclass
@@ -72,9 +72,7 @@ def _elements(node: Node) -> int:
     return count
 
 
-def recipe_of(
-    units: Mapping[str, Unit], types: Types, techniques: Iterable[Technique] = ()
-) -> Recipe:
+def recipe_of(units: Mapping[str, Unit], types: Types) -> Recipe:
     """The recipe that gives units these types, with as few scopes as it takes: operators without
     weights are what integers around them are, or float, unless their type of data is another."""
     layers = {key: scheme for key, scheme in types.items() if units[key].has_weights}
@@ -88,4 +86,4 @@ def recipe_of(
             for key, scheme in others.items()
             if Scheme.parse(scheme).data is not usual.data
         ]
-    return Recipe(rest, tuple(scopes), techniques=tuple(techniques))
+    return Recipe(rest, tuple(scopes))
