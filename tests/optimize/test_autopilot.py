@@ -22,6 +22,7 @@ from edgewise.optimize.autopilot import autopilot
 from edgewise.optimize.bench import PARTS, Bench, Examples, Problem, Score, Trial
 from edgewise.optimize.journal import Journal
 from edgewise.optimize.optimized import Optimized, prove, reason, within_chance
+from edgewise.optimize.pilot import Pilot
 from edgewise.optimize.prepared import prepare
 from edgewise.optimize.recipe import ROUNDING
 from edgewise.optimize.search import FLOAT, Option, closing_in, common, front, hull, path
@@ -179,6 +180,33 @@ def test_it_does_what_quantize_does_by_itself():
         )
     assert (*UNITS, *ROUNDING) == tuple(Technique)
     assert {t for sets in CHOICES for kind in sets for t in kind} == {*UNITS}
+
+
+def test_the_proof_passes_over_what_does_worse_than_something_smaller():
+    """It would pass by chance alone."""
+    scores = {  # bytes, divergence, whether it holds
+        "static_wi4_ai8": (1, 0.3, False),
+        "static_wi8_ai8": (2, 0.4, True),
+        "dynamic_wi8_afp32": (3, 0.1, True),
+        FLOAT: (9, 0.0, True),
+    }
+    asked = []
+
+    def station(line: str) -> str:
+        trial = Trial.from_json(line)
+        size, apart, holds = scores[trial.recipe.scheme]
+        is_proof = trial.part == "proof"
+        asked.extend([trial.recipe.scheme] * is_proof)
+        return Score("1" * 10 if holds or not is_proof else "0" * 10, apart, size).to_json()
+
+    part = Examples((np.zeros((10, 1)),), np.zeros(10, np.int64))
+    problem = Problem(b"", dict.fromkeys(PARTS, part), "top1", None, None)
+    pilot = Pilot({}, SCHEMES, "size", 1.0, problem, station, Journal(None, "x"))
+    found = pilot._try([(name, Recipe(name, techniques=())) for name in scores])
+    pilot._float = found[-1].score
+    chosen, proof = pilot._prove()
+    assert asked == [FLOAT, "static_wi4_ai8", "dynamic_wi8_afp32"]
+    assert (chosen.name, proof.tries) == ("dynamic_wi8_afp32", 2)
 
 
 # -- what it finds ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ second, and whether the budget is met is measured on the third, which took no pa
 4. Paths of mixed recipes (`search.py`), one through all schemes and one through static ones: the
    cheapest recipe within the budget is closed in on, and others on the way are seen.
 5. The cheapest within the budget by the second part is measured on the third; where it loses too
-   much there, the next one is.
+   much there, the next one is that diverges less.
 
 Limits: what layers do to each other is only seen where whole recipes are measured, and a path is
 not all recipes. Cost: schemes x layers trials of 32 examples and some fifty of all.
