@@ -134,15 +134,15 @@ def test_small_plans_run_alone_where_that_is_faster(shared_ns: int, alone_ns: in
 
     executor._run.clock = callback = structures().callback("uint64_t(void *)", clock)
     were_alone: list[bool] = []
-    for _ in range(2 * constant("EW_TRIAL_RUNS")):
+    first, runs = constant("EW_FIRST_RUNS"), constant("EW_TRIAL_RUNS")
+    for _ in range(first + 2 * runs):
         record.clear()
         executor.run([np.ones(4, np.float32)], {})
         were_alone.append(record.calls == [("a", 0, 60, 0), ("b", 0, 60, 0)])
     trials = constant("EW_TRIALS")
     is_alone = alone_ns < shared_ns
-    wanted = [False] * trials + [True] * trials
-    wanted += [is_alone] * (constant("EW_TRIAL_RUNS") - len(wanted))
-    assert were_alone == 2 * wanted
+    wanted = [False] * trials + [True] * trials + [is_alone] * (runs - 2 * trials)
+    assert were_alone == [False] * first + 2 * wanted
     threads.close()
     del callback
 

@@ -185,8 +185,8 @@ static int32_t walk(ew_run_state *run) {
  * to 8 bytes a ns from the other's cache, tiny_vww takes two threads 80 us in int8 and 170 in
  * float32, of which one sleeps 60 and 168, and one thread 52 and 158; at other times 55 and 96 on
  * the same virtual machine (Zen 4). So small plans try both, again and again: EW_TRIALS runs are
- * shared, as many are not, and the others are what had the lesser median. Results are the same. So
- * many because the first ones find the other threads asleep. */
+ * shared, as many are not, and the others are what had the lesser lower quartile. Results are the
+ * same. So many because the first ones find the other threads asleep. */
 
 /* Notes the time of the trial's next run. */
 static void note(ew_trial *trial, uint64_t ns) {
@@ -196,11 +196,11 @@ static void note(ew_trial *trial, uint64_t ns) {
     for (; i && trial->ns[i - 1] > time; i--) trial->ns[i] = trial->ns[i - 1];
     trial->ns[i] = time;
     if (count + 1 < EW_TRIALS) return;
-    const uint32_t median = trial->ns[EW_TRIALS / 2];
+    const uint32_t quartile = trial->ns[EW_TRIALS / 4];
     if (trial->place < EW_TRIALS)
-        trial->shared_ns = median;
+        trial->shared_ns = quartile;
     else
-        trial->is_alone = median < trial->shared_ns;
+        trial->is_alone = quartile < trial->shared_ns;
 }
 
 /* A whole run of a plan that is all kernels. */

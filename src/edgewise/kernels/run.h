@@ -53,7 +53,8 @@ enum {
     EW_MAX_DEPTH = 32,    /* IF and WHILE steps inside each other */
     EW_SMALL_WORK = 1000, /* ns: a step of less work is left to the calling thread */
     EW_TRIALS = 16,       /* runs of each kind in a trial (run.c); */
-    EW_TRIAL_RUNS = 2000, /* runs from one to the next */
+    EW_TRIAL_RUNS = 2000, /* runs from one to the next; */
+    EW_FIRST_RUNS = 250,  /* shared ones before the first: new threads take ms to find a core */
 };
 
 /* How `ew_run` returned. */
@@ -89,7 +90,7 @@ typedef struct {
     uint32_t is_on; /* the caller's, for plans of kernels alone; 0: all runs are shared */
     uint32_t place; /* of the next run among EW_TRIAL_RUNS: a trial comes first */
     uint32_t is_alone;
-    uint32_t shared_ns;     /* the median of the shared runs */
+    uint32_t shared_ns;     /* the lower quartile of the shared runs */
     uint32_t ns[EW_TRIALS]; /* of one kind, ascending */
 } ew_trial;
 

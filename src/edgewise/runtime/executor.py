@@ -110,7 +110,8 @@ class Executor:
         self.has_names = bool(self._named or plan.once) or any(map(names_resources, hosts))
         self._run = self._make_state()
         if threads.count > 1 and not is_always_shared and self._run.clock:
-            self._run.trial.is_on = self._takes_less_than(_TRIED_NS)
+            first = constant("EW_TRIAL_RUNS") - constant("EW_FIRST_RUNS")
+            self._run.trial = {"is_on": self._takes_less_than(_TRIED_NS), "place": first}
         remember(self)
 
     def run(
