@@ -29,15 +29,7 @@ EW_DEFINE(conv_2d_h8) {
     ew_staged *staged = scratch;
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t pixel = tile % pixels, group = tile / pixels;
-        const group_weights weights = {
-            .w = (const int8_t *)operand[1] + (size_t)group * o * k,
-            .scale = (const float *)operand[2] + group * o,
-            .bias = (const float *)operand[3] + group * o,
-            .k = k,
-            .o = o,
-            .block = p->block,
-            .stride = s->o,
-        };
+        const group_weights weights = weights_of_group(operand, group, s->o, o, k, p->block);
         ew_rows row;
         stage(p, operand[0], group, pixel_of(s, pixel), 1, NULL, &row, staged, k);
         multiply_window(&weights, staged, row.scale[0], p->low, p->high,

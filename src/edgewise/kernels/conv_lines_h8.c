@@ -68,14 +68,7 @@ EW_DEFINE(conv_2d_lines_h8) {
     for (uint32_t tile = tile_begin; tile < tile_end; tile++) {
         const uint32_t oy = tile % s->oh, image = tile / s->oh % s->n, group = tile / s->oh / s->n;
         const float *x = (const float *)operand[0] + (size_t)image * s->h * s->w * s->c;
-        const group_weights weights = {
-            .w = (const int8_t *)operand[1] + (size_t)group * o * k,
-            .scale = (const float *)operand[2] + group * o,
-            .bias = (const float *)operand[3] + group * o,
-            .k = k,
-            .o = o,
-            .block = k,
-        };
+        const group_weights weights = weights_of_group(operand, group, s->o, o, k, k);
         float *y = (float *)operand[5] + l->y_first + (size_t)image * l->y_image +
                    (size_t)oy * l->y_line + group * o;
         keep_none(s, kept); /* of this image and group */

@@ -93,9 +93,24 @@ static void quantize_patch(const ew_window *s, const patch *at, ew_row row, ew_s
 /* Weights [o][k] of a group, and what goes with its outputs. */
 typedef struct {
     const int8_t *w;
-    const float *scale, *bias;      /* scale [blocks][stride] */
+    const float *scale, *bias; /* scale [blocks][stride] */
     uint32_t k, o, block, stride;
 } group_weights;
+
+/* Those of a convolution with so many outputs in all. */
+static group_weights weights_of_group(void *const *operand, uint32_t group, uint32_t outputs,
+                                      uint32_t o, uint32_t k, uint32_t block) {
+    const group_weights w = {
+        .w = (const int8_t *)operand[1] + (size_t)group * o * k,
+        .scale = (const float *)operand[2] + group * o,
+        .bias = (const float *)operand[3] + group * o,
+        .k = k,
+        .o = o,
+        .block = block,
+        .stride = outputs,
+    };
+    return w;
+}
 
 /* The o results of a staged window. */
 static void multiply_window(const group_weights *g, const ew_staged *staged, float row_scale,
