@@ -143,7 +143,8 @@ def require(rule: bool, sentence: str) -> None:
 
 def shape_of(value: Value) -> tuple[int, ...]:
     """The static shape. Raises NotNative for sizes beyond the kernels' 32-bit counts."""
-    shape = cast("tuple[int, ...]", value.shape)  # `require_plannable` has looked
+    assert value.type.is_static  # `require_plannable` has looked
+    shape = cast("tuple[int, ...]", value.shape)
     is_small = math.prod(shape) < 2**31 and max(shape, default=0) < 2**31
     require(is_small, "a tensor has 2**31 elements or more")
     return shape

@@ -84,7 +84,7 @@ def calls(
         },
     )
     matrix: Value | Array | Packed = weights.array
-    bias: Value | Array | Packed = weights.bias
+    bias: Value | Array | Packed | None = None
     before: Sequence[Call] = ()
     moved = zero + 128 * is_signed if isa.lanes == 16 else 0
     if weights.source is not None or weights.added is not None:
@@ -107,7 +107,7 @@ def calls(
             matrix = narrowed(matrix)
         if isa.lanes == 16:
             bias = _moved_bias(weights, groups, isa, moved, sums)
-    if bias is weights.bias:
+    if bias is None:  # as it is
         bias = pad_channels(weights.bias, groups, isa)
     operands = (x, matrix, bias, pad_channels(weights.scales, groups, isa), y)
     scratch = 4 * runs if is_direct else tiles.scratch
