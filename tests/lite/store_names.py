@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import inspect
 import json
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,7 @@ CONSTRUCTORS = (
 
 def main() -> None:
     """Print the inventory of the real modules as JSON."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the tests run on
     import ai_edge_litert.interpreter as litert
     import tensorflow as tf
 

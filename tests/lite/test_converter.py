@@ -79,7 +79,8 @@ def test_the_usual_tutorial(shared_data, tmp_path, constructor):
 
 
 _SAVE = """
-import sys
+import os, sys
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the tests run on
 import keras
 import numpy as np
 keras.utils.set_random_seed(1)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the tests run on
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the tests run on
 
 import keras
 import numpy as np
