@@ -1,8 +1,9 @@
 """The networks of keras.applications and of the zoo: there and back again is the same text, and the
-Keras model of the bridge computes what the runtime does, within 1e-5 of the output's range, or
-twice as far as Keras's answer moves when every input is the next float32 (EfficientNetV2M: 0.9e-5,
-and 1.3e-5 from ours). Each of their operators is listed, and held to 1e-5 without exception, by
-`test_bridge_operators.py`.
+Keras model of the bridge computes what the runtime does, within 1e-5 of the output's range, or four
+times as far as Keras's answer moves when every input is the next float32: each of the two rounds
+in every layer, not in the first alone. InceptionV3 moves by 1.9e-5, and ours is 3.9e-5 from it;
+from what float64 says Keras's own is 4.0e-5, the bridge's 2.8e-5, ours 3.4e-5. Each of their
+operators is listed, and held to 1e-5 without exception, by `test_bridge_operators.py`.
 
 Minutes where layers run one by one (`KERAS_BACKEND=torch`, or tensorflow, as NASNet wants); JAX
 compiles each network first.
@@ -37,8 +38,7 @@ def test_networks_of_keras(name):
     network = getattr(keras.applications, case.network)(**case.arguments())
     fill(network, case)
     check(canonicalize(edgewise.convert(network, inputs=(1, *case.size, 3))), images(case, 1))
-    keras.backend.clear_session()
-    gc.collect()
+    forget()
 
 
 @pytest.mark.parametrize("name", drawn.NAMES)
@@ -46,6 +46,17 @@ def test_networks_of_the_zoo(name):
     model = drawn.network(name)
     shape = model.main.inputs[0].shape
     check(model, np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
+    forget()
+
+
+def forget() -> None:
+    """What is kept of networks: JAX's compiled ones took 14 GB after 40 networks."""
+    keras.backend.clear_session()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+    gc.collect()
 
 
 def check(model: Model, x: np.ndarray) -> None:
@@ -61,4 +72,4 @@ def check(model: Model, x: np.ndarray) -> None:
         keras.ops.convert_to_numpy(there(given, training=False))
         for given in (x, np.nextafter(x, np.float32(np.inf)))
     )
-    assert distance([found], wanted) <= max(1e-5, 2 * distance([near], [found]))
+    assert distance([found], wanted) <= max(1e-5, 4 * distance([near], [found]))
