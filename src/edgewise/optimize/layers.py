@@ -4,12 +4,14 @@ Of each matched layer the second model's result is compared with the first's twi
 whole run, with all errors of the layers before, and with the layer alone, fed with the first
 model's true inputs in the second one's types, against the first model's layer on the very same
 numbers: what the rounding of inputs costs is not this layer's doing. The second is the error that
-the layer introduces; what the first has more is inherited.
+the layer introduces; what the first has more is inherited. Where the second model has channels in
+other units (`aligned.py`), its numbers are taken for what they stand for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -19,12 +21,17 @@ from edgewise.errors import EdgewiseError
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.ir.types import TensorType
 from edgewise.metrics import Difference
-from edgewise.optimize.match import Match, counterparts
+from edgewise.optimize.aligned import Units, aligned
+from edgewise.optimize.match import CONVERSIONS, Match, counterparts
 from edgewise.runtime.session import Session
 from edgewise.runtime.workers import ordered
 from edgewise.values import dataclass
 
 Arrays = Sequence[np.ndarray]
+Numbers = Mapping[Value, np.ndarray]
+
+_UNITS_FROM = 3  # samples, of which all numbers are kept
+_LESS = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +64,16 @@ def look(
     first: Graph,
     second: Graph,
     matches: Sequence[Match],
-    feeds: Iterable[tuple[Arrays, Arrays]],
+    feeds: Sequence[tuple[Arrays, Arrays]],
     *,
     workers: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Seen]:
     """One Seen for each match; `feeds` are the arrays of both graphs' inputs for each sample."""
     free: SimpleQueue[_Bench] = SimpleQueue()
+    bench = _Bench(first, second, matches)
+    units = bench.units(feeds[:_UNITS_FROM])
+    free.put(bench)
 
     def observe(feed: tuple[Arrays, Arrays]) -> list[Seen]:
         try:
@@ -71,7 +81,7 @@ def look(
         except Empty:
             bench = _Bench(first, second, matches)
         try:
-            return bench.observe(*feed)
+            return bench.observe(*feed, units)
         finally:
             free.put(bench)
 
@@ -94,43 +104,88 @@ class _Bench:
         itself = {v: v for v in self._true.values()}
         self._exact = [_Alone.of(m.first, itself) for m in matches]
 
-    def observe(self, x: Arrays, y: Arrays) -> list[Seen]:
-        """What is seen of each match in one sample."""
+    def units(self, feeds: Sequence[tuple[Arrays, Arrays]]) -> dict[Value, Units]:
+        """Those of the second graph's values that are not the first one's, and which what reads
+        them undoes: else they are errors."""
+        runs = [self._run(*feed) for feed in feeds]
+        found = {}
+        for value, true in self._true.items():
+            pairs = [(a[true], b[value]) for a, b in runs if true in a and value in b]
+            if pairs:
+                ours = [_real(x, true.type) for x, _ in pairs]
+                theirs = [_real(y, value.type) for _, y in pairs]
+                units = aligned(ours, theirs, value.type)
+                if units is not None:
+                    found[value] = units
+        return self._undone(found, [ours for ours, _ in runs]) if found else {}
+
+    def _undone(self, found: Mapping[Value, Units], runs: list[Numbers]) -> dict[Value, Units]:
+        """Units with which what reads a value has less noise than without them; readers come
+        first, for these may have other units themselves."""
+        places = {m.second: i for i, m in enumerate(self._matches)}
+        noise: dict[Value, list[float]] = {v: [0.0, 0.0] for v in found}  # with them, without
+        kept: dict[Value, Units] = {}
+        for node in reversed(list(self._graphs[1].nodes)):
+            for value in node.outputs:
+                if value in found and noise[value][0] < _LESS * noise[value][1]:
+                    kept[value] = found[value]
+            asked = {v: found[v] for v in node.inputs if v is not None and v in found}
+            if not asked:
+                continue
+            with_, without = 1.0, 0.0  # nobody knows
+            if isinstance(node.op, CONVERSIONS) and node.output in kept:
+                with_, without = 0.0, 1.0
+            elif node in places:
+                with_ = sum(self._noise(places[node], ours, asked | kept) for ours in runs)
+                without = sum(self._noise(places[node], ours, kept) for ours in runs)
+            for value in asked:
+                noise[value][0] += with_
+                noise[value][1] += without
+        return kept
+
+    def _noise(self, place: int, ours: Numbers, units: Mapping[Value, Units]) -> float:
+        """Of a layer alone, as a share of its signal."""
+        own = self._own(place, ours, units)
+        return math.inf if own is None or not own.xx else own.noise / own.xx
+
+    def _run(self, x: Arrays, y: Arrays) -> tuple[Numbers, Numbers]:
         kept = []
         for session, graph, arrays in zip(self._sessions, self._graphs, (x, y), strict=True):
             session.run(list(arrays))
             kept.append({**dict(zip(graph.inputs, arrays, strict=True)), **session.kept})
-        return [
-            self._seen(m, alone, exact, *kept)
-            for m, alone, exact in zip(self._matches, self._alone, self._exact, strict=True)
-        ]
+        return kept[0], kept[1]
+
+    def observe(self, x: Arrays, y: Arrays, units: Mapping[Value, Units]) -> list[Seen]:
+        """What is seen of each match in one sample."""
+        ours, theirs = self._run(x, y)
+        return [self._seen(place, ours, theirs, units) for place in range(len(self._matches))]
 
     def _seen(
-        self,
-        m: Match,
-        alone: _Alone | None,
-        exact: _Alone | None,
-        ours: Mapping[Value, np.ndarray],
-        theirs: Mapping[Value, np.ndarray],
+        self, place: int, ours: Numbers, theirs: Numbers, units: Mapping[Value, Units]
     ) -> Seen:
-        type_ = m.second.output.type
+        m = self._matches[place]
+        type_, unit = m.second.output.type, units.get(m.second.output)
         true = _real(ours[m.first.output], m.first.output.type)
         stored = theirs[m.second.output]
-        whole = Difference.of(true, _real(stored, type_))
-        own = None
-        if alone is not None and (feed := alone.feed(self._true, ours)) is not None:
-            result = alone.run(feed)
-            meant = None if exact is None else exact.run(alone.numbers(self._true, feed))
-            if result is not None:
-                kind = m.first.output.type
-                aim = true if meant is None else _real(meant, kind)
-                own = Difference.of(aim, _real(result, type_))
+        whole = Difference.of(true, _real(stored, type_, unit))
+        own = self._own(place, ours, units)
         if not type_.is_quantized or type_.quant is None:
             return Seen(whole, own)
         low, high = type_.quant.dequantize(np.array(type_.dtype.range))
         half = float(type_.quant.scale.max()) / 2
-        clipped = int(((true < low - half) | (true > high + half)).sum())
+        asked = true if unit is None else unit.theirs(true)
+        clipped = int(((asked < low - half) | (asked > high + half)).sum())
         return Seen(whole, own, clipped, int(stored.min()), int(stored.max()))
+
+    def _own(self, place: int, ours: Numbers, units: Mapping[Value, Units]) -> Difference | None:
+        """What a layer alone makes of true inputs against what is right; None: it cannot run."""
+        m, alone, exact = self._matches[place], self._alone[place], self._exact[place]
+        feed = None if alone is None else alone.feed(self._true, ours, units)
+        if alone is None or feed is None or (result := alone.run(feed)) is None:
+            return None
+        meant = None if exact is None else exact.run(alone.numbers(self._true, feed, units))
+        aim = _real(ours[m.first.output] if meant is None else meant, m.first.output.type)
+        return Difference.of(aim, _real(result, m.second.output.type, units.get(m.second.output)))
 
 
 class _Alone:
@@ -157,7 +212,7 @@ class _Alone:
         return cls(node, variable) if all(v in true for v in variable) else None
 
     def feed(
-        self, true: Mapping[Value, Value], ours: Mapping[Value, np.ndarray]
+        self, true: Mapping[Value, Value], ours: Numbers, units: Mapping[Value, Units]
     ) -> dict[Value, np.ndarray] | None:
         """What the node reads of the first model's numbers; None where they are not known."""
         found = {}
@@ -166,16 +221,25 @@ class _Alone:
             array = ours.get(source, source.data)
             if array is None:
                 return None
-            found[value] = _converted(array, source.type, value.type)
+            if value in units:
+                real = units[value].theirs(_real(array, source.type))
+                found[value] = to_type(real, value.type)
+            else:
+                found[value] = _converted(array, source.type, value.type)
         return found
 
     def numbers(
-        self, true: Mapping[Value, Value], feed: Mapping[Value, np.ndarray]
+        self, true: Mapping[Value, Value], feed: Numbers, units: Mapping[Value, Units]
     ) -> dict[Value, np.ndarray]:
         """The same as the first model's node reads it."""
-        return {true[v]: _converted(a, v.type, true[v].type) for v, a in feed.items()}
+        return {
+            true[v]: _converted(a, v.type, true[v].type)
+            if v not in units
+            else to_type(_real(a, v.type, units[v]), true[v].type)
+            for v, a in feed.items()
+        }
 
-    def run(self, feed: Mapping[Value, np.ndarray]) -> np.ndarray | None:
+    def run(self, feed: Numbers) -> np.ndarray | None:
         """The first result; None where it cannot run, or lacks a number."""
         if self._session is None or not all(v in feed for v in self._variable):
             return None
@@ -186,11 +250,11 @@ class _Alone:
             return None
 
 
-def _real(array: np.ndarray, type_: TensorType) -> np.ndarray:
+def _real(array: np.ndarray, type_: TensorType, units: Units | None = None) -> np.ndarray:
     """The numbers that stored ones stand for."""
     if type_.is_quantized and type_.quant is not None:
-        return type_.quant.dequantize(array)
-    return array
+        array = type_.quant.dequantize(array)
+    return array if units is None else units.ours(array)
 
 
 def _converted(array: np.ndarray, source: TensorType, target: TensorType) -> np.ndarray:
