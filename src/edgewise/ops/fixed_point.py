@@ -94,11 +94,9 @@ def squared_difference_fixed(operands: Sequence[Quantized | None], result: Tenso
     a, b = _pair(operands)
     assert result.quant is not None
     common = 2 * float(max(a.scale, b.scale))
-    x, y = (
-        multiply_fixed(centred(v) << 7, *multiplier(float(v.scale) / common)).astype(np.int64)
-        for v in (a, b)
-    )
+    x, y = (multiply_fixed(centred(v) << 7, *multiplier(float(v.scale) / common)) for v in (a, b))
     out = multiplier(common * common / ((1 << 14) * float(scale_of(result.quant))))
+    # int32 wraps, as LiteRT's does
     difference = np.asarray(x - y)
     difference *= difference
     return _clamped(multiply_fixed(difference, *out), Activation.NONE, result)
@@ -126,9 +124,11 @@ def _pair(operands: Sequence[Quantized | None]) -> tuple[Quantized, Quantized]:
 def _clamped(y: Array, act: Activation, result: TensorType) -> Array:
     assert result.quant is not None
     low, high = activation_range(act, result)
-    total = np.asarray(y.astype(np.int64))
-    total += point_of(result.quant)
-    return total.clip(low, high, out=total).astype(result.dtype.numpy)
+    point = point_of(result.quant)
+    # of at most 16 bits: the bounds and their distance to the zero point are int32's
+    steps = np.asarray(y.clip(low - point, high - point))
+    steps += point
+    return steps.astype(result.dtype.numpy)
 
 
 def power_of_two(scale: np.float32) -> int | None:

@@ -90,36 +90,48 @@ def high_mul(a: Array, m: int | Array) -> Array:
     Its C code rounds a negative product by 1 - 2**30 and a division that truncates, which is half
     up, too.
     """
+    product = _half_product(a, m)
+    return np.minimum(product, (1 << 31) - 1, out=product).astype(np.int32)
+
+
+def _half_product(a: Array, m: int | Array) -> Array:
+    """(a*m*2) >> 32 with rounding half up, int64; at most 2**31, and that only where both are
+    -2**31."""
     product = np.asarray(a * np.asarray(m, np.int64))
     product += 1 << 30
     product >>= 31
-    return np.minimum(product, (1 << 31) - 1, out=product).astype(np.int32)
+    return product
 
 
 def divide_by_power(x: Array, exponent: int | Array) -> Array:
     """`RoundingDivideByPOT`: x / 2**exponent, halves away from zero, int32."""
     if isinstance(exponent, int):  # as most; arrays of one element cost more than they compute
-        if not exponent:
-            return x.astype(np.int32)
-        wide = x.astype(np.int64)
-        wide += (1 << exponent) >> 1
-        wide -= x < 0
-    else:
-        exponent = np.asarray(exponent, np.int64)
-        half = (np.int64(1) << exponent) >> 1
-        wide = np.asarray(x + half)
-        wide -= (x < 0) & (half > 0)
+        return _divided(x.astype(np.int64), exponent).astype(np.int32)
+    exponent = np.asarray(exponent, np.int64)
+    half = (np.int64(1) << exponent) >> 1
+    wide = np.asarray(x + half)
+    wide -= (x < 0) & (half > 0)
     wide >>= exponent
     return wide.astype(np.int32)
+
+
+def _divided(wide: Array, exponent: int) -> Array:
+    """`divide_by_power` in place of int64."""
+    if exponent:
+        is_below = wide < 0
+        wide += (1 << exponent) >> 1
+        wide -= is_below
+        wide >>= exponent
+    return wide
 
 
 def multiply_fixed(x: Array, m: int | Array, shift: int | Array) -> Array:
     """`MultiplyByQuantizedMultiplier` (double rounding): x * m * 2**(shift - 31), int32."""
     if isinstance(shift, int):
-        left = x.astype(np.int64)
-        if shift > 0:
-            left <<= shift
-        return divide_by_power(high_mul(left.astype(np.int32), m), max(-shift, 0))
+        left = (x if shift <= 0 else x.astype(np.int64) << shift).astype(np.int32, copy=False)
+        if isinstance(m, int) and m >= 0:  # nothing saturates
+            return _divided(_half_product(left, m), max(-shift, 0)).astype(np.int32)
+        return divide_by_power(high_mul(left, m), max(-shift, 0))
     shift = np.asarray(shift, np.int64)
     left = (x << np.maximum(shift, 0)).astype(np.int32)
     return divide_by_power(high_mul(left, m), np.maximum(-shift, 0))
