@@ -6,7 +6,6 @@ Long because what decides between an operator's floats and its integers stands b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from edgewise.ir.infer import result_declaration
 from edgewise.ir.op import ANY_AXIS, Arithmetic, Op, Quantized, Role, Runner
 from edgewise.ir.resources import Resources
 from edgewise.ir.types import TensorType
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 State = dict[Value, np.ndarray]
 BeforeNode = Callable[[Node, Sequence[np.ndarray | None]], None]  # with its operands

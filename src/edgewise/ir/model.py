@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +13,7 @@ from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.nesting import reachable
 from edgewise.ir.report import Report, describe
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

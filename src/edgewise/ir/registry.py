@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -58,6 +57,8 @@ class Registry(MutableMapping[str, T]):
     def _import_all(self) -> None:
         if self._is_whole:
             return
+        from pkgutil import iter_modules
+
         self._is_whole = True
         for module in iter_modules(import_module(self._package).__path__):
             import_module(f"{self._package}.{module.name}")

@@ -6,11 +6,9 @@ number of the last node it replaces, so numbers grow along the rewritten graph a
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from edgewise.ir.graph import Graph, Node
 from edgewise.passes.rewrite import Change, Outcome
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 
 @dataclass(slots=True)

@@ -14,14 +14,13 @@ operands and the choices of `either` only, so matching costs a constant per node
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 
 import numpy as np
 
 from edgewise.errors import InternalError
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.op import Op
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 # Operators where f(a, b) = f(b, a).
 COMMUTATIVE = frozenset(

@@ -14,11 +14,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import field
 
 from edgewise.ir.graph import Node
 from edgewise.passes.rewrite import Change, Miss, Outcome
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 # Names of places that one reason of a near miss shows; -vv shows all of them.
 FEW = 3

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field
 from functools import cache
 
 from edgewise.errors import InternalError, ShapeError
@@ -31,7 +30,7 @@ from edgewise.ir.types import TensorType
 from edgewise.ir.verify import compatible
 from edgewise.passes.listed import Listed
 from edgewise.passes.pattern import Match, PatternBuilder, Result
-from edgewise.values import dataclass, replace
+from edgewise.values import dataclass, field, replace
 
 Verdict = bool | str  # True, or the sentence that says why not
 

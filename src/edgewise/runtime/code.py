@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from edgewise.runtime.plan import (
     Step,
     While,
 )
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 STEP = np.dtype(
     [

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import field
 
 from edgewise.errors import EdgewiseError
 from edgewise.ir.dim import Shape
@@ -27,7 +26,7 @@ from edgewise.ops.control import While
 from edgewise.ops.hashtable import Hashtable
 from edgewise.ops.state import VarHandle
 from edgewise.passes.runtime import settle_shapes
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 Shapes = tuple[tuple[int, ...], ...]
 

@@ -9,7 +9,6 @@ tile: both then run on each tile while it is in the cache (`Kernel.locked`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from edgewise.runtime.plan import Target
 from edgewise.runtime.plannable import NotPlannable
 from edgewise.runtime.select import select
 from edgewise.runtime.work import is_worth_sharing, work_of
-from edgewise.values import dataclass, replace
+from edgewise.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ CALL_ONCE runs before such a plan, not in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from edgewise.ir.graph import Graph, Node, Value
@@ -19,7 +18,7 @@ from edgewise.ir.types import TensorType
 from edgewise.runtime.calls import Call
 from edgewise.runtime.groups import Bound, Group, Mark
 from edgewise.runtime.select.copy import copy, view
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 if TYPE_CHECKING:
     from edgewise.ops.state import VarHandle

@@ -6,8 +6,6 @@ gathered in one array; all other roots (see storage.py) share the arena by their
 
 from __future__ import annotations
 
-from dataclasses import field
-
 import numpy as np
 
 from edgewise.ir.evaluate import updated
@@ -18,7 +16,7 @@ from edgewise.runtime.groups import Draft, is_variable, values_of
 from edgewise.runtime.memory import Buffer, aligned, allocate, arrange, lower_bound
 from edgewise.runtime.plan import Operand, Region
 from edgewise.runtime.storage import Storage, loops
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 # A 3x3 depthwise convolution of 14x14x512 takes 31 us where x and y begin at one place of a page,
 # 41 where y begins 64 bytes on, 27.5 elsewhere (Zen 4); all layers of mobilenet_v1 begin so.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import field
 from enum import Enum, IntEnum
 
 import numpy as np
@@ -19,7 +18,7 @@ from edgewise.errors import InputError
 from edgewise.ir.graph import Node, Value
 from edgewise.ir.resources import Variable
 from edgewise.runtime.library import Isa
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 
 class Precision(Enum):

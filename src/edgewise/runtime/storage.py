@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import field
 
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Bound, Draft, Group, Mark, elements, is_variable, values_of
-from edgewise.values import dataclass
+from edgewise.values import dataclass, field
 
 Place = tuple[int, int]  # a group, and a step in it
 _END = (1 << 62, 0)

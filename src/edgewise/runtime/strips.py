@@ -20,14 +20,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 
 from edgewise.ir.graph import Value
 from edgewise.runtime.calls import Call
 from edgewise.runtime.drafts import Drafts
 from edgewise.runtime.groups import Group, elements, values_of
 from edgewise.runtime.select.copy import run
-from edgewise.values import dataclass, replace
+from edgewise.values import dataclass, field, replace
 
 _LEAST = 8  # blocks of a result that is worth it
 _STRIP = 3  # blocks of such a result at a time
