@@ -58,11 +58,13 @@ def pair_table(site: Site) -> Sequence[Call]:
     """The reference on all pairs: 64 KiB of constants."""
     a, b = site.node.operand(0), site.node.operand(1)
     every = np.arange(256, dtype=np.uint8)
-    table = _reference(site, every[:, None], every[None, :])
-    for x, row, tables in ((a, b, table.T), (b, a, table)):
-        found = layout(site, x, row).fields
-        if found["period"] == [0, 1, 0]:
-            return _row_table(site, x, row, tables)
+    first, second = every[:, None], every[None, :]
+    for x, row in ((a, b), (b, a)):
+        if layout(site, x, row).fields["period"] == [0, 1, 0]:
+            # made as it is read: to transpose it takes as long
+            pair = (second, first) if x is a else (first, second)
+            return _row_table(site, x, row, _reference(site, *pair))
+    table = _reference(site, first, second)
     return binary_call(site, "pair_table_b8", (a, b, np.ascontiguousarray(table)), {})
 
 
