@@ -10,8 +10,6 @@ Records never show that: a buffer's bytes are in `Buffer.data` and custom option
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from edgewise.errors import FormatError
@@ -107,6 +105,8 @@ def model_chunks(
 
 def _move_out(model: Record, start: int, tail: list[memoryview]) -> Record:
     """A copy of the model whose constants are appended to `tail`, which begins at byte `start`."""
+    import copy  # which no reader needs
+
     end = start
 
     def put(value: object) -> tuple[int, int]:
