@@ -2,7 +2,7 @@
  * the fewest loads per multiplication; three serve an odd number of vectors without a panel that
  * is half empty. */
 #include "gemm_f32.h"
-#include "simd_half.h"
+#include "simd_low.h"
 
 #if defined(EW_WEIGHTS) /* compiled as gemm_f16.c or gemm_bf16.c */
 typedef uint16_t weight;
@@ -24,28 +24,20 @@ typedef float weight;
 /* The most rows for each number of vectors. */
 #if EW_LANES == 16
 enum { ROWS1 = 14, ROWS2 = EW_ROWS, ROWS3 = 9 };
-#define TILES UP_TO_14(TILE, 1) UP_TO_14(TILE, 2) UP_TO_9(TILE, 3)
-#define NAMES1 UP_TO_14(NAME, 1)
-#define NAMES2 UP_TO_14(NAME, 2)
-#define NAMES3 UP_TO_9(NAME, 3)
+#define TILES(DO) UP_TO_14(DO, 1) UP_TO_14(DO, 2) UP_TO_9(DO, 3)
+#define NAMES(DO) {UP_TO_14(DO, 1)}, {UP_TO_14(DO, 2)}, {UP_TO_9(DO, 3)}
 #elif EW_LANES == 8
 enum { ROWS1 = 12, ROWS2 = EW_ROWS, ROWS3 = 3 };
-#define TILES UP_TO_12(TILE, 1) UP_TO_6(TILE, 2) UP_TO_3(TILE, 3)
-#define NAMES1 UP_TO_12(NAME, 1)
-#define NAMES2 UP_TO_6(NAME, 2)
-#define NAMES3 UP_TO_3(NAME, 3)
+#define TILES(DO) UP_TO_12(DO, 1) UP_TO_6(DO, 2) UP_TO_3(DO, 3)
+#define NAMES(DO) {UP_TO_12(DO, 1)}, {UP_TO_6(DO, 2)}, {UP_TO_3(DO, 3)}
 #elif EW_LANES == 4 && defined(__aarch64__)
 enum { ROWS1 = 8, ROWS2 = EW_ROWS, ROWS3 = 6 };
-#define TILES UP_TO_8(TILE, 1) UP_TO_8(TILE, 2) UP_TO_6(TILE, 3)
-#define NAMES1 UP_TO_8(NAME, 1)
-#define NAMES2 UP_TO_8(NAME, 2)
-#define NAMES3 UP_TO_6(NAME, 3)
+#define TILES(DO) UP_TO_8(DO, 1) UP_TO_8(DO, 2) UP_TO_6(DO, 3)
+#define NAMES(DO) {UP_TO_8(DO, 1)}, {UP_TO_8(DO, 2)}, {UP_TO_6(DO, 3)}
 #else
 enum { ROWS1 = 8, ROWS2 = EW_ROWS, ROWS3 = 3 };
-#define TILES UP_TO_8(TILE, 1) UP_TO_4(TILE, 2) UP_TO_3(TILE, 3)
-#define NAMES1 UP_TO_8(NAME, 1)
-#define NAMES2 UP_TO_4(NAME, 2)
-#define NAMES3 UP_TO_3(NAME, 3)
+#define TILES(DO) UP_TO_8(DO, 1) UP_TO_4(DO, 2) UP_TO_3(DO, 3)
+#define NAMES(DO) {UP_TO_8(DO, 1)}, {UP_TO_4(DO, 2)}, {UP_TO_3(DO, 3)}
 #endif
 enum { MOST_ROWS = ROWS1, MOST_VECTORS = 8 };
 
@@ -56,8 +48,8 @@ typedef void micro_kernel(const ew_patch *patch, ew_panel *panel, uint32_t block
 #define WEIGHTS(v) v_load_weight(b + (v) / vectors * next + (v) % vectors * EW_LANES)
 
 /* One step along K: an element of each row of x by a row of each panel. */
-EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
-                    const float *a, size_t s, const weight *b, size_t next,
+EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const int is_low,
+                    const uint32_t panels, const float *a, size_t s, const weight *b, size_t next,
                     v_f32 acc[MOST_ROWS][MOST_VECTORS]) {
     const uint32_t all = panels * vectors;
     /* Rows whose elements are addressed from the first of them: with AVX-512, one vector has hardly
@@ -86,7 +78,8 @@ EW_INLINE void step(const uint32_t rows, const uint32_t vectors, const uint32_t 
         }
         from[r] = v_splat_f32(a[r % near * s]);
         EW_UNROLL
-        for (uint32_t v = 0; v < vectors; v++) acc[r][v] = v_fma(from[r], w[v], acc[r][v]);
+        for (uint32_t v = 0; v < vectors; v++)
+            acc[r][v] = v_fma_part(is_low && v + 1 == vectors, from[r], w[v], acc[r][v]);
     }
 }
 
@@ -99,14 +92,16 @@ static __attribute__((noinline)) void store_first(uint32_t rows, uint32_t n, con
 
 /* `rows` rows by `panels` neighbouring panels, of which w and bias are the first one's. Returns what
  * is fetched next. */
-EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
-                            const ew_patch *patch, const ew_panel *panel, const weight *w,
-                            const float *bias, const char *ahead, const float *x, size_t x_stride,
-                            float *y, size_t y_stride) {
+EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const int is_low,
+                            const uint32_t panels, const ew_patch *patch, const ew_panel *panel,
+                            const weight *w, const float *bias, const char *ahead, const float *x,
+                            size_t x_stride, float *y, size_t y_stride) {
     const uint32_t width = vectors * EW_LANES, all = panels * vectors;
     const size_t next = panel->next;
     const char *x_ahead = (const char *)(x + rows * x_stride);
     const size_t x_step = rows * panel->x_pace;
+    /* half a vector has hardly more multiplications than loads, and little that follows */
+    const int fetches = panels == 1 && !(is_low && vectors == 1);
     v_f32 acc[MOST_ROWS][MOST_VECTORS];
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r++)
@@ -128,42 +123,50 @@ EW_INLINE const char *block(const uint32_t rows, const uint32_t vectors, const u
                 size_t s = x_stride;
                 EW_HIDE(s); /* else clang keeps every row's address, most of them in memory */
                 uint32_t n = patch->length;
-                for (; panels == 1 && x_step && n > 0; n--, a++, b += width) {
+                for (; fetches && x_step && n > 0; n--, a++, b += width) {
                     v_fetch(ahead);
                     v_fetch(x_ahead);
                     ahead += panel->pace;
                     x_ahead += x_step;
-                    step(rows, vectors, panels, a, s, b, next, acc);
+                    step(rows, vectors, is_low, panels, a, s, b, next, acc);
                 }
                 for (; n > 0; n--, a++, b += width) { /* small convolutions feel each load */
-                    if (panels == 1) {
+                    if (fetches) {
                         v_fetch(ahead);
                         ahead += panel->pace;
                     }
-                    step(rows, vectors, panels, a, s, b, next, acc);
+                    step(rows, vectors, is_low, panels, a, s, b, next, acc);
                 }
             }
         }
     }
     const v_f32 low = v_splat_f32(panel->low), high = v_splat_f32(panel->high);
-    const int is_part = panels == 1 && panel->columns < width; /* of the last vector, y has less */
+    /* of the last vector, y has less */
+    const int is_part = !is_low && panels == 1 && panel->columns < width;
+    const uint32_t part = panel->columns - (all - 1) * EW_LANES;
     float edge[MOST_ROWS * EW_LANES], *last = y + (all - 1) * EW_LANES;
     float *to = is_part ? edge : last;
     const size_t stride = is_part ? EW_LANES : y_stride;
     EW_UNROLL
     for (uint32_t r = 0; r < rows; r++)
         EW_UNROLL
-        for (uint32_t v = 0; v < all; v++)
-            v_store_f32(v + 1 < all ? y + r * y_stride + v * EW_LANES : to + r * stride,
-                        v_min(high, v_max(low, acc[r][v])));
-    if (is_part) store_first(rows, panel->columns - (all - 1) * EW_LANES, edge, last, y_stride);
+        for (uint32_t v = 0; v < all; v++) {
+            const v_f32 sum = v_min(high, v_max(low, acc[r][v]));
+            if (v + 1 < all)
+                v_store_f32(y + r * y_stride + v * EW_LANES, sum);
+            else if (is_low)
+                v_store_first_part_f32(is_low, last + r * y_stride, sum, part);
+            else
+                v_store_f32(to + r * stride, sum);
+        }
+    if (is_part) store_first(rows, part, edge, last, y_stride);
     return ahead;
 }
 
 /* `blocks` times `rows` rows, each by `panel->count` panels, `panels` at a time. */
-EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t panels,
-                    const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x,
-                    size_t x_stride, float *y, size_t y_stride) {
+EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const int is_low,
+                    const uint32_t panels, const ew_patch *patch, ew_panel *panel, uint32_t blocks,
+                    const float *x, size_t x_stride, float *y, size_t y_stride) {
     const uint32_t width = vectors * EW_LANES;
     const weight *first = (const weight *)panel->w + patch->k_first * width;
     const char *ahead = panel->ahead;
@@ -172,36 +175,52 @@ EW_INLINE void gemm(const uint32_t rows, const uint32_t vectors, const uint32_t 
         const float *bias = panel->bias;
         float *to = y;
         for (uint32_t n = panel->count; n > 0; n--, w += panel->next, bias += width, to += width)
-            ahead = block(rows, vectors, panels, patch, panel, w, bias, ahead, x, x_stride, to,
-                          y_stride);
+            ahead = block(rows, vectors, is_low, panels, patch, panel, w, bias, ahead, x, x_stride,
+                          to, y_stride);
     }
     panel->ahead = ahead;
 }
 
 /* Functions of their own: inlined into the loops around them, clang 22 spills accumulators. */
-#define TILE(rows, vectors)                                                                        \
-    static __attribute__((noinline)) void gemm_f32_##rows##x##vectors(                             \
-        const ew_patch *patch, ew_panel *panel, uint32_t blocks, const float *x, size_t x_stride,  \
-        float *y, size_t y_stride) {                                                               \
-        gemm(rows, vectors, 1, patch, panel, blocks, x, x_stride, y, y_stride);                    \
+#define DEFINE_TILE(name, rows, vectors, is_low)                                                   \
+    static __attribute__((noinline)) void name(const ew_patch *patch, ew_panel *panel,             \
+                                               uint32_t blocks, const float *x, size_t x_stride,   \
+                                               float *y, size_t y_stride) {                        \
+        gemm(rows, vectors, is_low, 1, patch, panel, blocks, x, x_stride, y, y_stride);            \
     }
-TILES
+#define TILE(rows, vectors) DEFINE_TILE(gemm_f32_##rows##x##vectors, rows, vectors, 0)
 #define NAME(rows, vectors) gemm_f32_##rows##x##vectors,
+TILES(TILE)
+
+/* Where the columns of a tile fill no more than half of its last vector. AMX's processors multiply
+ * halves no faster. */
+#if EW_LANES == 16 && !defined(EW_AMX)
+enum { HAS_LOW = 1 };
+#define TILE_LOW(rows, vectors) DEFINE_TILE(gemm_f32_##rows##x##vectors##_low, rows, vectors, 1)
+#define NAME_LOW(rows, vectors) gemm_f32_##rows##x##vectors##_low,
+TILES(TILE_LOW)
+#else
+enum { HAS_LOW = 0 };
+#define NAME_LOW NAME
+#endif
 
 void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, const float *x,
                          size_t x_stride, float *y, size_t y_stride) {
     static const uint32_t most_rows[] = {ROWS1, ROWS2, ROWS3};
-    static micro_kernel *const kernels[][MOST_ROWS] = {{NAMES1}, {NAMES2}, {NAMES3}};
-    const uint32_t most = ew_block_rows(most_rows[panel->vectors - 1], x_stride);
+    static micro_kernel *const all[][3][MOST_ROWS] = {{NAMES(NAME)}, {NAMES(NAME_LOW)}};
+    const uint32_t last = panel->vectors - 1, spare = panel->vectors * EW_LANES - panel->columns;
+    const int is_low = HAS_LOW && spare >= EW_LANES / 2;
+    micro_kernel *const *kernels = all[is_low][last];
+    const uint32_t most = ew_block_rows(most_rows[last], x_stride);
     if (n <= most) {
-        kernels[panel->vectors - 1][n - 1](patch, panel, 1, x, x_stride, y, y_stride);
+        kernels[n - 1](patch, panel, 1, x, x_stride, y, y_stride);
         return;
     }
     uint32_t blocks = ew_divide_up(n, most);
     uint32_t rows = n / blocks + 1, longer = n % blocks; /* so many blocks have a row more */
     for (uint32_t part = longer; blocks > 0; rows--, blocks -= part, part = blocks) {
         if (!part) continue; /* and there may be no kernel for so many rows */
-        kernels[panel->vectors - 1][rows - 1](patch, panel, part, x, x_stride, y, y_stride);
+        kernels[rows - 1](patch, panel, part, x, x_stride, y, y_stride);
         x += part * rows * x_stride;
         y += part * rows * y_stride;
     }
@@ -212,7 +231,7 @@ void EW_BY_WEIGHTS(gemm)(const ew_patch *patch, ew_panel *panel, uint32_t n, con
     static __attribute__((noinline)) void few_f32_##rows##x##panels(                               \
         const ew_patch *patch, ew_panel *panel, const float *x, size_t x_stride, float *y,         \
         size_t y_stride) {                                                                         \
-        gemm(rows, 2, panels, patch, panel, 1, x, x_stride, y, y_stride);                          \
+        gemm(rows, 2, 0, panels, patch, panel, 1, x, x_stride, y, y_stride);                       \
     }
 _Static_assert(EW_GEMV == 4, "few_f32_1x4 multiplies one row by EW_GEMV panels");
 FEW(1, 4)
