@@ -18,11 +18,16 @@ typedef float weight;
 #define UP_TO_6(DO, v) UP_TO_4(DO, v) DO(5, v) DO(6, v)
 #define UP_TO_8(DO, v) UP_TO_6(DO, v) DO(7, v) DO(8, v)
 #define UP_TO_9(DO, v) UP_TO_8(DO, v) DO(9, v)
-#define UP_TO_12(DO, v) UP_TO_9(DO, v) DO(10, v) DO(11, v) DO(12, v)
+#define UP_TO_10(DO, v) UP_TO_9(DO, v) DO(10, v)
+#define UP_TO_12(DO, v) UP_TO_10(DO, v) DO(11, v) DO(12, v)
 #define UP_TO_14(DO, v) UP_TO_12(DO, v) DO(13, v) DO(14, v)
 
 /* The most rows for each number of vectors. */
-#if EW_LANES == 16
+#if defined(EW_AMD)
+enum { ROWS1 = 14, ROWS2 = EW_ROWS, ROWS3 = 6 };
+#define TILES(DO) UP_TO_14(DO, 1) UP_TO_10(DO, 2) UP_TO_6(DO, 3)
+#define NAMES(DO) {UP_TO_14(DO, 1)}, {UP_TO_10(DO, 2)}, {UP_TO_6(DO, 3)}
+#elif EW_LANES == 16
 enum { ROWS1 = 14, ROWS2 = EW_ROWS, ROWS3 = 9 };
 #define TILES(DO) UP_TO_14(DO, 1) UP_TO_14(DO, 2) UP_TO_9(DO, 3)
 #define NAMES(DO) {UP_TO_14(DO, 1)}, {UP_TO_14(DO, 2)}, {UP_TO_9(DO, 3)}

@@ -38,6 +38,12 @@ typedef uint8_t v_u8 __attribute__((vector_size(EW_LANES)));
 typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #endif
 
+/* What is written for AMD's processors, where figures say Zen 4: theirs are the only ones with
+ * AVX512-BF16 and without AMX that matter. */
+#if defined(__AVX512BF16__) && !defined(EW_AMX)
+#define EW_AMD
+#endif
+
 /* Before a loop over registers: without it, clang keeps such arrays in memory where a body is
  * long. */
 #if defined(__clang__)

@@ -11,12 +11,6 @@
 
 enum { EW_PER_LANE = EW_LANES == 16 ? 4 : 2 };
 
-/* What is written for AMD's processors, where figures say Zen 4: theirs are the only ones with
- * AVX512-BF16 and without AMX that matter. */
-#if defined(__AVX512BF16__) && !defined(EW_AMX)
-#define EW_AMD
-#endif
-
 typedef uint8_t v_bytes __attribute__((vector_size(4 * EW_LANES))); /* of four v_s32 */
 
 /* `lane` weights for each lane: four bytes, or two that are widened. */
