@@ -151,6 +151,8 @@ BANDS = [
     (3, 7, 7, 160),
     (1, 4, 9, 144),
     (2, 17, 13, 112),
+    (2, 9, 8, 12),  # short, of channels that lower halves of vectors have
+    (1, 8, 13, 8),
 ]
 
 

@@ -3,17 +3,21 @@
 #ifndef EW_DEPTHWISE_BAND_H
 #define EW_DEPTHWISE_BAND_H
 #include "depthwise.h"
-#include "simd_half.h"
+#include "simd_low.h"
 
 /* An element of x and y. */
 #if defined(EW_NARROW)
 typedef uint16_t ew_number;
 EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_bf16(p); }
 EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_bf16(p, v); }
+#define ew_load_low v_load_low_bf16
+#define ew_store_low v_store_low_bf16
 #else
 typedef float ew_number;
 EW_INLINE v_f32 ew_load_number(const ew_number *p) { return v_load_f32(p); }
 EW_INLINE void ew_store_number(ew_number *p, v_f32 v) { v_store_f32(p, v); }
+#define ew_load_low v_load_low_f32
+#define ew_store_low v_store_low_f32
 #endif
 
 EW_INLINE void ew_finish_f32(const uint32_t pixels, const ew_depthwise_conv_2d *p, const v_f32 *acc,

@@ -3,7 +3,7 @@
 A block is what a vector of the target holds: weights, biases and scales are packed in the order in
 which the kernel reads them (`ew_depthwise_conv_2d` in params.h). Channels fewer than a block, or a
 multiplier, make the kernel spread the rows of x out first, so that its vectors run over several
-pixels.
+pixels; floats of half a block or more under 3 x 3 are read as they lie (depthwise_walk.h).
 """
 
 from __future__ import annotations
