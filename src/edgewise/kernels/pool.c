@@ -41,13 +41,15 @@ EW_INLINE void find_pixels(const ew_pool_2d *p, uint32_t ox, taps *t) {
     t->channels = t->pixels * s->c;
 }
 
-/* Calls body(vectors, lanes, channel, ...) so that all channels are covered: `most` vectors, one, or
- * what is fewer than a vector. */
+/* Calls body(vectors, lanes, channel, ...) so that all channels are covered: `most` vectors, half as
+ * many, one, or what is fewer than a vector. One alone waits for its sums. */
 #define FOR_EACH_VECTOR(most, channels, body, ...)                                                 \
     do {                                                                                           \
         uint32_t c = 0;                                                                            \
         for (; c + (most)*EW_LANES <= (channels); c += (most)*EW_LANES)                            \
             body(most, EW_LANES, c, __VA_ARGS__);                                                  \
+        for (; c + (most) / 2 * EW_LANES <= (channels); c += (most) / 2 * EW_LANES)                \
+            body((most) / 2, EW_LANES, c, __VA_ARGS__);                                            \
         for (; c + EW_LANES <= (channels); c += EW_LANES) body(1, EW_LANES, c, __VA_ARGS__);       \
         if (c < (channels) && (channels) < EW_LANES)                                               \
             body(1, channels, c, __VA_ARGS__);                                                     \
