@@ -202,7 +202,8 @@ def test_narrow_tensors_get_as_many_channels_again(pads: bool, idle: int) -> Non
         model.main.insert(Pad(), [x, by], [padded], before=node)
         model.main.set_input(node, 0, padded)
     made = widen(model)
-    np.testing.assert_array_equal(outputs(made, samples(2)), outputs(model, samples(2)))
+    # but for the order of sums, in which kernels differ by the number of channels
+    np.testing.assert_allclose(outputs(made, samples(2)), outputs(model, samples(2)), atol=2e-5)
     count = 2 + idle
     assert (between(made) > 0).tolist() == [True, True] + [False] * (2 * count - 2)
     shared = finer_steps(made, samples(1))
