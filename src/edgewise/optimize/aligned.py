@@ -45,18 +45,11 @@ class Units:
     def ours(self, y: Array) -> Array:
         """The second model's numbers as the first one has them: of copies the mean, 0 where an idle
         channel has carried another one."""
-        given = (y.astype(np.float64) - self.offset) / self.scale
-        known = self.source >= 0
-        copies = np.bincount(self.source[known], minlength=len(self.source))
-        at = np.flatnonzero(known)
-        x = np.zeros_like(given)
-        # few channels have copies: the first of each as a whole, the others one by one
-        first = np.zeros(len(self.source), bool)
-        first[at[np.unique(self.source[at], return_index=True)[1]]] = True
-        x[..., self.source[first]] = given[..., first]
-        for j in np.flatnonzero(known & ~first):
-            x[..., self.source[j]] += given[..., j]
-        return (x / np.maximum(copies, 1)).astype(y.dtype)
+        known = np.flatnonzero(self.source >= 0)
+        share = np.zeros((len(self.source), len(self.source)))
+        share[known, self.source[known]] = 1
+        share /= np.maximum(share.sum(0), 1)
+        return np.asarray((((y - self.offset) / self.scale) @ share).astype(y.dtype))
 
 
 def aligned(ours: list[Array], theirs: list[Array], type_: TensorType) -> Units | None:

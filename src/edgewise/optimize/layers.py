@@ -31,7 +31,7 @@ Arrays = Sequence[np.ndarray]
 Numbers = Mapping[Value, np.ndarray]
 
 _UNITS_FROM = 3  # samples, of which all numbers are kept
-_LESS = 0.9
+_LESS = 0.9  # of a reader's noise that units have to leave: less than chance takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,23 +221,21 @@ class _Alone:
             array = ours.get(source, source.data)
             if array is None:
                 return None
-            if value in units:
-                real = units[value].theirs(_real(array, source.type))
-                found[value] = to_type(real, value.type)
-            else:
-                found[value] = _converted(array, source.type, value.type)
+            unit = units.get(value)
+            turn = None if unit is None else unit.theirs
+            found[value] = _converted(array, source.type, value.type, turn)
         return found
 
     def numbers(
         self, true: Mapping[Value, Value], feed: Numbers, units: Mapping[Value, Units]
     ) -> dict[Value, np.ndarray]:
         """The same as the first model's node reads it."""
-        return {
-            true[v]: _converted(a, v.type, true[v].type)
-            if v not in units
-            else to_type(_real(a, v.type, units[v]), true[v].type)
-            for v, a in feed.items()
-        }
+        found = {}
+        for value, array in feed.items():
+            unit = units.get(value)
+            turn = None if unit is None else unit.ours
+            found[true[value]] = _converted(array, value.type, true[value].type, turn)
+        return found
 
     def run(self, feed: Numbers) -> np.ndarray | None:
         """The first result; None where it cannot run, or lacks a number."""
@@ -257,8 +255,14 @@ def _real(array: np.ndarray, type_: TensorType, units: Units | None = None) -> n
     return array if units is None else units.ours(array)
 
 
-def _converted(array: np.ndarray, source: TensorType, target: TensorType) -> np.ndarray:
-    """The same numbers in another type: the second model's view of the first's."""
-    if source.dtype is target.dtype and source.quant == target.quant:
+def _converted(
+    array: np.ndarray,
+    source: TensorType,
+    target: TensorType,
+    turn: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """The same numbers in another type, and other units: a model's view of the other one's."""
+    if turn is None and source.dtype is target.dtype and source.quant == target.quant:
         return array
-    return to_type(_real(array, source), target)
+    real = _real(array, source)
+    return to_type(real if turn is None else turn(real), target)
