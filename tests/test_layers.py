@@ -1,8 +1,8 @@
 """Imports go one way: a package of `src/edgewise` imports only what stands before it.
 
-    errors, {dtypes, lazy}, files, values < metrics < ir < ops < {format, frontends, passes}
-        < runtime < metadata < data < {optimize, delegates, deploy} < custom < {train, zoo} < tasks
-        < api, __init__, lite, measure, cli
+    errors, {dtypes, hashing, lazy, log}, files, values < metrics < ir < ops
+        < {format, frontends, passes} < runtime < metadata < data < {optimize, delegates, deploy}
+        < custom < {train, zoo} < tasks < api, __init__, lite, measure, cli
 
 Packages in one brace do not import each other. Imports inside functions count too.
 """
@@ -22,7 +22,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "edgewise"
 LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (
         frozenset({"errors"}),
-        frozenset({"dtypes", "lazy"}),
+        frozenset({"dtypes", "hashing", "lazy", "log"}),
         frozenset({"files"}),
         frozenset({"values"}),
     ),

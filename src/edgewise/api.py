@@ -6,7 +6,6 @@ wait for what converts one.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from edgewise.files import Chunk
 from edgewise.ir.model import Model
+from edgewise.log import log
 
 if TYPE_CHECKING:
     from edgewise.deploy import CExport
     from edgewise.passes import PipelineReport
-
-_log = logging.getLogger("edgewise")
 
 __all__ = ["Model", "convert", "convert_keras_object", "export_c", "load"]
 
@@ -157,7 +155,7 @@ def _tflite(model: Model, target: str | None) -> Iterable[Chunk]:
 
     lowered = to_tflite(model, target)
     if lowered.is_stateless:
-        _log.warning(
+        log().warning(
             "%s: LiteRT keeps the state of recurrent layers from run to run; call "
             "reset_all_variables() there before each sequence (Edgewise's interpreters do)",
             model.file or "the model",

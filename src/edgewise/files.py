@@ -6,7 +6,6 @@ import os
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -29,13 +28,13 @@ def read_model_file(path: str | os.PathLike[str]) -> bytes:
     Raises:
         FormatError: not a readable file, or empty.
     """
-    file = Path(path)
-    if file.is_dir():
+    if os.path.isdir(path):
         raise FormatError("is a directory; give the model file inside it", file=str(path))
-    if not file.exists():
+    if not os.path.exists(path):
         raise FormatError("does not exist; check the path", file=str(path))
     try:
-        data = file.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError as error:
         raise FormatError(f"cannot be read: {error.strerror}", file=str(path)) from error
     if not data:
@@ -91,42 +90,43 @@ def write_atomically(
         OutputError: the file exists and `overwrite` is False, or it cannot be written. The
             target is then as it was.
     """
-    target = Path(path)
+    target = os.fspath(path)
     check_output(target, overwrite=overwrite)
-    temporary: Path | None = None
+    folder, name = os.path.split(target)
+    temporary = ""
     import tempfile  # costs 4 ms, and only writers need it
 
     try:
         with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", delete=False
+            dir=folder or os.curdir, prefix=f".{name}.", delete=False
         ) as stream:
-            temporary = Path(stream.name)
+            temporary = stream.name
             size = 0
             for chunk in chunks:
                 size += stream.write(as_bytes(chunk))
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
+        if temporary:
             with suppress(FileNotFoundError):
-                temporary.unlink()
+                os.unlink(temporary)
     return size
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Raise OutputError where `path` cannot become an output file; before any work is done."""
-    target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"{target}: is a directory; give a file name")
-    if target.exists() and not overwrite:
+    if os.path.isdir(path):
+        raise OutputError(f"{path}: is a directory; give a file name")
+    if os.path.exists(path) and not overwrite:
         way_out = "choose another name or overwrite it (overwrite=True, --force)"
-        raise OutputError(f"{target}: exists already; {way_out}")
-    if not target.absolute().parent.is_dir():
-        raise OutputError(f"{target}: the folder {target.parent} does not exist; create it first")
+        raise OutputError(f"{path}: exists already; {way_out}")
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
 
 
 def _umask() -> int:

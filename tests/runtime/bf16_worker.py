@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--run-by", default="amx")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = chosen.library
+        library.LIBRARY = str(chosen.library)
     by = Isa[chosen.run_by.upper()]
     own = [replace(target, isa=by) for target in TARGETS if by in conv_bf16.MOST_WASTE]
     for target in (*TARGETS, *own):

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--isas", required=True)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    library.LIBRARY = chosen.library
+    library.LIBRARY = str(chosen.library)
     for model in MODELS:
         graph = load(chosen.folder / f"{model}.tflite").main
         for name in chosen.isas.split(","):

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="compare 1 to so many threads instead")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = chosen.library
+        library.LIBRARY = str(chosen.library)
     isas = [Isa[name.upper()] for name in chosen.isas.split(",")]
     tell = mapped_log(chosen.log)
     pools = [Threads(n) for n in range(2, 1 + (chosen.threads or 0))]

@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="keep the files with faults in this folder")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = chosen.library
+        library.LIBRARY = str(chosen.library)
     if chosen.most is not None:
         most = min(library.host_isa(), library.Isa[chosen.most.upper()])
         specialize.host_isa = lambda: most

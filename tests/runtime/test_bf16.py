@@ -40,7 +40,7 @@ def work(library: Path, *options: str) -> None:
 @pytest.mark.skipif(Isa.AMX not in BUILT, reason="this processor has no AMX")
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_odd_shapes_in_registers(side: str) -> None:
-    work(LIBRARY, "--memory", side)
+    work(Path(LIBRARY), "--memory", side)
 
 
 @pytest.mark.ci
@@ -58,7 +58,7 @@ def test_builds_without_tiles_compute_the_same(isa: Isa) -> None:
     """Plans made for AMX, by kernels of another instruction set."""
     if isa not in BUILT:
         pytest.skip(f"this processor has no {isa.name}")
-    work(LIBRARY, "--run-by", isa.name.lower())
+    work(Path(LIBRARY), "--run-by", isa.name.lower())
 
 
 def conv(

@@ -49,7 +49,7 @@ def same_as_golden(found: dict[str, list[str]]) -> None:
 def test_networks_on_the_instruction_sets_of_this_machine(
     shared_data: Path, update_golden: bool
 ) -> None:
-    found = hashes(shared_data, LIBRARY, SHIPPED)
+    found = hashes(shared_data, Path(LIBRARY), SHIPPED)
     if update_golden:
         GOLDEN.write_text("\n".join(found["scalar"]) + "\n")
     same_as_golden(found)
@@ -64,4 +64,4 @@ def test_networks_on_vectors_of_16_lanes_emulated(shared_data: Path, built_kerne
 
 def test_networks_in_three_threads(shared_data: Path) -> None:
     strongest = SHIPPED[-1]
-    same_as_golden(hashes(shared_data, LIBRARY, [strongest], threads=3))
+    same_as_golden(hashes(shared_data, Path(LIBRARY), [strongest], threads=3))

@@ -156,7 +156,7 @@ def test_the_interpreter_of_tf_lite_finds_it(
     file: Path, measured: Callable[..., list[Plan]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured(lambda made, node: 0.8)
-    assert edgewise.tune(file).folder == str(default_folder())
+    assert edgewise.tune(file).folder == default_folder()
     monkeypatch.setattr(planner, "plan", None)  # it is not called
     interpreter = edgewise.lite.Interpreter(str(file))
     interpreter.allocate_tensors()

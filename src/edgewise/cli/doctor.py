@@ -65,7 +65,7 @@ def command() -> None:
         missing = [r for r in _requirements(extra) if _version(r) is None]
         state = f"not installed: pip install 'edgewise[{extra}]'" if missing else "installed"
         say(f"  {extra}: {gives}: {state}")
-    folder = default_folder()
+    folder = Path(default_folder())
     say(f"{folder} (remove what you like: it is made or fetched anew)", title="caches")
     for name, path in (
         ("plans", folder),

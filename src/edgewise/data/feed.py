@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -15,10 +14,9 @@ from edgewise.data.source import Data, Item, itself
 from edgewise.dtypes import DType
 from edgewise.errors import InputError, listing
 from edgewise.ir.types import TensorType
+from edgewise.log import log
 from edgewise.runtime.workers import ordered
 from edgewise.values import dataclass
-
-_log = logging.getLogger("edgewise")
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -170,7 +168,7 @@ def _fits(have: Sequence[int], want: Sequence[object]) -> bool:
 
 @cache
 def _tell_once() -> None:
-    _log.warning("pictures [channels, height, width] are turned to [height, width, channels]")
+    log().warning("pictures [channels, height, width] are turned to [height, width, channels]")
 
 
 def _image(array: np.ndarray, name: str, type_: TensorType) -> Image.Image:
@@ -235,7 +233,7 @@ def samples(
         if isinstance(made, str):
             unread.append(made)
             if skipped is None:
-                _log.warning("skipped: %s", made)
+                log().warning("skipped: %s", made)
             else:
                 skipped.append(made)
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -20,8 +19,7 @@ from edgewise.data.arrays import read_array
 from edgewise.data.image import open_picture
 from edgewise.data.source import TRAINING, Data, Item, choose
 from edgewise.errors import InputError
-
-_log = logging.getLogger("edgewise")
+from edgewise.log import log
 
 LABELS = "labels.csv"
 _FILE_COLUMNS = ("file", "filename", "file_name", "path", "image")
@@ -56,9 +54,9 @@ def open_folder(
     if not classes:
         return _data(folder, flat, [None] * len(flat), None)
     if flat:
-        _log.warning("%s: %d pictures outside of class folders are left out", folder, len(flat))
+        log().warning("%s: %d pictures outside of class folders are left out", folder, len(flat))
     if empty:
-        _log.warning("%s: class folders without a picture: %s", folder, ", ".join(empty))
+        log().warning("%s: class folders without a picture: %s", folder, ", ".join(empty))
     files = [file for name in classes for file in by_class[name]]
     numbers = [i for i, name in enumerate(classes) for _ in by_class[name]]
     return _data(folder, files, numbers, tuple(classes))
@@ -137,7 +135,7 @@ def _files(
 
     def tell(error: OSError) -> None:
         if closed is None:
-            _log.warning("%s: cannot be read: %s", error.filename, error.strerror)
+            log().warning("%s: cannot be read: %s", error.filename, error.strerror)
         else:
             closed.append(str(error.filename))
 

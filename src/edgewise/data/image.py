@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import warnings
@@ -18,9 +17,8 @@ from edgewise.dtypes import DType
 from edgewise.errors import FormatError, InputError
 from edgewise.ir.model import Model
 from edgewise.ir.types import TensorType
+from edgewise.log import log
 from edgewise.metadata import normalization
-
-_log = logging.getLogger("edgewise")
 
 # Pixels of the largest picture; decoded it takes 3 bytes each, on every core. As Pillow, which
 # warns above it.
@@ -189,7 +187,7 @@ def normalization_of(model: Model, place: int = 0) -> Normalization | None:
     try:
         found = normalization(model, place)
     except FormatError as problem:
-        _log.warning("the normalization is not taken from the model: %s", problem)
+        log().warning("the normalization is not taken from the model: %s", problem)
         return None
     return None if found is None else Normalization(found.mean, found.std)
 

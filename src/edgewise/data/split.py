@@ -8,7 +8,6 @@ model that has learnt them by heart look good.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,9 +15,8 @@ from PIL import Image
 
 from edgewise.data.source import Data, Item
 from edgewise.errors import InputError
+from edgewise.log import log
 from edgewise.runtime.workers import ordered
-
-_log = logging.getLogger("edgewise")
 
 SHARES = {"train": 0.8, "validation": 0.2}
 
@@ -112,7 +110,7 @@ def _contents(
         if not isinstance(found, str):
             digests[place], labels[place] = found
         elif skipped is None:
-            _log.warning("skipped: %s", found)
+            log().warning("skipped: %s", found)
         else:
             skipped.append(found)
     if not digests:

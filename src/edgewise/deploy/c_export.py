@@ -157,15 +157,15 @@ def _stand_in(value: Value, shape: Sequence[int] | None) -> np.ndarray:
 
 def _sources(kernels: Sequence[str]) -> dict[str, str]:
     """The files that define these kernels and what they include, by path."""
-    found: dict[str, str] = {}
+    folder, found = Path(LIBRARY).parent, dict[str, str]()
     wanted = ["kernel.h", *(kernel_source(k)[0] for k in kernels)]
     while wanted:
         name = wanted.pop()
         if name not in found:
-            found[name] = (LIBRARY.parent / name).read_text()
+            found[name] = (folder / name).read_text()
             wanted += re.findall(r'^#include "(.+)"', found[name], re.MULTILINE)
             body = f"{Path(name).stem}.c"  # of what a header declares; run.h: of types only
-            wanted += [body] if name != "run.h" and (LIBRARY.parent / body).exists() else []
+            wanted += [body] if name != "run.h" and (folder / body).exists() else []
     return {f"{KERNELS}/{name}": text for name, text in sorted(found.items())}
 
 

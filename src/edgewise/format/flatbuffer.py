@@ -18,7 +18,6 @@ depth is bounded by it.
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -29,6 +28,7 @@ from edgewise.errors import FormatError
 from edgewise.format.record import Record, record_type
 from edgewise.format.schema import ROOT_TABLE, UNIONS, Field, Kind, table
 from edgewise.format.schema_enums import ENUMS
+from edgewise.log import log
 from edgewise.values import dataclass
 
 MAX_TABLES = 1_000_000
@@ -39,7 +39,6 @@ _TABLE_COST = 24
 _BUDGET_PER_BYTE = 4
 _BUDGET_BASE = 4096
 
-_LOG = logging.getLogger("edgewise")
 _I32 = struct.Struct("<i").unpack_from
 _U32 = struct.Struct("<I").unpack_from
 
@@ -63,7 +62,7 @@ def decode(
         raise FormatError(f"a FlatBuffer has at least 8 bytes, this has {len(view)}", file=file)
     record = reader.table(root, _U32(view, 0)[0])
     if reader.newer:
-        _LOG.warning(
+        log().warning(
             "%s: fields of %s that this version does not know are ignored, and lost on writing",
             file,
             ", ".join(sorted(reader.newer)),

@@ -9,16 +9,14 @@ file) leaves it out with a notice.
 from __future__ import annotations
 
 import json
-import logging
 import zlib
 from collections.abc import Sequence
 
 from edgewise.ir.graph import Graph, Location
+from edgewise.log import log
 
 ENTRY = "edgewise_locations"
 MAX_BYTES = 64 << 20  # of the JSON, unpacked
-
-_log = logging.getLogger("edgewise")
 
 
 def write_locations(graphs: Sequence[Graph]) -> bytes | None:
@@ -42,7 +40,7 @@ def read_locations(entry: bytes, graphs: Sequence[Graph], file: str) -> None:
     try:
         lists = _lists(entry, graphs)
     except (zlib.error, ValueError, TypeError, LookupError, RecursionError) as problem:
-        _log.warning("%s: source locations are left out: %s", file, problem)
+        log().warning("%s: source locations are left out: %s", file, problem)
         return
     for graph, locations in zip(graphs, lists, strict=True):
         for node, location in zip(graph.nodes, locations, strict=True):

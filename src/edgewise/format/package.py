@@ -13,9 +13,10 @@ out with a notice: the model is as good without it.
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from edgewise.log import log
 
 if TYPE_CHECKING:
     import zipfile
@@ -27,8 +28,6 @@ _END = b"PK\5\6"  # begins the record at the end of an archive ...
 _END_BYTES = 22 + 0xFFFF  # ... which has at most a comment of 64 KiB
 
 _METHODS = {0, 8}  # stored, deflated
-
-_log = logging.getLogger("edgewise")
 
 
 def read_files(data: bytes | memoryview, file: str) -> dict[str, bytes]:
@@ -56,7 +55,7 @@ def read_files(data: bytes | memoryview, file: str) -> dict[str, bytes]:
         RuntimeError,  # encrypted
         ValueError,
     ) as problem:
-        _log.warning(
+        log().warning(
             "%s: the files behind the model are left out, and lost on writing: %s", file, problem
         )
         return {}

@@ -1,4 +1,5 @@
-"""Result types of a node from its operands: the one place where shapes and dtypes are derived."""
+"""What follows from a node's operands: the types of its results (the one place where shapes and
+dtypes are derived) and its work."""
 
 from __future__ import annotations
 
@@ -148,3 +149,13 @@ def _quant(
                 shared = operand.quant is not None and operand.quant.scale.size == 1
                 return operand.quant if shared and operand.dtype is dtype else None
     return None
+
+
+def macs_of(node: Node) -> int | None:
+    """Multiply-accumulates of a node; None where its shapes are not known."""
+    shapes: list[Shape | None] = [None if v is None else v.type.shape for v in node.inputs]
+    results = [v.type.shape for v in node.outputs]
+    if any(s is None for s in results):
+        return None
+    macs = node.op.macs(shapes, [s for s in results if s is not None])
+    return macs if isinstance(macs, int) else None

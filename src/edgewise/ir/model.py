@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from edgewise.errors import ConversionError, InputError, OutputError
 from edgewise.files import Chunk, as_bytes, write_atomically
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.nesting import reachable
-from edgewise.ir.report import Report, describe
 from edgewise.values import dataclass, field
+
+if TYPE_CHECKING:
+    from edgewise.ir.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Model:
             OutputError: the file exists and `overwrite` is False, or it cannot be written.
             UnsupportedOp: operators that the file or the target does not have; all are listed.
         """
-        chunks = self._chunks(Path(path).suffix, path, target)
+        chunks = self._chunks(os.path.splitext(path)[1], path, target)
         return write_atomically(path, chunks, overwrite=overwrite)
 
     def to_bytes(self, suffix: str = ".tflite", *, target: str | None = None) -> bytes:
@@ -111,6 +112,8 @@ class Model:
 
     def report(self) -> Report:
         """What is in the main graph: operators, tensors, sizes, work."""
+        from edgewise.ir.report import describe  # needed by nobody who runs a model
+
         return describe(self.main)
 
     def summary(self) -> str:

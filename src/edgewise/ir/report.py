@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewise.errors import EdgewiseError
-from edgewise.ir.dim import Shape, elements
+from edgewise.ir.dim import elements
 from edgewise.ir.evaluate import last_uses
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.infer import infer_graph
+from edgewise.ir.infer import infer_graph, macs_of
 from edgewise.values import dataclass, replace
 
 
@@ -66,7 +66,7 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         """Plain lists and dictionaries, for `json.dump`."""
-        from dataclasses import asdict  # 1 ms, and planning needs only `macs_of`
+        from dataclasses import asdict
 
         return asdict(self)
 
@@ -156,16 +156,6 @@ def _op_row(index: int, node: Node, seen: set[int]) -> OpRow:
         constants,
         macs_of(node),
     )
-
-
-def macs_of(node: Node) -> int | None:
-    """Multiply-accumulates of a node; None where its shapes are not known."""
-    shapes: list[Shape | None] = [None if v is None else v.type.shape for v in node.inputs]
-    results = [v.type.shape for v in node.outputs]
-    if any(s is None for s in results):
-        return None
-    macs = node.op.macs(shapes, [s for s in results if s is not None])
-    return macs if isinstance(macs, int) else None
 
 
 def _peak(graph: Graph) -> int | None:

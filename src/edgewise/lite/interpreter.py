@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -280,7 +279,7 @@ class InterpreterWithCustomOps(Interpreter):
 
             if isinstance(registerer, FunctionType | MethodType):
                 registerer(custom.register_op)
-            elif isinstance(registerer, str | os.PathLike) and Path(registerer).is_file():
+            elif isinstance(registerer, str | os.PathLike) and os.path.isfile(registerer):
                 custom.load_ops(registerer)
             else:
                 ignored("custom_op_registerers", "LiteRT's C++ operators cannot be loaded")

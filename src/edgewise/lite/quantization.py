@@ -6,7 +6,6 @@ Source: the rules and sentences of `QuantizationMode` in tensorflow 2.21,
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,13 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
 from edgewise.ir.model import Model
+from edgewise.log import log
 from edgewise.values import dataclass
 
 if TYPE_CHECKING:
     from edgewise.optimize import Ranges, Recipe
     from edgewise.optimize.observe import Sample
 
-_log = logging.getLogger("edgewise")
 
 # TensorFlow leaves weights below this number of elements in float, in dynamic range quantization
 _LEAST = 1024
@@ -72,7 +71,7 @@ def wanted(
     names = {str(getattr(o, "name", o)) for o in optimizations}
     if not names & {"DEFAULT", "OPTIMIZE_FOR_SIZE", "OPTIMIZE_FOR_LATENCY"}:
         if eight in operators:
-            _log.warning("without optimizations=[Optimize.DEFAULT] the model stays float32")
+            log().warning("without optimizations=[Optimize.DEFAULT] the model stays float32")
         return Wanted()
     if any(name.startswith("EXPERIMENTAL_TFLITE") for name in operators):
         return Wanted("static_wi8_ai16", not floats, _SIXTEEN) if has_samples else Wanted()
@@ -130,7 +129,7 @@ def quantized(
     except NothingToQuantize as reason:
         if found.integers_only:
             raise
-        _log.warning("%s", reason)  # TensorFlow writes the float model, too
+        log().warning("%s", reason)  # TensorFlow writes the float model, too
         return model
 
 

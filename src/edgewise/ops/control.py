@@ -12,9 +12,8 @@ from edgewise.errors import ShapeError
 from edgewise.ir.dim import Dim, Shape, same_dim, unknown_dim
 from edgewise.ir.evaluate import BodyRunner
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.infer import infer_graph
+from edgewise.ir.infer import infer_graph, macs_of
 from edgewise.ir.op import In, NotQuantized, Op, Operand, Out, Runner, require
-from edgewise.ir.report import macs_of
 from edgewise.ir.types import TensorType
 from edgewise.ops.axes import shown
 

@@ -21,7 +21,6 @@ not all recipes. Cost: schemes x layers trials of 32 examples and some fifty of 
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from edgewise.data import Data
 from edgewise.errors import InputError
 from edgewise.files import as_bytes
 from edgewise.ir.model import Model
+from edgewise.log import log
 from edgewise.optimize.bench import METRICS, Problem
 from edgewise.optimize.evaluate import Crew
 from edgewise.optimize.journal import Journal, fingerprint
@@ -45,8 +45,6 @@ from edgewise.optimize.search import FLOAT
 from edgewise.optimize.stations import cluster, processes
 from edgewise.optimize.units import units_of
 from edgewise.runtime.workers import cores
-
-_log = logging.getLogger("edgewise")
 
 LIMIT = 600  # examples that are used
 SCHEMES = {
@@ -126,7 +124,7 @@ def autopilot(
             f"got {chosen!r} and examples {'with' if is_labelled else 'without'} labels"
         )
     if chance := within_chance(len(examples["proof"]), max_drop):
-        _log.warning("%s: %s", data.name, chance)
+        log().warning("%s: %s", data.name, chance)
     prepared = prepare(model, target)
     data_bytes = b"".join(bytes(as_bytes(c)) for c in format.write(prepare(model)))
     problem = Problem(data_bytes, examples, chosen, target, signature)

@@ -8,7 +8,6 @@ ranges.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -18,6 +17,7 @@ from edgewise.dtypes import DType
 from edgewise.errors import InputError, QuantizationError, listing
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.model import Model
+from edgewise.log import log
 from edgewise.optimize.histogram import Histogram
 from edgewise.optimize.methods import Method, MinMax, MovingAverage
 from edgewise.optimize.observe import Observers, Sample, arrays_of
@@ -25,8 +25,6 @@ from edgewise.optimize.prepared import prepare
 from edgewise.optimize.ranges import Range, Ranges, inside_name
 from edgewise.optimize.streamed import Streamed
 from edgewise.runtime.workers import cores, ordered
-
-_log = logging.getLogger("edgewise")
 
 Key = tuple[Graph, Value | str]  # a value, or one inside of an operator by its `inside_name`
 FEW = 10  # samples; 100 to 500 are usual
@@ -171,7 +169,7 @@ def _place(value: Value) -> str:
 def _warn(count: int, seen: Mapping[Key, Histogram]) -> None:
     """Say what may spoil the ranges."""
     if count < FEW:
-        _log.warning(
+        log().warning(
             "calibration with %d sample%s: ranges may be too small for others; 100 to 500 are "
             "usual",
             count,
@@ -184,7 +182,7 @@ def _warn(count: int, seen: Mapping[Key, Histogram]) -> None:
     ]
     if same and count > 1:
         shown = [f"{_place(value)} is always {number:g}" for value, number in same]
-        _log.warning(
+        log().warning(
             "%s\nA layer whose result never changes is dead, or the samples do not reach it",
             listing(shown, "values are constant over all samples", most=_MOST_SHOWN),
         )

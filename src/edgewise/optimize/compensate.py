@@ -27,7 +27,6 @@ rounded alone, 1.0e-5 where all is made up for, 6.8e-6 so.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -40,6 +39,7 @@ from edgewise.ir.model import Model
 from edgewise.ir.nesting import reachable
 from edgewise.ir.types import TensorType
 from edgewise.ir.verify import verify
+from edgewise.log import log
 from edgewise.optimize.bodies import Rounds, deciding
 from edgewise.optimize.equalize import set_constant
 from edgewise.optimize.grid import Layer, Rounding
@@ -53,8 +53,6 @@ from edgewise.optimize.spared import schemes
 from edgewise.optimize.walk import Walk, evenly, in_order
 from edgewise.passes.linear import LINEAR, layout
 from edgewise.passes.target import Target, load_target
-
-_log = logging.getLogger("edgewise")
 
 Array = np.ndarray
 # by a layer (its graph's and its result's name), its weights' type and block, after all before it:
@@ -144,7 +142,7 @@ def compensate(
             + "\nCheck the samples' normalization, and the model"
         )
     if unmet:
-        _log.warning(
+        log().warning(
             "%s\nWhat they stand in runs on no sample, or keeps variables from run to run",
             listing(unmet, "layers are not compensated", most=_MOST_SHOWN),
         )

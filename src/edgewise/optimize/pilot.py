@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from edgewise import format
+from edgewise.log import log
 from edgewise.optimize.bench import Problem, Score, Trial
 from edgewise.optimize.journal import Journal
 from edgewise.optimize.optimized import (
@@ -24,8 +24,6 @@ from edgewise.optimize.stations import Station
 from edgewise.optimize.techniques import CHOICES, UNITS, suited
 from edgewise.optimize.units import Unit, recipe_of
 from edgewise.values import replace
-
-_log = logging.getLogger("edgewise")
 
 _FEW = 32  # examples that layers are looked at on: KL resolves what accuracy does not
 _BETTER = 0.95  # the share of divergence that a technique has to leave at most, to be used
@@ -139,7 +137,7 @@ class Pilot:
         for candidate in self._try(named):
             scheme, score = candidate.recipe.scheme, candidate.score
             if score.error:
-                _log.warning("%s: %s", candidate.name, score.error)
+                log().warning("%s: %s", candidate.name, score.error)
                 continue
             known = best.setdefault(scheme, score)
             is_better = score.divergence < _BETTER * known.divergence

@@ -8,7 +8,6 @@ in, one QUANTIZE or DEQUANTIZE serves all who want it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Set
 
 from edgewise.data import Data
@@ -18,6 +17,7 @@ from edgewise.ir.graph import Graph, Node
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op
 from edgewise.ir.verify import verify
+from edgewise.log import log
 from edgewise.ops.control import Control
 from edgewise.ops.softmax import Softmax
 from edgewise.optimize.biases import correct_biases
@@ -45,8 +45,6 @@ from edgewise.optimize.spared import schemes
 from edgewise.optimize.streamed import Streamed
 from edgewise.optimize.techniques import equalized
 from edgewise.passes.target import Target, load_target
-
-_log = logging.getLogger("edgewise")
 
 _ENDS = (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16)
 _MOST_TOLD = 20  # operators that a message names
@@ -273,4 +271,4 @@ def _tell(model: Model, recipe: Recipe, work: list[_Work], *, integers_only: boo
             f"operator that it applies to{reason}"
         )
     if kept:
-        _log.warning("%s: %s", name, listing(kept, "operators stay float32", most=_MOST_TOLD))
+        log().warning("%s: %s", name, listing(kept, "operators stay float32", most=_MOST_TOLD))

@@ -6,16 +6,14 @@ iterable of samples for `calibrate`, `compensate` and the others that read sampl
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 
 from edgewise.data import Data, Feeder, pixels_for
 from edgewise.data import samples as samples_of
 from edgewise.data.feed import Arrays
 from edgewise.ir.model import Model
+from edgewise.log import log
 from edgewise.values import dataclass
-
-_log = logging.getLogger("edgewise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,6 @@ class Streamed:
             yield sample.name, sample.feeds[0]
 
     def _tell(self, sentence: str) -> None:
-        _log.info("samples: %s", sentence)
+        log().info("samples: %s", sentence)
         if self.told is not None:
             self.told(sentence)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from edgewise.ir.graph import Graph, Node
+from edgewise.ir.infer import macs_of
 from edgewise.ir.op import NotQuantized, SameScale
-from edgewise.ir.report import macs_of
 from edgewise.optimize.match import layer_name
 from edgewise.optimize.recipe import Mode, Recipe, Scheme, Scope
 from edgewise.optimize.rules import has_floats, is_data, is_float

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from hashlib import blake2b
 
 import numpy as np
 
+from edgewise.hashing import hash_of
 from edgewise.ir.contents import dims
 from edgewise.ir.graph import Graph, Node, Value
 from edgewise.passes.rewrite import Outcome
@@ -99,4 +99,4 @@ def _digest(value: Value) -> bytes:
     """Equal for equal bits only (NaN equals NaN, 0 does not equal -0)."""
     assert value.data is not None
     data = np.ascontiguousarray(value.data).reshape(-1)
-    return blake2b(data.view(np.uint8).data, digest_size=32).digest()
+    return hash_of(data.view(np.uint8).data)

@@ -9,7 +9,6 @@ none, that is logged and the node passes.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,13 +20,12 @@ from edgewise.ir.graph import Node, Value
 from edgewise.ir.model import Model
 from edgewise.ir.op import Op, Role
 from edgewise.ir.version import version_of
+from edgewise.log import log
 from edgewise.values import dataclass
 
 _FOLDER = Path(__file__).with_name("targets")
 _NARROW = QUANTIZED | {DType.INT4, DType.UINT4, DType.INT2}
 _MOST_KINDS = 8  # named in a message
-
-_log = logging.getLogger("edgewise")
 
 
 def targets() -> list[str]:
@@ -85,7 +83,7 @@ class Target:
         if refusal is None:
             alike = [text for other, text in kinds.items() if _data(other) == _data(kind)]
             if not alike:
-                _log.info("%s: %s on %s was never run on %s", node, name, kind, self.name)
+                log().info("%s: %s on %s was never run on %s", node, name, kind, self.name)
             refusal = "" if not all(alike) else next(iter(alike), "")
         if not refusal:
             return None

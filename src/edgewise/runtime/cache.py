@@ -12,9 +12,7 @@ multiple of 64. The JSON says where, and their checksums.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 import mmap
 import os
 import struct
@@ -23,12 +21,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgewise.files import OpenFile
+from edgewise.hashing import hash_of
+from edgewise.log import log
 from edgewise.runtime.digest import Digest
 from edgewise.runtime.library import library, structures
 from edgewise.runtime.stored import Arrays, Json
@@ -49,31 +48,31 @@ _FRESH_S = 3600  # an entry's time of use is not written more often
 _FOLDERS = ("runtime", "runtime/select", "passes", "ops", "ir", "format", "kernels")
 
 # threads that write entries, by the file they make
-_writers: dict[Path, threading.Thread] = {}
-
-_log = logging.getLogger("edgewise")
+_writers: dict[str, threading.Thread] = {}
 
 
-def default_folder() -> Path:
+def default_folder() -> str:
     """`edgewise` in the user's folder for caches (XDG Base Directory Specification 0.8)."""
     given = os.environ.get("XDG_CACHE_HOME") or ""
     # a relative path is to be ignored, says the specification
-    base = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
-    return base / "edgewise"
+    base = given if os.path.isabs(given) else os.path.expanduser("~/.cache")
+    # from the root: who has no home can make no folder there, and keeps nothing
+    return os.path.join(os.sep, base, "edgewise")
 
 
 @cache
 def fingerprint() -> str:
     """What changes when this package does."""
-    package = Path(__file__).parent.parent
-    found = [(package / "__init__.py").read_text()]  # has the version
+    package = os.path.dirname(os.path.dirname(__file__))
+    with open(os.path.join(package, "__init__.py"), encoding="utf-8") as file:
+        found = [file.read()]  # has the version
     for folder in _FOLDERS:
-        with os.scandir(package / folder) as files:
-            for file in sorted(files, key=lambda f: f.name):
-                if file.is_file():
-                    stat = file.stat()
-                    found.append(f"{folder}/{file.name} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+        with os.scandir(os.path.join(package, folder)) as files:
+            for entry in sorted(files, key=lambda f: f.name):
+                if entry.is_file():
+                    stat = entry.stat()
+                    found.append(f"{folder}/{entry.name} {stat.st_size} {stat.st_mtime_ns}")
+    return hash_of("\n".join(found).encode()).hex()
 
 
 def mark_of(data: bytes | memoryview) -> tuple[object, ...]:
@@ -81,7 +80,7 @@ def mark_of(data: bytes | memoryview) -> tuple[object, ...]:
     same size that are alike where this looks."""
     between = bytes(data[:: max(len(data) // _PLACES, 1)])
     sample = b"".join((data[:_SAMPLE], between, data[-_SAMPLE:]))
-    return ("known", len(data), hashlib.sha256(sample).hexdigest())
+    return ("known", len(data), hash_of(sample).hex())
 
 
 def finish_writing() -> None:
@@ -96,14 +95,14 @@ class Cache:
     """Entries in a folder, by key."""
 
     def __init__(self, folder: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
-        self.folder, self.max_bytes = Path(folder), max_bytes
+        self.folder, self.max_bytes = os.fspath(folder), max_bytes
 
-    def path(self, key: object) -> Path:
+    def path(self, key: object) -> str:
         """The file of a key, which is anything that a `repr` tells apart."""
         is_of_file = isinstance(key, tuple) and key[0] in _OF_FILES
         version = "" if is_of_file else fingerprint()
-        name = hashlib.sha256(f"{version}\n{key!r}".encode()).hexdigest()
-        return self.folder / f"{name}{SUFFIX}"
+        name = hash_of(f"{version}\n{key!r}".encode()).hex()
+        return os.path.join(self.folder, f"{name}{SUFFIX}")
 
     def get(self, key: object) -> tuple[Json, Arrays] | None:
         """What is stored under a key; the arrays are read-only views of the mapped file."""
@@ -112,7 +111,7 @@ class Cache:
         if writer is not None:
             writer.join()
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 stat = os.fstat(file.fileno())
         except (OSError, ValueError):  # an empty file cannot be mapped
@@ -120,7 +119,7 @@ class Cache:
         try:
             found = _decode(np.frombuffer(body, np.uint8))
         except (ValueError, KeyError, TypeError, struct.error) as problem:
-            _log.info("cache entry %s is damaged and made anew: %s", path.name, problem)
+            log().info("cache entry %s is damaged and made anew: %s", path, problem)
             self._remove(path)
             return None
         if time.time() - stat.st_mtime > _FRESH_S:
@@ -132,17 +131,16 @@ class Cache:
         """Store under a key; what cannot be written is not stored."""
         path = self.path(key)
         # not by the module tempfile, whose import takes as long as planning a small network
-        temporary = self.folder / f"{path.stem}.{os.urandom(8).hex()}"
+        temporary = f"{path.removesuffix(SUFFIX)}.{os.urandom(8).hex()}"
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                for chunk in _encode(fields, arrays):
-                    file.write(chunk)
-            temporary.replace(path)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            with open(temporary, "xb") as file:
+                file.writelines(_encode(fields, arrays))
+            os.replace(temporary, path)
             self._shrink()
         except OSError as error:
             self._remove(temporary)
-            _log.info("nothing is cached in %s: %s", self.folder, error)
+            log().info("nothing is cached in %s: %s", self.folder, error)
 
     def soon(self, key: object, write: Callable[[], None]) -> None:
         """Call `write`, which makes entries, by a thread, for which `get` of this key and the end
@@ -210,9 +208,9 @@ class Cache:
         with os.scandir(self.folder) as files:
             shrink(files, SUFFIX, self.max_bytes)
 
-    def _remove(self, path: Path) -> None:
+    def _remove(self, path: str) -> None:
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            os.unlink(path)
 
 
 def shrink(files: Iterable[os.DirEntry[str]], suffix: str, max_bytes: int) -> None:
@@ -226,20 +224,20 @@ def shrink(files: Iterable[os.DirEntry[str]], suffix: str, max_bytes: int) -> No
             if is_entry:
                 entries.append((stat.st_mtime_ns, stat.st_size, file.path))
             elif time.time() - stat.st_mtime > _FRESH_S:
-                Path(file.path).unlink()
+                os.unlink(file.path)
     total = sum(size for _, size, _ in entries)
     for _, size, name in sorted(entries):
         if total <= max_bytes:
             return
         with suppress(OSError):
-            Path(name).unlink()
+            os.unlink(name)
         total -= size
 
 
-def touch(path: Path) -> None:
+def touch(path: str | os.PathLike[str]) -> None:
     """Note that a kept file was used; not more often than once an hour."""
     with suppress(OSError):
-        if time.time() - path.stat().st_mtime > _FRESH_S:
+        if time.time() - os.stat(path).st_mtime > _FRESH_S:
             os.utime(path)
 
 

@@ -19,9 +19,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from edgewise.errors import EdgewiseError
 from edgewise.ir.dim import Shape
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.infer import infer_graph
+from edgewise.ir.infer import infer_graph, macs_of
 from edgewise.ir.nesting import names_resources
-from edgewise.ir.report import macs_of
 from edgewise.ops.control import While
 from edgewise.ops.hashtable import Hashtable
 from edgewise.ops.state import VarHandle

@@ -1,13 +1,14 @@
-"""What names a model's bytes in the plan cache: SHA-256, computed when somebody asks for it."""
+"""What names a model's bytes in the plan cache: a hash, computed when somebody asks for it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+
+from edgewise.hashing import hash_of
 
 
 class Digest:
-    """A SHA-256, in hexadecimal: `str` of this computes it. Any thread may ask, also at once.
+    """A hash in hexadecimal: `str` of this computes it. Any thread may ask, also at once.
     `mark` is the key by which an unknown file is looked for before it is hashed."""
 
     def __init__(self, known: str = "", mark: object = None) -> None:
@@ -30,7 +31,7 @@ class Digest:
         # in this order: another thread sets `_found` before it forgets the bytes
         data = self._data
         if not self._found:
-            self._found = hashlib.sha256(data).hexdigest()
+            self._found = hash_of(data).hex()
             self._data = memoryview(b"")
         then, self._then = self._then, None
         if then is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from edgewise.errors import EdgewiseError, InternalError
 from edgewise.ir.evaluate import evaluate_node, require_scales, updated
 from edgewise.ir.graph import Node, Value
-from edgewise.ir.report import macs_of
+from edgewise.ir.infer import macs_of
 from edgewise.runtime.calls import Alias, Call, NotNative, Selection, Site
 from edgewise.runtime.choices import AS_PLANNED, Choices
 from edgewise.runtime.groups import Group, elements, is_variable

@@ -6,16 +6,17 @@ package. A bare source tree has neither until `python tools/build_kernels.py` or
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from edgewise.errors import EdgewiseError, InternalError
 
-LIBRARY = Path(__file__).resolve().parent.parent / "kernels" / "edgewise_kernels.so"
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+LIBRARY = os.path.join(_PACKAGE, "kernels", "edgewise_kernels.so")
 
 Number = int | float
 Fields = Mapping[str, "Number | Sequence[Number] | Sequence[Sequence[Number]] | Fields"]
@@ -69,7 +70,7 @@ def library() -> Any:
     """The loaded library; calls release the interpreter lock. Raises NotBuilt, MixedBuild."""
     ffi = structures()
     try:
-        lib = ffi.dlopen(str(LIBRARY))
+        lib = ffi.dlopen(LIBRARY)
     except OSError as error:
         raise NotBuilt(f"the kernels cannot be loaded: {error}; install the package") from None
     wanted = getattr(import_module("edgewise.runtime._structures"), "ABI", None)
@@ -79,7 +80,7 @@ def library() -> Any:
         found = None
     if found is None or found != wanted:
         raise MixedBuild(
-            f"{LIBRARY.name} and runtime/_structures.py must come from one build, else results "
+            f"{LIBRARY} and runtime/_structures.py must come from one build, else results "
             f"are wrong; they have {_shown(found)} and {_shown(wanted)}. Build both again: "
             "pip install --force-reinstall edgewise, or tools/build_kernels.py in a source tree"
         )

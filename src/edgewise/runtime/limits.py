@@ -16,10 +16,9 @@ import numpy as np
 from edgewise.dtypes import DType
 from edgewise.errors import EdgewiseError, InputError, LimitError
 from edgewise.ir.graph import Graph, Node, Value
-from edgewise.ir.infer import result_types
+from edgewise.ir.infer import macs_of, result_types
 from edgewise.ir.nesting import depth_of, reachable
 from edgewise.ir.op import Role
-from edgewise.ir.report import macs_of
 from edgewise.runtime.plan import Plan
 from edgewise.values import dataclass
 

@@ -9,7 +9,6 @@ Long because all that a run may meet (other shapes, limits, a fork) is decided h
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,7 @@ from edgewise.ir.evaluate import State, evaluate
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.nesting import names_resources
 from edgewise.ir.resources import Resources
+from edgewise.log import log
 from edgewise.runtime.arrays import apart, check_array
 from edgewise.runtime.executor import DEFAULT_LIMITS, Executor, Unfit
 from edgewise.runtime.forks import remember
@@ -40,7 +40,6 @@ from edgewise.runtime.watch import Progress, Watch
 if TYPE_CHECKING:
     from edgewise.runtime.staged import Staged
 
-_log = logging.getLogger("edgewise")
 
 # the tuples of arrays of the last run, what does it again, what goes on where that returned early
 # (`Executor.function`), and the outputs
@@ -149,7 +148,7 @@ class Session:
                 try:
                     outputs = self._run_plan(executor, inputs, into)
                 except Unfit as reason:
-                    _log.info("graph %r runs on the references: %s", self.graph.name, reason)
+                    log().info("graph %r runs on the references: %s", self.graph.name, reason)
                     return self._run_references(inputs)
             assert executors is not None
             executors.save()

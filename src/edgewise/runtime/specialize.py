@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,6 +14,7 @@ from edgewise.ir.evaluate import bound_sizes
 from edgewise.ir.graph import Graph, Value
 from edgewise.ir.infer import infer_graph
 from edgewise.ir.nesting import reachable
+from edgewise.log import log
 from edgewise.runtime.cache import Cache
 from edgewise.runtime.collecting import nothing_collected
 from edgewise.runtime.digest import Digest
@@ -34,8 +34,6 @@ MOST_PLANS = 4  # shapes that are kept ready
 
 Shapes = tuple[tuple[int, ...], ...]
 Runnable: TypeAlias = "Executor | Staged"
-
-_log = logging.getLogger("edgewise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Stored:
             made = read_plan(*found, lambda: list(graph().values()), lambda n: _inner(graph(), n))
             return made, found[0]["demand"]
         except (LookupError, TypeError, ValueError) as problem:
-            _log.info("a cached plan cannot be read and is made anew: %s", problem)
+            log().info("a cached plan cannot be read and is made anew: %s", problem)
             self.cache.forget(key)
             return None
 
@@ -135,7 +133,7 @@ class Executors:
             return self._ready[shapes]
         found = self._load(shapes) or self._make(shapes, inputs)
         if isinstance(found, str):
-            _log.info("graph %r runs on the references: %s", self._graph().name, found)
+            log().info("graph %r runs on the references: %s", self._graph().name, found)
         self._ready[shapes] = found
         while len(self._ready) > MOST_PLANS:
             self._ready.popitem(last=False)
@@ -207,7 +205,7 @@ class Executors:
                 return staged(graph, originals or {}, target, self._threads, self._limits)
             self._limits.check_plan(made)
         except NotBuilt as error:
-            _log.warning("inference is slow: %s", error)
+            log().warning("inference is slow: %s", error)
             return str(error)
         except (InternalError, LimitError, MixedBuild):
             raise

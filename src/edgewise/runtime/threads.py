@@ -8,19 +8,17 @@ uses sleeps. Its threads are started by the first run that wants them, and, in a
 
 from __future__ import annotations
 
-import logging
 import weakref
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from edgewise.log import log
 from edgewise.runtime.library import library, structures
 from edgewise.runtime.memory import allocate
 
 MOST_THREADS = 256
-
-_log = logging.getLogger("edgewise")
 
 
 @cache
@@ -73,7 +71,7 @@ class Threads:
     def _start(self) -> None:
         system = platform()
         if system is None:
-            _log.warning("inference runs in one thread: this system offers no others")
+            log().warning("inference runs in one thread: this system offers no others")
             self.count = 1
             return
         memory = allocate(int(library().ew_pool_bytes(self.count)))
@@ -81,7 +79,7 @@ class Threads:
         pool = ffi.cast("ew_pool *", ffi.from_buffer(memory))
         started = int(library().ew_pool_start(pool, self.count, system))
         if started < self.count:
-            _log.warning("inference runs in %d threads: the system starts no more", started)
+            log().warning("inference runs in %d threads: the system starts no more", started)
             self.count = started
         self._pool = pool
         self._stop = weakref.finalize(self, _stop, pool, memory)

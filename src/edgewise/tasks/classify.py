@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ from edgewise.data.classes import imagenet_labels
 from edgewise.errors import FormatError, InputError
 from edgewise.ir.model import Model
 from edgewise.ir.types import Quant
-
-_log = logging.getLogger("edgewise")
+from edgewise.log import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def labels_of(model: Model) -> list[str] | None:
     try:
         return metadata.labels(model)
     except FormatError as problem:
-        _log.warning("labels are not taken from the model: %s", problem)
+        log().warning("labels are not taken from the model: %s", problem)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 from edgewise.data import Data, open_data, split
 from edgewise.data.folder import parts_in
 from edgewise.errors import InputError, listing
+from edgewise.log import log
 from edgewise.values import dataclass
-
-_log = logging.getLogger("edgewise")
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 _VALIDATION_SHARES = {"train": 0.8, "validation": 0.2}
@@ -86,7 +84,7 @@ def _split(
         if not broken and not unread:
             return found
         for why in (*unread, *broken.values()):
-            _log.warning("skipped: %s", why)
+            log().warning("skipped: %s", why)
             skipped.append(why)
         digests = [_quiet(whole, i) for i in range(whole.size or 0)]
         whole = whole.take([i for i, d in enumerate(digests) if d is not None and d not in broken])
@@ -122,7 +120,7 @@ def _parts(whole: Data, found: Mapping[str, Data]) -> Parts:
     if not found["validation"].size:
         raise InputError(f"{whole.name}: no picture is left to see when to stop; add pictures")
     if found["validation"].size < _FEW:
-        _log.warning(
+        log().warning(
             "%s: only %d pictures are left to say when to stop, which is chance; add pictures",
             whole.name, found["validation"].size,
         )  # fmt: skip
@@ -165,7 +163,7 @@ def _without(data: Data, other: Data) -> Data:
     seen = {_quiet(other, i) for i in range(other.size)} - {None}
     kept = [i for i in range(data.size) if _quiet(data, i) not in seen]
     if len(kept) < data.size:
-        _log.warning(
+        log().warning(
             "%s: %d pictures are in %s, too, and are not learnt from",
             data.name, data.size - len(kept), other.name,
         )  # fmt: skip

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import time
@@ -30,6 +29,7 @@ from edgewise.errors import InputError, OutputError, listing
 from edgewise.files import check_output, write_atomically
 from edgewise.ir.model import Model, Signature
 from edgewise.ir.text import print_model
+from edgewise.log import log
 from edgewise.metrics import Interval, paired_difference
 from edgewise.optimize.evaluate import Evaluation, evaluate
 from edgewise.tasks.backbone import Backbone, backbone_of
@@ -42,8 +42,6 @@ from edgewise.train.features import Extractor, Features
 from edgewise.train.fit import EPOCHS, Fitted, Options
 from edgewise.train.transfer import Classifier
 from edgewise.values import dataclass
-
-_log = logging.getLogger("edgewise")
 
 Advance = Callable[[int, int], None]
 Stage = Callable[[str], AbstractContextManager[Advance]]
@@ -190,7 +188,7 @@ class _Trainer:
             one *= extent
         views = max(1, min(self.plan.views, _FINE_BYTES // (one * (self.parts.training.size or 1))))
         if views < self.plan.views:
-            _log.warning("fine-tuning sees %d views of each picture: more take 1 GB", views)
+            log().warning("fine-tuning sees %d views of each picture: more take 1 GB", views)
         training, validation = self._features(below, views, [])
         own = self.plan.options
         options = Options(

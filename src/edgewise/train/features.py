@@ -10,7 +10,6 @@ most: the longest unused go first. Who wants them gone removes the folder.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -27,13 +26,12 @@ from edgewise.data.split import content
 from edgewise.errors import InputError, listing
 from edgewise.ir.model import Model
 from edgewise.ir.text import print_model
+from edgewise.log import log
 from edgewise.runtime.cache import default_folder, shrink, touch
 from edgewise.runtime.interpreter import Interpreter
 from edgewise.runtime.workers import cores, ordered
 from edgewise.train import views
 from edgewise.values import dataclass
-
-_log = logging.getLogger("edgewise")
 
 MAX_BYTES = 4 << 30  # 200,000 pictures in 4 views by MobileNetV2
 _SUFFIX = ".npy"
@@ -82,7 +80,7 @@ class Extractor:
         for done, found in enumerate(ordered(work.row, range(data.size), count), 1):
             if isinstance(found, str):
                 unread.append(found)
-                _log.warning("skipped: %s", found)
+                log().warning("skipped: %s", found)
             else:
                 label, row = found
                 rows.append(row)
@@ -108,7 +106,7 @@ class _Work:
         self.size = size(self.type)
         own = [extent for extent in graph.outputs[0].shape[1:] if isinstance(extent, int)]
         self.shape = (extractor.views, *own)
-        self.base = extractor.folder or default_folder() / "features"
+        self.base = extractor.folder or Path(default_folder(), "features")
         self.folder: Path | None = self.base / _key(extractor)
         self.free: SimpleQueue[Interpreter] = SimpleQueue()
         try:
@@ -192,7 +190,7 @@ class _Work:
 
     def _give_up(self, error: OSError) -> None:
         if self.folder is not None:
-            _log.warning("%s: features are not kept: %s", self.folder, error.strerror or error)
+            log().warning("%s: features are not kept: %s", self.folder, error.strerror or error)
         self.folder = None
 
 

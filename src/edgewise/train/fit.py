@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +24,12 @@ import numpy as np
 
 from edgewise.errors import OutputError
 from edgewise.files import write_atomically
+from edgewise.log import log
 from edgewise.metrics import mcnemar
 from edgewise.train.backend import keras
 from edgewise.train.features import Features
 from edgewise.values import dataclass
 
-_log = logging.getLogger("edgewise")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
@@ -201,7 +200,7 @@ def _keep(path: Path, model: Any, optimizer: Any, state: _State) -> None:
     try:
         write_atomically(path, [stream.getbuffer()], overwrite=True)
     except OutputError as error:
-        _log.warning("no checkpoint: %s", error)
+        log().warning("no checkpoint: %s", error)
 
 
 def _resumed(model: Any, optimizer: Any, path: Path | None) -> _State | None:
@@ -222,7 +221,9 @@ def _resumed(model: Any, optimizer: Any, path: Path | None) -> _State | None:
         epochs = [Epoch(*map(float, row)) for row in said["epochs"]]
         state = _State(epochs, int(said["best"]), float(said["best_loss"]), groups[1])
     except (*_UNREADABLE, TypeError) as error:
-        _log.warning("%s: a checkpoint that cannot be used (%s); training begins anew", path, error)
+        log().warning(
+            "%s: a checkpoint that cannot be used (%s); training begins anew", path, error
+        )
         return None
     _assign(model.weights, groups[0])
     _assign(optimizer.variables, groups[2])

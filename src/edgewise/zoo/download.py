@@ -55,7 +55,7 @@ class Checksum:
 
 def cached(url: str, folder: Path | None = None) -> Path:
     """Where the file of a URL is, or would be."""
-    return (folder or default_folder() / "zoo") / Path(urlsplit(url).path).name
+    return (folder or Path(default_folder(), "zoo")) / Path(urlsplit(url).path).name
 
 
 def fetch(

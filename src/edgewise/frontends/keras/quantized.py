@@ -14,7 +14,6 @@ quantizers/quantizers.py, Keras 3.15.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,8 +22,7 @@ import numpy as np
 
 from edgewise.frontends.context import Unsupported
 from edgewise.frontends.keras.description import DTypePolicy, Integers, KerasLayer
-
-_log = logging.getLogger("edgewise")
+from edgewise.log import log
 
 _WEIGHTS = {
     "Dense": "kernel",
@@ -73,7 +71,7 @@ def tell_rounded(layers: Sequence[KerasLayer], file: str) -> None:
         if integers.is_rounded
     ]
     if rounded:
-        _log.warning(
+        log().warning(
             "%s: %d layers have several scales in a row of weights, which a .tflite file does not "
             "have; their weights are rounded to int8 with one scale per row: %s",
             file,

@@ -5,7 +5,6 @@ Readers and handlers are imported by who reads: most sources are of another kind
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import getattr_static
@@ -14,10 +13,10 @@ from typing import Any, cast
 
 from edgewise.errors import ConversionError, listing
 from edgewise.ir.model import Model
+from edgewise.log import log
 
 Shapes = Mapping[str, Sequence["int | None"]]
 DEFAULT = "serving_default"
-_LOG = logging.getLogger("edgewise")
 
 
 def is_saved_model(source: object) -> bool:
@@ -94,7 +93,7 @@ def _default(found: Mapping[str, str], file: str) -> Sequence[str] | None:
         return None
     if DEFAULT in found:
         listed = ", ".join(map(repr, found))
-        _LOG.info("%s: signature '%s' of %s is converted", file, DEFAULT, listed)
+        log().info("%s: signature '%s' of %s is converted", file, DEFAULT, listed)
         return [DEFAULT]
     first, *_ = found
     lines = [f"'{key}': {text}" for key, text in found.items()]

@@ -6,7 +6,6 @@ TensorFlow programs reads. TensorFlow is the user's, and loaded.
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
 
@@ -16,8 +15,7 @@ from edgewise.frontends.keras.live.inputs import arguments
 from edgewise.frontends.keras.live.trace import symbol
 from edgewise.frontends.tensorflow.source import read_functions
 from edgewise.ir.model import Model
-
-_LOG = logging.getLogger("edgewise")
+from edgewise.log import log
 
 
 def read_native(model: Any, inputs: object, refused: ConversionError) -> Model:
@@ -28,7 +26,7 @@ def read_native(model: Any, inputs: object, refused: ConversionError) -> Model:
     """
     import keras
 
-    _LOG.info("%s; the model is read as TensorFlow traces it", refused)
+    log().info("%s; the model is read as TensorFlow traces it", refused)
     tensorflow: Any = sys.modules["tensorflow"]
 
     def spec(given: Any) -> object:
