@@ -63,6 +63,7 @@ VARIANTS = {
         SCALAR,
         Variant("baseline", ("-march=x86-64",)),
         Variant("avx2", ("-march=x86-64-v3",)),
+        Variant("avx_vnni", ("-march=x86-64-v3", "-mavxvnni")),
         Variant("avx512", AVX512),
         Variant("avx512_bf16", AVX512_BF16),
         Variant("amx", AMX),

@@ -1,7 +1,7 @@
 """Libraries of the kernels for the tests: other compilations than the one that is shipped.
 
-    emulated   the kernels of AVX-512 and AMX for a lesser processor: vectors of 16 lanes, tiles in
-               memory, no intrinsics
+    emulated   the kernels of AVX-VNNI, AVX-512 and AMX for a lesser processor: products of bytes by
+               shifts, vectors of 16 lanes, tiles in memory, no intrinsics of these
     asan       AddressSanitizer, by the system's GCC (ziglang has no run time for it)
     ubsan      UndefinedBehaviorSanitizer, which ends the process at the first finding
 
@@ -30,7 +30,11 @@ X86_64 = platform.machine() in ("x86_64", "AMD64")
 # the vectors of simd.h in two halves; needs AVX2 to run
 WIDE = ("-march=x86-64-v3", "-DEW_LANES=16")
 UNLINKED = ("-shared", "-nostdlib")
-EMULATED = {"avx512": WIDE, "amx": (*WIDE, "-DEW_AMX")}
+EMULATED = {
+    "avx_vnni": ("-march=x86-64-v3", "-DEW_QUADS=1"),
+    "avx512": WIDE,
+    "amx": (*WIDE, "-DEW_AMX"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Build:
 
 
 BUILDS: Mapping[str, Build] = {
-    "emulated": Build("zig", ("scalar", "avx512", "amx")),
+    "emulated": Build("zig", ("scalar", *EMULATED)),
     "asan": Build(
         "cc",
         # GCC 12 takes minutes a file for vectors in two halves

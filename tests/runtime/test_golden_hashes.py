@@ -55,11 +55,11 @@ def test_networks_on_the_instruction_sets_of_this_machine(
     same_as_golden(found)
 
 
-@pytest.mark.skipif(not builds.X86_64, reason="emulates the AVX-512 kernels on x86-64")
+@pytest.mark.skipif(not builds.X86_64, reason="emulates kernels of x86-64")
 @pytest.mark.skipif(host_isa() < Isa.AVX2, reason="the build for tests needs AVX2 to run")
-def test_networks_on_vectors_of_16_lanes_emulated(shared_data: Path, built_kernels: Path) -> None:
+def test_networks_on_emulated_instruction_sets(shared_data: Path, built_kernels: Path) -> None:
     library = builds.library("emulated", built_kernels)
-    same_as_golden(hashes(shared_data, library, ["avx512", "amx"]))
+    same_as_golden(hashes(shared_data, library, [*builds.EMULATED]))
 
 
 def test_networks_in_three_threads(shared_data: Path) -> None:

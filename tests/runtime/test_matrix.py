@@ -24,6 +24,7 @@ from . import builds
 pytestmark = pytest.mark.ci
 
 SHIPPED = ",".join(isa.name.lower() for isa in BUILT)
+EMULATED = ",".join(builds.EMULATED)
 needs_avx2 = pytest.mark.skipif(
     not builds.X86_64 or host_isa() < Isa.AVX2, reason="the build for tests needs AVX2 to run"
 )
@@ -81,17 +82,17 @@ def test_kernels_stay_inside_their_buffers(side: str, tmp_path: Path) -> None:
 
 @needs_avx2
 @pytest.mark.parametrize("side", ["after", "before"])
-def test_vectors_of_16_lanes_emulated(side: str, tmp_path: Path, built_kernels: Path) -> None:
-    """The kernels of AVX-512 and AMX equal the reference on a machine without them."""
+def test_emulated_instruction_sets(side: str, tmp_path: Path, built_kernels: Path) -> None:
+    """The kernels of AVX-VNNI, AVX-512 and AMX equal the reference on a machine without them."""
     library = builds.library("emulated", built_kernels)
-    passed(work(tmp_path, library, "avx512,amx", "--memory", side))
+    passed(work(tmp_path, library, EMULATED, "--memory", side))
 
 
 @needs_avx2
-def test_computed_weights_on_16_lanes(tmp_path: Path, built_kernels: Path) -> None:
+def test_computed_weights_emulated(tmp_path: Path, built_kernels: Path) -> None:
     """Packed while the model runs, by all kernels but those of this machine (test_computed.py)."""
     library = builds.library("emulated", built_kernels)
-    passed(work(tmp_path, library, "scalar,avx512,amx", "--computed"))
+    passed(work(tmp_path, library, f"scalar,{EMULATED}", "--computed"))
 
 
 def test_threads_do_not_change_bits(tmp_path: Path) -> None:
@@ -106,10 +107,10 @@ def test_extreme_attributes(tmp_path: Path) -> None:
 
 
 @needs_avx2
-def test_extreme_attributes_on_16_lanes(tmp_path: Path, built_kernels: Path) -> None:
-    """The same on the emulated kernels of AVX-512 and AMX."""
+def test_extreme_attributes_emulated(tmp_path: Path, built_kernels: Path) -> None:
+    """The same on the emulated kernels."""
     library = builds.library("emulated", built_kernels)
-    passed(work(tmp_path, library, "avx512,amx", "--extreme"), least=300)
+    passed(work(tmp_path, library, EMULATED, "--extreme"), least=300)
 
 
 @needs_avx2

@@ -153,7 +153,7 @@ static void stage_line(const ew_conv_b8 *p, const ew_staging *g, const uint8_t *
                        size_t slack) {
     const ew_window *s = &p->layout.window;
     uint32_t c = ew_of_group(s->c, p->layout.groups), first, last;
-    ew_staged padding = EW_LANES == 16 ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
+    ew_staged padding = EW_QUADS ? (ew_staged)(p->x_zero + (p->is_signed ? 128 : 0)) : 0;
     ew_inside_of(column, columns, g->skip_w, s->w, &first, &last);
     if (line < 0 || line >= (int32_t)s->h) first = last = columns;
     to = ew_fill(to, (size_t)first * c, padding);
@@ -272,7 +272,7 @@ EW_DEFINE(conv_2d_b8) {
             gemm.scale = (const float *)operand[3] + at;
             for (uint32_t i = 0; i < t.lines; i++) {
                 uint32_t line = t.line + i, first = 0, last = s->kernel_h;
-                if (EW_LANES != 16)
+                if (!EW_QUADS)
                     ew_inside_of((int32_t)(line * s->stride_h - s->pad_top), s->kernel_h,
                                  s->dilation_h, s->h, &first, &last);
                 product->segment = segment + first * g.runs;

@@ -4,7 +4,7 @@
 #include "gemm.h"
 
 /* x as the products read it: without its zero point, or moved to u8 (VNNI). */
-#if EW_LANES == 16
+#if EW_QUADS
 typedef uint8_t ew_staged;
 #else
 typedef int16_t ew_staged;
@@ -27,7 +27,7 @@ enum {
  * bytes took a quarter of a convolution's time (32 -> 16 channels, Zen 4), and takes a tenth. */
 static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, size_t n,
                             int32_t x_zero, uint32_t is_signed, int slack) {
-#if EW_LANES == 16
+#if EW_QUADS
     const uint8_t flip = is_signed ? 0x80 : 0;
 #define EW_STAGED(byte) (uint8_t)((byte) ^ flip)
     EW_UNUSED(x_zero);
@@ -38,7 +38,7 @@ static inline void ew_stage(ew_staged *restrict y, const uint8_t *restrict x, si
 #endif
     const size_t end = (slack ? n + EW_CHUNK - 1 : n) / EW_CHUNK * EW_CHUNK;
     size_t e = 0;
-#if EW_LANES == 16
+#if EW_QUADS
     const v_bytes flips = v_splat_bytes(flip);
     for (; e + EW_BYTES <= end; e += EW_BYTES)
         v_store_run(y + e, v_load_bytes(x + e) ^ flips, 0, EW_BYTES);

@@ -5,7 +5,7 @@
 typedef ew_kernel *const kernel_table[EW_KERNELS];
 extern kernel_table ew_table_scalar, ew_table_baseline;
 #if defined(__x86_64__)
-extern kernel_table ew_table_avx2, ew_table_avx512, ew_table_avx512_bf16, ew_table_amx;
+extern kernel_table ew_table_avx2, ew_table_avx_vnni, ew_table_avx512, ew_table_avx512_bf16, ew_table_amx;
 #elif defined(__aarch64__)
 extern kernel_table ew_table_neon_bf16;
 #endif
@@ -42,13 +42,13 @@ static int may_use_tiles(void) {
 #endif
 }
 
-/* AVX2 with FMA; AVX-512 (F, DQ, BW, VL and VNNI); that with VBMI and BF16; and that with AMX
+/* AVX2 with FMA; that with AVX-VNNI, of Intel's processors without AVX-512; AVX-512 (F, DQ, BW, VL and VNNI); that with VBMI and BF16; and that with AMX
  * (TILE, INT8 and BF16): where the system saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17
  * and 18. */
 static uint32_t isa_of_x86(void) {
     enum { FMA_SAVED_AVX = 1 << 12 | 1 << 27 | 1 << 28, AVX2 = 1 << 5 };
     enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, VNNI = 1 << 11 };
-    enum { VBMI = 1 << 1, BF16 = 1 << 5 };
+    enum { VBMI = 1 << 1, AVX_VNNI = 1 << 4, BF16 = 1 << 5 };
     enum { AMX = 1 << 22 | 1 << 24 | 1 << 25 };
     enum { AVX_STATE = 0x6, AVX512_STATE = 0xE6, AMX_STATE = 0x60000 };
     const uint32_t highest = cpuid(0, 0).a;
@@ -59,7 +59,7 @@ static uint32_t isa_of_x86(void) {
     if (!has_bits(saved, AVX_STATE) || !has_bits(has.b, AVX2)) return EW_ISA_baseline;
     if (!has_bits(saved, AVX512_STATE) || !has_bits(has.b, (uint32_t)AVX512) ||
         !has_bits(has.c, VNNI))
-        return EW_ISA_avx2;
+        return has.a && has_bits(cpuid(7, 1).a, AVX_VNNI) ? EW_ISA_avx_vnni : EW_ISA_avx2;
     if (!has_bits(has.c, VBMI) || has.a < 1 || !has_bits(cpuid(7, 1).a, BF16))
         return EW_ISA_avx512;
     if (has_bits(saved, AMX_STATE) && has_bits(has.d, AMX) && may_use_tiles()) return EW_ISA_amx;
@@ -105,6 +105,7 @@ EW_EXPORT ew_kernel *const *ew_table(uint32_t isa) {
     }
     if (isa == EW_ISA_avx512_bf16) return ew_table_avx512_bf16;
     if (isa == EW_ISA_avx512) return ew_table_avx512;
+    if (isa == EW_ISA_avx_vnni) return ew_table_avx_vnni;
     if (isa == EW_ISA_avx2) return ew_table_avx2;
 #elif defined(__aarch64__)
     if (isa == EW_ISA_neon_bf16) return ew_table_neon_bf16;

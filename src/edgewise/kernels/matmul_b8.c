@@ -63,7 +63,7 @@ static void finish_row(const ew_matmul_b8 *p, const int32_t *acc, uint8_t *z, ui
 
 /* Row l of y [k, EW_COLUMNS] and those behind it as one step of a panel, inverted with `flip`. */
 static inline void pack_step(const uint8_t *y, size_t y_k, uint8_t flip, int8_t *to) {
-#if EW_LANES == 16
+#if EW_QUADS
     EW_UNROLL
     for (uint32_t v = 0; v < EW_COLUMNS; v += EW_LANES) {
         v_s32 quads = v_load_b8(y + v, 0) | v_load_b8(y + y_k + v, 0) << 8 |
@@ -97,7 +97,7 @@ static void stage_rows(const ew_matmul_b8 *p, const uint8_t *x, uint32_t rows, s
 static void pack_panel(const ew_matmul_b8 *p, const uint8_t *y, uint32_t columns,
                        const int32_t *bias, int8_t *to, int32_t *biases) {
     const uint8_t flip = p->is_y_signed ? 0 : 0x80;
-    const int32_t zero = EW_LANES == 16 ? p->x_zero + (p->is_signed ? 128 : 0) : 0;
+    const int32_t zero = EW_QUADS ? p->x_zero + (p->is_signed ? 128 : 0) : 0;
     int32_t sums[EW_COLUMNS] = {0};
     for (uint32_t l = 0; l < p->k; l += EW_PER_LANE, to += EW_COLUMNS * EW_PER_LANE) {
         const uint8_t *rows = y + (size_t)l * p->y_k;

@@ -38,6 +38,7 @@ enum {
     EW_ISA_scalar,
     EW_ISA_baseline,
     EW_ISA_avx2,
+    EW_ISA_avx_vnni,
     EW_ISA_avx512,
     EW_ISA_avx512_bf16,
     EW_ISA_amx,

@@ -47,7 +47,7 @@ EW_DEFINE(peak_s8) {
         for (uint32_t r = 0; r < p->rounds; r++) {
             EW_UNROLL
             for (uint32_t i = 0; i < CHAINS; i++)
-#if EW_LANES == 16
+#if EW_QUADS
                 acc[i] = v_dot_u8_s8(a, acc[i], acc[i]);
 #else
                 acc[i] = v_dot_s16(a, acc[i], v_splat_s32(0)); /* additions go elsewhere */

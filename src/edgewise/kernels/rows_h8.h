@@ -199,7 +199,7 @@ EW_INLINE ew_row ew_row_at(const ew_rows *rows, uint32_t r) {
 
 /* What stands for 0. */
 EW_INLINE ew_staged ew_staged_zero(ew_row row) {
-    return (ew_staged)(EW_LANES == 16 ? row.zero : 0);
+    return (ew_staged)(EW_QUADS ? row.zero : 0);
 }
 
 EW_INLINE ew_staged ew_staged_of(ew_row row, float x) {
@@ -242,6 +242,13 @@ EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
     v_f32 a = v_load_f32(x) * by, b = v_load_f32(x + EW_LANES) * by;
 #if EW_LANES == 8
     __m256i q = _mm256_packs_epi32(_mm256_cvtps_epi32((__m256)a), _mm256_cvtps_epi32((__m256)b));
+#if EW_QUADS
+    q = _mm256_add_epi16(q, _mm256_set1_epi16((int16_t)row.zero));
+    q = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(q, q), /* saturated at 255 */
+                                    _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+    _mm_storeu_si128((__m128i *)y, _mm256_castsi256_si128(q));
+    return;
+#endif
     q = _mm256_min_epi16(q, _mm256_set1_epi16((int16_t)(255 - row.zero)));
     _mm256_storeu_si256((__m256i *)y, _mm256_permute4x64_epi64(q, 0xD8));
 #elif EW_LANES == 4 && defined(__SSE2__)

@@ -38,6 +38,15 @@ typedef uint8_t v_u8 __attribute__((vector_size(EW_LANES)));
 typedef int8_t v_s8 __attribute__((vector_size(EW_LANES)));
 #endif
 
+/* Whether a lane of a product of integers is four bytes, u8 by s8 (VNNI); else two s16. */
+#if !defined(EW_QUADS)
+#if EW_LANES == 16 || defined(__AVXVNNI__)
+#define EW_QUADS 1
+#else
+#define EW_QUADS 0
+#endif
+#endif
+
 /* What is written for AMD's processors, where figures say Zen 4: theirs are the only ones with
  * AVX512-BF16 and without AMX that matter. */
 #if defined(__AVX512BF16__) && !defined(EW_AMX)
@@ -232,6 +241,8 @@ EW_INLINE v_s32 v_min_s32(v_s32 a, v_s32 b) { return ~v_max_s32(~a, ~b); }
 EW_INLINE v_s32 v_dot_s16(v_s32 a, v_s32 b, v_s32 acc) {
 #if EW_LANES == 16 && defined(__AVX512VNNI__)
     return (v_s32)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif EW_LANES == 8 && defined(__AVXVNNI__)
+    return (v_s32)_mm256_dpwssd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b);
 #elif EW_LANES == 8
     return acc + (v_s32)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #elif EW_LANES == 4 && defined(__SSE2__)
@@ -245,6 +256,8 @@ EW_INLINE v_s32 v_dot_s16(v_s32 a, v_s32 b, v_s32 acc) {
 EW_INLINE v_s32 v_dot_u8_s8(v_s32 a, v_s32 b, v_s32 acc) {
 #if EW_LANES == 16 && defined(__AVX512VNNI__)
     return (v_s32)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif EW_LANES == 8 && defined(__AVXVNNI__)
+    return (v_s32)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b);
 #else
     return acc + (a & 255) * ((b << 24) >> 24) + (a >> 8 & 255) * ((b << 16) >> 24) +
            (a >> 16 & 255) * ((b << 8) >> 24) + (a >> 24 & 255) * (b >> 24);

@@ -9,7 +9,7 @@
 #include <arm_neon.h>
 #endif
 
-enum { EW_PER_LANE = EW_LANES == 16 ? 4 : 2 };
+enum { EW_PER_LANE = EW_QUADS ? 4 : 2 };
 
 typedef uint8_t v_bytes __attribute__((vector_size(4 * EW_LANES))); /* of four v_s32 */
 

@@ -48,7 +48,7 @@ def measure(isa: Isa | None = None) -> Peak:
     """The peak of this machine's strongest (or of one) instruction set; about 0.2 s."""
     isa = host_isa() if isa is None else isa
     macs = _CHAINS * isa.lanes
-    s8_macs = _TILE_MACS if isa is Isa.AMX else macs * (4 if isa.lanes == 16 else 2)
+    s8_macs = _TILE_MACS if isa is Isa.AMX else macs * (4 if isa.multiplies_unsigned else 2)
     return Peak(
         isa,
         f32_macs=macs * _rate(isa, "peak_f32"),

@@ -29,20 +29,21 @@ class Isa(IntEnum):
     SCALAR = 0
     BASELINE = 1
     AVX2 = 2
-    AVX512 = 3  # F, DQ, BW, VL, VNNI
-    AVX512_BF16 = 4  # and VBMI; of AMD's processors
-    AMX = 5  # and tiles of INT8 and BF16
-    NEON_BF16 = 6  # with bfmmla; AArch64 without is BASELINE
+    AVX_VNNI = 3  # and AVX2; of Intel's processors without AVX-512
+    AVX512 = 4  # F, DQ, BW, VL, VNNI
+    AVX512_BF16 = 5  # and VBMI; of AMD's processors
+    AMX = 6  # and tiles of INT8 and BF16
+    NEON_BF16 = 7  # with bfmmla; AArch64 without is BASELINE
 
     @property
     def lanes(self) -> int:
         """32-bit elements of a vector (EW_LANES of simd.h)."""
-        return (1, 4, 8, 16, 16, 16, 4)[self]
+        return (1, 4, 8, 8, 16, 16, 16, 4)[self]
 
     @property
     def multiplies_unsigned(self) -> bool:
         """Its products of 8 bits are of uint8 by int8: int8 data has its sign inverted."""
-        return self.lanes == 16
+        return self.lanes == 16 or self is Isa.AVX_VNNI
 
 
 class NotBuilt(EdgewiseError, ImportError):

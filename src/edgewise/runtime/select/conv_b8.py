@@ -49,7 +49,7 @@ def calls(
     packs computed weights or biases before it."""
     y, isa = site.node.output, site.target.isa
     k = weights.array.size // max(weights.array.shape[0], 1)
-    element = 1 if isa.lanes == 16 else 2
+    element = 1 if isa.multiplies_unsigned else 2
     is_narrow = weights.is_narrow and weights.added is None and isa is not Isa.SCALAR
     target = site.target
     if (is_narrow or isa is Isa.AMX) and weights.array.size // groups >= _MANY_WEIGHTS:
@@ -86,7 +86,7 @@ def calls(
     matrix: Value | Array | Packed = weights.array
     bias: Value | Array | Packed | None = None
     before: Sequence[Call] = ()
-    moved = zero + 128 * is_signed if isa.lanes == 16 else 0
+    moved = zero + 128 * is_signed if isa.multiplies_unsigned else 0
     if weights.source is not None or weights.added is not None:
         source = (
             constant_view(np.ascontiguousarray(weights.array))
@@ -105,7 +105,7 @@ def calls(
         matrix, sums = pack_weights(weights.array, groups, runs, isa.lanes, per_lane(isa), steps)
         if is_narrow:
             matrix = narrowed(matrix)
-        if isa.lanes == 16:
+        if isa.multiplies_unsigned:
             bias = _moved_bias(weights, groups, isa, moved, sums)
     if bias is None:  # as it is
         bias = pad_channels(weights.bias, groups, isa)

@@ -210,7 +210,7 @@ def _packed(isa: Isa, weights: Hybrid, groups: int, steps: int | None = None) ->
 def added(isa: Isa, weights: Hybrid, groups: int) -> tuple[Array, Array, Array]:
     """Scales, biases and sums as `ew_conv_h8` has them."""
     sums = np.zeros((1, 1), np.int32)
-    if isa.lanes == 16:
+    if isa.multiplies_unsigned:
         sums = padded(_sums(weights), groups, isa)
     bias = pad_channels(weights.bias, groups, isa)
     return padded(weights.scales, groups, isa), bias, sums
@@ -264,7 +264,7 @@ class _Tiles:
         is_tiled = is_tiled and (block == k or block % (TILE_STEPS * per_lane(isa)) == 0)
         if is_tiled:
             steps = whole_tiles(steps)
-        width, element = 2 * isa.lanes, 1 if isa.lanes == 16 else 2
+        width, element = 2 * isa.lanes, 1 if isa.multiplies_unsigned else 2
         panels = -(-(o // groups) // width)
         of_row = -(-steps * per_lane(isa) // _CHUNK) * _CHUNK * element
         least = _LEAST_ROWS

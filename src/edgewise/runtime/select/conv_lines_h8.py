@@ -52,7 +52,7 @@ def product(
     if isa is not Isa.SCALAR:
         matrix, _ = pack_weights(array, groups, runs, isa.lanes, per_lane(isa), steps)
     constants = (matrix, *added(isa, weights, groups))
-    element = 1 if isa.lanes == 16 else 2
+    element = 1 if isa.multiplies_unsigned else 2
 
     def lines(x: Value, y: Value, part: dict[str, int]) -> Call:
         layout = Layout.of(part, groups, k, dense(part), site.target, staged=element, result=4)

@@ -136,7 +136,7 @@ def narrowed(panels: Packed) -> Packed:
 
 def per_lane(isa: Isa) -> int:
     """Elements of K that one lane of a product holds (EW_PER_LANE of simd_b8.h)."""
-    return 4 if isa.lanes == 16 else 2
+    return 4 if isa.multiplies_unsigned else 2
 
 
 # of a tile register, as gemm_amx.h has them: rows that are worth one, its rows, its steps along K
