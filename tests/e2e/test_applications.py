@@ -6,6 +6,8 @@ prints a row: the largest distance of our file to Keras (three images, by Edgewi
 the smallest that TensorFlow makes of that network by any route. What must not happen is listed for
 all routes of a network together. The bar is 3e-4, or how far Keras's own answer moves when every
 input is the next float32: a deep network of random weights may amplify one rounding beyond 3e-4.
+Who is further from Keras than that has to be within 3e-4 of what Keras says in float64: on one
+image ResNet152 in float32 is 1.2e-4 off by Keras and 1.8e-4 by us, and these are 3.1e-4 apart.
 """
 
 import json
@@ -45,7 +47,8 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
     if "No module named 'tensorflow'" in made.stderr:
         pytest.skip("tensorflow and keras are not installed next to the oracle")
     assert made.returncode == 0, made.stderr[-2000:]
-    x, keras, near = (np.load(tmp_path / f"{name}.npy") for name in ("x", "y", "near"))
+    names = ("x", "y", "near", "exact")
+    x, keras, near, exact = (np.load(tmp_path / f"{name}.npy") for name in names)
     moved = distance([near], [keras])
     assert moved < CHAOS, f"its weights make one rounding {moved} of the range: nothing is compared"
     bar = max(BAR, moved)
@@ -66,14 +69,16 @@ def test_converts_as_well_as_tensorflow(oracle: Oracle, tmp_path, table, name):
         images = x[:1] if route == "static" else x
         mine = list(edgewise.Interpreter(data)(images).values())
         to_keras = distance(mine, [keras[: len(images)]])
+        to_exact = distance(mine, [exact[: len(images)]])
         to_litert = distance([y[:1] for y in mine], answer.outputs)
         count = operators(edgewise.load(data)).total()
         table.append(
             f"{name:<28}{route.split('.')[0 if 'live' in route else -1]:<12}{to_keras:>9.1e}"
             f"{to_litert:>9.1e}{f'{count} / {least[0]}':>13}{f'{len(data)} / {least[1]}':>24}"
         )
-        if not max(to_keras, to_litert) <= bar:
-            problems.append(f"{route}: {to_keras} from Keras, {to_litert} from LiteRT, bar {bar}")
+        if not to_litert <= bar or not (to_keras <= bar or to_exact <= BAR):
+            distances = f"{to_keras} from Keras ({to_exact} in float64), {to_litert} from LiteRT"
+            problems.append(f"{route}: {distances}, bar {bar}")
         if count > least[0] or len(data) > least[1]:
             problems.append(f"{route}: {count} operators, {len(data)} bytes; TensorFlow: {theirs}")
     assert not problems, "\n".join(problems)

@@ -32,9 +32,7 @@ def fill(model: keras.Model, case: Case) -> list[dict[str, Any]]:
     for number, weight in enumerate(model.weights):
         low, high = limits(weight, owners[id(weight)], ends)
         found[id(weight)] = put(weight, number, low, high)
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
+    settle(model)
     norms = [x for x in model._flatten_layers() if type(x) is keras.layers.BatchNormalization]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -53,6 +51,13 @@ def fill(model: keras.Model, case: Case) -> list[dict[str, Any]]:
             weight.assign(made(recipe))
             found[id(weight)] = recipe
     return [found[id(weight)] for weight in model.weights]
+
+
+def settle(model: keras.Model) -> None:
+    """Have layers that keep what they compute of their weights compute it of those they have."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _numbers(variable: Any) -> np.ndarray:

@@ -7,8 +7,9 @@ OUT gets
 
 - `model.keras`, `model.h5`, `saved` (SavedModel for any batch) and `static` (for one example)
 - `live.tflite`: the model in memory as Edgewise converts it (on the back end of TensorFlow)
-- `x.npy` (three images), `y.npy` (what Keras says of them) and `near.npy` (what it says when every
-  number of the images is the next float32: how far apart two right answers can be)
+- `x.npy` (three images), `y.npy` (what Keras says of them), `near.npy` (what it says when every
+  number of the images is the next float32: how far apart two right answers can be) and `exact.npy`
+  (what the same network says in float64)
 - `tf-saved.tflite`, `tf-static.tflite`, `tf-keras.tflite` (TensorFlow's, from the SavedModels and
   the object); what TensorFlow cannot convert is told and left out
 - `about.json`: versions, recipes of the weights, seconds and refusals
@@ -34,8 +35,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import edgewise  # noqa: E402
-from tests.e2e.applications import CASES, images  # noqa: E402
-from tests.e2e.weights import fill  # noqa: E402
+from tests.e2e.applications import CASES, Case, images  # noqa: E402
+from tests.e2e.weights import fill, settle  # noqa: E402
 
 Lite = tf.lite.TFLiteConverter
 
@@ -52,6 +53,7 @@ def main() -> None:
     np.save(
         out / "near.npy", np.asarray(model(np.nextafter(x, np.float32(np.inf)), training=False))
     )
+    np.save(out / "exact.npy", _exact(case, model, x))
     about: dict[str, Any] = {
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         "weights": recipes,
@@ -77,6 +79,20 @@ def main() -> None:
             about["refusals"][name] = f"{type(error).__name__}: {error}"[:2000]
         about["seconds"][name] = round(time.perf_counter() - start, 2)
     (out / "about.json").write_text(json.dumps(about))
+
+
+def _exact(case: Case, model: Any, x: np.ndarray) -> np.ndarray:
+    """Its answers in float64."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    twin = getattr(keras.applications, case.network)(**case.arguments())
+    twin.set_weights(model.get_weights())
+    settle(twin)
+    found = np.asarray(twin(x.astype(np.float64), training=False))
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    assert found.dtype == np.float64
+    return found
 
 
 if __name__ == "__main__":
