@@ -5,7 +5,8 @@
 typedef ew_kernel *const kernel_table[EW_KERNELS];
 extern kernel_table ew_table_scalar, ew_table_baseline;
 #if defined(__x86_64__)
-extern kernel_table ew_table_avx2, ew_table_avx_vnni, ew_table_avx512, ew_table_avx512_bf16, ew_table_amx;
+extern kernel_table ew_table_avx2, ew_table_avx_vnni, ew_table_avx512, ew_table_avx512_bf16;
+extern kernel_table ew_table_amx;
 #elif defined(__aarch64__)
 extern kernel_table ew_table_neon_bf16;
 #endif
@@ -42,9 +43,9 @@ static int may_use_tiles(void) {
 #endif
 }
 
-/* AVX2 with FMA; that with AVX-VNNI, of Intel's processors without AVX-512; AVX-512 (F, DQ, BW, VL and VNNI); that with VBMI and BF16; and that with AMX
- * (TILE, INT8 and BF16): where the system saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17
- * and 18. */
+/* AVX2 with FMA; that with AVX-VNNI, of Intel's processors without AVX-512; AVX-512 (F, DQ, BW, VL
+ * and VNNI); that with VBMI and BF16; and that with AMX (TILE, INT8 and BF16): where the system
+ * saves their registers, XCR0 bits 1 and 2, 5 to 7, and 17 and 18. */
 static uint32_t isa_of_x86(void) {
     enum { FMA_SAVED_AVX = 1 << 12 | 1 << 27 | 1 << 28, AVX2 = 1 << 5 };
     enum { AVX512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, VNNI = 1 << 11 };

@@ -247,10 +247,10 @@ EW_INLINE void ew_quantize_x2(ew_row row, const float *x, ew_staged *y) {
     q = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(q, q), /* saturated at 255 */
                                     _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
     _mm_storeu_si128((__m128i *)y, _mm256_castsi256_si128(q));
-    return;
-#endif
+#else
     q = _mm256_min_epi16(q, _mm256_set1_epi16((int16_t)(255 - row.zero)));
     _mm256_storeu_si256((__m256i *)y, _mm256_permute4x64_epi64(q, 0xD8));
+#endif
 #elif EW_LANES == 4 && defined(__SSE2__)
     __m128i q = _mm_packs_epi32(_mm_cvtps_epi32((__m128)a), _mm_cvtps_epi32((__m128)b));
     q = _mm_min_epi16(q, _mm_set1_epi16((int16_t)(255 - row.zero)));
