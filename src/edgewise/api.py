@@ -63,8 +63,9 @@ def convert(
         source: a Keras file (`.keras`, `.h5`, `.hdf5`), a Keras model in memory (of any back
             end: functional, sequential or subclassed, with layers of your own), the folder of a
             TensorFlow SavedModel, a frozen graph (`.pb`), a `tf.function` or concrete function or
-            a list of them, a function that `jax.jit` made, or a `.tflite` file (which is loaded
-            and canonicalized).
+            a list of them, a function that `jax.jit` made, a module of PyTorch (converted as it
+            infers), what `torch.export.export` returned or the file of it (`.pt2`), or a `.tflite`
+            file (which is loaded and canonicalized).
         inputs: what a model or function in memory is called with, where it does not know: a shape
             such as `(None, 224, 224, 3)`, or anything with `shape` and `dtype`, in the lists or
             dicts that the model takes. Of a frozen graph, the names of the tensors that go in.

@@ -85,7 +85,9 @@ def command(
     """Turn a trained model into a .tflite file.
 
     SOURCE is a Keras file (.keras, .h5), the folder of a TensorFlow SavedModel, or a frozen graph
-    (.pb, .pbtxt). Neither TensorFlow nor Keras is needed, and nothing in the file is executed.
+    (.pb, .pbtxt). Neither TensorFlow nor Keras is needed, and nothing in the file is executed. Or
+    it is a program that torch.export.save wrote (.pt2), which PyTorch reads: it has to be
+    installed.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from inspect import signature
 from pathlib import Path
 
 from edgewise.errors import ConversionError
-from edgewise.frontends import jax, keras, tensorflow
+from edgewise.frontends import jax, keras, tensorflow, torch
 from edgewise.ir.model import Model
 
 
@@ -41,6 +41,7 @@ FRONTENDS = (
     Frontend("TensorFlow graph (.pb, .pbtxt)", tensorflow.is_frozen_graph, tensorflow.read_graph),
     Frontend("TensorFlow function", tensorflow.is_tensorflow, tensorflow.read_functions),
     Frontend("function of jax.jit", jax.is_jitted, jax.read_jitted),
+    Frontend("PyTorch module or exported program (.pt2)", torch.is_torch, torch.read_torch),
 )
 
 

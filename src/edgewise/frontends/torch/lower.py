@@ -16,6 +16,7 @@ from typing import TypeAlias
 import edgewise.ops  # noqa: F401 - registers the operators that handlers build
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError, LimitError, ShapeError, UnsupportedOp, listing
+from edgewise.frontends.arguments import Argument
 from edgewise.frontends.context import MAX_ELEMENTS, computed, fitting
 from edgewise.frontends.decompose.fourier import Parts
 from edgewise.frontends.torch.context import Context, Handler, Result, Unsupported
@@ -40,44 +41,41 @@ class Missing(Exception):
 _MISSING = Missing()
 
 
-def lower(program: Program) -> Model:
-    """The model of a program: one signature, `serving_default`, named as the program names.
+def lower(
+    program: Program, arguments: Sequence[Argument] = (), outputs: Mapping[str, int] | None = None
+) -> Model:
+    """The model of a program: one signature, `serving_default`, whose inputs and outputs are
+    these, or have the names that the program has for them.
 
     Raises:
         UnsupportedOp: listing every operation that cannot be converted, with the reason.
         ConversionError: a result is no tensor. FormatError: arguments that do not fit.
     """
     b = Builder("main")
-    symbols = {d: Sym(d) for item in program.inputs for d in item.shape if isinstance(d, str)}
-    inputs = [
-        b.input(
-            item.name,
-            [symbols[d] if isinstance(d, str) else d for d in item.shape],
-            computed(item.dtype),
-        )
-        for item in program.inputs
+    given = arguments or [
+        Argument(name, tuple(Sym(d) if isinstance(d, str) else d for d in shape), dtype)
+        for name, dtype, shape in ((i.name, i.dtype, i.shape) for i in program.inputs)
     ]
+    inputs = [b.input(item.name, item.shape, computed(item.dtype)) for item in given]
     c = Context(b, program.file, run=run)
     try:
         results = write(c, program, inputs)
     except Unsupported as error:
         raise UnsupportedOp(f"{program.file}: {error}") from error
-    names = [name or f"output_{i}" for i, name in enumerate(program.outputs)]
-    outputs = []
-    for name, result in zip(names, results, strict=True):
+    outputs = outputs or {n or f"output_{i}": i for i, n in enumerate(program.outputs)}
+    names = {place: name for name, place in outputs.items()}
+    found = []
+    for place, result in enumerate(results):
+        name = names[place]
         if isinstance(result, Parts):
             how = "return torch.view_as_real of it"
             raise ConversionError(f"{program.file}: output '{name}' is complex; {how}")
         if not isinstance(result, Value):
             raise ConversionError(f"{program.file}: output '{name}' is no tensor: {result!r:.80}")
-        outputs.append(result)
-    graph = b.finish(*outputs)
-    signature = Signature(
-        "serving_default",
-        graph.name,
-        {item.name: i for i, item in enumerate(program.inputs)},
-        {name: i for i, name in enumerate(names)},
-    )
+        found.append(result)
+    graph = b.finish(*found)
+    named = {item.name: i for i, item in enumerate(given)}
+    signature = Signature("serving_default", graph.name, named, outputs)
     model = Model(signatures=[signature], file=program.file)
     model.add(graph)
     model.add_inner()
