@@ -21,7 +21,11 @@ def is_torch(source: object) -> bool:
         path = Path(source)
         return path.suffix == ".pt2" and path.is_file()
     torch: Any = sys.modules.get("torch")
-    return torch is not None and isinstance(source, torch.nn.Module | torch.export.ExportedProgram)
+    if torch is None:
+        return False
+    # before PyTorch 2.1 there are no programs
+    program = getattr(getattr(torch, "export", None), "ExportedProgram", torch.nn.Module)
+    return isinstance(source, torch.nn.Module | program)
 
 
 def read_torch(source: object, *, inputs: object = None) -> Model:
