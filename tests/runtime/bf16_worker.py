@@ -13,7 +13,6 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -214,12 +213,12 @@ def check_attention(case: Case, target: Target, run_by: Isa, side: Side) -> bool
 def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--library", type=Path)
+    parser.add_argument("--library")
     parser.add_argument("--memory", choices=("after", "before"), default="after")
     parser.add_argument("--run-by", default="amx")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = str(chosen.library)
+        library.LIBRARY = chosen.library
     by = Isa[chosen.run_by.upper()]
     own = [replace(target, isa=by) for target in TARGETS if by in conv_bf16.MOST_WASTE]
     for target in (*TARGETS, *own):

@@ -49,11 +49,11 @@ def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--library", required=True)
     parser.add_argument("--isas", required=True)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    library.LIBRARY = str(chosen.library)
+    library.LIBRARY = chosen.library
     for model in MODELS:
         graph = load(chosen.folder / f"{model}.tflite").main
         for name in chosen.isas.split(","):

@@ -38,7 +38,7 @@ def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("log", type=Path)
-    parser.add_argument("--library", type=Path)
+    parser.add_argument("--library")
     parser.add_argument("--isas", default="scalar")
     parser.add_argument("--memory", choices=("after", "before", "heap"), default="after")
     parser.add_argument("--extreme", action="store_true", help="run the cases of extremes.py")
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="compare 1 to so many threads instead")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = str(chosen.library)
+        library.LIBRARY = chosen.library
     isas = [Isa[name.upper()] for name in chosen.isas.split(",")]
     tell = mapped_log(chosen.log)
     pools = [Threads(n) for n in range(2, 1 + (chosen.threads or 0))]

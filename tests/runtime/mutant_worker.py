@@ -71,12 +71,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sources", default="operators,real")
-    parser.add_argument("--library", type=Path)
+    parser.add_argument("--library")
     parser.add_argument("--most", help="the strongest instruction set that the library is for")
     parser.add_argument("--save", type=Path, help="keep the files with faults in this folder")
     chosen = parser.parse_args()
     if chosen.library is not None:
-        library.LIBRARY = str(chosen.library)
+        library.LIBRARY = chosen.library
     if chosen.most is not None:
         most = min(library.host_isa(), library.Isa[chosen.most.upper()])
         specialize.host_isa = lambda: most

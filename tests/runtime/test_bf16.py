@@ -24,7 +24,7 @@ from . import builds
 AMX = Target(Isa.AMX, precision=Precision.BFLOAT16)
 
 
-def work(library: Path, *options: str) -> None:
+def work(library: Path | str, *options: str) -> None:
     """The table of bf16_worker.py by these kernels."""
     command = [sys.executable, "-m", "tests.runtime.bf16_worker", "--library", str(library)]
     done = subprocess.run(
@@ -40,7 +40,7 @@ def work(library: Path, *options: str) -> None:
 @pytest.mark.skipif(Isa.AMX not in BUILT, reason="this processor has no AMX")
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_odd_shapes_in_registers(side: str) -> None:
-    work(Path(LIBRARY), "--memory", side)
+    work(LIBRARY, "--memory", side)
 
 
 @pytest.mark.ci
@@ -58,7 +58,7 @@ def test_builds_without_tiles_compute_the_same(isa: Isa) -> None:
     """Plans made for AMX, by kernels of another instruction set."""
     if isa not in BUILT:
         pytest.skip(f"this processor has no {isa.name}")
-    work(Path(LIBRARY), "--run-by", isa.name.lower())
+    work(LIBRARY, "--run-by", isa.name.lower())
 
 
 def conv(

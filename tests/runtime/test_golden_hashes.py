@@ -25,7 +25,9 @@ GOLDEN = Path(__file__).with_name("golden_hashes.txt")
 SHIPPED = [isa.name.lower() for isa in BUILT]
 
 
-def hashes(folder: Path, library: Path, isas: list[str], threads: int = 1) -> dict[str, list[str]]:
+def hashes(
+    folder: Path, library: Path | str, isas: list[str], threads: int = 1
+) -> dict[str, list[str]]:
     """The lines of the table by instruction set."""
     command = [sys.executable, "-m", "tests.runtime.golden_hashes", str(folder)]
     command += ["--library", str(library), "--isas", ",".join(isas), "--threads", str(threads)]
@@ -49,7 +51,7 @@ def same_as_golden(found: dict[str, list[str]]) -> None:
 def test_networks_on_the_instruction_sets_of_this_machine(
     shared_data: Path, update_golden: bool
 ) -> None:
-    found = hashes(shared_data, Path(LIBRARY), SHIPPED)
+    found = hashes(shared_data, LIBRARY, SHIPPED)
     if update_golden:
         GOLDEN.write_text("\n".join(found["scalar"]) + "\n")
     same_as_golden(found)
@@ -64,4 +66,4 @@ def test_networks_on_emulated_instruction_sets(shared_data: Path, built_kernels:
 
 def test_networks_in_three_threads(shared_data: Path) -> None:
     strongest = SHIPPED[-1]
-    same_as_golden(hashes(shared_data, Path(LIBRARY), [strongest], threads=3))
+    same_as_golden(hashes(shared_data, LIBRARY, [strongest], threads=3))

@@ -43,7 +43,7 @@ class Ended:
 
 def work(
     folder: Path,
-    library: Path,
+    library: Path | str,
     isas: str,
     *options: str,
     environment: Mapping[str, str] | None = None,
@@ -77,7 +77,7 @@ def passed(ended: Ended, *, least: int = 500) -> None:
 def test_kernels_stay_inside_their_buffers(side: str, tmp_path: Path) -> None:
     """Inputs, outputs, constants, values in the arena and scratch, on every instruction set of
     this machine. Behind a forbidden page, buffers start at any element."""
-    passed(work(tmp_path, Path(LIBRARY), SHIPPED, "--memory", side))
+    passed(work(tmp_path, LIBRARY, SHIPPED, "--memory", side))
 
 
 @needs_avx2
@@ -98,12 +98,12 @@ def test_computed_weights_emulated(tmp_path: Path, built_kernels: Path) -> None:
 def test_threads_do_not_change_bits(tmp_path: Path) -> None:
     """One to four threads, also where a step is too small to be shared by itself."""
     isa = host_isa().name.lower()
-    passed(work(tmp_path, Path(LIBRARY), isa, "--threads", "4"))
+    passed(work(tmp_path, LIBRARY, isa, "--threads", "4"))
 
 
 def test_extreme_attributes(tmp_path: Path) -> None:
     """What a hostile file may say (extremes.py): the reference's answer, or no kernel."""
-    passed(work(tmp_path, Path(LIBRARY), SHIPPED, "--extreme"), least=300)
+    passed(work(tmp_path, LIBRARY, SHIPPED, "--extreme"), least=300)
 
 
 @needs_avx2
@@ -146,6 +146,6 @@ def test_undefined_behaviour_sanitizer(tmp_path: Path, built_kernels: Path) -> N
 
 def test_a_buffer_that_is_too_small_is_noticed(tmp_path: Path) -> None:
     """The twin: the first case that writes ends the process, and is named."""
-    ended = work(tmp_path, Path(LIBRARY), "scalar", "--memory", "after", "--less", "1")
+    ended = work(tmp_path, LIBRARY, "scalar", "--memory", "after", "--less", "1")
     assert ended.code < 0
     assert "on scalar" in ended.running

@@ -14,6 +14,7 @@ import click
 from edgewise import __version__
 from edgewise.cli.visible import visible
 from edgewise.errors import EdgewiseError, InternalError
+from edgewise.log import log
 
 # verb: its line in `edgewise --help`, so that help does not import every verb
 VERBS = {
@@ -99,7 +100,7 @@ def run(command: click.Command, arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # never fail on what a terminal cannot show
             stream.reconfigure(errors="backslashreplace")
-    logger, handler = logging.getLogger("edgewise"), _Warnings(logging.WARNING)
+    logger, handler = log(), _Warnings(logging.WARNING)
     logger.addHandler(handler)
     try:
         result = command.main(arguments, prog_name=command.name, standalone_mode=False)

@@ -157,7 +157,8 @@ def _stand_in(value: Value, shape: Sequence[int] | None) -> np.ndarray:
 
 def _sources(kernels: Sequence[str]) -> dict[str, str]:
     """The files that define these kernels and what they include, by path."""
-    folder, found = Path(LIBRARY).parent, dict[str, str]()
+    folder = Path(LIBRARY).parent
+    found: dict[str, str] = {}
     wanted = ["kernel.h", *(kernel_source(k)[0] for k in kernels)]
     while wanted:
         name = wanted.pop()

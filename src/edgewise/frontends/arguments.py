@@ -7,6 +7,7 @@ sizes that are given one name are equal.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from edgewise.dtypes import DType
@@ -55,16 +56,14 @@ def _argument(name: str, given: Any, how: str) -> Argument:
         element = DType.of(dtype)
     except (TypeError, ValueError) as error:
         raise ConversionError(f"input '{name}': {error}") from error
-    return Argument(
-        name, tuple(size_of(name, axis, size) for axis, size in enumerate(given)), element
-    )
+    return Argument(name, sizes(name, given), element)
 
 
-def size_of(name: str, axis: int, size: int | str | None) -> Dim:
-    """The Dim for a size of an axis of an input."""
-    if isinstance(size, str):
-        return Sym(size)
-    return size if size is not None else Sym(f"{name}_{axis}" if axis else "batch")
+def sizes(name: str, given: Sequence[Dim | str | None]) -> tuple[Dim, ...]:
+    """The shape of input `name` with symbols for what is named or unknown."""
+    usual = [Sym(f"{name}_{axis}" if axis else "batch") for axis in range(len(given))]
+    named = [Sym(size) if isinstance(size, str) else size for size in given]
+    return tuple(u if size is None else size for size, u in zip(named, usual, strict=True))
 
 
 def result_places(structure: object, count: int) -> dict[str, int]:

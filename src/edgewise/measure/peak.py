@@ -17,6 +17,7 @@ from edgewise.runtime.executor import Executor
 from edgewise.runtime.library import Isa, host_isa, pack
 from edgewise.runtime.memory import allocate
 from edgewise.runtime.plan import Kernel, Operand, Plan, Region, Target
+from edgewise.runtime.select.weights_b8 import per_lane
 
 _CHAINS = 12  # of peak.c
 _TILE_MACS = 4 * 16 * 16 * 64  # of a round there
@@ -48,7 +49,7 @@ def measure(isa: Isa | None = None) -> Peak:
     """The peak of this machine's strongest (or of one) instruction set; about 0.2 s."""
     isa = host_isa() if isa is None else isa
     macs = _CHAINS * isa.lanes
-    s8_macs = _TILE_MACS if isa is Isa.AMX else macs * (4 if isa.multiplies_unsigned else 2)
+    s8_macs = _TILE_MACS if isa is Isa.AMX else macs * per_lane(isa)
     return Peak(
         isa,
         f32_macs=macs * _rate(isa, "peak_f32"),

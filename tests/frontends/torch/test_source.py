@@ -19,10 +19,10 @@ from edgewise.cli.main import cli, run
 from edgewise.errors import ConversionError, UnsupportedOp
 from edgewise.ir.dim import Sym
 
-torch: Any = sys.modules.get("torch")
 try:
     import torch
 except ImportError:
+    torch: Any = None
     needs_torch = pytest.mark.skip(reason="PyTorch is not installed here")
     Module: Any = object
 else:

@@ -37,13 +37,9 @@ def read_function(source: object, inputs: object = None) -> Model:
     name = getattr(function, "__name__", "function")
     specs = arguments(name, function, inputs, _HOW)
     c = Context(Builder("main"), name)
-    shapes = [(item.shape, item.dtype.numpy) for item in specs]
-    values = [
-        c.b.input(item.name, shape, computed(dtype))
-        for item, (shape, dtype) in zip(specs, shapes, strict=True)
-    ]
+    values = [c.b.input(name, shape, computed(dtype.numpy)) for name, shape, dtype in specs]
     try:
-        program = traced(function, shapes)
+        program = traced(function, [(shape, dtype.numpy) for _, shape, dtype in specs])
     except Unsupported as error:
         raise UnsupportedOp(f"{name}: {error}") from error
     except Exception as error:  # whatever the user's own code raises while it is traced

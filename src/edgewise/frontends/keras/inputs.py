@@ -6,15 +6,15 @@ float16, bfloat16 and float64 inputs become float32, in which everything is comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from edgewise.dtypes import FLOATS, DType
 from edgewise.errors import ConversionError, FormatError, UnsupportedOp
+from edgewise.frontends.arguments import sizes
 from edgewise.frontends.context import fitting
 from edgewise.frontends.keras.description import KerasLayer, KerasModel, TensorRef
 from edgewise.frontends.keras.layers import input_shape
 from edgewise.ir.build import Builder
-from edgewise.ir.dim import Dim, Sym
 from edgewise.ir.graph import Value
 from edgewise.ir.types import TensorType
 
@@ -59,18 +59,10 @@ def _input_type(layer: KerasLayer) -> TensorType:
             raise UnsupportedOp(f"layer '{layer.name}': {kind} inputs; feed a dense tensor")
     if found is None:
         raise UnsupportedOp(f"layer '{layer.name}': inputs of dtype {name!r:.40}")
-    return TensorType(symbolic(layer.name, shape), DType.FLOAT32 if found in FLOATS else found)
+    return TensorType(sizes(layer.name, shape), DType.FLOAT32 if found in FLOATS else found)
 
 
 def _dtype_name(name: object) -> str:
     config = getattr(name, "config", None)  # a policy in place of a dtype
     name = config.get("name", "float32") if isinstance(config, Mapping) else name
     return str(name).removeprefix("mixed_")
-
-
-def symbolic(name: str, shape: Sequence[Dim | None]) -> tuple[Dim, ...]:
-    """A batch shape with symbols for what is unknown."""
-    return tuple(
-        size if size is not None else Sym("batch") if axis == 0 else Sym(f"{name}_{axis}")
-        for axis, size in enumerate(shape)
-    )

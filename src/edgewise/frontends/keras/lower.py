@@ -26,6 +26,7 @@ from edgewise.errors import (
     UnsupportedOp,
     listing,
 )
+from edgewise.frontends.arguments import sizes
 from edgewise.frontends.context import Handler, Structure, Unsupported, fitting, values_of
 from edgewise.frontends.keras import constants, quantized, training
 from edgewise.frontends.keras.description import (
@@ -41,7 +42,7 @@ from edgewise.frontends.keras.description import (
 from edgewise.frontends.keras.handlers import HANDLERS, OPERATIONS
 from edgewise.frontends.keras.handlers.activations import ACTIVATIONS
 from edgewise.frontends.keras.handlers.context import Context
-from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type, symbolic
+from edgewise.frontends.keras.inputs import graph_input, input_layer, input_type
 from edgewise.ir.build import Builder
 from edgewise.ir.graph import Value
 from edgewise.ir.model import STATELESS, Model, Signature
@@ -319,7 +320,7 @@ def _stand_ins(node: KerasNode) -> Structure | None:
         return None
     if not all(size is None or type(size) is int for size in shape):
         return None
-    return Value(TensorType(symbolic(node.name, shape), DType.FLOAT32), node.name)
+    return Value(TensorType(sizes(node.name, shape), DType.FLOAT32), node.name)
 
 
 def _note_class(c: Context, node: KerasNode) -> None:

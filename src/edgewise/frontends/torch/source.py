@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgewise.errors import ConversionError, UnsupportedOp
-from edgewise.frontends.arguments import Argument, arguments, result_places, size_of
+from edgewise.frontends.arguments import Argument, arguments, result_places, sizes
 from edgewise.frontends.context import Unsupported
 from edgewise.frontends.torch.exported import read_exported
 from edgewise.frontends.torch.lower import lower
@@ -95,23 +95,16 @@ def _inferring(module: Any) -> Iterator[None]:
 def _arguments(program: Program) -> list[Argument]:
     """Those of an exported program, in which unknown sizes have numbers for names."""
     known: dict[str, Dim] = {}
-
-    def size(name: str, axis: int, given: int | str) -> Dim:
-        if isinstance(given, int):
-            return given
-        if given not in known:
-            usual = size_of(name, axis, None)
-            known[given] = Sym(f"{name}_{axis}") if usual in known.values() else usual
-        return known[given]
-
-    return [
-        Argument(
-            item.name,
-            tuple(size(item.name, axis, given) for axis, given in enumerate(item.shape)),
-            item.dtype,
-        )
-        for item in program.inputs
-    ]
+    found = []
+    for item in program.inputs:
+        usual = sizes(item.name, [n if isinstance(n, int) else None for n in item.shape])
+        for axis, n in enumerate(item.shape):
+            if isinstance(n, str) and n not in known:
+                is_taken = usual[axis] in known.values()
+                known[n] = Sym(f"{item.name}_{axis}") if is_taken else usual[axis]
+        shape = tuple(known[n] if isinstance(n, str) else n for n in item.shape)
+        found.append(Argument(item.name, shape, item.dtype))
+    return found
 
 
 def _places(torch: Any, count: int, spec: Any) -> dict[str, int]:

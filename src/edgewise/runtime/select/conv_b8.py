@@ -25,6 +25,7 @@ from edgewise.runtime.select.weights_b8 import (
     pack_weights,
     pad_channels,
     per_lane,
+    staged_bytes,
     whole_tiles,
 )
 from edgewise.values import replace
@@ -49,7 +50,7 @@ def calls(
     packs computed weights or biases before it."""
     y, isa = site.node.output, site.target.isa
     k = weights.array.size // max(weights.array.shape[0], 1)
-    element = 1 if isa.multiplies_unsigned else 2
+    element = staged_bytes(isa)
     is_narrow = weights.is_narrow and weights.added is None and isa is not Isa.SCALAR
     target = site.target
     if (is_narrow or isa is Isa.AMX) and weights.array.size // groups >= _MANY_WEIGHTS:

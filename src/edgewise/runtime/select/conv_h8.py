@@ -26,6 +26,7 @@ from edgewise.runtime.select.weights_b8 import (
     pack_weights,
     pad_channels,
     per_lane,
+    staged_bytes,
     whole_tiles,
 )
 from edgewise.values import dataclass, replace
@@ -264,7 +265,7 @@ class _Tiles:
         is_tiled = is_tiled and (block == k or block % (TILE_STEPS * per_lane(isa)) == 0)
         if is_tiled:
             steps = whole_tiles(steps)
-        width, element = 2 * isa.lanes, 1 if isa.multiplies_unsigned else 2
+        width, element = 2 * isa.lanes, staged_bytes(isa)
         panels = -(-(o // groups) // width)
         of_row = -(-steps * per_lane(isa) // _CHUNK) * _CHUNK * element
         least = _LEAST_ROWS

@@ -18,7 +18,7 @@ from edgewise.runtime.library import Isa, pack
 from edgewise.runtime.select.conv_h8 import Hybrid, added
 from edgewise.runtime.select.conv_tiles import Layout, runs_of
 from edgewise.runtime.select.weights import Array, dense, has_lines
-from edgewise.runtime.select.weights_b8 import pack_weights, per_lane
+from edgewise.runtime.select.weights_b8 import pack_weights, per_lane, staged_bytes
 from edgewise.values import replace
 
 # Bytes of weights, and elements of a line of x, which is read as often as the kernel has lines:
@@ -52,7 +52,7 @@ def product(
     if isa is not Isa.SCALAR:
         matrix, _ = pack_weights(array, groups, runs, isa.lanes, per_lane(isa), steps)
     constants = (matrix, *added(isa, weights, groups))
-    element = 1 if isa.multiplies_unsigned else 2
+    element = staged_bytes(isa)
 
     def lines(x: Value, y: Value, part: dict[str, int]) -> Call:
         layout = Layout.of(part, groups, k, dense(part), site.target, staged=element, result=4)

@@ -19,7 +19,7 @@ from edgewise.runtime.library import Fields, Isa, library, pack, structures
 from edgewise.runtime.plan import Target
 from edgewise.runtime.select.conv_h8 import Hybrid, blocks_of, padded
 from edgewise.runtime.select.weights import Array, real
-from edgewise.runtime.select.weights_b8 import pad_channels, per_lane
+from edgewise.runtime.select.weights_b8 import pad_channels, per_lane, staged_bytes
 
 
 def takes(weights: Hybrid, window: Mapping[str, int]) -> bool:
@@ -35,7 +35,7 @@ def hybrid(site: Site, weights: Hybrid, rows: int, act: Activation) -> Sequence[
     """x [rows, K], quantized on the way, @ weights [O, K], plus bias, clamped. Raises NotNative."""
     isa, array = site.target.isa, weights.array.reshape(len(weights.array), -1)
     tiles, fields = _tiles(site.target, rows, array, weights.block, act)
-    k, width = array.shape[1], 1 if isa.multiplies_unsigned else 2
+    k, width = array.shape[1], staged_bytes(isa)
     staged = k if isa is Isa.SCALAR else -(-k // EIGHT) * EIGHT
     matrix, sums = _packed(_bytes(array), weights.block, isa)
     scales, bias = padded(weights.scales, 1, isa), pad_channels(weights.bias, 1, isa)

@@ -25,7 +25,7 @@ from edgewise.runtime.calls import (
 from edgewise.runtime.library import Isa, constant, pack
 from edgewise.runtime.select.copy import constant_view, copies, view
 from edgewise.runtime.select.matrices import Matrices, product_fields
-from edgewise.runtime.select.weights_b8 import output_range, per_lane
+from edgewise.runtime.select.weights_b8 import output_range, per_lane, staged_bytes
 
 Array = np.ndarray
 
@@ -113,7 +113,7 @@ def _product(
     require(a.columns > 0, "nothing is summed")
     require(bool(np.all(np.isfinite(scales))), "the scales' quotient is not finite")
     isa = site.target.isa
-    element, width = 1 if isa.multiplies_unsigned else 2, 2 * isa.lanes
+    element, width = staged_bytes(isa), 2 * isa.lanes
     of_row = (a.columns + _CHUNK) * element + 4 + 4 * width
     rows = max(min(a.rows, site.target.block_bytes // of_row), 1)
     panel = -(-a.columns // per_lane(isa)) * per_lane(isa) * width

@@ -139,6 +139,11 @@ def per_lane(isa: Isa) -> int:
     return 4 if isa.multiplies_unsigned else 2
 
 
+def staged_bytes(isa: Isa) -> int:
+    """Of an element of x as products read it (ew_staged of gemm_b8.h)."""
+    return 4 // per_lane(isa)
+
+
 # of a tile register, as gemm_amx.h has them: rows that are worth one, its rows, its steps along K
 LEAST_TILE_ROWS, TILE_ROWS, TILE_STEPS = 5, 16, 16
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from edgewise.dtypes import DType
 from edgewise.errors import ConversionError
-from edgewise.frontends.keras.inputs import symbolic
+from edgewise.frontends.arguments import sizes
 from edgewise.frontends.keras.live.trace import Spec, symbol
-from edgewise.ir.dim import Dim, Sym
 
 _DTYPES = frozenset(dtype.text for dtype in DType)
 
@@ -92,15 +91,6 @@ def _is_shape(value: object) -> bool:
     )
 
 
-def _dims(name: str, shape: Sequence[int | str | None]) -> tuple[Dim, ...]:
-    """Sizes; equal names are equal sizes, also of several inputs."""
-    unnamed = symbolic(name, [None if isinstance(size, str) else size for size in shape])
-    return tuple(
-        Sym(size) if isinstance(size, str) else dim
-        for size, dim in zip(shape, unnamed, strict=True)
-    )
-
-
 def _specs(name: str, given: Any, dtype: str | None) -> object:
     """Specs in the structure of what was given.
 
@@ -112,7 +102,7 @@ def _specs(name: str, given: Any, dtype: str | None) -> object:
     if isinstance(given, list | tuple) and len(given) == 2 and _is_shape(given[0]):
         given, dtype = given if isinstance(given[1], str) and given[1] in _DTYPES else (given, None)
     if _is_shape(given):
-        return Spec(name, _dims(name, given), dtype or "float32")
+        return Spec(name, sizes(name, given), dtype or "float32")
     if hasattr(given, "shape") and hasattr(given, "dtype"):
         if given.shape is None:
             raise ConversionError(f"input '{name}': its rank must be known; give a whole shape")
@@ -120,7 +110,7 @@ def _specs(name: str, given: Any, dtype: str | None) -> object:
 
         shape = tuple(None if size is None else int(size) for size in given.shape)
         dtype = keras.backend.standardize_dtype(given.dtype or "float32")
-        return Spec(name, symbolic(name, shape), dtype)
+        return Spec(name, sizes(name, shape), dtype)
     if isinstance(given, list | tuple):
         return [_specs(f"{name}_{i}", item, dtype) for i, item in enumerate(given)]
     raise ConversionError(
